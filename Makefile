@@ -1,0 +1,64 @@
+# Lacuna. `make` alone prints this help.
+# Two commands set up all they need: `make run` and `make test`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+ROOT ?= lacuna-root
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
+BENCHES = $(wildcard tests/bench/*.py)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed-cpu ## make .venv with what `make run` needs (CPU)
+
+$(UV):
+	@echo "lacuna: making $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else f"lacuna: Python {sys.version.split()[0]} is not supported; 3.11 to 3.13 are: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.installed-cpu: cluster/requirements-cpu.txt pyproject.toml | $(UV)
+	@echo "lacuna: installing cluster/requirements-cpu.txt"
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r cluster/requirements-cpu.txt
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: cluster/requirements-dev.txt $(VENV)/.installed-cpu
+	@echo "lacuna: installing cluster/requirements-dev.txt"
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r cluster/requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/.installed-cpu ## the whole pipeline on the toy world, into ROOT (default: lacuna-root)
+	@$(BIN)/python -m jobs.paper experiment=toy root=$(ROOT)
+
+test: $(VENV)/.installed-dev ## every test that this machine can run
+	@$(BIN)/python -m pytest -m "not gpu"
+
+test-gpu: $(VENV)/.installed-dev ## the tests that need a CUDA device
+	@$(BIN)/python -m pytest -m gpu
+
+checks: $(VENV)/.installed-dev ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.installed-dev ## measure against the rivals, side by side (not part of `make test`)
+	@for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python $$bench; done
+
+lock: $(UV) ## compile the requirement files again, to the newest versions allowed
+	@$(LOCK) --upgrade --output-file cluster/requirements-cpu.txt
+	@$(LOCK) --extra dev --constraint cluster/requirements-cpu.txt --output-file cluster/requirements-dev.txt
+	@$(LOCK) --upgrade --extra gpu --output-file cluster/requirements-gpu.txt
+
+clean: ## remove what was built here, but no data
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find jobs tda conf tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help setup run test test-gpu checks bench lock clean

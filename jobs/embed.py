@@ -1,0 +1,195 @@
+"""Shards -> embeddings: one shard is the unit of work, every encoder of the run is fed from one decode of it.
+
+python -m jobs.embed dataset.name=coco dataset.shards='/data/{00000..00059}.tar' encoder.name=tiny encoder.config=model.json
+encoder.checkpoint=model.safetensors root=URL
+
+Two texts a pair, as JSONL, Parquet or tar: dataset.name=stories dataset.modalities=[passage,review] dataset.shards='/data/*.jsonl'
+encoder=carp_l encoder.checkpoint=CARP_L.pt encoder.tokenizer=FOLDER
+"""
+
+import dataclasses
+import sys
+from collections import Counter
+from collections.abc import Iterable
+
+from jobs.runtime.app import Outcome, command
+from jobs.runtime.choices import load_choice
+from jobs.runtime.dispatch import dispatch
+from jobs.runtime.embedder import Embedder, EmbedPlan, ShardTask
+from jobs.runtime.progress import ShardProgress
+from jobs.runtime.session import ray_session, slots
+from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EmbedJob, EncoderConfig
+from tda.encoders import modalities_of
+from tda.encoders.describe import describe
+from tda.errors import LacunaError, ShardError, UserError
+from tda.store.files import filesystem, is_local, require_writable
+from tda.store.layout import Layout
+from tda.store.records import Identity, ShardRecord, check_identity, recorded
+from tda.store.shards import expand_shards, name_shards
+from tda.toyworld import ensure_toy
+
+Records = dict[str, dict[str, ShardRecord]]  # encoder -> shard -> record
+
+
+def run(job: EmbedJob) -> Outcome:
+    """Embed `job.dataset` with `job.encoder`, or with every preset of `job.encoders`."""
+    encoders = [load_choice("encoder", name, job.root) for name in job.encoders] or [job.encoder]
+    return embed(job.root, job.dataset, encoders, job.embed, job.cluster)
+
+
+def embed(root: str, dataset: DatasetConfig, encoders: list[EncoderConfig], limits: EmbedConfig, cluster: ClusterConfig) -> Outcome:
+    """Embed what is not recorded yet. Whole if no shard failed and no more pairs were dropped than `limits` allow.
+
+    Raises UserError, before any actor starts, if no shard matches, an encoder has other modalities than the data set, a checkpoint or
+    configuration is missing, the root cannot be written, or it holds vectors of other content under the same names; before the first
+    shard, if a model does not fit its checkpoint or its canary is refused.
+    """
+    layout, by_name, modalities = Layout(_absolute(root)), _by_name(encoders), (dataset.modalities[0], dataset.modalities[1])
+    for encoder in by_name.values():
+        _require_modalities(encoder, modalities)
+    ensure_toy(dataset)
+    shards = name_shards([_absolute(url) for url in expand_shards(dataset.shards)])
+    identities = {name: _identity(encoder, dataset, limits) for name, encoder in by_name.items()}
+    for name, identity in identities.items():
+        check_identity(layout, dataset.name, name, identity)
+    records = {
+        name: {shard: record for shard, record in recorded(layout, dataset.name, name).items() if shard in shards} for name in by_name
+    }
+    tasks = list(_tasks(shards, records))
+    failures: list[LacunaError] = []
+    if tasks:
+        require_writable(layout.root)
+        plan = EmbedPlan(
+            root=layout.root,
+            dataset=dataset.name,
+            encoders=by_name,
+            identities=identities,
+            modalities=modalities,
+            limits=limits,
+            device="",
+            threads=1,
+        )
+        failures = _work(plan, tasks, records, cluster)
+    return _outcome(dataset.name, records, failures, done_before=len(shards) - len(tasks), limits=limits)
+
+
+def _by_name(encoders: list[EncoderConfig]) -> dict[str, EncoderConfig]:
+    if not all(encoder.name for encoder in encoders):
+        raise UserError("encoder.name is missing: give encoder.name=VALUE, or presets by encoders=[NAME,...]")
+    twice = [name for name, n in Counter(encoder.name for encoder in encoders).items() if n > 1]
+    if twice:
+        raise UserError(f"encoders name {twice[0]!r} twice")
+    return {
+        encoder.name: dataclasses.replace(
+            encoder,
+            config=encoder.config if encoder.pretrained else encoder.config and _absolute(encoder.config),  # a tag's is a name
+            tokenizer=encoder.tokenizer and _absolute(encoder.tokenizer),
+            checkpoint=encoder.checkpoint and _absolute(encoder.checkpoint),
+        )
+        for encoder in encoders
+    }
+
+
+def _absolute(url: str) -> str:
+    """As a worker with another working directory has to be told it."""
+    if url.startswith("pkg://"):
+        return url
+    fs, path = filesystem(url)
+    return path if is_local(fs) else url
+
+
+def _require_modalities(encoder: EncoderConfig, modalities: tuple[str, str]) -> None:
+    own = modalities_of(encoder.format)
+    if own != modalities:
+        given, wanted = (f"[{','.join(pair)}]" for pair in (modalities, own))
+        raise UserError(f"dataset.modalities={given}, but encoder {encoder.name} embeds {wanted}: set dataset.modalities={wanted}")
+
+
+def _identity(encoder: EncoderConfig, dataset: DatasetConfig, limits: EmbedConfig) -> Identity:
+    weights_sha256, preprocessing = describe(encoder)
+    return Identity(
+        encoder=encoder.name,
+        weights_sha256=weights_sha256,
+        preprocessing=preprocessing,
+        dtype=limits.dtype,
+        modalities=(dataset.modalities[0], dataset.modalities[1]),
+    )
+
+
+def _tasks(shards: dict[str, str], records: Records) -> Iterable[ShardTask]:
+    for shard, url in shards.items():
+        if wanting := tuple(name for name, done in records.items() if shard not in done):
+            yield ShardTask(shard, url, wanting)
+
+
+def _work(plan: EmbedPlan, tasks: list[ShardTask], records: Records, cluster: ClusterConfig) -> list[LacunaError]:
+    """Run the tasks on actors; `records` grows by what they publish. Returns why shards failed."""
+    failures: list[LacunaError] = []
+    with ray_session(cluster), ShardProgress(what=f"{plan.dataset} / {', '.join(plan.encoders)}", shards=len(tasks)) as progress:
+        import ray
+
+        actors, gpus = slots(cluster)
+        plan = dataclasses.replace(plan, device="cuda" if gpus else "cpu", threads=max(1, int(cluster.cpus_per_actor)))
+        actor = ray.remote(num_cpus=cluster.cpus_per_actor, num_gpus=gpus, max_restarts=0, max_task_retries=0)(Embedder)
+
+        def on_result(task: ShardTask, made: list[ShardRecord]) -> None:
+            for record in made:
+                records[record.encoder][task.name] = record
+            progress.add(pairs=made[0].rows_in, drops=sum(made[0].drops.values()))
+
+        def on_failure(_: ShardTask, error: LacunaError) -> None:
+            failures.append(error)
+            progress.add(failed=True)
+            progress.note(str(error))
+
+        dispatch(
+            tasks,
+            make_actor=lambda: actor.remote(plan),
+            submit=lambda handle, task, attempt: handle.embed.remote(task, attempt),
+            on_result=on_result,
+            on_failure=on_failure,
+            actors=min(actors, len(tasks)),
+            max_attempts=plan.limits.max_attempts,
+        )
+    return failures
+
+
+def _outcome(dataset: str, records: Records, failures: list[LacunaError], *, done_before: int, limits: EmbedConfig) -> Outcome:
+    """Count what the records say; the line names what is not whole, and why."""
+    told = {name: _told(done.values()) for name, done in records.items()}
+    same = len(set(told.values())) == 1
+    pairs = next(iter(told.values())) if same else "; ".join(f"{name} {text}" for name, text in told.items())
+    shards = max(map(len, records.values()))
+    line = f"{dataset} / {', '.join(records)}: {pairs}, {shards} shard{'s' * (shards != 1)} ({done_before} done before)"
+    worst = max(map(_drop_fraction, records.values()))
+    if worst > limits.max_drop_fraction:
+        line += f"; {worst:.1%} dropped is more than embed.max_drop_fraction={limits.max_drop_fraction:g} allows"
+    if failures:
+        some = ", ".join(_brief(error) for error in failures[:3])
+        line += f"; {len(failures)} shard{'s' * (len(failures) != 1)} failed: {some}{', ...' if len(failures) > 3 else ''}"
+    return Outcome(whole=not failures and worst <= limits.max_drop_fraction, line=line)
+
+
+def _told(records: Iterable[ShardRecord]) -> str:
+    rows_in = rows_out = 0
+    drops: Counter[str] = Counter()
+    for record in records:
+        rows_in, rows_out = rows_in + record.rows_in, rows_out + record.rows_out
+        drops.update(record.drops)
+    reasons = ", ".join(f"{reason} {n}" for reason, n in drops.most_common())
+    return f"{rows_out} of {rows_in} pairs embedded, {drops.total()} dropped{f' ({reasons})' if reasons else ''}"
+
+
+def _drop_fraction(done: dict[str, ShardRecord]) -> float:
+    rows_in = sum(record.rows_in for record in done.values())
+    return sum(sum(record.drops.values()) for record in done.values()) / rows_in if rows_in else 0.0
+
+
+def _brief(error: LacunaError) -> str:
+    return f"{error.shard} ({error.reason})" if isinstance(error, ShardError) else str(error)
+
+
+main = command("embed", EmbedJob, run)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""python -m jobs.ingest dataset.name=coco encoder.name=clip source=PATH root=URL: embeddings that exist already, into the store."""
+
+import sys
+import time
+from collections.abc import Iterator
+
+from jobs.runtime.app import Outcome, command
+from jobs.runtime.progress import ShardProgress
+from tda.config import IngestJob
+from tda.store.builder import ShardBuilder
+from tda.store.files import require_writable
+from tda.store.layout import Layout
+from tda.store.records import Identity, check_identity, recorded, recorded_shards
+from tda.store.sources import Batch, VectorSource, fingerprint, open_source
+from tda.store.transaction import publish_shard
+from tda.store.webdata import Source
+
+
+def run(job: IngestJob) -> Outcome:
+    """Stream the source into shards of `rows_per_shard`; what is recorded already is not done again.
+
+    Raises UserError for a source that cannot be taken, or another source under the same names.
+    """
+    layout, names = Layout(job.root), (job.dataset.name, job.encoder.name)
+    layout.embeddings_dir(*names)  # refuses bad names before anything is read
+    source = open_source(job.source, job.image_column, job.text_column)
+    content, size = fingerprint(source.files)
+    identity = _identity(job, source, content)
+    require_writable(job.root)
+    check_identity(layout, *names, identity)
+    done = set(recorded_shards(layout, *names))
+    missing = [shard for shard in _shard_names(job, source) if shard not in done]
+    with ShardProgress(what="ingest", shards=len(missing)) as progress:
+        for shard, builder, seconds in _shards(job, source, missing):
+            origin, rows = Source(job.source, size, content), builder.rows()
+            publish_shard(
+                layout, *names, shard, rows=rows, drops=builder.drops, identity=identity, source=origin, seconds={"read": seconds}
+            )
+            progress.add(pairs=len(rows), drops=len(builder.drops))
+    return _outcome(job, layout, len(missing))
+
+
+def _identity(job: IngestJob, source: VectorSource, content: str) -> Identity:
+    """The weights behind ingested vectors are not known, so the source's own content stands for them, and says so.
+
+    Rows per shard count too: a shard's name stands for its rows, so another cut of the same source must not mix with this one.
+    """
+    how = {"ingested_from": source.kind, "columns": [job.image_column, job.text_column], "rows_per_shard": job.rows_per_shard}
+    return Identity(encoder=job.encoder.name, weights_sha256=f"source:{content}", preprocessing=how, dtype=job.embed.dtype)
+
+
+def _shard_names(job: IngestJob, source: VectorSource) -> list[str]:
+    return [f"{index:05d}" for index in range(-(-source.rows // job.rows_per_shard))]
+
+
+def _shards(job: IngestJob, source: VectorSource, missing: list[str]) -> Iterator[tuple[str, ShardBuilder, float]]:
+    """Each missing shard, built, and the seconds that reading it took; what lies before the first of them is not read."""
+    size = job.rows_per_shard
+    batches = _aligned(source.batches(int(missing[0]) * size), size) if missing else iter(())
+    batch = next(batches, None)
+    for shard in missing:
+        began, start, stop = time.perf_counter(), int(shard) * size, min((int(shard) + 1) * size, source.rows)
+        builder = ShardBuilder(stop - start, source.dim, job.embed.dtype, job.normalise)
+        while batch is not None and batch.start < stop:
+            if batch.start >= start:
+                builder.add(batch)
+            batch = next(batches, None)
+        yield shard, builder, time.perf_counter() - began
+
+
+def _aligned(batches: Iterator[Batch], rows_per_shard: int) -> Iterator[Batch]:
+    """The same rows, with no batch across a shard's edge."""
+    for batch in batches:
+        low = 0
+        while low < len(batch):
+            high = min(len(batch), low + rows_per_shard - (batch.start + low) % rows_per_shard)
+            yield batch.cut(low, high)
+            low = high
+
+
+def _outcome(job: IngestJob, layout: Layout, made: int) -> Outcome:
+    records = recorded(layout, job.dataset.name, job.encoder.name).values()
+    rows_in, rows_out = sum(record.rows_in for record in records), sum(record.rows_out for record in records)
+    dropped = rows_in - rows_out
+    whole = dropped <= job.embed.max_drop_fraction * rows_in
+    line = f"ingest: {rows_out} pairs of {job.dataset.name} by {job.encoder.name} in {len(records)} shards ({made} new), {dropped} dropped"
+    return Outcome(whole, line if whole else f"{line}: more than embed.max_drop_fraction={job.embed.max_drop_fraction}")
+
+
+main = command("ingest", IngestJob, run)
+
+if __name__ == "__main__":
+    sys.exit(main())

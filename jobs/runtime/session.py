@@ -1,0 +1,142 @@
+"""One Ray for a command: joined where there is one, else its own on this machine, ended with the block that started it."""
+
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tda.config import ClusterConfig
+from tda.errors import LacunaError, UserError
+
+OBJECT_STORE_BYTES = 200_000_000  # paths and small results travel, never embeddings; containers often have little shared memory
+START_ATTEMPTS = 3
+
+_held = False
+
+
+@contextmanager
+def ray_session(cluster: ClusterConfig) -> Iterator[None]:
+    """Ray is initialised inside the block.
+
+    A Ray that this process is already connected to is used and left alone. Otherwise the cluster at `cluster.address` is joined, or a
+    local Ray is started on 127.0.0.1, without a dashboard; it ends with the block, or with the `shared_ray` block around it.
+    Raises UserError if there is no cluster at the address.
+    """
+    import_ray()
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    if cluster.address is None:
+        _start()
+    else:
+        _join(cluster.address)
+    try:
+        yield
+    finally:
+        if not _held:
+            ray.shutdown()
+
+
+@contextmanager
+def shared_ray() -> Iterator[None]:
+    """Inside this block the first `ray_session` that has to start Ray leaves it running for the next ones. Starts nothing itself."""
+    global _held  # noqa: PLW0603 (Ray's connection is as global as this flag)
+    import sys
+
+    outer, _held = _held, True
+    joined = "ray" in sys.modules and sys.modules["ray"].is_initialized()
+    try:
+        yield
+    finally:
+        _held = outer
+        if not (outer or joined) and "ray" in sys.modules:
+            sys.modules["ray"].shutdown()
+
+
+def import_ray() -> None:
+    """Import Ray with what it reads from the environment when it is imported: bound to this machine, nothing reported."""
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # the only switch that makes Ray use the loopback address
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "A worker died or was killed")  # a paragraph on stdout; the dispatcher tells it
+    import ray  # noqa: F401 (imported for its effect)
+
+
+def slots(cluster: ClusterConfig) -> tuple[int, float]:
+    """How many actors the connected cluster holds, and the GPUs of each.
+
+    `cluster.actors` if given, else one a GPU, or on a cluster without GPUs as many as the CPUs hold.
+    Raises UserError if not even one fits.
+    """
+    import ray
+
+    have: dict[str, Any] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray has no types for it
+    cpus, gpus = have.get("CPU", 0), have.get("GPU", 0)
+    gpus_each = cluster.gpus_per_actor if cluster.gpus_per_actor is not None else float(gpus >= 1)
+    fit = min(
+        cpus // cluster.cpus_per_actor if cluster.cpus_per_actor else float("inf"),
+        gpus // gpus_each if gpus_each else float("inf"),
+    )
+    if fit < 1:
+        raise UserError(
+            f"cluster.cpus_per_actor={cluster.cpus_per_actor:g} and gpus_per_actor={gpus_each:g} do not fit a cluster of "
+            f"{cpus:g} CPUs and {gpus:g} GPUs"
+        )
+    return int(cluster.actors or min(fit, 1_000_000)), gpus_each
+
+
+def _start() -> None:
+    """Start a Ray of our own. On a busy machine it can miss its own time limit, so it gets three tries; then LacunaError."""
+    import ray
+
+    _provide_token()
+    for attempt in range(1, START_ATTEMPTS + 1):
+        try:
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=OBJECT_STORE_BYTES,
+            )
+        except Exception as error:  # Ray raises a bare Exception when its node is late
+            ray.shutdown()
+            if type(error) is not Exception or attempt == START_ATTEMPTS:
+                raise LacunaError(f"Ray did not start on this machine: {str(error).partition(chr(10))[0]}") from error
+        else:
+            return
+
+
+def _join(address: str) -> None:
+    import ray
+
+    try:
+        _require_listener(address)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"cluster.address={address} cannot be joined: {reason}; cluster=local starts a Ray on this machine") from None
+
+
+def _require_listener(address: str) -> None:
+    """Raise OSError if nothing listens there: Ray itself would wait for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+
+
+def _provide_token() -> None:
+    """A Ray of our own gets a token of its own, known to this process and its children; one that the user has is used."""
+    if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        return
+    try:
+        if (Path.home() / ".ray" / "auth_token").is_file():
+            return
+    except (OSError, RuntimeError):  # no home, or not ours to look into
+        pass
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

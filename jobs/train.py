@@ -1,0 +1,183 @@
+"""The loss x Hopfield ablation: one model an arm, trained side by side where there are devices.
+
+python -m jobs.train dataset.name=toy_train encoder.name=toy_infoloob loss=infoloob hopfield=false root=URL
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.runtime.app import Outcome, command
+from jobs.runtime.dispatch import dispatch
+from jobs.runtime.session import ray_session, slots
+from tda.config import ClusterConfig, TrainJob
+from tda.errors import LacunaError, UserError
+from tda.store.files import filesystem, is_local, require_writable
+from tda.store.layout import Layout
+from tda.store.shards import expand_shards, shard_name
+from tda.toyworld import ensure_toy
+
+MAX_ATTEMPTS = 3  # actors an arm may lose; each goes on from the last checkpoint
+
+
+@dataclass(frozen=True)
+class Task:
+    """An arm with the URLs of its shards and the folder of its model, as a worker with another working directory is told them."""
+
+    arm: Any  # tda.encoders.training.Arm: importing it takes the seconds of torch
+    urls: tuple[str, ...]
+    folder: str
+
+    def __str__(self) -> str:
+        return str(self.arm.encoder)
+
+
+def run(job: TrainJob) -> Outcome:
+    """Train one arm, from its last checkpoint if there is one; a finished model is left as it is."""
+    return train_arms([job])[0]
+
+
+def train_arms(jobs: list[TrainJob]) -> list[Outcome]:
+    """Train every arm that is not finished, one actor each as far as the cluster has room; the outcomes stand in the order of `jobs`.
+
+    Raises UserError, before any actor starts, for data, a model configuration or a root that cannot be used, two arms of one name, and
+    a folder that holds a model of another configuration.
+    """
+    tasks = [_task(job) for job in jobs]
+    names = [str(task) for task in tasks]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UserError(f"encoder.name={min(twice)} is trained twice: every arm needs a name of its own")
+    outcomes = {name: _told(name, said, again=True) for name, task in zip(names, tasks, strict=True) if (said := _finished(task))}
+    todo = [task for task in tasks if str(task) not in outcomes]
+    if todo:
+        require_writable(jobs[0].root)
+        _work(todo, jobs[0].cluster, outcomes)
+    return [outcomes[name] for name in names]
+
+
+def _task(job: TrainJob) -> Task:
+    from tda.encoders.checkpoints import read_config
+    from tda.encoders.clip import require_open_clip
+    from tda.encoders.training import Arm
+
+    if not job.encoder.name:
+        raise UserError("encoder.name is missing: give encoder.name=VALUE")
+    ensure_toy(job.dataset)
+    settings = read_config(job.encoder.config)
+    require_open_clip(settings.get("model_cfg", settings), job.encoder.config)
+    urls = tuple(_absolute(url) for url in expand_shards(job.dataset.shards))
+    arm = Arm(
+        encoder=job.encoder.name,
+        loss=job.loss,
+        hopfield=job.hopfield,
+        config=job.train,
+        settings=settings,
+        shards=tuple((shard_name(url), _size(url)) for url in urls),
+    )
+    return Task(arm, urls, _absolute(Layout(job.root).model_dir(job.encoder.name)))
+
+
+def _size(url: str) -> int:
+    fs, path = filesystem(url)
+    try:
+        return int(fs.size(path))
+    except FileNotFoundError:
+        raise UserError(f"dataset.shards names {url}, which is not there") from None
+
+
+def _absolute(url: str) -> str:
+    fs, path = filesystem(url)
+    return path if is_local(fs) else url
+
+
+def _finished(task: Task) -> dict[str, Any] | None:
+    from tda.encoders.snapshots import Snapshots
+
+    return Snapshots(task.folder, task.arm.config_hash).finished()
+
+
+def _work(tasks: list[Task], cluster: ClusterConfig, outcomes: dict[str, Outcome]) -> None:
+    """Train `tasks` on actors; `outcomes` grows by what they come to."""
+    from jobs.runtime.trainbars import TrainBars
+
+    with ray_session(cluster), TrainBars(steps={str(task): task.arm.config.steps for task in tasks}) as bars:
+        crew = Crew(cluster, bars)
+
+        def on_result(task: Task, said: dict[str, Any]) -> None:
+            outcomes[str(task)] = _told(str(task), said)
+
+        def on_failure(task: Task, error: LacunaError) -> None:
+            outcomes[str(task)] = Outcome(whole=False, line=f"{task}: not trained: {error}")
+            bars.note(str(error))
+
+        dispatch(
+            tasks,
+            make_actor=crew.hire,
+            submit=crew.submit,
+            on_result=on_result,
+            on_failure=on_failure,
+            actors=min(crew.size, len(tasks)),
+            in_flight=1,
+            max_attempts=MAX_ATTEMPTS,
+            on_tick=crew.ask,
+        )
+
+
+class Crew:
+    """The actors, and the question to each how far it is, asked again whenever it has been answered."""
+
+    def __init__(self, cluster: ClusterConfig, bars: Any) -> None:
+        import ray
+
+        from jobs.runtime.trainer import ArmTrainer
+
+        self.size, gpus = slots(cluster)
+        self.bars, self._asked = bars, dict[Any, tuple[str, Any]]()  # reference of an answer -> the arm, the actor
+        self._told = ("cuda" if gpus else "cpu", max(1, int(cluster.cpus_per_actor)))
+        options: dict[str, Any] = {
+            "num_cpus": cluster.cpus_per_actor,
+            "num_gpus": gpus,
+            "max_restarts": 0,
+            "max_task_retries": 0,
+            "max_concurrency": 2,
+        }
+        self._actor = ray.remote(**options)(ArmTrainer)
+
+    def hire(self) -> Any:
+        return self._actor.remote(*self._told)
+
+    def submit(self, actor: Any, task: Task, _attempt: int) -> Any:
+        reference = actor.train.remote(task.arm, task.urls, task.folder)
+        self._asked = {answer: (arm, other) for answer, (arm, other) in self._asked.items() if other != actor}
+        self._asked[actor.progress.remote()] = (str(task), actor)
+        return reference
+
+    def ask(self) -> None:
+        """Show the answers that have come; an actor that is lost has none, and is not asked again."""
+        import ray
+        from ray.exceptions import RayError
+
+        ready, _ = ray.wait(list(self._asked), num_returns=len(self._asked), timeout=0) if self._asked else ([], [])
+        for reference in ready:
+            arm, actor = self._asked.pop(reference)
+            try:
+                progress = ray.get(reference)
+            except RayError:
+                continue
+            if progress is not None:
+                self.bars.update(arm, progress)
+            self._asked[actor.progress.remote()] = (arm, actor)
+
+
+def _told(name: str, said: dict[str, Any], *, again: bool = False) -> Outcome:
+    training = said["training"]
+    loss = f"{training['loss']}{' + Hopfield' if training['hopfield'] else ''}, {training['steps']} steps on {training['pairs']} pairs"
+    how = "trained before" if again else f"trained in {training['seconds']:.0f} s"
+    line = f"{name}: {loss}, final loss {training['final_loss']:.3f}, {how}"
+    return Outcome(whole=True, line=line)
+
+
+main = command("train", TrainJob, run)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,290 @@
+"""The schema of every configuration group. Values live in `conf/`; the library sees only these objects.
+
+Fields that hold ``MISSING`` have to be given. ``__post_init__`` refuses values that no type can, in one line.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from tda.errors import UserError
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices and value != MISSING:
+        raise UserError(f"{name}={value!r} is unknown; choose one of: {', '.join(choices)}")
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+    if value < least:
+        raise UserError(f"{name}={value} is too small; it must be at least {least}")
+
+
+FORMATS = ("open_clip", "openai", "cloob_official", "cloob_laion", "carp")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PARTS = ("gap", "cosine", "separability", "retrieval", "spectrum")
+LOSSES = ("infonce", "infoloob")
+
+
+@dataclass(kw_only=True)
+class ToyConfig:
+    """A drawn data set: see `tda.toyworld`."""
+
+    style: str = "plain"  # plain | shifted: other palette, other backgrounds, longer captions
+    pairs: int = 2000
+    pairs_per_shard: int = 1000
+    seed: int = 0
+    duplicates: int = 0  # planted copies of `duplicates_of`, in equal parts of each kind
+    duplicates_of: Any = None  # the ToyConfig (as a mapping) of the data set that is copied from
+
+    def __post_init__(self) -> None:
+        _one_of("dataset.toy.style", self.style, ("plain", "shifted"))
+        _at_least("dataset.toy.pairs", self.pairs, 1)
+        _at_least("dataset.toy.pairs_per_shard", self.pairs_per_shard, 1)
+
+
+@dataclass(kw_only=True)
+class DatasetConfig:
+    """Pairs to embed. `shards` is a path, a brace pattern, a glob, a list of these, or `@file` of lines."""
+
+    name: str = MISSING
+    shards: Any = None
+    modalities: list[str] = field(default_factory=lambda: ["image", "text"])
+    toy: ToyConfig | None = None  # drawn under the root when its shards are not there yet
+
+    def __post_init__(self) -> None:
+        if len(self.modalities) != 2:
+            raise UserError(f"dataset.modalities={self.modalities} names {len(self.modalities)} modalities; a pair has 2")
+
+
+@dataclass(kw_only=True)
+class EncoderConfig:
+    """A model and the file its weights are read from."""
+
+    name: str = MISSING
+    format: str = "open_clip"
+    config: str | None = None  # the model's own JSON (pkg://package/path: one that a package holds), or with `pretrained` open_clip's name
+    checkpoint: str | None = None  # path or URL of the original file; never random weights in its place
+    pretrained: str | None = None  # open_clip: the tag whose activation, mean and std belong to the checkpoint
+    tokenizer: str | None = None  # carp, and open_clip models that name a tokenizer of Hugging Face: its folder
+    sha256: str | None = None  # of the checkpoint, or the first 8 or more digits; checked before it is opened
+    source: str | None = None  # where the original is published, told when it is missing
+    precision: str = "auto"  # auto | fp32 | bf16 | fp16; auto is bf16 on CUDA, for ResNets fp16
+    canary: str | None = None  # what the model makes of fixed inputs, as a shard's record tells it; other vectors are refused
+
+    def __post_init__(self) -> None:
+        _one_of("encoder.format", self.format, FORMATS)
+        _one_of("encoder.precision", self.precision, PRECISIONS)
+
+
+@dataclass(kw_only=True)
+class EmbedConfig:
+    """How shards become rows."""
+
+    dtype: str = "float16"  # as stored: float16 | float32
+    batch_size: int = 256
+    decode_threads: int = 2
+    max_pixels: int = 64_000_000  # checked on the header, before decoding
+    max_caption_bytes: int = 65_536
+    max_member_bytes: int = 67_108_864
+    max_attempts: int = 3  # a shard that failed this often is named and given up
+    max_drop_fraction: float = 0.05  # more dropped pairs than this and the run is not whole
+
+    def __post_init__(self) -> None:
+        _one_of("embed.dtype", self.dtype, ("float16", "float32"))
+        for name in ("batch_size", "decode_threads", "max_attempts", "max_pixels"):
+            _at_least(f"embed.{name}", getattr(self, name), 1)
+
+
+@dataclass(kw_only=True)
+class ClusterConfig:
+    """Where it runs. No address: a Ray of its own on this machine, bound to 127.0.0.1."""
+
+    address: str | None = None  # auto, or a Ray address, joins a cluster that is running
+    actors: int | None = None  # null: one a GPU, or as many as the CPUs hold
+    cpus_per_actor: float = 1
+    gpus_per_actor: float | None = None  # null: 1 where the cluster has GPUs, else 0
+
+
+@dataclass(kw_only=True)
+class CosineConfig:
+    """Pair and random cosine (Fig. 3)."""
+
+    quantiles: list[float] = field(default_factory=lambda: [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+    bins: int = 200  # of the stored histogram over [-1, 1]
+
+    def __post_init__(self) -> None:
+        _at_least("analysis.cosine.bins", self.bins, 1)
+        for share in self.quantiles:
+            if not 0 <= share <= 1:
+                raise UserError(f"analysis.cosine.quantiles={self.quantiles} holds {share}; a quantile lies in [0, 1]")
+
+
+@dataclass(kw_only=True)
+class SeparabilityConfig:
+    """Linear SVM on modality (Table I)."""
+
+    c: float = 1.0
+    max_pairs: int = 50_000  # evenly spaced pairs of a larger set; the count used is in the metrics
+    transfer: list[str] = field(default_factory=list)  # data sets on which the classifier of this one is scored
+
+    def __post_init__(self) -> None:
+        _at_least("analysis.separability.max_pairs", self.max_pairs, 2)
+        if self.c <= 0:
+            raise UserError(f"analysis.separability.c={self.c} is too small; it must be above 0")
+
+
+@dataclass(kw_only=True)
+class RetrievalConfig:
+    """Cross-modal retrieval (Table II)."""
+
+    tile: int = 2048  # rows of a similarity tile: the bound of its memory
+    max_pairs: int | None = None  # evenly spaced pairs of a larger set; null: all
+
+    def __post_init__(self) -> None:
+        _at_least("analysis.retrieval.tile", self.tile, 1)
+        if self.max_pairs is not None:
+            _at_least("analysis.retrieval.max_pairs", self.max_pairs, 2)
+
+
+@dataclass(kw_only=True)
+class SpectrumConfig:
+    """Singular values of the covariance (Figs 10 to 12)."""
+
+    collapse_threshold: float = 1e-3
+
+
+@dataclass(kw_only=True)
+class AnalysisConfig:
+    """What is measured on a set of embeddings."""
+
+    parts: list[str] = field(default_factory=lambda: list(PARTS))
+    seed: int = 0
+    block_rows: int = 65_536  # rows a task reads at once
+    cosine: CosineConfig = field(default_factory=CosineConfig)
+    separability: SeparabilityConfig = field(default_factory=SeparabilityConfig)
+    retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)
+    spectrum: SpectrumConfig = field(default_factory=SpectrumConfig)
+
+    def __post_init__(self) -> None:
+        _at_least("analysis.block_rows", self.block_rows, 1)
+        for part in self.parts:
+            _one_of("analysis.parts", part, PARTS)
+
+
+@dataclass(kw_only=True)
+class TrainConfig:
+    """One arm of the loss x Hopfield ablation."""
+
+    steps: int = 800
+    batch_size: int = 128
+    learning_rate: float = 1.5e-3
+    warmup_steps: int = 40
+    weight_decay: float = 0.1
+    inv_tau: float = 30.0
+    beta: float = 8.0
+    hopfield_after: float = 0.4  # share of the steps before Hopfield retrieval joins; 0: from the first step
+    seed: int = 0
+    checkpoint_every: int = 200
+    threads: int | None = None  # of torch on a CPU; null: what the actor holds
+
+    def __post_init__(self) -> None:
+        _at_least("train.steps", self.steps, 1)
+        _at_least("train.batch_size", self.batch_size, 2)
+        _at_least("train.checkpoint_every", self.checkpoint_every, 1)
+        if not 0 <= self.hopfield_after <= 1:
+            raise UserError(f"train.hopfield_after={self.hopfield_after} is no share of the steps; it must be from 0 to 1")
+
+
+@dataclass(kw_only=True)
+class ReportConfig:
+    """Which of our names stand for which of the paper's, and what is drawn."""
+
+    models: dict[str, str] = field(default_factory=dict)  # encoder -> CLIP | CLOOB | ...: the paper's row beside it
+    datasets: dict[str, str] = field(default_factory=dict)  # data set -> LAION | COCO
+    ablation: dict[str, str] = field(default_factory=dict)  # encoder -> InfoNCE | InfoNCE + Hopfield | InfoLOOB | InfoLOOB + Hopfield
+    lines: int = 200  # pairs joined by a line in Figs 6 and 8
+    points: int = 2000  # points drawn in Fig. 2
+    failures: int = 3  # worst-ranked pairs listed for each (data set, encoder)
+
+
+@dataclass(kw_only=True)
+class EmbedJob:
+    root: str = MISSING
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(name=""))  # not needed beside `encoders`
+    encoders: list[str] = field(default_factory=list)  # presets by name: many encoders from one decode
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
+class IngestJob:
+    root: str = MISSING
+    source: str = MISSING  # .npz {image, text} | clip-retrieval folder | Parquet file, folder or glob
+    rows_per_shard: int = 100_000
+    image_column: str = "image"
+    text_column: str = "text"
+    normalise: bool = False  # accept rows that are not of unit length, and normalise them
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    embed: EmbedConfig = field(default_factory=lambda: EmbedConfig(dtype="float32"))
+
+    def __post_init__(self) -> None:
+        _at_least("rows_per_shard", self.rows_per_shard, 1)
+
+
+@dataclass(kw_only=True)
+class AnalyzeJob:
+    root: str = MISSING
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
+class TrainJob:
+    root: str = MISSING
+    loss: str = "infonce"
+    hopfield: bool = False
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+    def __post_init__(self) -> None:
+        _one_of("loss", self.loss, LOSSES)
+
+
+@dataclass(kw_only=True)
+class ReportJob:
+    root: str = MISSING
+    report: ReportConfig = field(default_factory=ReportConfig)
+
+
+@dataclass(kw_only=True)
+class Arm:
+    """One training run of an experiment."""
+
+    loss: str = MISSING
+    hopfield: bool = False
+
+
+@dataclass(kw_only=True)
+class PaperJob:
+    """The whole pipeline: what an experiment file fills in."""
+
+    root: str = MISSING
+    train_dataset: str | None = None  # a preset of conf/dataset; null: nothing is trained
+    arms: dict[str, Arm] = field(default_factory=dict)  # encoder preset -> how it is trained
+    datasets: list[str] = field(default_factory=list)  # presets, embedded and analysed
+    encoders: list[str] = field(default_factory=list)  # presets
+    shards: dict[str, Any] = field(default_factory=dict)  # data set -> its shards, where the preset cannot know them
+    checkpoints: dict[str, str | None] = field(default_factory=dict)  # encoder -> its checkpoint, likewise
+    train: TrainConfig = field(default_factory=TrainConfig)
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
+    analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)

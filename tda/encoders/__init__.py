@@ -1,0 +1,85 @@
+"""Pixels and captions -> vectors. `load` opens any supported checkpoint; `FORMATS` names the module that reads each format."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tda.errors import UserError
+
+if TYPE_CHECKING:
+    from tda.config import EncoderConfig
+    from tda.encoders.base import Encoder
+
+# format -> a module with load(checkpoint, config, device, precision, **options) and describe(checkpoint, config, **options)
+FORMATS = {
+    "open_clip": "tda.encoders.clip",
+    "openai": "tda.encoders.openai",
+    "cloob_official": "tda.encoders.cloob_official",
+    "cloob_laion": "tda.encoders.cloob_laion",
+    "carp": "tda.encoders.carp",
+}
+OPTIONS = {"open_clip": ("pretrained", "tokenizer"), "carp": ("tokenizer",)}
+MODALITIES = {"carp": ("passage", "review")}  # the others embed images and texts
+
+
+def load(
+    format: str,  # noqa: A002 (the public name)
+    checkpoint: str | None,
+    config: str | None = None,
+    device: str = "auto",
+    precision: str = "fp32",
+    *,
+    sha256: str | None = None,
+    source: str | None = None,
+    **options: str | None,
+) -> "Encoder":
+    """A model with the preprocessing and tokenizer that it was evaluated with.
+
+    Parameters
+    ----------
+    format: one of `FORMATS`.
+    checkpoint, config: paths, or any fsspec URL; a remote file is fetched once a node. `pkg://package/path` is a file of a package.
+    device: auto | cpu | cuda.
+    precision: fp32 | bf16 | fp16 | auto (on CUDA bf16, for ResNets fp16).
+    sha256: of the checkpoint, or its first 8 or more digits: other bytes are refused before they are opened.
+    source: where the original is published, for the error when it is missing.
+    options: `pretrained` (open_clip: a tag of its registry), `tokenizer` (carp, open_clip: a folder).
+
+    Raises UserError for an unknown format, and for files that are missing, damaged or of another model.
+    """
+    reader, path, given = opened(format, checkpoint, sha256, source, options)
+    encoder: Encoder = reader.load(path, config, device, precision, **given)
+    return encoder
+
+
+def opened(
+    format: str,  # noqa: A002 (the public name)
+    checkpoint: str | None,
+    sha256: str | None,
+    source: str | None,
+    options: dict[str, str | None],
+) -> tuple[Any, str, dict[str, str]]:
+    """The module that reads the format, the checkpoint's path on this machine, and the options that were given; raises as `load`."""
+    from tda.encoders.checkpoints import local_file
+
+    if format not in FORMATS:
+        raise UserError(f"encoder.format={format!r} is unknown; choose one of: {', '.join(FORMATS)}")
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given.keys() - set(OPTIONS.get(format, ())):
+        raise UserError(f"encoder.{name}={given[name]!r} is no option of the format {format}")
+    return import_module(FORMATS[format]), str(local_file(checkpoint, "encoder.checkpoint", sha256, source)), given
+
+
+def load_configured(encoder: "EncoderConfig", device: str = "auto") -> "Encoder":
+    """The model that a configuration or a preset tells: see `load`."""
+    named = {"sha256": encoder.sha256, "source": encoder.source, **options_of(encoder)}
+    return load(encoder.format, encoder.checkpoint, encoder.config, device, encoder.precision, **named)
+
+
+def modalities_of(format: str) -> tuple[str, str]:  # noqa: A002 (as in `load`)
+    """What the two members of a pair are, for models of a format."""
+    return MODALITIES.get(format, ("image", "text"))
+
+
+def options_of(encoder: "EncoderConfig") -> dict[str, str | None]:
+    """The fields of a configuration that only some formats take."""
+    return {"pretrained": encoder.pretrained, "tokenizer": encoder.tokenizer}

@@ -1,0 +1,123 @@
+"""What every model looks like from outside, whatever file its weights came from.
+
+Shapes: B batch, D dimensions of the shared space, H height, W width, L tokens of the context.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from tda.config import PRECISIONS
+from tda.errors import UserError
+
+
+class Encoder:
+    """Two towers, the preprocessing that they were evaluated with, and where their weights came from.
+
+    Parameters
+    ----------
+    model: an `nn.Module` with `encode_image(pixels_B3HW)` and `encode_text(tokens_BL)`, both giving (B, D).
+    preprocess: an RGB image -> float32 (3, H, W), resized, cropped and normalised as the model was evaluated.
+    tokenize: B captions -> int64 (B, L).
+    dim: D.
+    weights_sha256: of the checkpoint's bytes.
+    preprocessing: plain values, `{"image": {...}, "text": {...}}`: they go into the identity of a run. Encoders whose
+        `"image"` parts are equal are given the same pixels, so everything that changes a pixel has to be in it.
+    device: auto | cpu | cuda, or any name that torch knows.
+    precision: fp32 | bf16 | fp16 (autocast) | auto: see `resolve_precision`.
+    """
+
+    modalities = ("image", "text")  # of a pair's two members, in order
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        preprocess: Callable[[Image.Image], Tensor],
+        tokenize: Callable[[list[str]], Tensor],
+        dim: int,
+        weights_sha256: str,
+        preprocessing: dict[str, dict[str, Any]],
+        device: str = "auto",
+        precision: str = "fp32",
+    ) -> None:
+        self.device = resolve_device(device)
+        self.precision = resolve_precision(precision, self.device, has_batch_norm=_has_batch_norm(model))
+        self.model = model.to(self.device).eval().requires_grad_(requires_grad=False)
+        self.preprocess, self.tokenize = preprocess, tokenize
+        self.dim, self.weights_sha256, self.preprocessing = dim, weights_sha256, preprocessing
+
+    def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
+        """Preprocessed pixels -> (B, D) float32 on the encoder's device, as the original model returns it."""
+        return self._run(self.model.encode_image, pixels_B3HW)
+
+    def encode_text(self, tokens_BL: Tensor) -> Tensor:
+        """Tokens -> (B, D) float32 on the encoder's device, as the original model returns it."""
+        return self._run(self.model.encode_text, tokens_BL)
+
+    def prepare(self, modality: str, item: Any) -> Any:
+        """What is done to one decoded image, or one text, by itself; on any thread."""
+        return self.preprocess(item) if modality == "image" else item
+
+    def batch(self, modality: str, prepared: Sequence[Any]) -> Tensor:
+        """B prepared items -> what `encode` takes."""
+        return torch.stack(list(prepared)) if modality == "image" else self.tokenize(list(prepared))
+
+    def encode(self, modality: str, batch: Tensor) -> Tensor:
+        """A batch of a modality -> (B, D) float32 on the encoder's device, as the original model returns it."""
+        return self.encode_image(batch) if modality == "image" else self.encode_text(batch)
+
+    def fed(self, modality: str) -> str:
+        """Encoders that say the same here are given the same batches of a modality."""
+        return json.dumps([modality, self.preprocessing.get(modality, self.preprocessing["text"])], sort_keys=True)
+
+    @torch.inference_mode()
+    def _run(self, tower: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        half = torch.float16 if self.precision == "fp16" else torch.bfloat16
+        with torch.autocast(self.device.type, half, enabled=self.precision != "fp32"):
+            features_BD = tower(*(x.to(self.device, non_blocking=True) for x in inputs))
+        return features_BD.float()
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is a device, else the CPU. Raises UserError for a device that is not here."""
+    has_cuda = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if has_cuda else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"device={name!r} is unknown; choose one of: auto, cpu, cuda") from None
+    if device.type == "cuda" and not has_cuda:
+        raise UserError(f"device={name!r}, but torch finds no CUDA device here; use device=cpu or auto")
+    return device
+
+
+def resolve_precision(name: str, device: torch.device, *, has_batch_norm: bool = False) -> str:
+    """`auto` is fp32 on the CPU; on CUDA, where 16 bits double the rate, bf16 for transformers and fp16 for ResNets.
+
+    A ResNet carries its features through all layers with BatchNorm's scales between them, and bfloat16's 8 bits move a vector of a tiny
+    one to cosine .9986 of float32's. float16 keeps 11 bits (.99999), and its narrow range is what these models were trained in.
+    Raises UserError for another word.
+    """
+    if name not in PRECISIONS:
+        raise UserError(f"precision={name!r} is unknown; choose one of: {', '.join(PRECISIONS)}")
+    if name == "auto":
+        return "fp32" if device.type != "cuda" else "fp16" if has_batch_norm else "bf16"
+    return name
+
+
+def _has_batch_norm(model: Any) -> bool:
+    return any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a local file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,126 @@
+"""Captions -> token ids. Shapes: B captions, L context length."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import torch
+from torch import Tensor
+
+from tda.encoders.base import file_sha256
+from tda.errors import UserError
+
+CLIP_VOCABULARY = 49_408
+_WORD = re.compile(r"[a-z0-9]+")
+_CACHED_WORDS = 1_000_000
+_WORD_LENGTH = 1000
+
+
+class HashTokenizer:
+    """Whole words hashed into a small vocabulary, for models that were trained with no vocabulary file.
+
+    CLIP's byte-pair encoding has 49,408 entries, which would make the token table of a toy model most of its weights.
+    Here a word, `[a-z0-9]+` of the lower-cased caption, has the id 1 + crc32(word) mod (V - 3); start is V - 2, end is
+    V - 1 and padding is 0, as CLIP orders them: the end is the largest id, where `argmax` pooling finds it. A caption
+    that is too long is cut, and keeps its end. Words may collide: 1 pair of words in V - 3.
+    """
+
+    name = "crc32-words"
+
+    def __init__(self, vocab_size: int, context_length: int) -> None:
+        assert vocab_size > 3, vocab_size
+        assert context_length > 2, context_length
+        self.vocab_size, self.context_length = vocab_size, context_length
+        self.sot, self.eot = vocab_size - 2, vocab_size - 1
+
+    def __call__(self, texts: list[str]) -> Tensor:
+        """B captions -> (B, L) int64."""
+        tokens_BL = torch.zeros(len(texts), self.context_length, dtype=torch.int64)
+        for row, text in zip(tokens_BL, texts, strict=True):
+            words = _WORD.findall(text.lower())[: self.context_length - 2]
+            ids = [self.sot, *(1 + crc32(word.encode()) % (self.vocab_size - 3) for word in words), self.eot]
+            row[: len(ids)] = torch.tensor(ids)
+        return tokens_BL
+
+
+class ClipTokenizer:
+    """CLIP's byte-pair encoding (open_clip's), cut to the context length with the end restored."""
+
+    name = "clip-bpe"
+
+    def __init__(self, context_length: int = 77) -> None:
+        from open_clip.tokenizer import SimpleTokenizer
+
+        self.vocab_size, self.context_length = CLIP_VOCABULARY, context_length
+        self._bpe = SimpleTokenizer(context_length=context_length)
+        self._special = dict(self._bpe.cache)
+
+    def __call__(self, texts: list[str]) -> Tensor:
+        """B captions -> (B, L) int64; truncation keeps the end token, padding is 0."""
+        if len(self._bpe.cache) > _CACHED_WORDS:  # it keeps every word it has met, and the web has no last word
+            self._bpe.cache = dict(self._special)
+        tokens_BL: Tensor = self._bpe([_bounded(text) for text in texts])
+        return tokens_BL
+
+
+def _bounded(text: str) -> str:
+    """The caption with giant words cut: merging a word takes the square of its length, a minute for 65,536 letters.
+
+    What is left of such a word is some hundred tokens, more than the context holds, so the cut changes no token that is kept.
+    """
+    if len(text) <= _WORD_LENGTH:
+        return text
+    return re.sub(rf"(\S{{{_WORD_LENGTH}}})\S+", r"\1", text)
+
+
+class FolderTokenizer:
+    """A tokenizer of Hugging Face from a local folder, through open_clip's wrapper; nothing is fetched, no code of the folder is run."""
+
+    def __init__(self, folder: str | None, vocab_size: int, context_length: int, options: Mapping[str, Any]) -> None:
+        self.folder, self.vocab_size, self.context_length, self.options = folder, vocab_size, context_length, dict(options)
+        self._tokenizer: Any = None
+
+    def __call__(self, texts: list[str]) -> Tensor:
+        """B captions -> (B, L) int64, cut and padded as the tokenizer's files tell. Raises UserError if they are not the model's."""
+        self._tokenizer = self._tokenizer or self._open()
+        tokens_BL: Tensor = self._tokenizer([_bounded(text) for text in texts])
+        largest = int(tokens_BL.max()) if len(texts) else 0
+        if largest >= self.vocab_size:
+            raise UserError(
+                f"encoder.tokenizer={self.folder} is another model's: it gives id {largest}, the weights have {self.vocab_size}"
+            )
+        return tokens_BL
+
+    def _open(self) -> Any:
+        from open_clip.tokenizer import HFTokenizer
+
+        if not self.folder or not Path(self.folder).is_dir():
+            raise UserError(f"encoder.tokenizer={self.folder} is not a folder with the model's tokenizer (tokenizer.json)")
+        try:
+            return HFTokenizer(self.folder, context_length=self.context_length, local_files_only=True, **self.options)
+        except Exception as error:  # noqa: BLE001 (the library raises anything on files that are not what they should be)
+            told = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise UserError(f"encoder.tokenizer={self.folder} holds no tokenizer: {told}") from None
+
+
+def folder_sha256(folder: str | None) -> str | None:
+    """Of the names and contents of a folder's files; None where there is no folder."""
+    if not folder or not Path(folder).is_dir():
+        return None
+    files = sorted(file for file in Path(folder).iterdir() if file.is_file())
+    return hashlib.sha256("".join(f"{file.name} {file_sha256(file)}\n" for file in files).encode()).hexdigest()
+
+
+def tokenizer_for(vocab_size: int, context_length: int) -> HashTokenizer | ClipTokenizer:
+    """CLIP's own tokenizer for a vocabulary of CLIP's size, hashed words for a smaller one."""
+    if vocab_size == CLIP_VOCABULARY:
+        return ClipTokenizer(context_length)
+    return HashTokenizer(vocab_size, context_length)
+
+
+def tokenizer_name(vocab_size: int) -> str:
+    """Name of the tokenizer that `tokenizer_for` gives."""
+    return ClipTokenizer.name if vocab_size == CLIP_VOCABULARY else HashTokenizer.name

@@ -1,0 +1,148 @@
+"""How different are two models' spaces of the same pairs? Alignment, shared neighbours and topology, each a number with an interval.
+
+N rows, D and E dimensions of the two spaces, S rows of the sample, K neighbours. Row i of one space belongs to row i of the other; all rows
+are L2-normalised first. None of the measures changes under a rotation of either space.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tda.errors import UserError
+from tda.geometry.knn import sample_rows, to_host
+from tda.geometry.namespace import namespace, unit_rows
+
+SCALE_QUANTILE = 0.9  # of the distances, set to 1 in both spaces before their components are compared (Barannikov et al. 2022)
+LEAST_ROWS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A value, its 95 % interval over draws of pairs, and what it is when the pairs are shuffled."""
+
+    value: float
+    ci95: tuple[float, float]
+    chance: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Four measures of two spaces. The first three are 1 for the same space, the last is 0."""
+
+    cka: Measure  # linear CKA (Kornblith et al. 2019); grows with D / N even for unrelated spaces: see `chance`
+    cka_debiased: Measure  # of unbiased HSIC (Song et al. 2012): 0 for unrelated spaces at any D and N
+    mutual_knn: Measure  # share of K nearest neighbours that are the same (Huh et al. 2024)
+    cross_barcode: Measure  # mean bar of the H0 cross-barcode, in units of the .9 quantile of distances
+    pairs: int
+    k: int
+
+    def metrics(self) -> dict[str, Any]:
+        """The fields as JSON knows them."""
+        measures = {name: vars(value) | {"ci95": list(value.ci95)} for name, value in vars(self).items() if isinstance(value, Measure)}
+        return {**measures, "pairs": self.pairs, "k": self.k}
+
+
+def compare(x_ND: Any, y_NE: Any, *, k: int = 10, sample: int = 1000, draws: int = 100, seed: int = 0) -> Comparison:
+    """Compare the spaces of rows (N, D) and (N, E), on at most `sample` pairs drawn by `seed`.
+
+    Intervals come from `draws` halves of these pairs, drawn without repetition: the spread of halves about the whole is the spread of
+    the whole about the truth (Politis and Romano 1994), and no pair meets its own copy, as it would in a bootstrap. Raises UserError
+    where rows do not pair up, are too few, or are zero or not finite.
+    """
+    if x_ND.ndim != 2 or y_NE.ndim != 2 or x_ND.shape[0] != y_NE.shape[0]:
+        raise UserError(f"rows {tuple(x_ND.shape)} and {tuple(y_NE.shape)} do not pair up; both must have N rows")
+    chosen_S = sample_rows(x_ND.shape[0], sample, seed)
+    count = len(chosen_S)
+    if count < LEAST_ROWS or not 1 <= k < count // 2 or draws < 2:
+        raise UserError(
+            f"{count} pairs, k={k}, draws={draws}: at least {LEAST_ROWS} pairs, k from 1 to below half of them, 2 draws are needed"
+        )
+    rng = np.random.default_rng(seed)
+    x_SS, y_SS = _cosines(x_ND, chosen_S, "the first space"), _cosines(y_NE, chosen_S, "the second space")
+    shuffled_S = rng.permutation(count)
+    halves = [np.sort(rng.choice(count, count // 2, replace=False)) for _ in range(draws)]
+
+    def measure(function: Callable[[Any, Any], float], least: float, most: float) -> Measure:
+        value = function(x_SS, y_SS)
+        half = np.asarray([function(x_SS[np.ix_(rows, rows)], y_SS[np.ix_(rows, rows)]) for rows in halves])
+        low, high = np.clip(value + np.quantile(half - half.mean(), [0.025, 0.975]), least, most)
+        return Measure(value=value, ci95=(float(low), float(high)), chance=function(x_SS, y_SS[np.ix_(shuffled_S, shuffled_S)]))
+
+    return Comparison(
+        cka=measure(_cka, 0, 1),
+        cka_debiased=measure(_cka_debiased, -1, 1),
+        mutual_knn=measure(lambda a_SS, b_SS: _mutual_knn(a_SS, b_SS, k), 0, 1),
+        cross_barcode=measure(_cross_barcode, 0, np.inf),
+        pairs=count,
+        k=k,
+    )
+
+
+def _cosines(x_ND: Any, chosen_S: Any, what: str) -> Any:
+    unit_SD = to_host(unit_rows(x_ND[namespace(x_ND).asarray(chosen_S), :], what))
+    return unit_SD @ unit_SD.T
+
+
+def _cka(x_SS: Any, y_SS: Any) -> float:
+    def centred(gram_SS: Any) -> Any:
+        return gram_SS - gram_SS.mean(0) - gram_SS.mean(1)[:, None] + gram_SS.mean()
+
+    return _normalised(lambda a_SS, b_SS: float(np.vdot(a_SS, b_SS)), centred(x_SS), centred(y_SS))
+
+
+def _cka_debiased(x_SS: Any, y_SS: Any) -> float:
+    def hollow(gram_SS: Any) -> Any:
+        gram_SS = gram_SS.copy()
+        np.fill_diagonal(gram_SS, 0)
+        return gram_SS
+
+    def hsic(a_SS: Any, b_SS: Any) -> float:
+        n, sums_S, others_S = len(a_SS), a_SS.sum(0), b_SS.sum(0)
+        return float(np.vdot(a_SS, b_SS) + sums_S.sum() * others_S.sum() / ((n - 1) * (n - 2)) - 2 * sums_S @ others_S / (n - 2))
+
+    return _normalised(hsic, hollow(x_SS), hollow(y_SS))
+
+
+def _normalised(hsic: Callable[[Any, Any], float], x_SS: Any, y_SS: Any) -> float:
+    """HSIC as a correlation; 0 where one of the spaces is a single point, whose own is what rounding leaves of zero."""
+    own = [hsic(gram_SS, gram_SS) / max(len(gram_SS), float(np.vdot(gram_SS, gram_SS))) for gram_SS in (x_SS, y_SS)]
+    if min(own) < 1e-12:
+        return 0.0
+    return hsic(x_SS, y_SS) / float(np.sqrt(hsic(x_SS, x_SS) * hsic(y_SS, y_SS)))
+
+
+def _mutual_knn(x_SS: Any, y_SS: Any, k: int) -> float:
+    def near(cosine_SS: Any) -> Any:
+        cosine_SS = cosine_SS.copy()
+        np.fill_diagonal(cosine_SS, -np.inf)
+        near_SS = np.zeros(cosine_SS.shape, dtype=bool)
+        np.put_along_axis(near_SS, np.argsort(-cosine_SS, axis=1, kind="stable")[:, :k], values=True, axis=1)
+        return near_SS
+
+    return float((near(x_SS) & near(y_SS)).sum() / (k * len(x_SS)))
+
+
+def _cross_barcode(x_SS: Any, y_SS: Any) -> float:
+    """Mean over both spaces and all bars of how much later components merge in one space than in the nearer of the two.
+
+    Summed over all scales, the components of a space beyond those of min(x, y) are the difference of the two minimum spanning trees'
+    lengths: the total of the H0 cross-barcode (Barannikov et al. 2022; Tulchinskii et al. 2025 for the trees).
+    """
+    x_P, y_P = _distances(x_SS), _distances(y_SS)
+    nearer = _tree_length(np.minimum(x_P, y_P))
+    return max((_tree_length(x_P) + _tree_length(y_P)) / 2 - nearer, 0.0) / (len(x_SS) - 1)
+
+
+def _distances(cosine_SS: Any) -> Any:
+    """Chords between all rows, condensed; in units of their own .9 quantile unless that is 0."""
+    chord_P = np.sqrt(np.clip(2 - 2 * cosine_SS[np.triu_indices(len(cosine_SS), 1)], 0, None))
+    scale = float(np.quantile(chord_P, SCALE_QUANTILE))
+    return chord_P / scale if scale > 0 else chord_P
+
+
+def _tree_length(distance_P: Any) -> float:
+    from scipy.cluster.hierarchy import linkage
+
+    return float(linkage(distance_P, "single")[:, 2].sum())

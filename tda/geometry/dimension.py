@@ -1,0 +1,105 @@
+"""Intrinsic dimension from neighbours' distances: Two-NN (Facco et al. 2017) and maximum likelihood (Levina and Bickel 2004).
+
+N rows, D dimensions, U distinct rows, K neighbours. Distances are euclidean; no row is normalised here.
+
+Copies are dropped first: a distance of 0 says nothing about dimension and makes both estimators NaN. Both look at the scale of the
+nearest neighbours, which is coarser the fewer the rows: compare estimates from equal numbers of rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tda.errors import UserError
+from tda.geometry.knn import Neighbors, check_rows, distinct, sample_rows, to_host
+from tda.geometry.namespace import namespace, row_blocks
+
+QUERY_ROWS = 16_384
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dimension:
+    """An estimate of intrinsic dimension; None where the rows do not define one, with the reason in `notes`."""
+
+    value: float | None
+    stderr: float | None  # asymptotic, neighbourhoods taken as independent
+    rows: int  # distinct rows it rests on
+    duplicates: int  # dropped
+    notes: list[str] = field(default_factory=list)
+
+    def metrics(self) -> dict[str, Any]:
+        """The fields as JSON knows them."""
+        return dict(vars(self))
+
+
+def two_nn(x_ND: Any, *, discard: float = 0.1, sample: int = 20_000, seed: int = 0) -> Dimension:
+    """Two-NN: the slope, through the origin, of -log(1 - F(m)) against log m, m the ratio of the two nearest distances.
+
+    The largest `discard` of the ratios, which curvature and density spoil first, are left out of the fit. Above `sample` distinct rows
+    as many are drawn. Raises UserError for rows that are not finite.
+    """
+    if not 0 <= discard < 1:
+        raise UserError(f"discard={discard} is out of range; it must be at least 0 and below 1")
+    distance_UK, known = _distances(x_ND, 2, sample, seed)
+    if distance_UK is None:
+        return known
+    log_U = np.sort(np.log(distance_UK[:, 1] / distance_UK[:, 0]))
+    kept = min(int(len(log_U) * (1 - discard)), len(log_U) - 1)  # the last has F = 1: no logarithm
+    share = np.arange(1, kept + 1) / len(log_U)
+    squares = float(np.sum(log_U[:kept] ** 2))
+    if squares == 0:
+        return _undefined(known, "both nearest neighbours are equally far everywhere")
+    value = float(np.sum(log_U[:kept] * -np.log1p(-share)) / squares)
+    return _estimate(known, value, value / np.sqrt(kept))
+
+
+def mle(x_ND: Any, k: int = 20, *, sample: int = 20_000, seed: int = 0) -> Dimension:
+    """Maximum likelihood over the `k` nearest neighbours, combined over rows by the inverse (MacKay and Ghahramani 2005).
+
+    At each row the inverse is the mean of log(T_k / T_j) over its k - 1 nearer neighbours j. Above `sample` distinct rows as many are
+    drawn. Raises UserError for rows that are not finite or k below 2.
+    """
+    if k < 2:
+        raise UserError(f"k={k} is too small; it must be at least 2")
+    distance_UK, known = _distances(x_ND, k, sample, seed)
+    if distance_UK is None:
+        return known
+    inverse_U = np.mean(np.log(distance_UK[:, -1:] / distance_UK[:, :-1]), axis=1)
+    inverse = float(np.mean(inverse_U))
+    if inverse == 0:
+        return _undefined(known, "all neighbours are equally far everywhere")
+    return _estimate(known, 1 / inverse, float(np.std(inverse_U)) / np.sqrt(len(inverse_U)) / inverse**2)
+
+
+def by_cluster(x_ND: Any, label_N: Any, estimator: Callable[..., Dimension] = two_nn, **options: Any) -> list[Dimension]:
+    """The estimate inside each cluster 0 .. max(label); rows labelled below 0 are in none."""
+    label_N = to_host(label_N)
+    xp, clusters = namespace(x_ND), int(label_N.max(initial=-1)) + 1
+    return [estimator(x_ND[xp.asarray(np.flatnonzero(label_N == cluster)), :], **options) for cluster in range(clusters)]
+
+
+def _distances(x_ND: Any, k: int, sample: int, seed: int) -> tuple[Any, Dimension]:
+    """Distances (U, K) to the `k` nearest distinct rows, NumPy's; None in their place where there are too few."""
+    if x_ND.ndim == 2 and x_ND.shape[0] == 0:
+        return None, Dimension(value=None, stderr=None, rows=0, duplicates=0, notes=["no rows"])
+    check_rows(x_ND)
+    first_U, _ = distinct(x_ND)
+    chosen_U = first_U[sample_rows(len(first_U), sample, seed)]
+    known = Dimension(value=None, stderr=None, rows=len(chosen_U), duplicates=x_ND.shape[0] - len(first_U))
+    if len(chosen_U) <= k:
+        return None, _undefined(known, f"{len(chosen_U)} distinct row(s) have no {k} neighbours")
+    xp = namespace(x_ND)
+    rows_UD = xp.astype(x_ND[xp.asarray(chosen_U), :], xp.float64)
+    index = Neighbors(rows_UD)
+    blocks = row_blocks(len(chosen_U), QUERY_ROWS)
+    return np.concatenate([to_host(index.query(rows_UD[block, :], k + 1)[0])[:, 1:] for block in blocks]), known
+
+
+def _undefined(known: Dimension, reason: str) -> Dimension:
+    return Dimension(value=None, stderr=None, rows=known.rows, duplicates=known.duplicates, notes=[f"{reason}: no dimension"])
+
+
+def _estimate(known: Dimension, value: float, stderr: float) -> Dimension:
+    return Dimension(value=value, stderr=float(stderr), rows=known.rows, duplicates=known.duplicates)

@@ -1,0 +1,171 @@
+"""Persistent homology of landmarks: components (H0) and loops (H1) of the Vietoris-Rips filtration, by ripser (Bauer 2021).
+
+N rows, D dimensions, L landmarks, P points of a diagram, T steps of a Betti curve.
+
+Rows are put on the unit sphere. `metric` says how far two are: `geodesic`, the angle in radians, or `chord`, the straight line, which is
+2 sin(angle / 2): the same order, so the same features, born and dying at other values. H1 costs the cube of L and more: 2,000 landmarks
+are a minute, 5,000 the limit.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tda.errors import UserError
+from tda.geometry.knn import distinct, to_host
+from tda.geometry.namespace import namespace, unit_rows
+
+METRICS = ("geodesic", "chord")
+CHOICES = ("farthest", "random")
+STEPS = 128
+LANDMARK_LIMIT = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagram:
+    """Birth and death of the features of one degree, the longest-lived first; the one component that never dies is left out."""
+
+    degree: int
+    points_P2: Any
+    betti_T: Any  # features alive at each step of the persistence's `scale_T`
+
+    @property
+    def lifetimes(self) -> Any:
+        return self.points_P2[:, 1] - self.points_P2[:, 0]
+
+    def metrics(self) -> dict[str, Any]:
+        """Count, total and longest persistence, in the metric's unit, and the largest Betti number."""
+        life_P = self.lifetimes
+        return {
+            "features": len(life_P),
+            "total_persistence": float(life_P.sum()),
+            "longest": float(life_P.max(initial=0.0)),
+            "second_longest": float(life_P[1]) if len(life_P) > 1 else 0.0,
+            "peak": int(self.betti_T.max(initial=0)),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Persistence:
+    """Diagrams by degree, and the landmarks they are of."""
+
+    diagrams: list[Diagram]
+    landmarks: Any  # (L,) positions of rows
+    metric: str
+    choice: str
+    cover: float  # the farthest that a row is from its nearest landmark: features shorter than twice this may be the sampling's
+    scale_T: Any  # radii of the Betti curves, 0 to the last death
+    notes: list[str] = field(default_factory=list)
+
+    def metrics(self) -> dict[str, Any]:
+        """Summaries as JSON knows them: h0, h1, landmarks, metric, choice, cover, notes."""
+        degrees = {f"h{diagram.degree}": diagram.metrics() for diagram in self.diagrams}
+        known = {"landmarks": len(self.landmarks), "metric": self.metric, "choice": self.choice, "cover": self.cover}
+        return {**degrees, **known, "notes": self.notes}
+
+
+def persistence(
+    x_ND: Any, landmarks: int = 500, *, choice: str = "farthest", metric: str = "geodesic", max_degree: int = 1, seed: int = 0
+) -> Persistence:
+    """Persistent homology of at most `landmarks` distinct rows of (N, D), NumPy's or CuPy's.
+
+    `choice` farthest starts at a row drawn by `seed` and takes the row farthest from all so far, again and again: it covers, outliers
+    first. `choice` random draws: it stands for where the rows are dense. Raises UserError for zero rows or rows that are not finite,
+    unknown options, or more landmarks than ripser takes.
+    """
+    _check(landmarks, choice, metric, max_degree)
+    if x_ND.ndim != 2 or 0 in x_ND.shape:
+        raise UserError(f"rows have shape {tuple(x_ND.shape)}; they must be (N, D) with N and D at least 1")
+    first_U, _ = distinct(x_ND)
+    xp = namespace(x_ND)
+    unit_UD = unit_rows(x_ND[xp.asarray(first_U), :])
+    chosen_L, nearest_U = (_farthest if choice == "farthest" else _random)(unit_UD, landmarks, seed)
+    chord_LL = _chords(to_host(unit_UD[xp.asarray(chosen_L), :]))
+    diagrams, scale_T = _diagrams(_measured(chord_LL, metric), max_degree)
+    notes = [f"{len(chosen_L)} distinct rows are all there is for {landmarks} landmarks"] if len(chosen_L) < landmarks else []
+    cover = float(_measured(np.asarray(float(xp.max(nearest_U))), metric))
+    return Persistence(
+        diagrams=diagrams, landmarks=first_U[chosen_L], metric=metric, choice=choice, cover=cover, scale_T=scale_T, notes=notes
+    )
+
+
+def persistence_stability(x_ND: Any, landmarks: int = 500, *, seeds: int = 5, **options: Any) -> dict[str, Any]:
+    """Mean and standard deviation over landmark seeds of every summary, by degree: what of a diagram is the space's and not the draw's."""
+    if seeds < 2:
+        raise UserError(f"seeds={seeds} is too few; a spread needs at least 2")
+    runs = [persistence(x_ND, landmarks, seed=seed, **options) for seed in range(seeds)]
+    return {
+        f"h{degree}": {
+            name: {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
+            for name in runs[0].diagrams[degree].metrics()
+            for values in [[run.diagrams[degree].metrics()[name] for run in runs]]
+        }
+        for degree in range(len(runs[0].diagrams))
+    } | {"seeds": seeds, "landmarks": len(runs[0].landmarks)}
+
+
+def _check(landmarks: int, choice: str, metric: str, max_degree: int) -> None:
+    if choice not in CHOICES:
+        raise UserError(f"choice={choice!r} is unknown; choose one of: {', '.join(CHOICES)}")
+    if metric not in METRICS:
+        raise UserError(f"metric={metric!r} is unknown; choose one of: {', '.join(METRICS)}")
+    if max_degree not in (0, 1):
+        raise UserError(f"max_degree={max_degree} is out of range; 0 (components) and 1 (loops) are computed")
+    if not 1 <= landmarks <= LANDMARK_LIMIT:
+        raise UserError(f"landmarks={landmarks} is out of range; ripser's memory allows 1 to {LANDMARK_LIMIT}")
+
+
+def _farthest(unit_UD: Any, landmarks: int, seed: int) -> tuple[Any, Any]:
+    """Positions (L,) of landmarks, each the row farthest from those before, and each row's chord (U,) to the nearest of them."""
+    xp, count = namespace(unit_UD), unit_UD.shape[0]
+    chosen = [int(np.random.default_rng(seed).integers(count))]
+    nearest_U = _chords_to(unit_UD, chosen[0])
+    while len(chosen) < min(landmarks, count):
+        chosen.append(int(xp.argmax(nearest_U)))
+        nearest_U = xp.minimum(nearest_U, _chords_to(unit_UD, chosen[-1]))
+    return np.asarray(chosen), nearest_U
+
+
+def _random(unit_UD: Any, landmarks: int, seed: int) -> tuple[Any, Any]:
+    xp, count = namespace(unit_UD), unit_UD.shape[0]
+    chosen_L = np.random.default_rng(seed).choice(count, min(landmarks, count), replace=False)
+    nearest_U = _chords_to(unit_UD, int(chosen_L[0]))
+    for row in chosen_L[1:]:
+        nearest_U = xp.minimum(nearest_U, _chords_to(unit_UD, int(row)))
+    return chosen_L, nearest_U
+
+
+def _chords_to(unit_UD: Any, row: int) -> Any:
+    """Straight-line distance (U,) of all rows to one; exactly 0 to itself, so that it is never chosen twice while others remain."""
+    xp = namespace(unit_UD)
+    chord_U = xp.sqrt(xp.clip(2 - 2 * (unit_UD @ unit_UD[row, :]), min=1e-300))
+    chord_U[row] = 0.0
+    return chord_U
+
+
+def _chords(unit_LD: Any) -> Any:
+    from scipy.spatial.distance import pdist, squareform
+
+    return squareform(pdist(unit_LD))
+
+
+def _measured(chord: Any, metric: str) -> Any:
+    return 2 * np.arcsin(np.clip(chord / 2, 0, 1)) if metric == "geodesic" else chord
+
+
+def _diagrams(distance_LL: Any, max_degree: int) -> tuple[list[Diagram], Any]:
+    from ripser import ripser
+
+    found = ripser(distance_LL, maxdim=max_degree, distance_matrix=True)["dgms"] if len(distance_LL) > 1 else []
+    found = list(found) or [np.empty((0, 2))] * (max_degree + 1)
+    finite = [points[np.isfinite(points[:, 1])].astype(np.float64) for points in found]
+    last = max((float(points[:, 1].max(initial=0.0)) for points in finite), default=0.0)
+    scale_T = np.linspace(0.0, last, STEPS)
+    return [_diagram(degree, points, scale_T) for degree, points in enumerate(finite)], scale_T
+
+
+def _diagram(degree: int, points_P2: Any, scale_T: Any) -> Diagram:
+    order_P = np.argsort(points_P2[:, 0] - points_P2[:, 1], kind="stable")
+    alive_TP = (points_P2[None, :, 0] <= scale_T[:, None]) & (scale_T[:, None] < points_P2[None, :, 1])
+    return Diagram(degree=degree, points_P2=points_P2[order_P], betti_T=alive_TP.sum(axis=1) + (degree == 0))

@@ -1,0 +1,148 @@
+"""Does a cluster's dimension predict retrieval in it? Correlations over clusters, with size taken out (Fig. 15).
+
+N rows, K clusters, R bootstrap draws.
+
+A cluster of n rows has rank below n, and larger clusters hold more rivals: size moves both the dimension and top-1, and the plain
+correlation is confounded. The partial one, given log(size), stands beside it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tda.errors import UserError
+from tda.geometry.knn import to_host
+from tda.geometry.spectrum import Spectrum
+
+LEAST_CLUSTERS = 4  # under it a partial correlation has no degree of freedom left
+NAMES = ("pearson", "spearman", "partial_spearman_given_size")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Association:
+    """Three correlations of a dimension and top-1 over clusters, None where clusters are too few or do not vary."""
+
+    pearson: float | None
+    spearman: float | None
+    partial_spearman_given_size: float | None
+    ci95: dict[str, list[float] | None]  # of each, by bootstrap over clusters
+    n_clusters: int
+    models: list[str] = field(default_factory=list)  # of a pooled one: correlations within models, together
+    notes: list[str] = field(default_factory=list)
+
+    def metrics(self) -> dict[str, Any]:
+        """The fields as JSON knows them."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clusters:
+    """What is correlated, for the K clusters of a model: a dimension, top-1 in [0, 1], and rows."""
+
+    dimension_K: Any
+    top1_K: Any
+    size_K: Any
+
+    @classmethod
+    def of(cls, table: Sequence[Mapping[str, Any]], dimension: str = "auc", top1: str = "top1_image_to_text") -> "Clusters":
+        """Columns of a table of clusters (`cluster_table`); None becomes NaN, and such clusters are left out later."""
+        columns = ([np.nan if row[name] is None else row[name] for row in table] for name in (dimension, top1, "size"))
+        return cls(**{name: np.asarray(column, float) for name, column in zip(("dimension_K", "top1_K", "size_K"), columns, strict=True)})
+
+
+def cluster_table(
+    spectra: Mapping[str, Sequence[Spectrum | None]], image_label_N: Any, text_label_N: Any, ranks_N: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """One row a cluster, in the words of metrics.json: id, size, images, texts, auc, effective_rank, and both top-1.
+
+    `spectra` comes from `cluster_spectra`; its image and text measures stand beside those of both, as auc_image, .... `ranks_N` holds
+    image_to_text and text_to_image ranks (N,), 1 the best: a query counts in its own cluster. None where a cluster has no such rows.
+    """
+    image_label_N, text_label_N = to_host(image_label_N), to_host(text_label_N)
+    first = {"image_to_text": image_label_N, "text_to_image": text_label_N}
+    table = []
+    for cluster, both in enumerate(spectra["both"]):
+        images, texts = (int((label_N == cluster).sum()) for label_N in (image_label_N, text_label_N))
+        row = {"id": cluster, "size": images + texts, "images": images, "texts": texts, **_measures(both, "")}
+        for modality in ("image", "text"):
+            row |= _measures(spectra[modality][cluster], f"_{modality}")
+        for direction, label_N in first.items():
+            hits = to_host(ranks_N[direction])[label_N == cluster] == 1
+            row[f"top1_{direction}"] = float(hits.mean()) if len(hits) else None
+        table.append(row)
+    return table
+
+
+def _measures(spectrum: Spectrum | None, suffix: str) -> dict[str, float | None]:
+    return {f"{name}{suffix}": None if spectrum is None else getattr(spectrum, name) for name in ("auc", "effective_rank")}
+
+
+def associate(clusters: Clusters, *, draws: int = 2000, seed: int = 0) -> Association:
+    """Correlations over the clusters of one model, with 95 % bootstrap intervals over its clusters."""
+    return pooled({"": clusters}, draws=draws, seed=seed)
+
+
+def pooled(models: Mapping[str, Clusters], *, draws: int = 2000, seed: int = 0) -> Association:
+    """Correlations over the clusters of several models, with model as a factor: what differs between models is taken out.
+
+    Pearson's is of values about their model's mean, Spearman's of ranks within the model. Clusters are drawn within models for the
+    intervals. Clusters without a dimension, top-1 or size are left out, and a note counts them.
+    """
+    if draws < 1:
+        raise UserError(f"draws={draws} is too small; it must be at least 1")
+    kept = [_kept(clusters) for clusters in models.values()]
+    dropped = sum(len(clusters.size_K) for clusters in models.values()) - sum(values_3K.shape[1] for values_3K in kept)
+    notes = [f"{dropped} cluster(s) without a dimension, top-1 or size left out"] if dropped else []
+    groups = [values_3K for values_3K in kept if values_3K.shape[1] > 0]
+    count = sum(values_3K.shape[1] for values_3K in groups)
+    names = [name for name in models if name]
+    if count < LEAST_CLUSTERS + max(len(groups) - 1, 0):
+        notes.append(f"{count} cluster(s) are too few for a correlation given size")
+        return Association(**dict.fromkeys(NAMES), ci95=dict.fromkeys(NAMES), n_clusters=count, models=names, notes=notes)
+    rng = np.random.default_rng(seed)
+    values = _correlations([values_3K[:, None, :] for values_3K in groups])[:, 0]
+    drawn = _correlations([values_3K[:, rng.integers(values_3K.shape[1], size=(draws, values_3K.shape[1]))] for values_3K in groups])
+    if not np.isfinite(values).all():
+        notes.append("a dimension, top-1 or size does not vary over the clusters: correlations with it are not defined")
+    found = {name: float(value) if np.isfinite(value) else None for name, value in zip(NAMES, values, strict=True)}
+    ci95 = {name: _interval(drawn_R) if found[name] is not None else None for name, drawn_R in zip(NAMES, drawn, strict=True)}
+    return Association(**found, ci95=ci95, n_clusters=count, models=names, notes=notes)
+
+
+def _kept(clusters: Clusters) -> Any:
+    """Dimension, top-1 and log(size), (3, K), of clusters that have all three."""
+    size_K = np.asarray(clusters.size_K, dtype=np.float64)
+    log_K = np.log(np.where(size_K > 0, size_K, np.nan))
+    values_3K = np.stack([np.asarray(clusters.dimension_K, np.float64), np.asarray(clusters.top1_K, np.float64), log_K])
+    return values_3K[:, np.isfinite(values_3K).all(axis=0)]
+
+
+def _correlations(groups: list[Any]) -> Any:
+    """The three correlations (3, R) of draws (3, R, K) of each model; NaN where something does not vary."""
+    from scipy.stats import rankdata
+
+    raw = np.concatenate([_centred(values_3RK) for values_3RK in groups], axis=2)
+    # Divided by the count of its model, so that a rank means the same share of clusters in each.
+    ranks = np.concatenate([_centred(rankdata(values_3RK, axis=2)) / values_3RK.shape[2] for values_3RK in groups], axis=2)
+    pearson_R, spearman_R = _correlate(raw[0], raw[1]), _correlate(ranks[0], ranks[1])
+    with_dimension_R, with_top1_R = _correlate(ranks[0], ranks[2]), _correlate(ranks[1], ranks[2])
+    left_R = (1 - with_dimension_R**2) * (1 - with_top1_R**2)
+    partial_R = (spearman_R - with_dimension_R * with_top1_R) / np.sqrt(np.where(left_R > 1e-12, left_R, np.nan))
+    constant_R = np.ptp(ranks[2], axis=1) == 0  # all of one size: there is nothing to take out
+    return np.stack([pearson_R, spearman_R, np.where(constant_R, spearman_R, partial_R)])
+
+
+def _centred(values_3RK: Any) -> Any:
+    return values_3RK - values_3RK.mean(axis=2, keepdims=True)
+
+
+def _correlate(x_RK: Any, y_RK: Any) -> Any:
+    spread_R = np.sqrt((x_RK**2).sum(axis=1) * (y_RK**2).sum(axis=1))
+    return (x_RK * y_RK).sum(axis=1) / np.where(spread_R > 1e-15, spread_R, np.nan)
+
+
+def _interval(drawn_R: Any) -> list[float] | None:
+    finite_R = drawn_R[np.isfinite(drawn_R)]
+    return [float(bound) for bound in np.quantile(finite_R, [0.025, 0.975])] if len(finite_R) else None

@@ -1,0 +1,94 @@
+"""How modalities mix among nearest neighbours, and how far a layout may be trusted.
+
+N rows, D dimensions, K neighbours, C coordinates of a layout, B rows of a tile. Shares in [0, 1].
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tda.errors import UserError
+from tda.geometry.graph import TILE_BYTES, unit32
+from tda.geometry.knn import to_host
+from tda.geometry.namespace import namespace, row_blocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixing:
+    """Share of neighbours of a row's own modality: over all rows, by modality, and what chance would give."""
+
+    k: int
+    same: float
+    other: float
+    by_modality: dict[str, float]
+    chance: float
+
+
+def modality_mixing(index_NK: Any, modality_N: Any, k: int = 15) -> Mixing:
+    """Return the mixing among the first `k` neighbours.
+
+    `index_NK`: positions of neighbours, nearest first (of `knn_graph` in the data, of `layout_neighbors` on a layout). `modality_N`:
+    one label a row. `chance` is the share of same-modality partners a row has among all others. UserError where `k` is not held.
+    """
+    index_NK, modality_N = to_host(index_NK), to_host(modality_N)
+    if len(index_NK) != len(modality_N) or not 1 <= k <= index_NK.shape[1]:
+        raise UserError(f"neighbours {index_NK.shape} of {len(modality_N)} labelled rows hold no {k} neighbours of each")
+    same_N = (modality_N[index_NK[:, :k]] == modality_N[:, None]).mean(axis=1)
+    label_C, of_N, size_C = np.unique(modality_N, return_inverse=True, return_counts=True)
+    share_C = np.bincount(of_N, same_N) / size_C
+    chance = float((size_C * (size_C - 1)).sum() / (len(modality_N) * (len(modality_N) - 1)))
+    by_modality = {str(label): float(share) for label, share in zip(label_C, share_C, strict=True)}
+    return Mixing(k=k, same=float(same_N.mean()), other=float(1.0 - same_N.mean()), by_modality=by_modality, chance=chance)
+
+
+def layout_neighbors(layout_NC: Any, k: int = 15) -> Any:
+    """Return positions (N, k) of each row's `k` nearest others on a layout, nearest first.
+
+    On unit vectors the order by chord is the order by geodesic angle. Exact, by a KD-tree. UserError for NaN or `k` not below N.
+    """
+    from scipy.spatial import KDTree
+
+    layout_NC = to_host(layout_NC).astype(np.float64)
+    if not np.isfinite(layout_NC).all():
+        raise UserError(f"row {int(np.argmin(np.isfinite(layout_NC).all(axis=1)))} of the layout is not finite")
+    if not 1 <= k < len(layout_NC):
+        raise UserError(f"{len(layout_NC)} rows have no {k} neighbours each; ask for 1 to {len(layout_NC) - 1}")
+    index_NK = KDTree(layout_NC).query(layout_NC, k + 1)[1]
+    own_NK = index_NK == np.arange(len(layout_NC))[:, None]
+    own_NK[:, -1] |= ~own_NK.any(axis=1)  # among many rows at one place the row itself may be missing: the last gives way
+    return index_NK[~own_NK].reshape(-1, k).astype(np.int32)
+
+
+def _ranks(query_BD: Any, unit_ND: Any, own_B: Any, index_BK: Any) -> Any:
+    """Rank (1 is nearest) by cosine of the given rows among all others."""
+    xp = namespace(unit_ND)
+    sims_BN = query_BD @ unit_ND.T
+    sims_BN[xp.arange(len(own_B)), own_B] = -xp.inf
+    rank_BK = [1 + (sims_BN > xp.take_along_axis(sims_BN, column_B[:, None], axis=1)).sum(axis=1) for column_B in index_BK.T]
+    return xp.stack(rank_BK, axis=1)
+
+
+def trustworthiness(x_ND: Any, layout_NC: Any, k: int = 15, *, max_rows: int | None = None, seed: int = 0) -> float:
+    """Return the trustworthiness of a layout in [0, 1]: 1 where the `k` nearest on it are among the `k` nearest by cosine.
+
+    Venna and Kaski 2001: T = 1 - 2 / (N k (2N - 3k - 1)) * sum of (rank - k) over neighbours on the layout that are none in the data.
+    Works on tiles of bounded memory. `max_rows`: average over so many drawn rows, each still ranked among all. UserError unless
+    k < N / 2, and for rows that are zero or not finite.
+    """
+    count = x_ND.shape[0]
+    if len(layout_NC) != count or not 1 <= k < count / 2:
+        raise UserError(
+            f"trustworthiness of {count} rows laid out as {len(layout_NC)} at k={k}: rows must agree and k be below half of them"
+        )
+    xp = namespace(x_ND)
+    unit_ND = unit32(x_ND)
+    chosen_B = np.arange(count)
+    if max_rows is not None and max_rows < count:
+        chosen_B = np.sort(np.random.default_rng(seed).choice(count, max_rows, replace=False))
+    index_BK, chosen_B = xp.asarray(layout_neighbors(layout_NC, k)[chosen_B]), xp.asarray(chosen_B)
+    excess = 0.0
+    for rows in row_blocks(len(chosen_B), max(1, TILE_BYTES // (4 * count))):
+        rank_BK = _ranks(unit_ND[chosen_B[rows]], unit_ND, chosen_B[rows], index_BK[rows])
+        excess += float(xp.sum(xp.clip(rank_BK - k, 0, None)))
+    return float(1.0 - 2.0 * excess / (len(chosen_B) * k * (2 * count - 3 * k - 1)))

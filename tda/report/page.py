@@ -1,0 +1,203 @@
+"""The page: numbers, figures, tables and sentences of one run, in one file that opens from disk and asks nothing of a network."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata, resources
+from typing import Any
+
+from tda.config import ReportConfig
+from tda.report import findings
+from tda.report.evidence import RULES, name, value
+from tda.report.figures import SHEET_COLUMNS, FigureSpec, panel_svg, registry, sheet
+from tda.report.load import Run, load_run
+from tda.report.style import INK, MODALITIES, model_styles
+from tda.report.tables import Table, tables
+from tda.report.words import listing, visible
+from tda.store.files import exists, filesystem, join, publish_bytes, publish_json, read_json
+from tda.store.layout import Layout
+
+MANIFEST = "manifest.json"  # published last: its presence says that the rest is there
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A report that stands: `missing` is every figure's complaint, `rebuilt` is False where nothing had changed."""
+
+    url: str
+    datasets: int
+    encoders: int
+    files: tuple[str, ...]
+    missing: tuple[str, ...]
+    rebuilt: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Panels under one heading of the page, as SVG."""
+
+    heading: str
+    panels: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A drawn figure, or the reasons why there is none."""
+
+    spec: FigureSpec
+    groups: list[Group]
+    sentences: list[str]
+    missing: list[str]
+
+    @property
+    def most(self) -> int:
+        """Panels of the fullest row, at most as many as a sheet holds: the columns of the page."""
+        return max(min(len(group.panels), SHEET_COLUMNS) for group in self.groups)
+
+    @cached_property
+    def alt(self) -> str:
+        return f"{self.spec.label}: {self.spec.title}. {' '.join(self.sentences)}".strip()
+
+
+def build(root: str, config: ReportConfig) -> Built:
+    """Write `<root>/report/`: index.html, each figure as SVG and PNG, each table as CSV.
+
+    Nothing is drawn when the files that the report rests on, the configuration and this code are as they were. Raises UserError
+    when nothing was analysed under `root`.
+    """
+    run = load_run(root, config)
+    digest = hashlib.sha256(f"{run.digest} {_code()}".encode()).hexdigest()
+    folder = Layout(root).report().rpartition("/")[0]
+    before = _manifest(folder)
+    if before.get("digest") == digest and all(exists(join(folder, file)) for file in before["files"]):
+        return _built(run, before["files"], before["missing"], rebuilt=False)
+    figures, files = _draw(run)
+    made = tables(run)
+    files |= {f"{table.name}.csv": table.csv() for table in made}
+    files["index.html"] = render(run, figures, made, digest).encode()
+    for file, data in files.items():
+        publish_bytes(join(folder, file), data)
+    missing = list(dict.fromkeys(line for figure in figures for line in figure.missing))
+    publish_json(join(folder, MANIFEST), {"digest": digest, "files": list(files), "missing": missing})
+    _remove(folder, set(before.get("files", ())) - set(files))
+    return _built(run, files, missing, rebuilt=True)
+
+
+def _built(run: Run, files: Iterable[str], missing: Iterable[str], *, rebuilt: bool) -> Built:
+    return Built(
+        url=Layout(run.root).report(),
+        datasets=len(run.datasets),
+        encoders=len(run.encoders),
+        files=tuple(files),
+        missing=tuple(missing),
+        rebuilt=rebuilt,
+    )
+
+
+def _code() -> str:
+    """Hash of what draws: this package's files, and the versions of the libraries that do the work."""
+    folder = resources.files("tda.report")
+    sources = sorted((item.name, item.read_bytes()) for item in folder.iterdir() if item.name.endswith((".py", ".html", ".css")))
+    versions = [metadata.version(library) for library in ("matplotlib", "jinja2")]
+    return hashlib.sha256(repr((sources, versions)).encode()).hexdigest()
+
+
+def _manifest(folder: str) -> dict[str, Any]:
+    try:
+        manifest = read_json(join(folder, MANIFEST))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) and {"digest", "files", "missing"} <= manifest.keys() else {}
+
+
+def _remove(folder: str, files: set[str]) -> None:
+    for file in files:
+        fs, path = filesystem(join(folder, file))
+        if fs.exists(path):
+            fs.rm_file(path)
+
+
+def _draw(run: Run) -> tuple[list[Figure], dict[str, bytes]]:
+    """Every figure of the registry, and the files of those that there is data for."""
+    figures: list[Figure] = []
+    files: dict[str, bytes] = {}
+    for spec in (spec.told(run) for spec in registry()):
+        panels = spec.panels(run) if spec.present(run) else []
+        groups: dict[str, list[str]] = {}
+        for number, panel in enumerate(panels):
+            groups.setdefault(panel.row, []).append(panel_svg(panel, spec, f"{spec.name}-{number}"))
+        sentences = spec.sentence(run) if panels else []
+        shown = [Group(heading=heading, panels=drawn) for heading, drawn in groups.items()]
+        figures.append(Figure(spec=spec, groups=shown, sentences=sentences, missing=spec.missing(run)))
+        if panels:
+            files |= {f"{spec.name}.{suffix}": data for suffix, data in sheet(panels, spec).items()}
+    return figures, files
+
+
+def render(run: Run, figures: list[Figure], made: list[Table], digest: str) -> str:
+    """Fill the template in. Everything but our own SVG is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("tda.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"visible": visible, "drawn": Markup}
+    styles = model_styles(run.encoders, run.config)
+    return environment.get_template("page.html").render(
+        run=run,
+        figures=figures,
+        tables=made,
+        digest=digest,
+        css=Markup(resources.files("tda.report").joinpath("page.css").read_text()),  # noqa: S704 our own file
+        headlines=findings.headlines(run.cells, run.config),
+        rules=RULES,
+        modalities=dict(zip(run.modalities, MODALITIES.values(), strict=True)),
+        kinds=listing("-".join(kind) for kind in run.kinds),
+        models={name(encoder, run.config): style for encoder, style in styles.items()},
+        ink=INK,
+        datasets=_datasets(run),
+        encoders=_encoders(run),
+        failures=[cell for cell in run.cells if any(failure.caption for failure in cell.failures)],
+    )
+
+
+def _datasets(run: Run) -> list[dict[str, str]]:
+    """Rows of the summary: name, role, pairs."""
+    rows = []
+    for dataset in run.datasets:
+        pairs = sorted({int(value(cell, "pairs") or 0) for cell in run.of(dataset)})
+        rows.append(
+            {
+                "name": dataset,
+                "role": run.config.datasets.get(dataset, ""),
+                "pairs": " to ".join(f"{n:,}" for n in dict.fromkeys([pairs[0], pairs[-1]])),
+            }
+        )
+    return rows
+
+
+def _encoders(run: Run) -> list[dict[str, str]]:
+    """Rows of the summary: name, roles, dimensions, stored type, the beginning of the weights' sha256."""
+    rows = []
+    for encoder in run.encoders:
+        cells = [cell.metrics for cell in run.cells if cell.encoder == encoder]
+        roles = dict.fromkeys(filter(None, [run.config.models.get(encoder), run.config.ablation.get(encoder)]))
+        hashes = dict.fromkeys(_short(str(m.get("weights_sha256") or "")) for m in cells)
+        dims = dict.fromkeys(str(m.get("dim", "")) for m in cells)
+        kinds = dict.fromkeys(str(m.get("dtype", "")) for m in cells)
+        rows.append(
+            {
+                "name": encoder,
+                "role": ", ".join(roles),
+                **{key: ", ".join(filter(None, found)) for key, found in (("dim", dims), ("dtype", kinds), ("sha", hashes))},
+            }
+        )
+    return rows
+
+
+def _short(sha256: str) -> str:
+    """The first 12 digits of a hash, after what it is of where that is told."""
+    kind, colon, digits = sha256.rpartition(":")
+    return f"{kind}{colon}{digits[:12]}"

@@ -1,0 +1,162 @@
+"""Bytes at any fsspec URL: a local path, ``s3://...``, ``memory://...``.
+
+A published file appears under its name whole or not at all. Locally that is a temporary name in the same folder, fsync and
+rename; on an object store it is one upload of a finished local file, which such stores make visible only when it is complete.
+(A stream opened on an object store is no substitute: closing it after an exception publishes the half that was written.)
+"""
+
+import errno
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from tda.errors import LacunaError, UserError
+
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
+READERS = 32
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def filesystem(url: str) -> tuple[Any, str]:
+    """Return the fsspec file system of `url` and the path of `url` inside it."""
+    try:
+        fs, path = fsspec.core.url_to_fs(url)
+    except (ValueError, ImportError) as error:
+        raise UserError(f"{url!r} is no URL that can be opened here: {error}") from None
+    return fs, str(path)
+
+
+def is_local(fs: Any) -> bool:
+    return isinstance(fs, LocalFileSystem)
+
+
+def join(root: str, *parts: str) -> str:
+    """Join a root URL and path components with single slashes."""
+    return "/".join([root.rstrip("/") if root != "/" else "", *(part.strip("/") for part in parts)])
+
+
+def exists(url: str) -> bool:
+    fs, path = filesystem(url)
+    return bool(fs.exists(path))
+
+
+def read_bytes(url: str) -> bytes:
+    """Return the whole content; raises FileNotFoundError."""
+    fs, path = filesystem(url)
+    return bytes(fs.cat_file(path))
+
+
+def read_json(url: str) -> Any:
+    return json.loads(read_bytes(url))
+
+
+def read_many(folder: str, names: Sequence[str]) -> list[bytes]:
+    """Content of many small files of one folder, in their order: one by one locally, by threads where a store's latency rules."""
+    fs, path = filesystem(folder)
+    if is_local(fs):
+        return [Path(path, name).read_bytes() for name in names]
+    with ThreadPoolExecutor(READERS) as pool:
+        return [bytes(data) for data in pool.map(lambda name: fs.cat_file(join(path, name)), names)]
+
+
+def list_files(url: str, suffix: str = "") -> list[str]:
+    """Names (not URLs) of the files in folder `url` that end in `suffix`, sorted; none where the folder is missing.
+
+    Names that begin with ``.`` or ``_`` are temporary or private and left out.
+    """
+    fs, path = filesystem(url)
+    try:
+        if is_local(fs):
+            with os.scandir(path) as entries:
+                found = [entry.name for entry in entries if entry.is_file()]
+        else:
+            fs.invalidate_cache(path)
+            found = [str(entry["name"]).rsplit("/", 1)[-1] for entry in fs.ls(path, detail=True) if entry["type"] == "file"]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(name for name in found if name.endswith(suffix) and name[0] not in "._")
+
+
+def publish(url: str, write: Callable[[BinaryIO], None], check: Callable[[Path], None] | None = None) -> None:
+    """Write a file so that the name `url` never stands for a part of it; an older file of that name is replaced.
+
+    `write` fills an open local file. `check`, if given, reads the finished temporary file before it gets its name, and raises to
+    refuse it. Raises UserError where the folder cannot be written, LacunaError where the disk is full. Whatever is raised on the way,
+    nothing is left behind.
+    """
+    fs, path = filesystem(url)
+    with _temporary(fs, path, url) as temporary:
+        with temporary.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        if check is not None:
+            check(temporary)
+        if is_local(fs):
+            temporary.replace(path)
+            _sync_folder(Path(path).parent)
+        else:
+            fs.put_file(str(temporary), path)
+
+
+def publish_bytes(url: str, data: bytes) -> None:
+    publish(url, lambda file: _write_all(file, data))
+
+
+def publish_json(url: str, obj: Any) -> None:
+    """Publish `obj` as JSON; NaN and infinity are refused (ValueError), as other readers do not know them."""
+    publish_bytes(url, json.dumps(obj, indent=1, allow_nan=False).encode() + b"\n")
+
+
+def require_writable(root: str) -> None:
+    """Raise UserError, in one line, unless files can be made under `root`."""
+    probe = join(root, f".writable-{uuid.uuid4().hex[:12]}")
+    fs, path = filesystem(probe)
+    try:
+        publish_bytes(probe, b"")
+    except UserError as error:
+        raise UserError(f"root={root} cannot be written: {str(error).rpartition(' cannot be written: ')[2]}") from None
+    fs.rm_file(path)
+
+
+@contextmanager
+def _temporary(fs: Any, path: str, url: str) -> Iterator[Path]:
+    """Yield an unused local path to fill; whatever is still there afterwards is removed."""
+    folder = Path(path).parent if is_local(fs) else Path(tempfile.gettempdir())
+    temporary = folder / f".{Path(path).name[:160]}.{uuid.uuid4().hex[:12]}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{url} cannot be written: {error.strerror} ({folder})") from None
+    try:
+        yield temporary
+    except OSError as error:
+        if error.errno in NOT_WRITABLE:
+            raise UserError(f"{url} cannot be written: {error.strerror}") from None
+        if error.errno in FULL:
+            raise LacunaError(f"{url} cannot be written: {error.strerror}") from None
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,111 @@
+"""Commit records: one JSON a shard, written last. What no record names does not exist."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from tda.errors import ShardError, UserError
+from tda.store.files import list_files, publish_json, read_bytes, read_many
+from tda.store.layout import Layout
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What decides the content of the vectors, and nothing else: the folder's name, a rank or a clock has no part in `config_hash`."""
+
+    encoder: str
+    weights_sha256: str
+    preprocessing: dict[str, Any]
+    dtype: str
+    modalities: tuple[str, ...] = ("image", "text")
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of the canonical JSON of weights, preprocessing, dtype and modalities."""
+        content = {name: value for name, value in asdict(self).items() if name != "encoder"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def meta(self) -> dict[str, Any]:
+        """The part of the Parquet schema's metadata that names the origin of the vectors."""
+        return {**asdict(self), "modalities": list(self.modalities), "config_hash": self.config_hash}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardRecord:
+    """The commit of one shard. Always ``rows_in == rows_out + sum(drops.values())``."""
+
+    dataset: str
+    encoder: str
+    shard: str
+    source: dict[str, Any]  # path, size (bytes), etag
+    rows_in: int
+    rows_out: int
+    drops: dict[str, int]  # reason -> pairs
+    output: dict[str, Any]  # sha256, bytes of the Parquet
+    weights_sha256: str
+    config_hash: str
+    attempt: int = 1
+    seconds: dict[str, float] = field(default_factory=dict)  # stage -> seconds
+    code_version: str = ""
+    canary: dict[str, Any] | None = None  # digest of fixed inputs' vectors, device, precision, cosine to float32 on a CPU
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        assert self.rows_in == self.rows_out + sum(self.drops.values()), f"{self.shard}: the ledger does not close"
+
+
+def code_version() -> str:
+    try:
+        return version("lacuna")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "unknown"
+
+
+def publish_record(layout: Layout, record: ShardRecord) -> None:
+    publish_json(layout.record(record.dataset, record.encoder, record.shard), asdict(record))
+
+
+def read_record(layout: Layout, dataset: str, encoder: str, shard: str) -> ShardRecord:
+    """Read one record; raises ShardError where it is missing or is not a record of this version."""
+    url = layout.record(dataset, encoder, shard)
+    try:
+        return _parse(shard, read_bytes(url))
+    except FileNotFoundError:
+        raise ShardError(shard, "not_recorded", url) from None
+
+
+def _parse(shard: str, data: bytes) -> ShardRecord:
+    try:
+        found = json.loads(data)
+        if found.get("schema") != SCHEMA:
+            raise ShardError(shard, "bad_record", f"schema {found.get('schema')}, not {SCHEMA}")
+        return ShardRecord(**found)
+    except (ValueError, TypeError, AttributeError, AssertionError) as error:
+        raise ShardError(shard, "bad_record", str(error)) from None
+
+
+def recorded_shards(layout: Layout, dataset: str, encoder: str) -> list[str]:
+    """Names of the shards that are done, sorted, from one listing."""
+    return [name.removesuffix(".json") for name in list_files(layout.records_dir(dataset, encoder), ".json")]
+
+
+def recorded(layout: Layout, dataset: str, encoder: str) -> dict[str, ShardRecord]:
+    """Every record of a data set under an encoder, by shard name in order; empty where there is none."""
+    shards = recorded_shards(layout, dataset, encoder)
+    contents = read_many(layout.records_dir(dataset, encoder), [f"{shard}.json" for shard in shards])
+    return {shard: _parse(shard, data) for shard, data in zip(shards, contents, strict=True)}
+
+
+def check_identity(layout: Layout, dataset: str, encoder: str, identity: Identity) -> None:
+    """Raise UserError, with both hashes, if this root holds vectors of another content under the same names."""
+    shards = recorded_shards(layout, dataset, encoder)
+    if not shards:
+        return
+    found = read_record(layout, dataset, encoder, shards[0]).config_hash
+    if found != identity.config_hash:
+        folder = layout.embeddings_dir(dataset, encoder)
+        raise UserError(f"{folder} holds vectors of config {found}, not of {identity.config_hash}: use another encoder.name or root")

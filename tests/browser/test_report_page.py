@@ -1,0 +1,138 @@
+"""The report in a real browser: it opens from disk, runs nothing, asks nothing, and fits the screen."""
+
+import re
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from planted_report import CAPTIONS, CONFIG, plant
+
+from tda.report.page import build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+# The smallest contrast of any text with what lies behind it, by WCAG 2; large or bold text is held to the same.
+CONTRAST = """() => {
+  const channel = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = c => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
+  const parse = text => (text.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+  const behind = e => {
+    for (; e; e = e.parentElement) {
+      const c = parse(getComputedStyle(e).backgroundColor);
+      if (c.length < 4 || c[3] > 0) return c;
+    }
+    return [255, 255, 255]; };
+  let worst = [99, ''];
+  for (const e of document.querySelectorAll('h1, h2, p, a, td, th, dt, dd, li, caption, code, svg text')) {
+    if (!e.textContent.trim() || e.closest('.hidden, .skip')) continue;
+    const style = getComputedStyle(e), color = parse(e.tagName === 'text' ? style.fill : style.color);
+    const [a, b] = [light(color), light(behind(e))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < worst[0]) worst = [ratio, e.tagName + ': ' + e.textContent.trim().slice(0, 40)];
+  }
+  return worst; }"""
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = plant(tmp_path_factory.mktemp("root"))
+    build(root, CONFIG)
+    return Path(root) / "report" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium on this machine: the page was not opened")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def _opened(browser: "Browser", file: Path, **settings: Any) -> "Iterator[tuple[Page, list[str]]]":
+    """Open the file; yields the page and everything that went wrong or went out."""
+    context = browser.new_context(**settings)
+    page = context.new_page()
+    page.set_default_timeout(120_000)  # a busy machine is no failure
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(("data:", file.as_uri())) else None)
+    page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+    page.goto(file.as_uri())
+    yield page, wrong
+    context.close()
+
+
+def test_it_opens_from_disk_and_asks_for_nothing(browser: "Browser", page_file: Path) -> None:
+    with _opened(browser, page_file) as (page, wrong):
+        assert wrong == []
+        assert page.title() == "Lacuna: toy_heldout, toy_shifted"
+        sizes = page.eval_on_selector_all("svg", "all => all.map(e => [e.getBoundingClientRect().width, e.viewBox.baseVal.width])")
+        assert len(sizes) > 29
+        assert all(width > 10 and natural > 10 for width, natural in sizes)
+        loaded = page.evaluate(
+            """async () => Promise.all([...document.querySelectorAll('svg image')].map(async e => {
+                 const i = new Image(); i.src = e.href.baseVal; await i.decode(); return i.naturalWidth; }))"""
+        )
+        assert len(loaded) == 8  # the rastered points of Fig. 2
+        assert all(width > 0 for width in loaded)
+
+
+def test_captions_show_and_run_nothing(browser: "Browser", page_file: Path) -> None:
+    with _opened(browser, page_file) as (page, wrong):
+        text = page.inner_text("#failures")
+        assert CAPTIONS[0] in text
+        assert "{{ 7 * 7 }}" in text
+        assert page.locator("#failures script, #failures img").count() == 0
+        assert page.title().startswith("Lacuna")
+        assert wrong == []
+
+
+def test_nothing_sticks_out(browser: "Browser", page_file: Path) -> None:
+    with _opened(browser, page_file) as (page, _):
+        for width in (320, 390, 768, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            assert page.evaluate("[...document.querySelectorAll('.panel')].every(e => e.getBoundingClientRect().right <= innerWidth)")
+
+
+def test_tables_need_no_scrolling_on_a_desk(browser: "Browser", page_file: Path) -> None:
+    with _opened(browser, page_file, viewport={"width": 1280, "height": 800}) as (page, _):
+        assert page.eval_on_selector_all(".scroll", "all => all.filter(e => e.scrollWidth > e.clientWidth).map(e => e.ariaLabel)") == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_in_both_schemes(browser: "Browser", page_file: Path, scheme: Any) -> None:
+    with _opened(browser, page_file, color_scheme=scheme) as (page, _):
+        ratio, where = page.evaluate(CONTRAST)
+        assert ratio >= 4.5, where
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 384) is (scheme == "dark")
+
+
+def test_every_region_and_link_is_reached_by_keyboard(browser: "Browser", page_file: Path) -> None:
+    with _opened(browser, page_file) as (page, _):
+        assert page.eval_on_selector_all(".scroll", "all => all.every(e => e.tabIndex === 0 && e.ariaLabel)")
+        for link in page.locator("nav a").all():
+            assert page.locator(str(link.get_attribute("href"))).count() == 1
+
+
+def test_it_prints(browser: "Browser", page_file: Path) -> None:
+    with _opened(browser, page_file) as (page, _):
+        page.emulate_media(media="print")
+        assert not page.locator("nav").is_visible()
+        assert page.pdf(format="A4").startswith(b"%PDF")

@@ -1,0 +1,37 @@
+"""Fixtures shared by all tests: the folders of real data, and one Ray for everything that may share it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+
+
+def _folder(name: str) -> Path:
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"../shared/{name} is not there: real data and golden checkpoints are not part of the repository")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real embeddings and images, with the statistics expected of them."""
+    return _folder("data")
+
+
+@pytest.fixture(scope="session")
+def shared_golden() -> Path:
+    """Tiny checkpoints of every format with the outputs of their original implementations."""
+    return _folder("golden")
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """A Ray on this machine that the jobs of a test session join."""
+    from jobs.runtime.session import ray_session
+    from tda.config import ClusterConfig
+
+    with ray_session(ClusterConfig()):
+        yield

@@ -1,0 +1,85 @@
+"""The door of the commands: exit statuses, and mistakes told in one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = """
+import sys
+from jobs.runtime.app import Outcome, command
+from tda.config import AnalyzeJob
+from tda.errors import LacunaError, UserError
+
+def run(job):
+    if job.dataset.name == "user": raise UserError("dataset.name=user is\\n not allowed")
+    if job.dataset.name == "foreseen": raise LacunaError("the disk is full")
+    if job.dataset.name == "interrupted": raise KeyboardInterrupt
+    return Outcome(whole=job.dataset.name != "part", line=f"{job.dataset.name} {job.analysis.retrieval.tile}")
+
+sys.exit(command("analyze", AnalyzeJob, run)())
+"""
+
+
+def _run(tmp_path: Path, *overrides: str, sweep: bool = False) -> subprocess.CompletedProcess[str]:
+    script = tmp_path / "analyze_door.py"
+    script.write_text(COMMAND)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3]), "TMPDIR": str(tmp_path / "tmp")}
+    return subprocess.run(
+        [sys.executable, str(script), *(["-m"] if sweep else []), "root=r", "encoder.name=e", *overrides],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=environment,
+    )
+
+
+def test_whole_part_and_sweep(tmp_path: Path) -> None:
+    whole = _run(tmp_path, "dataset.name=d")
+    assert (whole.returncode, whole.stdout) == (0, "d 2048\n")
+    part = _run(tmp_path, "dataset.name=part")
+    assert (part.returncode, part.stdout) == (1, "part 2048\n")
+    sweep = _run(tmp_path, "dataset.name=d,part", "analysis.retrieval.tile=8,9", sweep=True)
+    assert (sweep.returncode, sweep.stdout.split("\n")[:4]) == (1, ["d 8", "d 9", "part 8", "part 9"])
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["analyze_door.py", "tmp"]  # nothing else is left behind
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["dataset.nam=d"], "dataset.nam is unknown (did you mean name?); choose one of: name, shards, modalities, toy"),
+        (["analysis.retrieval.tyle=1"], "analysis.retrieval.tyle is unknown (did you mean tile?); choose one of: tile, max_pairs"),
+        (["encodr=x"], "encodr is unknown (did you mean encoder?); choose one of: root, dataset, encoder, analysis, cluster"),
+        (
+            ["dataset.name=d", "analysis.retrieval.tile=many"],
+            "analysis.retrieval.tile: Value 'many' of type 'str' could not",
+        ),
+        (["dataset.name=d", "encoder=open_klip"], "encoder=open_klip is unknown; choose one of: "),
+        (["dataset.name=d", "analysis.parts=[gap,moon]"], "analysis.parts='moon' is unknown; choose one of: gap, "),
+        (["dataset.name=d", "dataset.modalities=[image]"], "names 1 modalities; a pair has 2"),
+        ([], "dataset.name is missing: give dataset.name=VALUE"),
+        (["dataset.name=user"], "dataset.name=user is not allowed"),
+        (["dataset.name=d]"], "dataset.name=d]"),
+    ],
+)
+def test_mistake_is_one_line_and_status_2(tmp_path: Path, overrides: list[str], message: str) -> None:
+    done = _run(tmp_path, *overrides)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("lacuna analyze: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_foreseen_failure_is_one_line_and_status_1(tmp_path: Path) -> None:
+    done = _run(tmp_path, "dataset.name=foreseen")
+    assert (done.returncode, done.stderr) == (1, "lacuna analyze: the disk is full\n")
+    assert _run(tmp_path, "dataset.name=interrupted").returncode == 130
+
+
+def test_missing_root(tmp_path: Path) -> None:
+    done = _run(tmp_path, "dataset.name=d", "root=???")
+    assert (done.returncode, done.stderr) == (2, "lacuna analyze: root is missing: give root=VALUE\n")

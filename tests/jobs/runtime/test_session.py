@@ -1,0 +1,78 @@
+"""Ray is joined where there is one, and ended by the block that started it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.runtime.session import ray_session, shared_ray, slots
+from tda.config import ClusterConfig
+from tda.errors import UserError
+
+FRESH = """
+import json, os, sys
+from jobs.runtime.session import ray_session, shared_ray
+from tda.config import ClusterConfig
+from tda.errors import UserError
+
+told = {}
+with shared_ray():
+    told["ray_before_need"] = "ray" in sys.modules
+    try:
+        with ray_session(ClusterConfig(address="127.0.0.1:1")):
+            pass
+    except UserError as error:
+        told["unreachable"] = str(error)
+    with ray_session(ClusterConfig()):
+        import ray
+        told["address"] = ray.util.get_node_ip_address()
+        told["imported_from"] = ray.get(ray.remote(lambda: __import__("tda").__file__).remote())
+    told["up_inside"] = ray.is_initialized()
+told["up_after"] = ray.is_initialized()
+told["token"] = len(os.environ["RAY_AUTH_TOKEN"])
+print(json.dumps(told))
+"""
+
+
+def test_a_fresh_machine(tmp_path: Path) -> None:
+    """No home to write a token to, an empty working directory, no Ray."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    command = [sys.executable, "-c", FRESH]
+    done = subprocess.run(command, cwd=tmp_path, env={**clean, "HOME": "/nonexistent"}, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert told["address"] == "127.0.0.1"
+    assert (told["ray_before_need"], told["up_inside"], told["up_after"]) == (False, True, False)
+    assert told["imported_from"].endswith("tda/__init__.py")
+    assert told["token"] == 64
+    assert told["unreachable"].startswith("cluster.address=127.0.0.1:1 cannot be joined: ")
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_ray_that_is_up_is_joined_and_left_alone() -> None:
+    import ray
+
+    with ray_session(ClusterConfig()):
+        assert ray.is_initialized()
+    assert ray.is_initialized()
+    with shared_ray(), ray_session(ClusterConfig()):
+        pass
+    assert ray.is_initialized()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_as_many_actors_as_fit() -> None:
+    import ray
+
+    cpus, gpus = (ray.cluster_resources().get(name, 0) for name in ("CPU", "GPU"))
+    assert slots(ClusterConfig(actors=7, gpus_per_actor=0)) == (7, 0)
+    assert slots(ClusterConfig(cpus_per_actor=0.5, gpus_per_actor=0)) == (int(cpus * 2), 0)
+    assert slots(ClusterConfig())[1] == (1 if gpus else 0)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_an_actor_that_fits_nowhere_is_refused() -> None:
+    with pytest.raises(UserError, match=r"cluster.cpus_per_actor=1000 .* do not fit a cluster of"):
+        slots(ClusterConfig(cpus_per_actor=1000))

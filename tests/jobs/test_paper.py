@@ -1,0 +1,127 @@
+"""The whole pipeline as a user runs it, on a world of their own in a folder of their own; killed, and run again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+DATASETS = {
+    "tiny_train": "toy: {pairs: 160, pairs_per_shard: 80, seed: 1}",
+    "tiny_seen": (
+        "toy: {pairs: 120, pairs_per_shard: 30, seed: 2, duplicates: 10, duplicates_of: {pairs: 160, pairs_per_shard: 80, seed: 1}}"
+    ),
+    "tiny_strange": "toy: {pairs: 80, pairs_per_shard: 40, seed: 3, style: shifted}",
+}
+ENCODERS = ("tiny_infonce", "tiny_infoloob")
+EXPERIMENT = """# @package _global_
+train_dataset: tiny_train
+arms:
+  tiny_infonce: {loss: infonce, hopfield: false}
+  tiny_infoloob: {loss: infoloob, hopfield: true}
+datasets: [tiny_seen, tiny_strange]
+encoders: [tiny_infonce, tiny_infoloob]
+train: {steps: 4, batch_size: 16, warmup_steps: 1, checkpoint_every: 2}
+report: {models: {tiny_infonce: CLIP, tiny_infoloob: CLOOB}, datasets: {tiny_seen: LAION, tiny_strange: COCO}}
+"""
+
+
+@pytest.fixture(scope="module")
+def presets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's own folder of configuration."""
+    folder = tmp_path_factory.mktemp("conf")
+    for name, toy in DATASETS.items():
+        file = folder / "dataset" / f"{name}.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"name: {name}\nshards: ${{root}}/shards/{name}/*.tar\n{toy}\n")
+    for name in ENCODERS:
+        file = folder / "encoder" / f"{name}.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"name: {name}\nconfig: pkg://conf/model/toy.json\ncheckpoint: ${{root}}/models/{name}/model.pt\n")
+    (folder / "experiment").mkdir()
+    (folder / "experiment" / "tiny.yaml").write_text(EXPERIMENT)
+    return folder
+
+
+def _command(presets: Path, root: Path, *overrides: str) -> list[str]:
+    options = [f"--config-dir={presets}", "experiment=tiny", f"root={root}", *overrides]
+    return [sys.executable, "-m", "jobs.paper", *options]
+
+
+def _files(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file with the time of its last change and its bytes."""
+    return {str(file.relative_to(root)): (file.stat().st_mtime_ns, file.read_bytes()) for file in sorted(root.rglob("*")) if file.is_file()}
+
+
+@pytest.fixture(scope="module")
+def unbroken(presets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("unbroken") / "root"
+    done = subprocess.run(_command(presets, root), capture_output=True, text=True, check=False, cwd=presets)
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.strip().splitlines()[-1]
+    assert last.endswith("report/index.html")
+    for name in (*ENCODERS, "tiny_seen", "tiny_strange"):
+        assert name in done.stdout
+    return root
+
+
+def test_every_stage_left_its_work(unbroken: Path) -> None:
+    for dataset, pairs in (("tiny_seen", 120), ("tiny_strange", 80)):
+        for encoder in ENCODERS:
+            metrics = json.loads((unbroken / "analysis" / dataset / encoder / "metrics.json").read_text())
+            assert (metrics["schema"], metrics["pairs"], metrics["dataset"], metrics["encoder"]) == (1, pairs, dataset, encoder)
+            other = {"tiny_seen": "tiny_strange", "tiny_strange": "tiny_seen"}[dataset]
+            assert 0 <= metrics["separability"]["transfer"][other]["accuracy"] <= 1
+    page = (unbroken / "report" / "index.html").read_text()
+    assert all(name in page for name in ENCODERS)
+
+
+def test_run_again_does_nothing(presets: Path, unbroken: Path) -> None:
+    before = _files(unbroken)
+    done = subprocess.run(_command(presets, unbroken), capture_output=True, text=True, check=False, cwd=presets)
+    assert done.returncode == 0, done.stderr
+    assert _files(unbroken) == before
+
+
+@pytest.mark.parametrize("appears", ["models/tiny_infonce/step_*.pt", "embeddings/tiny_seen/*/_records/*.json"])
+def test_killed_and_run_again_gives_the_same(presets: Path, unbroken: Path, tmp_path: Path, appears: str) -> None:
+    root = tmp_path / "root"
+    driver = subprocess.Popen(
+        _command(presets, root), cwd=presets, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(root.glob(appears)) and driver.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    assert not (root / "report" / "index.html").exists(), "it was killed too late to show anything"
+    recorded = {name: stamp for name, (stamp, _) in _files(root).items() if "_records" in name}
+    done = subprocess.run(_command(presets, root), capture_output=True, text=True, check=False, cwd=presets)
+    assert done.returncode == 0, done.stderr
+    after, whole = _files(root), _files(unbroken)
+    assert {name: after[name][0] for name in recorded} == recorded, "a recorded shard was done twice"
+    vectors = [name for name in whole if name.startswith("embeddings") and name.endswith(".parquet")]
+    assert len(vectors) == (4 + 2) * len(ENCODERS)
+    for name in vectors:
+        assert after[name][1] == whole[name][1]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["experiment=tyni"], "experiment=tyni is unknown; choose one of: "),
+        (["datasets=[]"], "datasets=[] leaves nothing to do"),
+        (["encoders=[tiny_infonce]"], "arms tiny_infoloob are not among encoders"),
+        (["datasets=[coco]"], "dataset coco has no shards: give shards.coco="),
+        (["datasets=[moon]"], "dataset=moon is unknown; choose one of: "),
+    ],
+)
+def test_mistakes(presets: Path, tmp_path: Path, overrides: list[str], message: str) -> None:
+    done = subprocess.run(_command(presets, tmp_path / "root", *overrides), capture_output=True, text=True, check=False, cwd=presets)
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "root").exists(), "a mistake costs no work"

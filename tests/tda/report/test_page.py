@@ -1,0 +1,141 @@
+"""The page is whole, escaped, asks nothing of a network, and is not made twice."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from planted_report import CAPTIONS, CONFIG, plant, plant_cell, strip
+
+from tda.config import ReportConfig
+from tda.report.page import MANIFEST, build
+
+VOID = {"meta", "img", "br", "link", "hr", "input", "line", "path", "use", "image", "rect"}
+
+
+class _Structure(HTMLParser):
+    """Collects elements with their attributes, and checks that every one that opens closes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = plant(tmp_path_factory.mktemp("root"))
+    assert build(root, CONFIG).rebuilt
+    return Path(root)
+
+
+def _elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = _Structure()
+    parser.feed(page)
+    assert parser.open == []
+    return parser.seen
+
+
+def test_all_files_are_there_and_the_page_is_small(built: Path) -> None:
+    names = {file.name for file in (built / "report").iterdir()}
+    figures = ("fig02", "fig03", "fig06", "fig08", "fig10", "fig11", "fig12", "training")
+    assert names == {f"{name}.{suffix}" for name in figures for suffix in ("svg", "png")} | {
+        "index.html", MANIFEST, "table1.csv", "table2.csv", "ablation.csv",
+    }  # fmt: skip
+    assert (built / "report" / "index.html").stat().st_size < 5_000_000
+
+
+def test_nothing_points_outside(built: Path) -> None:
+    page = (built / "report" / "index.html").read_text()
+    seen = _elements(page)
+    links = [value for tag, attrs in seen for key, value in attrs.items() if key in ("src", "href", "xlink:href") and value]
+    assert all(re.match(r"#|data:image/png;base64,|[\w]+\.(svg|png|csv)$", link) for link in links)
+    assert {tag for tag, _ in seen}.isdisjoint({"script", "link", "iframe", "object", "form", "base"})
+    (policy,) = [attrs["content"] for tag, attrs in seen if tag == "meta" and attrs.get("http-equiv")]
+    assert policy is not None
+    assert policy.startswith("default-src 'none';")
+    assert "http" not in policy
+    assert not re.search(r"@import|url\((?!#)", page)
+
+
+def test_ids_are_unique_and_links_lead_somewhere(built: Path) -> None:
+    seen = _elements((built / "report" / "index.html").read_text())
+    ids = [attrs["id"] for _, attrs in seen if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert {str(attrs["href"])[1:] for tag, attrs in seen if tag == "a" and str(attrs["href"]).startswith("#")} <= set(ids)
+
+
+def test_what_strangers_wrote_is_text(built: Path) -> None:
+    page = (built / "report" / "index.html").read_text()
+    assert CAPTIONS[0] not in page
+    assert "&lt;script&gt;document.title = &#39;taken&#39;&lt;/script&gt;" in page
+    assert "⟨RIGHT-TO-LEFT OVERRIDE⟩gnp.elif a שלום &#34;quoted&#34; &amp; &#39;single&#39; ⟨U+0007⟩bell and lines" in page
+    assert "{{ 7 * 7 }}" in page
+    assert "\u202e" not in page
+
+
+def test_every_figure_and_table_says_what_it_shows(built: Path) -> None:
+    seen = _elements((built / "report" / "index.html").read_text())
+    pictures = [attrs["aria-label"] for tag, attrs in seen if attrs.get("role") == "img"]
+    assert len(pictures) == 8
+    assert all(label and re.search(r"\d", label.split(". ", 2)[-1]) for label in pictures)
+    assert sum(tag == "caption" for tag, _ in seen) == 3 + 2 + 1
+    assert all("scope" in attrs for tag, attrs in seen if tag == "th")
+
+
+def test_the_same_inputs_are_not_drawn_again(built: Path) -> None:
+    before = {file.name: file.stat().st_mtime_ns for file in (built / "report").iterdir()}
+    again = build(str(built), CONFIG)
+    assert not again.rebuilt
+    assert {file.name: file.stat().st_mtime_ns for file in (built / "report").iterdir()} == before
+
+
+def test_a_report_is_made_again_when_something_changed(tmp_path: Path) -> None:
+    plant_cell(tmp_path, "toy_heldout", "toy_cloob")
+    strip(tmp_path, "pca", "cosine")
+    root = str(tmp_path)
+    first = build(root, CONFIG)
+    page = (tmp_path / "report" / "index.html").read_bytes()
+    (tmp_path / "report" / "fig02.png").unlink()
+    assert build(root, CONFIG).rebuilt
+    assert (tmp_path / "report" / "index.html").read_bytes() == page  # the same numbers, the same bytes
+    (tmp_path / "report" / MANIFEST).write_text("{")
+    assert build(root, CONFIG).rebuilt
+    (tmp_path / "analysis" / "toy_heldout" / "toy_cloob" / "pca.parquet").unlink()
+    changed = build(root, CONFIG)
+    assert set(first.files) - set(changed.files) == {"fig02.svg", "fig02.png", "fig06.svg", "fig06.png"}
+    assert not (tmp_path / "report" / "fig02.png").exists()
+    assert "pca.parquet is missing; python -m jobs.analyze" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_bare_metrics_make_a_page_that_says_what_is_missing(tmp_path: Path) -> None:
+    plant_cell(tmp_path, "d", "toy_cloob")
+    folder = tmp_path / "analysis" / "d" / "toy_cloob"
+    strip(tmp_path)
+    (folder / "metrics.json").write_text('{"schema": 1}')
+    built = build(str(tmp_path), ReportConfig())
+    page = (tmp_path / "report" / "index.html").read_text()
+    _elements(page)
+    assert built.files == ("index.html",)
+    assert page.count("is missing; python -m jobs.analyze") == 6  # Figs 2, 3, 6, 10, 11, 12
+
+
+def test_names_of_roles_are_escaped(tmp_path: Path) -> None:
+    plant_cell(tmp_path, "d", "toy_cloob")
+    strip(tmp_path)
+    build(str(tmp_path), ReportConfig(models={"toy_cloob": "<i>x</i>"}, datasets={"d": "<i>y</i>"}))
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "<i>" not in page
+    assert "&lt;i&gt;x" in page

@@ -1,0 +1,77 @@
+"""Every file of every group, and every experiment, composes into its schema."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+import conf
+from jobs.runtime import app
+from jobs.runtime.choices import choices, load_choice
+from tda.config import AnalyzeJob, DatasetConfig, EmbedJob, EncoderConfig, IngestJob, PaperJob, ReportJob, TrainJob
+from tda.errors import UserError
+
+CONF = Path(conf.__path__[0])
+JOBS = {"embed": EmbedJob, "ingest": IngestJob, "analyze": AnalyzeJob, "train": TrainJob, "report": ReportJob, "paper": PaperJob}
+# a job whose schema takes the group
+TAKES = {"dataset": "embed", "encoder": "embed", "cluster": "embed", "analysis": "analyze", "report": "report", "experiment": "paper"}
+CHOICES = [(folder.name, file.stem) for folder in sorted(CONF.iterdir()) if folder.name in TAKES for file in sorted(folder.glob("*.yaml"))]
+
+
+@pytest.fixture(autouse=True)
+def _schemas() -> None:
+    for name, schema in JOBS.items():
+        app.command(name, schema, lambda _job: app.Outcome(whole=True, line=""))
+
+
+def _compose(job: str, *overrides: str) -> object:
+    with initialize_config_module("conf", version_base="1.3"):
+        return OmegaConf.to_object(compose(job, [*overrides, "root=somewhere"]))
+
+
+def test_no_group_is_left_out() -> None:
+    groups = {folder.name for folder in CONF.iterdir() if list(folder.glob("*.yaml"))}
+    assert groups == set(TAKES)
+    assert {file.stem for file in CONF.glob("*.yaml")} == set(JOBS)
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_job_composes(job: str) -> None:
+    names = [] if job in ("report", "paper") else ["dataset.name=d", "encoder.name=e"]
+    extra = ["source=x.npz"] if job == "ingest" else []
+    assert isinstance(_compose(job, *names, *extra), JOBS[job])
+    assert ConfigStore.instance().load(f"{job}_schema.yaml")
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_choice_composes(group: str, choice: str) -> None:
+    job = TAKES[group]
+    names = [f"{other}.name={other}" for other in ("dataset", "encoder") if job in ("embed", "analyze")]
+    assert isinstance(_compose(job, f"{group}={choice}", *names), JOBS[job])
+
+
+@pytest.mark.parametrize("experiment", [choice for group, choice in CHOICES if group == "experiment"])
+def test_experiment_names_presets_that_exist(experiment: str) -> None:
+    job = _compose("paper", f"experiment={experiment}")
+    assert isinstance(job, PaperJob)
+    for name in job.datasets:
+        assert isinstance(load_choice("dataset", name, "somewhere"), DatasetConfig)
+    for name in {*job.encoders, *job.arms}:
+        assert isinstance(load_choice("encoder", name, "somewhere"), EncoderConfig)
+
+
+def test_preset_resolves_root_and_takes_values() -> None:
+    dataset = load_choice("dataset", "toy_train", "s3://bucket/run")
+    assert dataset.name == "toy_train"
+    assert str(dataset.shards).startswith("s3://bucket/run/")
+    assert load_choice("dataset", "files", "r", name="mine", shards=["a.tar"]).shards == ["a.tar"]
+
+
+def test_unknown_preset_names_the_choices() -> None:
+    with pytest.raises(UserError, match=r"encoder=open_klip is unknown; choose one of: .*open_clip"):
+        load_choice("encoder", "open_klip", "r")
+    with pytest.raises(UserError, match=r"conf/dataset/files.yaml: dataset.nmae is unknown \(did you mean name\?\)"):
+        load_choice("dataset", "files", "r", nmae="mine")
+    assert "files" in choices("dataset")

@@ -24,8 +24,16 @@ class Layout:
 
     root: str
 
-    def _url(self, *parts: str, dataset: str | None = None, encoder: str | None = None, shard: str | None = None) -> str:
-        for kind, name in (("dataset.name", dataset), ("encoder.name", encoder), ("shard", shard)):
+    def _url(
+        self,
+        *parts: str,
+        dataset: str | None = None,
+        encoder: str | None = None,
+        reference: str | None = None,
+        shard: str | None = None,
+    ) -> str:
+        names = (("dataset.name", dataset), ("encoder.name", encoder), ("reference.name", reference), ("shard", shard))
+        for kind, name in names:
             if name is not None:
                 check_name(kind, name)
         return join(self.root, *parts)
@@ -48,6 +56,25 @@ class Layout:
 
     def quarantine_dir(self, dataset: str, encoder: str) -> str:
         return self._url("quarantine", dataset, encoder, dataset=dataset, encoder=encoder)
+
+    def nearest_dir(self, dataset: str, encoder: str, reference: str) -> str:
+        return self._url("nearest", dataset, encoder, reference, dataset=dataset, encoder=encoder, reference=reference)
+
+    def nearest(self, dataset: str, encoder: str, reference: str, shard: str) -> str:
+        return join(self.nearest_dir(dataset, encoder, reference), f"{check_name('shard', shard)}.parquet")
+
+    def nearest_records_dir(self, dataset: str, encoder: str, reference: str) -> str:
+        return join(self.nearest_dir(dataset, encoder, reference), "_records")
+
+    def nearest_record(self, dataset: str, encoder: str, reference: str, shard: str) -> str:
+        return join(self.nearest_records_dir(dataset, encoder, reference), f"{check_name('shard', shard)}.json")
+
+    def nearest_audit(self, dataset: str, encoder: str, reference: str) -> str:
+        return join(self.nearest_dir(dataset, encoder, reference), "audit.json")
+
+    def cells_dir(self, reference: str, encoder: str, content: str) -> str:
+        """The reference by cell, under the hash of its rows and of how they are cut; no data set's name begins with ``_``."""
+        return self._url("nearest", "_layouts", reference, encoder, content, encoder=encoder, reference=reference)
 
     def analysis_dir(self, dataset: str, encoder: str) -> str:
         return self._url("analysis", dataset, encoder, dataset=dataset, encoder=encoder)

@@ -9,11 +9,11 @@ Legend: B batch, N rows, D dimensions, L tokens of the context.
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from tda.errors import ShardError
 from tda.store.pairs import Pair, read_shard
 from tda.store.quarantine import Drop, Reason, Stage
 from tda.store.rows import Rows, unit_rows
+
+Select: TypeAlias = Callable[[Iterator[Pair | Drop]], Iterator[Pair | Drop]]
 
 BATCH_BYTES = 256 * 2**20  # of encoded images: a batch of giants is cut short
 
@@ -86,28 +88,31 @@ class _Columns:
     drops: list[Drop] = field(default_factory=list)
 
 
-def embed_shard(url: str, encoders: Mapping[str, Encoder], limits: EmbedConfig) -> dict[str, EmbeddedShard]:
+def embed_shard(url: str, encoders: Mapping[str, Encoder], limits: EmbedConfig, select: Select | None = None) -> dict[str, EmbeddedShard]:
     """Embed every pair of the shard at `url` with every encoder; rows are normalised in float32, then stored as `limits.dtype`.
 
+    `select`, if given, is handed the stream of pairs and drops, and passes on those that are wanted; it may raise ShardError.
     Raises ShardError if the shard cannot be read whole (see `read_pairs`), or if an encoder fails on a batch: then nothing of it counts.
     """
     ledger = _Ledger()
     columns = {name: _Columns() for name in encoders}
+    pairs = read_shard(url, _modalities(encoders), max_member_bytes=limits.max_member_bytes, max_caption_bytes=limits.max_caption_bytes)
+    if select is not None:
+        pairs = select(pairs)
     with ThreadPoolExecutor(limits.decode_threads, thread_name_prefix="decode") as pool:
-        for batch in _decoded_batches(url, encoders, limits, pool, ledger):
+        for batch in _decoded_batches(pairs, encoders, limits, pool, ledger):
             for name, (image_BD, text_BD) in _encode(url, batch, encoders, ledger).items():
                 _keep(columns[name], batch, image_BD, text_BD, limits.dtype)
     return {name: _finish(columns[name], ledger, encoders[name].dim, limits.dtype) for name in encoders}
 
 
 def _decoded_batches(
-    url: str, encoders: Mapping[str, Encoder], limits: EmbedConfig, pool: ThreadPoolExecutor, ledger: _Ledger
+    pairs: Iterator[Pair | Drop], encoders: Mapping[str, Encoder], limits: EmbedConfig, pool: ThreadPoolExecutor, ledger: _Ledger
 ) -> Iterator[list[_Prepared]]:
     """Batches of decoded pairs, the next one being decoded while the caller works on this one."""
     modalities = _modalities(encoders)
     wanted = [{encoder.fed(modality): encoder for encoder in encoders.values()} for modality in modalities]
     ahead: deque[list[Future[_Prepared | Drop]]] = deque()
-    pairs = read_shard(url, modalities, max_member_bytes=limits.max_member_bytes, max_caption_bytes=limits.max_caption_bytes)
     for batch in _batches(pairs, limits.batch_size, ledger):
         ahead.append([pool.submit(_prepare, pair, modalities, wanted, limits.max_pixels) for pair in batch])
         if len(ahead) > 1:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tda.config import ReportConfig
-from tda.report.load import Cell, Columns
+from tda.report.load import Cell
+from tda.report.read import Columns
 from tda.report.words import percent
 
 ABOUT = 1.25  # two gaps or ranks within this ratio are about equal

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MODULES = ("figures_points", "figures_cosine", "figures_spectra", "figures_training")
+SECTIONS = {  # of the page, in its order
+    "data": "The data",
+    "gap": "The gap between modalities",
+    "settings": "Does the layout hold under other settings?",
+    "dimension": "Dimension and collapse",
+    "retrieval": "Retrieval",
+    "beyond": "Beyond the paper",
+    "training": "Training",
+}
 SHEET_COLUMNS = 4
 DPI = 200  # of what is rastered
 
@@ -43,7 +52,9 @@ class FigureSpec:
     panels: Callable[[Run], list[Panel]]
     sentence: Callable[[Run], list[str]]
     cells: Callable[[Run], list[Cell]]  # that it would show, had it all data
-    needs: str  # the Parquet file that it is drawn from
+    needs: str  # the Parquet file that it is drawn from, without its ending; or the part of metrics.json, with `metrics.` before it
+    section: str = "beyond"  # of SECTIONS
+    arguments: tuple[str, ...] = ()  # of jobs.analyze, beside names and root, to make what it needs
     absent: str = ""  # why there may be no such cells
     size: tuple[float, float] = (3.6, 2.9)  # inches of one panel
     keys: tuple[str, ...] = ()  # of: modality, model
@@ -56,7 +67,10 @@ class FigureSpec:
         return replace(self, modalities=run.modalities, **words)
 
     def has_data(self, run: Run, cell: Cell) -> bool:
-        return cell.encoder in run.curves if self.needs == "curve" else self.needs in cell.parquet
+        if self.needs == "curve":
+            return cell.encoder in run.curves
+        part = self.needs.removeprefix("metrics.")
+        return bool(cell.metrics.get(part)) if part != self.needs else self.needs in cell.parquet
 
     def present(self, run: Run) -> list[Cell]:
         return [cell for cell in self.cells(run) if self.has_data(run, cell)]
@@ -71,16 +85,18 @@ class FigureSpec:
 
 
 def _complaint(spec: FigureSpec, run: Run, cell: Cell) -> str:
-    root = shlex.quote(f"root={run.root}")
-    command = f"python -m jobs.analyze dataset.name={cell.dataset} encoder.name={cell.encoder} {root}"
-    return f"{cell.dataset}, {cell.encoder}: {spec.needs}.parquet is missing; {command} makes it"
+    words = [f"dataset.name={cell.dataset}", f"encoder.name={cell.encoder}", f"root={run.root}"]
+    command = shlex.join(["python", "-m", "jobs.analyze", *words, *spec.arguments])
+    part = spec.needs.removeprefix("metrics.")
+    what = f"{part} in metrics.json" if part != spec.needs else f"{part}.parquet"
+    return f"{cell.dataset}, {cell.encoder}: {what} is missing; {command} makes it"
 
 
 def registry() -> list[FigureSpec]:
-    """Every figure, in the order of the page."""
+    """Every figure, in the order of the page: by section, then by name."""
     modules = [importlib.import_module(f"tda.report.{name}") for name in _MODULES]
     specs: list[FigureSpec] = [spec for module in modules for spec in module.FIGURES]
-    return sorted(specs, key=lambda spec: spec.name)
+    return sorted(specs, key=lambda spec: (list(SECTIONS).index(spec.section), spec.name))
 
 
 def panel_svg(panel: Panel, spec: FigureSpec, prefix: str) -> str:

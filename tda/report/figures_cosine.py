@@ -10,7 +10,8 @@ import numpy.typing as npt
 from tda.report import findings
 from tda.report.evidence import name
 from tda.report.figures import FigureSpec, Panel
-from tda.report.load import Cell, Columns, Run
+from tda.report.load import Cell, Run
+from tda.report.read import Columns
 from tda.report.style import INK, MUTED, ModelStyle, model_styles
 from tda.report.words import fixed
 
@@ -119,6 +120,7 @@ FIGURES = (
         sentence=lambda run: findings.cosine(run.cells, run.config),
         cells=lambda run: list(run.cells),
         needs="cosine",
+        section="gap",
         size=(4.2, 3.4),
     ),
 )

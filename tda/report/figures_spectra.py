@@ -137,6 +137,7 @@ def _spec(name: str, modality: str, rows: str) -> FigureSpec:
         sentence=lambda run: findings.spectrum(run.cells, run.config, modality),
         cells=lambda run: list(run.cells),
         needs="spectra",
+        section="dimension",
         size=(4.2, 3.0),
     )
 

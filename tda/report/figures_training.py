@@ -9,7 +9,8 @@ import numpy.typing as npt
 from tda.report import findings
 from tda.report.evidence import loss_ends, name
 from tda.report.figures import FigureSpec, Panel
-from tda.report.load import Cell, Columns, Run
+from tda.report.load import Cell, Run
+from tda.report.read import Columns
 from tda.report.style import INK, ModelStyle, model_styles
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ FIGURES = (
         sentence=lambda run: findings.training(run.curves, run.config),
         cells=_trained,
         needs="curve",
+        section="training",
         absent="No model here was trained under this root; python -m jobs.train makes one and its curve",
         size=(2.1, 1.9),
         keys=("model",),

@@ -29,7 +29,8 @@ from tda.report.evidence import (
     under_the_floor,
     value,
 )
-from tda.report.load import Cell, Columns
+from tda.report.load import Cell
+from tda.report.read import Columns
 from tda.report.words import fixed, listing, percent
 
 ARMS = ("InfoNCE", "InfoNCE + Hopfield", "InfoLOOB", "InfoLOOB + Hopfield")

@@ -4,7 +4,6 @@ N pairs, D dimensions. Every file but metrics.json may be missing; the figures t
 """
 
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,16 +14,14 @@ import numpy.typing as npt
 
 from tda.config import ReportConfig
 from tda.errors import LacunaError, UserError
-from tda.store.files import filesystem, join, list_files, read_bytes
+from tda.report.read import Columns, columns_of, json_of
+from tda.store.files import exists, filesystem, join, list_files
 from tda.store.layout import Layout
 
-SCHEMA = 1
 CAPTION_ROWS = 10_000_000  # a larger set's caption column is not worth reading for a handful of examples
 
 DATASETS = ("LAION", "COCO", "Stories")
 ROLES = ("CLIP", "InfoNCE", "InfoNCE + Hopfield", "InfoLOOB", "InfoLOOB + Hopfield", "CLOOB", "CARP")
-
-Columns = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +41,8 @@ class Cell:
     dataset: str
     encoder: str
     metrics: dict[str, Any]
-    parquet: dict[str, Columns] = field(default_factory=dict)  # spectra, cosine, ranks, pca -> columns
+    parquet: dict[str, Columns] = field(default_factory=dict)  # the names of TABLES, and sweep -> columns
+    sweep: dict[str, Any] = field(default_factory=dict)  # sweep.json: the layout under other settings
     failures: tuple[Failure, ...] = ()
 
     @property
@@ -62,6 +60,7 @@ class Run:
     config: ReportConfig
     cells: tuple[Cell, ...]
     curves: dict[str, Columns] = field(default_factory=dict)
+    comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> comparisons.json: its models side by side
     digest: str = ""
 
     @property
@@ -87,7 +86,7 @@ class Run:
         return [cell for cell in self.cells if cell.dataset == dataset]
 
 
-TABLES = ("spectra", "cosine", "ranks", "pca")
+TABLES = ("spectra", "cosine", "ranks", "pca", "layout", "clusters", "cluster_spectra", "betti")
 
 
 def load_run(root: str, config: ReportConfig) -> Run:
@@ -103,7 +102,9 @@ def load_run(root: str, config: ReportConfig) -> Run:
     ordered = _in_order([_cell(root, dataset, encoder, config, digest) for dataset, encoder in names], config)
     encoders = dict.fromkeys(cell.encoder for cell in ordered)
     curves = {encoder: curve for encoder in encoders if (curve := _curve(root, encoder, digest))}
-    return Run(root=root, config=config, cells=tuple(ordered), curves=curves, digest=digest.hexdigest())
+    datasets = dict.fromkeys(cell.dataset for cell in ordered)
+    comparisons = {dataset: found for dataset in datasets if (found := _beside(root, digest, dataset, "comparisons.json"))}
+    return Run(root=root, config=config, cells=tuple(ordered), curves=curves, comparisons=comparisons, digest=digest.hexdigest())
 
 
 def _analysed(root: str) -> list[tuple[str, str]]:
@@ -129,51 +130,34 @@ def _place(order: Sequence[str], name: str) -> int:
 
 
 def _cell(root: str, dataset: str, encoder: str, config: ReportConfig, digest: Any) -> Cell:
-    metrics = _metrics(Layout(root).metrics(dataset, encoder), digest)
+    metrics = json_of(Layout(root).metrics(dataset, encoder), digest)
     folder = Layout(root).analysis_dir(dataset, encoder)
+    sweep = _beside(root, digest, dataset, encoder, "sweep.json")
+    hashes = dict.fromkeys(TABLES, _hashes(metrics)) | ({"sweep": _hashes(sweep)} if sweep else {})
     present = list_files(folder, ".parquet")
-    urls = {name: join(folder, f"{name}.parquet") for name in TABLES if f"{name}.parquet" in present}
-    found = {name: _columns(url, digest, metrics.get("config_hash")) for name, url in urls.items()}
+    urls = {name: join(folder, f"{name}.parquet") for name in hashes if f"{name}.parquet" in present}
+    found = {name: columns_of(url, digest, hashes[name]) for name, url in urls.items()}
     parquet = {name: columns for name, columns in found.items() if columns is not None}
     failures = _failures(root, (dataset, encoder), parquet.get("ranks"), config.failures, digest)
-    return Cell(dataset=dataset, encoder=encoder, metrics=metrics, parquet=parquet, failures=failures)
+    return Cell(dataset=dataset, encoder=encoder, metrics=metrics, parquet=parquet, sweep=sweep, failures=failures)
 
 
-def _metrics(url: str, digest: Any) -> dict[str, Any]:
-    data = read_bytes(url)
-    digest.update(data)
-    try:
-        metrics = json.loads(data)
-    except ValueError as error:
-        raise UserError(f"{url} is not JSON: {error}") from None
-    if not isinstance(metrics, dict) or metrics.get("schema") != SCHEMA:
-        version = metrics.get("schema") if isinstance(metrics, dict) else None
-        raise UserError(f"{url} has schema {version!r}; this version reads schema {SCHEMA}: run jobs.analyze again")
-    return metrics
+def _hashes(found: dict[str, Any]) -> set[str]:
+    """The hashes that tables may carry: the whole's, and each part's own."""
+    return {str(one) for one in (found.get("config_hash"), *(found.get("part_hashes") or {}).values()) if one}
 
 
-def _columns(url: str, digest: Any, config_hash: str | None = None) -> Columns | None:
-    """The columns of a Parquet file; None for one that metrics.json does not vouch for: its own hash is another."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    data = read_bytes(url)
-    digest.update(url.encode() + hashlib.sha256(data).digest())
-    try:
-        table = pq.read_table(io.BytesIO(data))
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{url} is no whole Parquet file ({error}); run jobs.analyze again") from None
-    own = json.loads((table.schema.metadata or {}).get(b"lacuna", b"{}")).get("config_hash")
-    if config_hash and own and own != config_hash:
-        return None
-    return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+def _beside(root: str, digest: Any, *path: str) -> dict[str, Any]:
+    """A JSON file under analysis/ that may be missing: {} then."""
+    url = join(root, "analysis", *path)
+    return json_of(url, digest) if exists(url) else {}
 
 
 def _curve(root: str, encoder: str, digest: Any) -> Columns | None:
     folder = Layout(root).model_dir(encoder)
     if "curve.parquet" not in list_files(folder, ".parquet"):
         return None
-    curve = _columns(join(folder, "curve.parquet"), digest)
+    curve = columns_of(join(folder, "curve.parquet"), digest)
     return curve if curve and len(curve["step"]) else None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from tda.config import ReportConfig
 from tda.report import findings
 from tda.report.evidence import RULES, name, value
-from tda.report.figures import SHEET_COLUMNS, FigureSpec, panel_svg, registry, sheet
+from tda.report.figures import SECTIONS, SHEET_COLUMNS, FigureSpec, panel_svg, registry, sheet
 from tda.report.load import Run, load_run
 from tda.report.style import INK, MODALITIES, model_styles
 from tda.report.tables import Table, tables
@@ -58,6 +58,16 @@ class Figure:
     @cached_property
     def alt(self) -> str:
         return f"{self.spec.label}: {self.spec.title}. {' '.join(self.sentences)}".strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of the page: its tables, then its figures."""
+
+    key: str
+    title: str
+    tables: list[Table]
+    figures: list[Figure]
 
 
 def build(root: str, config: ReportConfig) -> Built:
@@ -147,8 +157,7 @@ def render(run: Run, figures: list[Figure], made: list[Table], digest: str) -> s
     styles = model_styles(run.encoders, run.config)
     return environment.get_template("page.html").render(
         run=run,
-        figures=figures,
-        tables=made,
+        sections=_sections(figures, made),
         digest=digest,
         css=Markup(resources.files("tda.report").joinpath("page.css").read_text()),  # noqa: S704 our own file
         headlines=findings.headlines(run.cells, run.config),
@@ -161,6 +170,20 @@ def render(run: Run, figures: list[Figure], made: list[Table], digest: str) -> s
         encoders=_encoders(run),
         failures=[cell for cell in run.cells if any(failure.caption for failure in cell.failures)],
     )
+
+
+def _sections(figures: list[Figure], made: list[Table]) -> list[Section]:
+    """The sections that have anything in them."""
+    found = [
+        Section(
+            key=key,
+            title=title,
+            tables=[table for table in made if table.section == key],
+            figures=[figure for figure in figures if figure.spec.section == key],
+        )
+        for key, title in SECTIONS.items()
+    ]
+    return [section for section in found if section.tables or section.figures]
 
 
 def _datasets(run: Run) -> list[dict[str, str]]:

@@ -40,6 +40,7 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Value]]
     sentences: Sequence[str]
+    section: str  # of figures.SECTIONS
     note: str = ""
     outer: int = 1
 
@@ -131,6 +132,7 @@ def _separability(run: Run) -> Table:
     ]
     return Table(
         name="table1",
+        section="gap",
         label="Table I",
         title="A linear classifier that tells {1} rows from {0} rows".format(*run.modalities),
         columns=columns,
@@ -170,6 +172,7 @@ def _retrieval(run: Run) -> Table:
     ]
     return Table(
         name="table2",
+        section="retrieval",
         label="Table II",
         title="Cross-modal retrieval",
         columns=columns,
@@ -214,6 +217,7 @@ def _ablation(run: Run) -> Table:
     ]
     return Table(
         name="ablation",
+        section="gap",
         label="Ablation",
         title="Loss and Hopfield retrieval, one by one",
         columns=[Column(label="Data set"), Column(label="Arm"), Column(label="Model", numeric=False, paged=several), *measured, *paper],

@@ -86,6 +86,13 @@ def test_a_table_of_another_analysis_does_not_count(tmp_path: Path) -> None:
         assert ("pca" in load_run(str(tmp_path), CONFIG).cells[0].parquet) is counts
 
 
+def test_a_table_may_carry_the_hash_of_its_part(tmp_path: Path) -> None:
+    plant_cell(tmp_path, "d", "toy_cloob", metrics={"part_hashes": {"separability": "ef" * 32}})
+    file = tmp_path / "analysis" / "d" / "toy_cloob" / "pca.parquet"
+    pq.write_table(pq.read_table(file).replace_schema_metadata({b"lacuna": json.dumps({"config_hash": "ef" * 32}).encode()}), file)
+    assert "pca" in load_run(str(tmp_path), CONFIG).cells[0].parquet
+
+
 def test_the_digest_follows_every_input(tmp_path: Path) -> None:
     root = plant(tmp_path, ("toy_heldout",), ("toy_cloob",))
     digests = [load_run(root, CONFIG).digest, load_run(root, CONFIG).digest, load_run(root, ReportConfig()).digest]

@@ -95,6 +95,19 @@ def test_every_figure_and_table_says_what_it_shows(built: Path) -> None:
     assert all("scope" in attrs for tag, attrs in seen if tag == "th")
 
 
+def test_sections_hold_what_belongs_to_them(built: Path) -> None:
+    page = (built / "report" / "index.html").read_text()
+    parts = dict(re.findall(r'<section id="part-(\w+)">(.*?)(?=<section id="(?:part-|method))', page, re.DOTALL))
+    inside = {key: re.findall(r'<(?:figure|section) class="[a-z]+" id="(\w+)"', part) for key, part in parts.items()}
+    assert inside["gap"][:4] == ["table1", "ablation", "fig02", "fig03"]
+    assert inside["retrieval"][0] == "table2"
+    assert inside["retrieval"][-1] == "failures"
+    assert inside["training"] == ["training"]
+    for key, part in parts.items():
+        (links,) = re.findall(r'<ul class="within">(.*?)</ul>', part, re.DOTALL)
+        assert re.findall(r'href="#(\w+)"', links) == inside[key]
+
+
 def test_the_same_inputs_are_not_drawn_again(built: Path) -> None:
     before = {file.name: file.stat().st_mtime_ns for file in (built / "report").iterdir()}
     again = build(str(built), CONFIG)

@@ -23,7 +23,6 @@ from tda.geometry.pairs import PairStats
 from tda.store.embeddings import EmbeddingSet
 from tda.store.files import exists, filesystem, join, publish, publish_json, read_json
 from tda.store.layout import Layout
-from tda.store.records import recorded
 
 SCHEMA = 1
 TABLES = {"cosine": ["cosine"], "separability": ["pca"], "retrieval": ["ranks"], "spectrum": ["spectra"]}  # part -> Parquet files
@@ -112,8 +111,7 @@ def _settings(analysis: AnalysisConfig) -> dict[str, Any]:
 
 
 def _rows_hash(job: AnalyzeJob, dataset: str) -> list[Any]:
-    records = recorded(Layout(job.root), dataset, job.encoder.name)
-    return [[shard, record.config_hash, record.rows_out, record.output.get("sha256")] for shard, record in records.items()]
+    return EmbeddingSet(job.root, dataset, job.encoder.name).content
 
 
 def _existing(job: AnalyzeJob, head: Mapping[str, Any]) -> dict[str, Any]:

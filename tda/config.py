@@ -25,6 +25,8 @@ FORMATS = ("open_clip", "openai", "cloob_official", "cloob_laion", "carp")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 PARTS = ("gap", "cosine", "separability", "retrieval", "spectrum")
 LOSSES = ("infonce", "infoloob")
+RULES = ("image", "text", "both", "either")
+EXACT = ("url", "caption")
 
 
 @dataclass(kw_only=True)
@@ -174,6 +176,29 @@ class AnalysisConfig:
 
 
 @dataclass(kw_only=True)
+class DedupeConfig:
+    """Which rows of a data set are repeats of its reference's, and go."""
+
+    rule: str = "image"  # image | text | both | either: whose closest cosine has to reach its threshold
+    threshold: float = 0.95  # of both modalities
+    image_threshold: float | None = None  # null: threshold
+    text_threshold: float | None = None  # null: threshold
+    exact: list[str] = field(default_factory=lambda: list(EXACT))  # dropped whatever the cosine: same url, same caption and image size
+    by: str | None = None  # the encoder whose cosines decide; null: the one whose rows are chosen. One for all keeps the same pairs in all
+    self: bool = False  # repeats within the set go too, all but the first
+    exact_rows: int = 200_000  # most rows that are compared with each other where jobs.nearest did not find each row's closest in the set
+
+    def __post_init__(self) -> None:
+        _one_of("dedupe.rule", self.rule, RULES)
+        for kind in self.exact:
+            _one_of("dedupe.exact", kind, EXACT)
+        for name in ("threshold", "image_threshold", "text_threshold"):
+            value = getattr(self, name)
+            if value is not None and not -1 <= value <= 1:
+                raise UserError(f"dedupe.{name}={value} is no cosine; it must be from -1 to 1")
+
+
+@dataclass(kw_only=True)
 class TrainConfig:
     """One arm of the loss x Hopfield ablation."""
 
@@ -242,6 +267,15 @@ class AnalyzeJob:
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
+class DedupeJob:
+    root: str = MISSING
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    reference: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    dedupe: DedupeConfig = field(default_factory=DedupeConfig)
 
 
 @dataclass(kw_only=True)

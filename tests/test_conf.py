@@ -10,13 +10,29 @@ from omegaconf import OmegaConf
 import conf
 from jobs.runtime import app
 from jobs.runtime.choices import choices, load_choice
-from tda.config import AnalyzeJob, DatasetConfig, EmbedJob, EncoderConfig, IngestJob, PaperJob, ReportJob, TrainJob
+from tda.config import AnalyzeJob, DatasetConfig, DedupeJob, EmbedJob, EncoderConfig, IngestJob, PaperJob, ReportJob, TrainJob
 from tda.errors import UserError
 
 CONF = Path(conf.__path__[0])
-JOBS = {"embed": EmbedJob, "ingest": IngestJob, "analyze": AnalyzeJob, "train": TrainJob, "report": ReportJob, "paper": PaperJob}
+JOBS = {
+    "embed": EmbedJob,
+    "ingest": IngestJob,
+    "dedupe": DedupeJob,
+    "analyze": AnalyzeJob,
+    "train": TrainJob,
+    "report": ReportJob,
+    "paper": PaperJob,
+}
 # a job whose schema takes the group
-TAKES = {"dataset": "embed", "encoder": "embed", "cluster": "embed", "analysis": "analyze", "report": "report", "experiment": "paper"}
+TAKES = {
+    "dataset": "embed",
+    "encoder": "embed",
+    "cluster": "embed",
+    "dedupe": "dedupe",
+    "analysis": "analyze",
+    "report": "report",
+    "experiment": "paper",
+}
 CHOICES = [(folder.name, file.stem) for folder in sorted(CONF.iterdir()) if folder.name in TAKES for file in sorted(folder.glob("*.yaml"))]
 
 
@@ -40,7 +56,7 @@ def test_no_group_is_left_out() -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_job_composes(job: str) -> None:
     names = [] if job in ("report", "paper") else ["dataset.name=d", "encoder.name=e"]
-    extra = ["source=x.npz"] if job == "ingest" else []
+    extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"]}.get(job, [])
     assert isinstance(_compose(job, *names, *extra), JOBS[job])
     assert ConfigStore.instance().load(f"{job}_schema.yaml")
 
@@ -48,7 +64,8 @@ def test_job_composes(job: str) -> None:
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_choice_composes(group: str, choice: str) -> None:
     job = TAKES[group]
-    names = [f"{other}.name={other}" for other in ("dataset", "encoder") if job in ("embed", "analyze")]
+    names = [f"{other}.name={other}" for other in ("dataset", "encoder") if job in ("embed", "analyze", "dedupe")]
+    names += ["reference.name=r"] if job == "dedupe" else []
     assert isinstance(_compose(job, f"{group}={choice}", *names), JOBS[job])
 
 

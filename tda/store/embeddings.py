@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from tda.errors import ShardError, UserError
 from tda.store.files import filesystem, is_local, list_files
 from tda.store.layout import Layout
-from tda.store.parquet import VECTORS, from_binary, iter_rows, read_meta, to_list
-from tda.store.records import recorded
+from tda.store.parquet import VECTORS, from_binary, iter_chosen, iter_rows, read_meta, to_list
+from tda.store.records import recorded, recorded_shards
+from tda.store.views import KeptRows, View, content_hash, view_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +34,27 @@ class Block:
 class EmbeddingSet:
     """What records name, and nothing else; rows in order of shard name, then ordinal. Vectors are unit rows in the stored dtype.
 
-    Raises UserError where no shard is recorded, ShardError (naming the shard) where files and records disagree: a missing Parquet at
-    once, another count of rows, dimension or dtype when the shard is read.
+    A name of the form `<base>-minus-<reference>` stands for the rows of `base` that `jobs.dedupe` kept; they are read in place.
+    `content` (plain values) and `digest` (their SHA-256) tell one set of rows from any other.
+
+    Raises UserError where no shard is recorded or a view is not made or stale, ShardError (naming the shard) where files and records
+    disagree: a missing Parquet at once, another count of rows, dimension or dtype when the shard is read.
     """
 
     def __init__(self, root: str, dataset: str, encoder: str) -> None:
         self._layout = Layout(root)
+        view = view_of(dataset)
+        if view is not None and not recorded_shards(self._layout, dataset, encoder):
+            self._choose(EmbeddingSet(root, view.base, encoder), view, encoder)
+            return
         self._names = (dataset, encoder)
+        self._kept: KeptRows | None = None
         records = recorded(self._layout, dataset, encoder)
         if not records:
             raise UserError(f"root={root} holds no embeddings of dataset.name={dataset} by encoder.name={encoder}")
         self.shards = list(records)
-        self.rows_per_shard = [record.rows_out for record in records.values()]
+        self.rows_per_shard = self._rows_in_files = [record.rows_out for record in records.values()]
+        self.content: list[Any] = [[shard, r.config_hash, r.rows_out, r.output.get("sha256")] for shard, r in records.items()]
         self._begin = [0, *accumulate(self.rows_per_shard)]
         present = set(list_files(self._layout.embeddings_dir(dataset, encoder), ".parquet"))
         for shard, record in records.items():
@@ -55,8 +65,21 @@ class EmbeddingSet:
         with self._open(0) as file:
             self.meta: dict[str, Any] = read_meta(file.schema_arrow)
 
+    def _choose(self, base: "EmbeddingSet", view: View, encoder: str) -> None:
+        """Become the rows of `base` that were kept: of the same files, so that nothing is copied."""
+        self._names, self._rows_in_files = base._names, base._rows_in_files  # noqa: SLF001 (of this class)
+        self.shards, self.meta = base.shards, base.meta
+        self._kept = KeptRows(self._layout, view, encoder, base.digest, base.shards)
+        self.content = [*base.content, ["kept", self._kept.content]]
+        self.rows_per_shard = self._kept.counts
+        self._begin = [0, *accumulate(self.rows_per_shard)]
+
     def __len__(self) -> int:
         return self._begin[-1]
+
+    @property
+    def digest(self) -> str:
+        return content_hash(self.content)
 
     @property
     def dim(self) -> int:
@@ -93,11 +116,18 @@ class EmbeddingSet:
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Every row as an Arrow table; `image` and `text` are FixedSizeList on the memory that was read, without a copy."""
-        tables = []
+        return pa.concat_tables(self.tables(columns))
+
+    def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The same shard by shard, one at a time in memory."""
         for index in range(len(self.shards)):
             with self._open(index) as file:
-                tables.append(self._with_lists(file.read(columns=None if columns is None else list(columns))))
-        return pa.concat_tables(tables)
+                table = file.read(columns=None if columns is None else list(columns))
+                yield self._with_lists(table if self._kept is None else table.take(pa.array(self._kept.rows(index))))
+
+    def rows_in_file(self, index: int) -> NDArray[np.int64]:
+        """Where each row of shard `index` lies in the shard's Parquet, ascending."""
+        return np.arange(self._rows_in_files[index]) if self._kept is None else self._kept.rows(index)
 
     def captions(self) -> list[str]:
         """Every caption, in row order."""
@@ -123,8 +153,13 @@ class EmbeddingSet:
             low, high = max(start - begin, 0), min(stop - begin, self.rows_per_shard[index])
             if low < high:
                 with self._open(index) as file:
-                    for batch in iter_rows(file, list(columns), low, high):
+                    for batch in self._rows(file, index, list(columns), low, high):
                         yield [from_binary(batch.column(name), self.dim, self.dtype) for name in columns]
+
+    def _rows(self, file: pq.ParquetFile, index: int, columns: list[str], low: int, high: int) -> Iterator[pa.RecordBatch]:
+        if self._kept is None:
+            return iter_rows(file, columns, low, high)
+        return iter_chosen(file, columns, self._kept.rows(index)[low:high])
 
     @contextmanager
     def _open(self, index: int) -> Iterator[pq.ParquetFile]:
@@ -134,7 +169,7 @@ class EmbeddingSet:
         try:
             source = pa.memory_map(path) if is_local(fs) else fs.open(path, "rb")
             with source, pq.ParquetFile(source, pre_buffer=not is_local(fs)) as file:
-                self._check(shard, file, self.rows_per_shard[index])
+                self._check(shard, file, self._rows_in_files[index])
                 yield file
         except FileNotFoundError:
             raise ShardError(shard, "missing", f"{path} is recorded but not there") from None

@@ -82,6 +82,20 @@ class Layout:
     def metrics(self, dataset: str, encoder: str) -> str:
         return self._url("analysis", dataset, encoder, "metrics.json", dataset=dataset, encoder=encoder)
 
+    def dedupe_dir(self, dataset: str, encoder: str, reference: str) -> str:
+        return self._url("dedupe", dataset, encoder, check_name("reference.name", reference), dataset=dataset, encoder=encoder)
+
+    def kept(self, dataset: str, encoder: str, reference: str) -> str:
+        return join(self.dedupe_dir(dataset, encoder, reference), "kept.parquet")
+
+    def dedupe_summary(self, dataset: str, encoder: str, reference: str) -> str:
+        """The record of kept.parquet, written last."""
+        return join(self.dedupe_dir(dataset, encoder, reference), "summary.json")
+
+    def hashes_dir(self, digest: str) -> str:
+        """Sorted hashes of a data set's URLs and captions, by the digest of its rows: no data set's name begins with an underscore."""
+        return self._url("dedupe", "_hashes", digest)
+
     def model_dir(self, encoder: str) -> str:
         return self._url("models", encoder, encoder=encoder)
 

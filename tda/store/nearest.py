@@ -17,10 +17,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tda.errors import ShardError, UserError
+from tda.store.embeddings import EmbeddingSet
 from tda.store.files import filesystem, is_local, list_files, publish, publish_json, read_many
 from tda.store.layout import Layout
 from tda.store.parquet import VECTORS
 from tda.store.records import code_version, recorded
+from tda.store.views import content_hash, recorded_name
 
 SCHEMA = 1
 MATCH = pa.struct([pa.field("shard", pa.string(), nullable=False), pa.field("ordinal", pa.int64()), pa.field("key", pa.string())])
@@ -126,11 +128,15 @@ def nearest_recorded(layout: Layout, dataset: str, encoder: str, reference: str)
 class NearestSet:
     """The matches of every recorded embedding row of a data set, aligned with `EmbeddingSet`: by shard name, then ordinal.
 
+    Of a view (`<base>-minus-<other>`) they are those of the base's rows that it keeps: nothing is searched again for it.
+
     Raises UserError where there is no join, or its reference has other rows by now; ShardError, naming the shard, where a shard's
     matches are missing, were made from other rows ("stale") or with other settings ("mixed"), or do not read.
     """
 
     def __init__(self, root: str, dataset: str, encoder: str, reference: str) -> None:
+        self._view = None if recorded_name(dataset) == dataset else EmbeddingSet(root, dataset, encoder)
+        dataset = recorded_name(dataset)
         self._layout, self._names = Layout(root), (dataset, encoder, reference)
         self._command = f"python -m jobs.nearest dataset.name={dataset} reference.name={reference} encoder.name={encoder} root={root}"
         rows = recorded(self._layout, dataset, encoder)
@@ -150,7 +156,13 @@ class NearestSet:
         self._require_fresh()
 
     def __len__(self) -> int:
-        return sum(record.rows for record in self.records.values())
+        return sum(record.rows for record in self.records.values()) if self._view is None else len(self._view)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 that tells these matches of these rows from any other."""
+        rows = None if self._view is None else self._view.digest
+        return content_hash([rows, [[shard, record.output["sha256"]] for shard, record in self.records.items()]])
 
     @property
     def shards(self) -> list[str]:
@@ -173,7 +185,8 @@ class NearestSet:
     def shard_table(self, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
         """As `table`, of one shard."""
         with self._open(shard) as file:
-            return file.read(columns=None if columns is None else list(columns))
+            table = file.read(columns=None if columns is None else list(columns))
+        return table if self._view is None else table.take(pa.array(self._view.rows_in_file(self._view.shards.index(shard))))
 
     def cosines(self, modality: str) -> NDArray[np.float32]:
         """(N,) cosine of each row to its closest reference row, in [-1, 1]; `modality` is image or text."""

@@ -111,6 +111,16 @@ def iter_rows(file: pq.ParquetFile, columns: list[str], start: int, stop: int) -
             yield batch.slice(first, last - first)
 
 
+def iter_chosen(file: pq.ParquetFile, columns: list[str], row_K: NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
+    """The rows at ascending places `row_K` of `columns` in small batches; row groups before the first and after the last are not read."""
+    at = int(row_K[0]) if len(row_K) else 0
+    for batch in iter_rows(file, columns, at, int(row_K[-1]) + 1 if len(row_K) else 0):
+        first, last = np.searchsorted(row_K, (at, at + len(batch)))
+        if first < last:
+            yield batch.take(pa.array(row_K[first:last] - at))
+        at += len(batch)
+
+
 def to_binary(x_ND: NDArray[Any]) -> pa.Array:
     """(N, D) to a fixed_size_binary array, little-endian, without a copy where the rows are contiguous."""
     if str(x_ND.dtype) not in DTYPES:

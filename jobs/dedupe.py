@@ -1,0 +1,162 @@
+"""Drop what the models have seen: `<dataset>-minus-<reference>`, a view over the cosines that `jobs.nearest` has stored.
+
+python -m jobs.dedupe dataset.name=laion2b reference.name=laion400m encoder.name=clip root=URL dedupe.rule=image dedupe.threshold=0.95
+
+No vector is read and nothing is searched again, so another threshold costs seconds. `dedupe.by=ENCODER` lets one encoder decide for all:
+then the same pairs are kept under each. `reference.name` = `dataset.name` with `dedupe.self=true` removes a set's own repeats alone.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from jobs.runtime.app import Outcome, command
+from jobs.runtime.exact import exact_flags
+from jobs.runtime.repeats import REASONS, Cosines, decide
+from jobs.runtime.within import drop_within
+from tda.config import DedupeConfig, DedupeJob
+from tda.errors import UserError
+from tda.geometry.duplicates import Rule
+from tda.store.embeddings import EmbeddingSet
+from tda.store.files import exists
+from tda.store.layout import Layout
+from tda.store.nearest import NearestSet
+from tda.store.views import Kept, View, content_hash, publish_kept, read_summary
+
+Codes = npt.NDArray[np.uint8]
+
+
+def run(job: DedupeJob) -> Outcome:
+    """Decide for every row, and publish what is kept; what stands already, of the same rows and settings, is not made again.
+
+    Raises UserError for an empty data set, closest rows that are missing or stale, and settings that leave nothing to decide by.
+    """
+    view = View(job.dataset.name, job.reference.name)
+    layout, by = Layout(job.root), job.dedupe.by or job.encoder.name
+    rows = EmbeddingSet(job.root, view.base, job.encoder.name)
+    deciding = rows if by == job.encoder.name else EmbeddingSet(job.root, view.base, by)
+    inputs = _Inputs(job, deciding, by)
+    head = inputs.head(rows)
+    summary = _standing(layout, view, job.encoder.name, head["content"])
+    if summary is None:
+        reason_N, told = _decide(job, inputs)
+        reason_N = reason_N if deciding is rows else _carried(rows, deciding, reason_N)
+        counts = {name: int(n) for name, n in zip(REASONS, np.bincount(reason_N, minlength=len(REASONS)), strict=True)}
+        head |= {"rows": len(rows), "dropped": {name: n for name, n in counts.items() if n and name != REASONS[0]}, **told}
+        summary = publish_kept(layout, view, job.encoder.name, _kept(rows, reason_N), head)
+    return Outcome(whole=True, line=result_line(view, summary))
+
+
+def result_line(view: View, summary: dict[str, Any]) -> str:
+    """How many rows are left, and why the others went."""
+    dropped = summary["dropped"]
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in dropped.items())
+    whose = "" if summary["by"] == summary["encoder"] else f" (decided by {summary['by']})"
+    told = f"{summary['rows_kept']:,} of {summary['rows']:,} pairs kept, {sum(dropped.values()):,} dropped"
+    return f"{view.name} / {summary['encoder']}{whose}: {told}{f' ({reasons})' if reasons else ''}"
+
+
+class _Inputs:
+    """What a decision rests on: rows, their closest reference rows, and the reference itself where exact repeats are looked for."""
+
+    def __init__(self, job: DedupeJob, rows: EmbeddingSet, by: str) -> None:
+        if not len(rows):
+            raise UserError(f"dataset.name={job.dataset.name} has no pairs by encoder.name={by}: there is nothing to dedupe")
+        self.rows, self.by, self.settings = rows, by, job.dedupe
+        self.names = (job.dataset.name, by, job.reference.name)
+        self.only_within = job.reference.name == job.dataset.name
+        if self.only_within and not job.dedupe.self:
+            raise UserError(f"reference.name={job.reference.name} is the data set itself: dedupe.self=true removes its own repeats")
+        self.nearest = None if self.only_within else NearestSet(job.root, *self.names)
+        self.reference = None if self.only_within or not job.dedupe.exact else self._reference(job)
+
+    def _reference(self, job: DedupeJob) -> EmbeddingSet:
+        try:
+            return EmbeddingSet(job.root, job.reference.name, self.by)
+        except UserError as error:
+            raise UserError(f"{error}; dedupe.exact=[] goes by cosines alone") from None
+
+    def head(self, rows: EmbeddingSet) -> dict[str, Any]:
+        """The beginning of summary.json; `content` is the hash of all that changes the outcome."""
+        settings = {name: value for name, value in asdict(self.settings).items() if name not in ("by", "exact_rows")}
+        inputs = {
+            "rows": rows.digest,
+            "deciding_rows": self.rows.digest,
+            "nearest": None if self.nearest is None else self.nearest.digest,
+            "reference": None if self.reference is None else self.reference.digest,
+        }
+        dataset, by, reference = self.names
+        content = content_hash({"settings": settings, "inputs": inputs})
+        encoder = str(rows.meta["encoder"])
+        return {
+            "dataset": dataset,
+            "encoder": encoder,
+            "by": by,
+            "reference": reference,
+            "content": content,
+            "settings": settings,
+            "inputs": inputs,
+        }
+
+
+def _standing(layout: Layout, view: View, encoder: str, content: str) -> dict[str, Any] | None:
+    """The summary that is there, if it is of this content and its rows are there too."""
+    try:
+        summary = read_summary(layout, view, encoder)
+    except UserError:
+        return None
+    whole = summary.get("content") == content and exists(layout.kept(view.base, encoder, view.reference))
+    return summary if whole else None
+
+
+def rule_of(settings: DedupeConfig) -> Rule:
+    """The rule with the threshold of each modality."""
+    image, text = (settings.threshold if own is None else own for own in (settings.image_threshold, settings.text_threshold))
+    return Rule(name=settings.rule, image=image, text=text)
+
+
+def _decide(job: DedupeJob, inputs: _Inputs) -> tuple[Codes, dict[str, Any]]:
+    """The reason of every deciding row, and what summary.json tells of how it was found."""
+    layout, rule = Layout(job.root), rule_of(job.dedupe)
+    flags_N = exact_flags(layout, inputs.names, inputs.rows, inputs.reference, job.dedupe.exact)
+    reason_N, matched = decide(Cosines(inputs.nearest, inputs.rows), flags_N, rule)
+    told: dict[str, Any] = {"matched": matched}
+    if job.dedupe.self:
+        told["within"] = drop_within(job, inputs.rows, inputs.by, reason_N, rule)
+    return reason_N, told
+
+
+def _carried(rows: EmbeddingSet, deciding: EmbeddingSet, reason_N: Codes) -> Codes:
+    """Reasons of another encoder's rows for these rows, by shard and ordinal; a row that it has not embedded is not kept."""
+    carried = []
+    theirs = dict(zip(deciding.shards, _by_shard(deciding, reason_N), strict=True))
+    for shard, table in zip(rows.shards, rows.tables(["ordinal"]), strict=True):
+        ordinal_M = table["ordinal"].to_numpy()
+        ordinal_K, reason_K = theirs.get(shard, (np.empty(0, np.int64), np.empty(0, np.uint8)))
+        at_M = np.searchsorted(ordinal_K, ordinal_M)
+        known_M = np.append(ordinal_K, -1)[at_M] == ordinal_M
+        carried.append(np.where(known_M, np.append(reason_K, 0)[at_M], REASONS.index("unmeasured")).astype(np.uint8))
+    return np.concatenate(carried)
+
+
+def _by_shard(rows: EmbeddingSet, reason_N: Codes) -> Iterator[tuple[npt.NDArray[np.int64], Codes]]:
+    start = 0
+    for table in rows.tables(["ordinal"]):
+        yield table["ordinal"].to_numpy(), reason_N[start : start + len(table)]
+        start += len(table)
+
+
+def _kept(rows: EmbeddingSet, reason_N: Codes) -> Iterator[Kept]:
+    for index, (ordinal_M, reason_M) in enumerate(_by_shard(rows, reason_N)):
+        stays_M = reason_M == 0
+        yield Kept(rows.shards[index], ordinal_M[stays_M], rows.rows_in_file(index)[stays_M])
+
+
+main = command("dedupe", DedupeJob, run)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Which rows repeat others: the rule over closest cosines, and groups of near rows within one set.
+
+N rows, D dimensions, E edges, V rows that edges end at. Cosines and thresholds lie in [-1, 1].
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tda.errors import UserError
+from tda.geometry.namespace import unit_rows
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Pair = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # image rows and text rows of one tile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """When a row counts as a repeat: by its `image`, its `text`, by `both`, or by `either` reaching the threshold of its modality."""
+
+    name: str
+    image: float
+    text: float
+
+    def __post_init__(self) -> None:
+        if self.name not in _RULES:
+            raise UserError(f"rule={self.name!r} is unknown; choose one of: {', '.join(_RULES)}")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The modalities whose cosines decide."""
+        return (self.name,) if self.name in ("image", "text") else ("image", "text")
+
+    def holds(self, image: Any, text: Any) -> Any:
+        """True where a repeat is seen; the cosines of a modality that does not decide may be None. At the threshold counts."""
+        given = {"image": (image, self.image), "text": (text, self.text)}
+        seen = {name: given[name][0] >= given[name][1] for name in self.needs}
+        found = seen[self.needs[0]]
+        if len(self.needs) == 1:
+            return found
+        return found & seen["text"] if self.name == "both" else found | seen["text"]
+
+
+_RULES = ("image", "text", "both", "either")
+
+
+class Groups:
+    """Rows joined transitively: union-find over edges that arrive in any order, every group known by its first row."""
+
+    def __init__(self, count: int) -> None:
+        self._above_N: Ints = np.arange(count)
+
+    def join(self, one_E: npt.NDArray[Any], other_E: npt.NDArray[Any]) -> None:
+        """Put the rows at both ends of each edge into one group."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        ends = np.stack([self._root(one_E), self._root(other_E)])
+        ends = ends[:, ends[0] != ends[1]]
+        if not ends.size:
+            return
+        node_V, at = np.unique(ends, return_inverse=True)
+        left_E, right_E = at.reshape(2, -1)
+        graph = coo_array((np.ones(len(left_E), dtype=np.int8), (left_E, right_E)), shape=(len(node_V), len(node_V)))
+        _, label_V = connected_components(graph, directed=False)
+        _, first = np.unique(label_V, return_index=True)  # nodes ascend, so the first of a label is its smallest
+        self._above_N[node_V] = node_V[first][label_V]
+
+    def first(self) -> Ints:
+        """(N,) the first row of each row's group: its own place where nothing was joined to it before."""
+        return self._root(np.arange(len(self._above_N)))
+
+    def _root(self, row_E: npt.NDArray[Any]) -> Ints:
+        root_E: Ints = self._above_N[row_E]
+        while not np.array_equal(root_E, above_E := self._above_N[root_E]):
+            root_E = above_E
+        return root_E
+
+
+def near_edges(one: Pair, other: Pair, rule: Rule) -> Pair:
+    """Places (E,), (E,) in two tiles of unit rows between which the rule holds; a modality that does not decide is not multiplied."""
+    cosine: dict[str, Any] = {"image": None, "text": None}
+    for place, name in enumerate(("image", "text")):
+        if name in rule.needs:
+            cosine[name] = one[place] @ other[place].T
+    left_E, right_E = np.nonzero(rule.holds(cosine["image"], cosine["text"]))
+    return left_E, right_E
+
+
+def unit_pair(image_ND: npt.NDArray[Any], text_ND: npt.NDArray[Any]) -> Pair:
+    """Both modalities as float32 unit rows, from any stored type."""
+    return unit_rows(image_ND).astype(np.float32), unit_rows(text_ND).astype(np.float32)

@@ -1,0 +1,309 @@
+"""`jobs.dedupe` on planted repeats: what goes and why, what is done again and what is not, and refusals."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from repeated_rows import DIM, PLANTED, N, drawn, join_exactly, plant_world, side, towards, write_set
+
+from jobs.analyze import run as analyze
+from jobs.dedupe import run
+from jobs.runtime import exact, within
+from tda.config import AnalysisConfig, AnalyzeJob, ClusterConfig, DatasetConfig, DedupeConfig, DedupeJob, EncoderConfig
+from tda.errors import LacunaError, ShardError, UserError
+from tda.store import EmbeddingSet
+
+
+def job(root: Path, dataset: str = "d", reference: str = "r", *, encoder: str = "e", **settings: Any) -> DedupeJob:
+    return DedupeJob(
+        root=str(root),
+        dataset=DatasetConfig(name=dataset),
+        reference=DatasetConfig(name=reference),
+        encoder=EncoderConfig(name=encoder),
+        dedupe=DedupeConfig(**settings),
+    )
+
+
+def summary_of(root: Path, dataset: str = "d", reference: str = "r", encoder: str = "e") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((root / "dedupe" / dataset / encoder / reference / "summary.json").read_text())
+    return found
+
+
+def gone(root: Path, dataset: str = "d", reference: str = "r", encoder: str = "e") -> set[int]:
+    """Rows of the data set that the view lacks."""
+    keys = EmbeddingSet(str(root), dataset, encoder).table(["shard", "key"]).to_pylist()
+    kept = EmbeddingSet(str(root), f"{dataset}-minus-{reference}", encoder).table(["shard", "key"]).to_pylist()
+    return {row for row, key in enumerate(keys) if key not in kept}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    plant_world(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("settings", "rows", "dropped"),
+    [
+        ({}, {2, 11, 13, 17, 23}, {"url": 2, "caption": 1, "image": 2}),
+        ({"exact": []}, {2, 11, 23}, {"image": 3}),
+        ({"rule": "text"}, {5, 11, 13, 17, 23}, {"url": 2, "caption": 1, "text": 2}),
+        ({"rule": "both"}, {11, 13, 17, 23}, {"url": 2, "caption": 1, "image and text": 1}),
+        ({"rule": "either"}, {2, 5, 11, 13, 17, 23}, {"url": 2, "caption": 1, "image": 1, "text": 1, "image and text": 1}),
+        (
+            {"rule": "either", "exact": ["url"], "threshold": 0.89},
+            {2, 5, 11, 13, 19, 23},
+            {"url": 2, "image": 1, "text": 1, "image and text": 2},
+        ),
+        ({"rule": "both", "exact": [], "image_threshold": 0.98}, {23}, {"image and text": 1}),
+        ({"exact": [], "threshold": 1.0}, set(), {}),
+    ],
+)
+def test_what_goes_and_why(root: Path, settings: dict[str, Any], rows: set[int], dropped: dict[str, int]) -> None:
+    outcome = run(job(root, **settings))
+    assert outcome.whole
+    assert outcome.line.startswith(f"d-minus-r / e: {N - len(rows)} of {N} pairs kept, {len(rows)} dropped")
+    assert gone(root) == rows
+    summary = summary_of(root)
+    assert summary["dropped"] == dropped
+    assert (summary["rows"], summary["rows_kept"]) == (N, N - len(rows))
+    assert summary["matched"]["url"] == (0 if settings.get("exact") == [] else 2)
+
+
+def test_a_row_at_the_threshold_goes(root: Path) -> None:
+    from tda.store.nearest import NearestSet
+
+    cosine = float(NearestSet(str(root), "d", "e", "r").cosines("image")[19])
+    run(job(root, exact=[], threshold=cosine))
+    assert 19 in gone(root)
+    run(job(root, exact=[], threshold=float(np.nextafter(np.float32(cosine), np.float32(1)))))
+    assert 19 not in gone(root)
+
+
+def test_another_threshold_looks_nothing_up_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(job(root))
+    before = EmbeddingSet(str(root), "d-minus-r", "e").digest
+    monkeypatch.setattr(exact, "ensure_hashes", lambda *_: pytest.fail("hashes were looked up again"))
+    monkeypatch.setattr(EmbeddingSet, "_vectors", lambda *_: pytest.fail("vectors were read"))
+    run(job(root, threshold=0.5))
+    assert gone(root) == {2, 11, 13, 17, 19, 23}
+    assert EmbeddingSet(str(root), "d-minus-r", "e").digest != before
+    run(job(root))
+    assert EmbeddingSet(str(root), "d-minus-r", "e").digest == before
+
+
+def test_run_again_touches_nothing(root: Path) -> None:
+    line = run(job(root)).line
+    stamps = {path: path.stat().st_mtime_ns for path in (root / "dedupe").rglob("*")}
+    assert run(job(root)).line == line
+    assert stamps == {path: path.stat().st_mtime_ns for path in (root / "dedupe").rglob("*")}
+
+
+def test_killed_between_rows_and_summary_is_made_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tda.store import views
+
+    run(job(root))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(views, "publish_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(job(root, threshold=0.5))
+    with pytest.raises(UserError, match=r"is not what its summary.json tells of"):
+        EmbeddingSet(str(root), "d-minus-r", "e").image()
+    run(job(root, threshold=0.5))
+    assert gone(root) == {2, 11, 13, 17, 19, 23}
+
+
+def test_one_encoder_decides_for_all(root: Path) -> None:
+    """Another encoder sees other repeats, and has not embedded every pair; told whose cosines decide, it keeps the same pairs."""
+    rng = np.random.default_rng(5)
+    image_ND, reference_MD = drawn(N, 50), drawn(60, 51)
+    image_ND[30] = towards(reference_MD[3], 0.99, rng)
+    write_set(root, "r", (reference_MD, reference_MD), side(60, "r"), encoder="other")
+    write_set(root, "d", (image_ND, image_ND), side(N, "d"), encoder="other", sizes=(10, 12, 18))
+    join_exactly(root, "d", "r", encoder="other")
+    run(job(root, encoder="other"))
+    assert gone(root, encoder="other") == {30}
+    line = run(job(root, encoder="other", by="e")).line
+    assert line.startswith(f"d-minus-r / other (decided by e): {N - 5} of {N} pairs kept")
+    run(job(root, encoder="e", by="e"))
+    assert gone(root, encoder="other") == gone(root) == {2, 11, 13, 17, 23}
+
+
+def test_a_pair_that_the_deciding_encoder_has_not_embedded_is_not_kept(root: Path) -> None:
+    write_set(root, "d", (drawn(N + 6, 50), drawn(N + 6, 51)), side(N + 6, "d"), encoder="wider", sizes=(10, 14, 22))
+    run(job(root, encoder="wider", by="e"))
+    summary = summary_of(root, encoder="wider")
+    assert summary["dropped"]["unmeasured"] == 2 + 4
+    kept = EmbeddingSet(str(root), "d-minus-r", "wider").table(["shard", "ordinal"]).to_pylist()
+    run(job(root))
+    assert kept == EmbeddingSet(str(root), "d-minus-r", "e").table(["shard", "ordinal"]).to_pylist()
+
+
+class TestWithin:
+    """Repeats of the set itself: the first of each group stays, whatever the number of near rows."""
+
+    @staticmethod
+    def chain(root: Path, *, k: int | None) -> None:
+        """Rows 3 - 12 - 27 near one after the other, not 3 and 27; 5, 6 and eight more nearly alike; 30 and 31 of one URL."""
+        rng = np.random.default_rng(7)
+        image_ND, text_ND, columns = drawn(N, 60), drawn(N, 61), side(N, "s")
+        image_ND[12] = towards(image_ND[3], 0.97, rng)
+        image_ND[27] = towards(image_ND[12], 0.96, rng)
+        for row in (5, 6, 8, 9, 14, 15, 20, 21, 34, 39):
+            image_ND[row] = towards(image_ND[5], 0.9995, rng) if row != 5 else image_ND[5]
+        columns["urls"][31] = columns["urls"][30]
+        write_set(root, "s", (image_ND, text_ND), columns, sizes=(11, 11, 18))
+        if k is not None:
+            join_exactly(root, "s", "s", k=k)
+
+    @pytest.mark.parametrize("k", [None, 1, 3, 8, 12, N])
+    def test_groups_do_not_depend_on_how_long_the_lists_are(self, tmp_path: Path, k: int | None) -> None:
+        self.chain(tmp_path, k=k)
+        assert run(job(tmp_path, "s", "s", self=True)).whole
+        assert gone(tmp_path, "s", "s") == {12, 27, 6, 8, 9, 14, 15, 20, 21, 34, 39, 31}
+        told = summary_of(tmp_path, "s", "s")["within"]
+        assert (told["groups"], told["largest_group"]) == (3, 10)
+        compared = {None: N, 1: N, 3: 11, 8: 10, 12: 0, N: 0}  # of 3 entries 12's are all near: itself, 3 and 27
+        assert told["compared_with_all"] == compared[k]
+
+    @pytest.mark.parametrize("k", [None, 4])
+    @pytest.mark.parametrize(("rule", "rows"), [("both", set()), ("either", {12, 27, 6, 8, 9, 14, 15, 20, 21, 34, 39, 2}), ("text", {2})])
+    def test_rules(self, tmp_path: Path, rule: str, rows: set[int], k: int | None) -> None:
+        self.chain(tmp_path, k=None)
+        embedded = EmbeddingSet(str(tmp_path), "s", "e")
+        text_ND = embedded.text()
+        text_ND[2] = towards(text_ND[0], 0.99, np.random.default_rng(1))
+        write_set(tmp_path, "s", (embedded.image(), text_ND), side(N, "s"), sizes=(11, 11, 18))
+        if k is not None:
+            join_exactly(tmp_path, "s", "s", k=k)
+        run(job(tmp_path, "s", "s", self=True, rule=rule))
+        assert gone(tmp_path, "s", "s") == rows
+
+    def test_after_the_reference_and_only_among_what_stays(self, root: Path) -> None:
+        """Rows 2 and 11 repeat the reference; near row 2 stand 3 and 4: with 2 gone, 3 is the first of those two."""
+        embedded = EmbeddingSet(str(root), "d", "e")
+        image_ND, rng = embedded.image(), np.random.default_rng(2)
+        image_ND[3] = towards(image_ND[2], 0.96, rng)
+        image_ND[4] = towards(image_ND[3], 0.999, rng)
+        assert image_ND[4] @ image_ND[2] > 0.95
+        reference_MD = EmbeddingSet(str(root), "r", "e").image()
+        assert max(float(reference_MD[7] @ image_ND[row]) for row in (3, 4)) < 0.97
+        write_set(root, "d", (image_ND, embedded.text()), side(N, "d"), sizes=(10, 12, 18))
+        join_exactly(root, "d", "r")
+        run(job(root, self=True, threshold=0.97, exact=[]))
+        assert gone(root) == {2, 11, 23, 4}
+        assert summary_of(root)["dropped"] == {"image": 3, "within": 1}
+
+    def test_in_pieces_of_any_size(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.chain(tmp_path, k=None)
+        monkeypatch.setattr(within, "ASKED", 7)
+        monkeypatch.setattr(within, "BLOCK", 9)
+        run(job(tmp_path, "s", "s", self=True))
+        assert gone(tmp_path, "s", "s") == {12, 27, 6, 8, 9, 14, 15, 20, 21, 34, 39, 31}
+
+    def test_too_many_rows_name_the_command_that_finds_neighbours(self, tmp_path: Path) -> None:
+        self.chain(tmp_path, k=None)
+        with pytest.raises(
+            UserError, match=r"would compare 40 rows .* python -m jobs.nearest dataset.name=s reference.name=s .* nearest.k=8"
+        ):
+            run(job(tmp_path, "s", "s", self=True, exact_rows=39))
+
+
+def test_a_view_is_deduped_again(root: Path) -> None:
+    run(job(root, exact=[]))
+    run(job(root, "d-minus-r", exact=[], rule="text"))
+    base = EmbeddingSet(str(root), "d", "e").captions()
+    kept = EmbeddingSet(str(root), "d-minus-r-minus-r", "e").captions()
+    assert [row for row in range(N) if base[row] not in kept] == [2, 5, 11, 23]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_view_is_analysed_as_a_set_of_those_rows_and_again_when_they_change(root: Path) -> None:
+    parts = {"parts": ["gap", "cosine", "retrieval", "spectrum"]}
+
+    def measured(dataset: str) -> dict[str, Any]:
+        names = {"dataset": DatasetConfig(name=dataset), "encoder": EncoderConfig(name="e")}
+        assert analyze(AnalyzeJob(root=str(root), **names, analysis=AnalysisConfig(**parts), cluster=ClusterConfig())).whole
+        found: dict[str, Any] = json.loads((root / f"analysis/{dataset}/e/metrics.json").read_text())
+        return found
+
+    run(job(root))
+    view = EmbeddingSet(str(root), "d-minus-r", "e")
+    write_set(root, "copy", (view.image(), view.text()), side(len(view), "c"))
+    found, wanted = measured("d-minus-r"), measured("copy")
+    assert found["pairs"] == len(view)
+    for part in parts["parts"]:
+        assert found[part] == wanted[part]
+    run(job(root, threshold=0.5))
+    assert measured("d-minus-r")["pairs"] == len(view) - 1
+
+
+class TestRefusals:
+    def test_nothing_there(self, root: Path) -> None:
+        with pytest.raises(UserError, match=r"holds no embeddings of dataset.name=moon"):
+            run(job(root, "moon"))
+        with pytest.raises(UserError, match=r"holds no embeddings of .*encoder.name=nobody"):
+            run(job(root, by="nobody"))
+
+    def test_no_closest_rows(self, root: Path) -> None:
+        write_set(root, "q", (drawn(5, 0), drawn(5, 1)), side(5, "q"))
+        with pytest.raises(UserError, match=r"python -m jobs.nearest dataset.name=q reference.name=r encoder.name=e"):
+            run(job(root, "q"))
+
+    def test_stale_ones(self, root: Path) -> None:
+        write_set(root, "d", (drawn(N, 9), drawn(N, 8)), side(N, "d"), sizes=(10, 12, 18))
+        with pytest.raises(ShardError, match=r"stale"):
+            run(job(root))
+
+    def test_another_reference_than_was_searched(self, root: Path) -> None:
+        write_set(root, "r", (drawn(60, 9), drawn(60, 8)), side(60, "r"), sizes=(25, 35))
+        with pytest.raises(LacunaError, match=r"jobs.nearest"):
+            run(job(root))
+
+    def test_an_empty_data_set(self, root: Path) -> None:
+        write_set(root, "none", (np.empty((0, DIM)), np.empty((0, DIM))), side(0, "none"))
+        with pytest.raises(UserError, match=r"dataset.name=none has no pairs by encoder.name=e"):
+            run(job(root, "none"))
+
+    def test_a_set_less_itself(self, root: Path) -> None:
+        with pytest.raises(UserError, match=r"is the data set itself: dedupe.self=true"):
+            run(job(root, "d", "d"))
+
+    def test_a_reference_whose_embeddings_are_gone_still_has_cosines(self, root: Path) -> None:
+        (root / "embeddings/r").rename(root / "elsewhere")
+        with pytest.raises(UserError, match=r"no embeddings of dataset.name=r .*; dedupe.exact=\[\] goes by cosines alone"):
+            run(job(root))
+        run(job(root, exact=[]))
+        assert gone(root) == {2, 11, 23}
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"threshold": 1.5}, "dedupe.threshold=1.5 is no cosine; it must be from -1 to 1"),
+            ({"text_threshold": -2.0}, "dedupe.text_threshold=-2.0 is no cosine"),
+            ({"rule": "most"}, "dedupe.rule='most' is unknown; choose one of: image, text, both, either"),
+            ({"exact": ["phash"]}, "dedupe.exact='phash' is unknown; choose one of: url, caption"),
+        ],
+    )
+    def test_settings_that_mean_nothing(self, settings: dict[str, Any], message: str) -> None:
+        with pytest.raises(UserError) as refused:
+            DedupeConfig(**settings)
+        assert message in str(refused.value)
+
+
+def test_as_it_is_typed(root: Path) -> None:
+    typed = [sys.executable, "-m", "jobs.dedupe", "dataset.name=d", "reference.name=r", "encoder.name=e", f"root={root}"]
+    done = subprocess.run([*typed, "dedupe.rule=either", "dedupe.threshold=0.89"], capture_output=True, text=True, check=False, cwd=root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"d-minus-r / e: {N - len(PLANTED)} of {N} pairs kept, {len(PLANTED)} dropped (")
+    done = subprocess.run([*typed, "dedupe.threshold=95"], capture_output=True, text=True, check=False, cwd=root)
+    told = "lacuna dedupe: dedupe.threshold=95.0 is no cosine; it must be from -1 to 1\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tda.errors import ShardError, UserError
-from tda.store.files import filesystem, is_local, list_files
+from tda.store.files import filesystem, is_local, join, list_files
 from tda.store.layout import Layout
 from tda.store.parquet import VECTORS, from_binary, iter_chosen, iter_rows, read_meta, to_list
-from tda.store.records import recorded, recorded_shards
+from tda.store.records import ShardRecord, iter_records, recorded_shards
 from tda.store.views import KeptRows, View, content_hash, view_of
 
 
@@ -49,26 +49,37 @@ class EmbeddingSet:
             return
         self._names = (dataset, encoder)
         self._kept: KeptRows | None = None
-        records = recorded(self._layout, dataset, encoder)
-        if not records:
+        self.shards: list[str] = []
+        self.rows_per_shard: list[int] = []
+        self._files: list[str] = []
+        self.content: list[Any] = []
+        self._take(iter_records(self._layout, dataset, encoder))
+        if not self.shards:
             raise UserError(f"root={root} holds no embeddings of dataset.name={dataset} by encoder.name={encoder}")
-        self.shards = list(records)
-        self.rows_per_shard = self._rows_in_files = [record.rows_out for record in records.values()]
-        self.content: list[Any] = [[shard, r.config_hash, r.rows_out, r.output.get("sha256")] for shard, r in records.items()]
+        self._rows_in_files = self.rows_per_shard
         self._begin = [0, *accumulate(self.rows_per_shard)]
-        present = set(list_files(self._layout.embeddings_dir(dataset, encoder), ".parquet"))
-        for shard, record in records.items():
-            if f"{shard}.parquet" not in present:
-                raise ShardError(shard, "missing", f"{self._layout.embedding(dataset, encoder, shard)} is recorded but not there")
-            if record.config_hash != records[self.shards[0]].config_hash:
-                raise ShardError(shard, "mixed", f"config {record.config_hash}, {self.shards[0]} has {records[self.shards[0]].config_hash}")
         with self._open(0) as file:
             self.meta: dict[str, Any] = read_meta(file.schema_arrow)
+
+    def _take(self, records: Iterator[ShardRecord]) -> None:
+        """Keep of every record what reading needs."""
+        folder = self._layout.embeddings_dir(*self._names)
+        present, config_hash = set(list_files(folder, ".parquet")), None
+        for record in records:
+            config_hash = config_hash or record.config_hash
+            if record.file not in present:
+                raise ShardError(record.shard, "missing", f"{join(folder, record.file)} is recorded but not there")
+            if record.config_hash != config_hash:
+                raise ShardError(record.shard, "mixed", f"config {record.config_hash}, {self.shards[0]} has {config_hash}")
+            self.shards.append(record.shard)
+            self.rows_per_shard.append(record.rows_out)
+            self._files.append(record.file)
+            self.content.append([record.shard, config_hash, record.rows_out, record.output.get("sha256")])
 
     def _choose(self, base: "EmbeddingSet", view: View, encoder: str) -> None:
         """Become the rows of `base` that were kept: of the same files, so that nothing is copied."""
         self._names, self._rows_in_files = base._names, base._rows_in_files  # noqa: SLF001 (of this class)
-        self.shards, self.meta = base.shards, base.meta
+        self.shards, self.meta, self._files = base.shards, base.meta, base._files  # noqa: SLF001
         self._kept = KeptRows(self._layout, view, encoder, base.digest, base.shards)
         self.content = [*base.content, ["kept", self._kept.content]]
         self.rows_per_shard = self._kept.counts
@@ -165,7 +176,7 @@ class EmbeddingSet:
     def _open(self, index: int) -> Iterator[pq.ParquetFile]:
         """Open a shard's Parquet (by memory map where it is local) and hold it to its record and to the set."""
         shard = self.shards[index]
-        fs, path = filesystem(self._layout.embedding(*self._names, shard))
+        fs, path = filesystem(join(self._layout.embeddings_dir(*self._names), self._files[index]))
         try:
             source = pa.memory_map(path) if is_local(fs) else fs.open(path, "rb")
             with source, pq.ParquetFile(source, pre_buffer=not is_local(fs)) as file:

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tda.store.files import filesystem, join, list_files, publish
+from tda.store.files import filesystem, join
 from tda.store.layout import Layout
-from tda.store.records import recorded_shards
+from tda.store.records import ShardRecord, iter_records, recorded_shards
 
 DETAIL_LENGTH = 300
 
@@ -91,24 +91,22 @@ def drops_table(shard: str, drops: Sequence[Drop]) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
-def publish_quarantine(url: str, shard: str, drops: Sequence[Drop]) -> None:
-    """Write the quarantine of a shard; without drops no file is left, not even one of an earlier attempt."""
-    if drops:
-        publish(url, lambda file: pq.write_table(drops_table(shard, drops), file, compression="zstd"))
-        return
-    fs, path = filesystem(url)
-    if fs.exists(path):
-        fs.rm_file(path)
+def write_drops(shard: str, drops: Sequence[Drop], file: BinaryIO) -> None:
+    """Write the quarantine of a shard into an open file."""
+    pq.write_table(drops_table(shard, drops), file, compression="zstd")
+
+
+def read_drops(layout: Layout, record: ShardRecord) -> pa.Table:
+    """The dropped pairs of one recorded shard; raises FileNotFoundError where its file is gone."""
+    if record.quarantine_file is None:
+        return SCHEMA.empty_table()
+    fs, path = filesystem(join(layout.quarantine_dir(record.dataset, record.encoder), record.quarantine_file))
+    with fs.open(path, "rb") as file:
+        return pq.read_table(file, schema=SCHEMA)
 
 
 def read_quarantine(layout: Layout, dataset: str, encoder: str, shard: str | None = None) -> pa.Table:
     """Every dropped pair of the recorded shards of a data set under an encoder (or of one shard); empty where nothing was dropped."""
-    folder = layout.quarantine_dir(dataset, encoder)
-    recorded = {f"{name}.parquet" for name in recorded_shards(layout, dataset, encoder) if shard in (None, name)}
-    tables = [SCHEMA.empty_table()]
-    for name in list_files(folder, ".parquet"):
-        if name in recorded:
-            fs, path = filesystem(join(folder, name))
-            with fs.open(path, "rb") as file:
-                tables.append(pq.read_table(file, schema=SCHEMA))
-    return pa.concat_tables(tables)
+    shards = [name for name in recorded_shards(layout, dataset, encoder) if shard in (None, name)]
+    records = iter_records(layout, dataset, encoder, shards)
+    return pa.concat_tables([SCHEMA.empty_table(), *(read_drops(layout, record) for record in records if record.drops)])

@@ -1,13 +1,20 @@
-"""Commit records: one JSON a shard, written last. What no record names does not exist."""
+"""Commit records: one JSON a shard, written last. What no record names does not exist.
+
+The first record of a shard wins: it is created on condition that there is none (see `tda.store.files`), so of two drivers on one root
+one commits and the other takes what was committed. Only a replay renews a record, and only the one that it has read.
+"""
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from tda.errors import ShardError, UserError
-from tda.store.files import list_files, publish_json, read_bytes, read_many
+from tda.store.files import filesystem, is_local, iter_many, list_files, locked, publish_json, read_bytes
 from tda.store.layout import Layout
 
 SCHEMA = 1
@@ -45,14 +52,26 @@ class ShardRecord:
     rows_in: int
     rows_out: int
     drops: dict[str, int]  # reason -> pairs
-    output: dict[str, Any]  # sha256, bytes of the Parquet
+    output: dict[str, Any]  # sha256, bytes of the Parquet; its file, where that is not <shard>.parquet
     weights_sha256: str
     config_hash: str
     attempt: int = 1
     seconds: dict[str, float] = field(default_factory=dict)  # stage -> seconds
     code_version: str = ""
     canary: dict[str, Any] | None = None  # digest of fixed inputs' vectors, device, precision, cosine to float32 on a CPU
+    quarantine: dict[str, Any] | None = None  # the same of the drops' Parquet; None where there are none
+    replaces: list[str] = field(default_factory=list)  # files of the attempt that a replay renewed; nothing names them any more
     schema: int = SCHEMA
+
+    @property
+    def file(self) -> str:
+        """Name of the Parquet of the rows in its folder."""
+        return str(self.output.get("file", f"{self.shard}.parquet"))
+
+    @property
+    def quarantine_file(self) -> str | None:
+        """Name of the Parquet of the drops in its folder; None where nothing was dropped."""
+        return str((self.quarantine or {}).get("file", f"{self.shard}.parquet")) if self.drops else None
 
     def __post_init__(self) -> None:
         assert self.rows_in == self.rows_out + sum(self.drops.values()), f"{self.shard}: the ledger does not close"
@@ -67,6 +86,29 @@ def code_version() -> str:
 
 def publish_record(layout: Layout, record: ShardRecord) -> None:
     publish_json(layout.record(record.dataset, record.encoder, record.shard), asdict(record))
+
+
+def create_record(layout: Layout, record: ShardRecord) -> ShardRecord:
+    """Commit a shard, unless another has: returns the record that stands."""
+    try:
+        publish_json(layout.record(record.dataset, record.encoder, record.shard), asdict(record), once=True)
+    except FileExistsError:  # another's, or our own where the store's answer to us was lost
+        return read_record(layout, record.dataset, record.encoder, record.shard)
+    return record
+
+
+def renew_record(layout: Layout, old: ShardRecord, new: ShardRecord) -> ShardRecord:
+    """Put `new` in the place of `old`, unless another has renewed it: returns the record that stands.
+
+    Locally a lock makes this one step; on an object store an instant is left in which another replay's record can be overwritten.
+    """
+    fs, path = filesystem(layout.records_dir(old.dataset, old.encoder))
+    with locked(Path(path)) if is_local(fs) else nullcontext():
+        standing = read_record(layout, old.dataset, old.encoder, old.shard)
+        if standing != old:
+            return standing
+        publish_record(layout, new)
+    return new
 
 
 def read_record(layout: Layout, dataset: str, encoder: str, shard: str) -> ShardRecord:
@@ -93,11 +135,18 @@ def recorded_shards(layout: Layout, dataset: str, encoder: str) -> list[str]:
     return [name.removesuffix(".json") for name in list_files(layout.records_dir(dataset, encoder), ".json")]
 
 
+def iter_records(layout: Layout, dataset: str, encoder: str, shards: list[str] | None = None) -> Iterator[ShardRecord]:
+    """Records in order of shard name, of all shards or of `shards`, a few at a time: of a large root they need not be held at once."""
+    shards = recorded_shards(layout, dataset, encoder) if shards is None else shards
+    contents = iter_many(layout.records_dir(dataset, encoder), [f"{shard}.json" for shard in shards])
+    for shard, data in zip(shards, contents, strict=True):
+        yield _parse(shard, data)
+
+
 def recorded(layout: Layout, dataset: str, encoder: str) -> dict[str, ShardRecord]:
     """Every record of a data set under an encoder, by shard name in order; empty where there is none."""
     shards = recorded_shards(layout, dataset, encoder)
-    contents = read_many(layout.records_dir(dataset, encoder), [f"{shard}.json" for shard in shards])
-    return {shard: _parse(shard, data) for shard, data in zip(shards, contents, strict=True)}
+    return dict(zip(shards, iter_records(layout, dataset, encoder, shards), strict=True))
 
 
 def check_identity(layout: Layout, dataset: str, encoder: str, identity: Identity) -> None:

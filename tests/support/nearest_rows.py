@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from small_rows import SOURCE, identity, small_rows
 
+from tda.store.files import remove
 from tda.store.layout import Layout
 from tda.store.nearest import Matches, NearestRecord, publish_matches, reference_hash
 from tda.store.records import ShardRecord
@@ -12,6 +13,7 @@ from tda.store.transaction import publish_shard
 
 
 def embedded(layout: Layout, dataset: str, shard: str, n: int = 4, *, seed: int = 0, weights: str = "w", **columns: Any) -> ShardRecord:
+    remove(layout.record(dataset, "e", shard))  # the first record would win
     return publish_shard(
         layout, dataset, "e", shard, rows=small_rows(n, seed=seed, **columns), drops=[], identity=identity(weights=weights), source=SOURCE
     )

@@ -143,6 +143,7 @@ def test_shards_of_different_content_are_not_mixed(tmp_path: Path) -> None:
     publish(str(tmp_path), "1", 5, dim=4)
     with pytest.raises(ShardError, match="shard 1: mixed"):
         EmbeddingSet(str(tmp_path), "d", "e").image()
+    (tmp_path / "embeddings/d/e/_records/1.json").unlink()
     publish(str(tmp_path), "1", 5, "float32")
     with pytest.raises(ShardError, match="shard 1: mixed"):
         EmbeddingSet(str(tmp_path), "d", "e")

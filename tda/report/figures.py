@@ -18,7 +18,7 @@ from tda.report.style import INK, MODALITIES, parameters
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MODULES = ("figures_points", "figures_cosine", "figures_spectra", "figures_training")
+_MODULES = ("figures_nearest", "figures_points", "figures_cosine", "figures_spectra", "figures_training")
 SECTIONS = {  # of the page, in its order
     "data": "The data",
     "gap": "The gap between modalities",
@@ -69,6 +69,8 @@ class FigureSpec:
     def has_data(self, run: Run, cell: Cell) -> bool:
         if self.needs == "curve":
             return cell.encoder in run.curves
+        if self.needs == "closest":
+            return bool(cell.closest)
         part = self.needs.removeprefix("metrics.")
         return bool(cell.metrics.get(part)) if part != self.needs else self.needs in cell.parquet
 
@@ -86,6 +88,9 @@ class FigureSpec:
 
 def _complaint(spec: FigureSpec, run: Run, cell: Cell) -> str:
     words = [f"dataset.name={cell.dataset}", f"encoder.name={cell.encoder}", f"root={run.root}"]
+    if spec.needs == "closest":
+        command = shlex.join(["python", "-m", "jobs.nearest", *words, "reference.name=NAME"])
+        return f"{cell.dataset}, {cell.encoder}: no closest rows in a reference; {command} finds them"
     command = shlex.join(["python", "-m", "jobs.analyze", *words, *spec.arguments])
     part = spec.needs.removeprefix("metrics.")
     what = f"{part} in metrics.json" if part != spec.needs else f"{part}.parquet"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tda.config import ReportConfig
 from tda.errors import LacunaError, UserError
+from tda.report.closest import Closest, closest_of
 from tda.report.read import Columns, columns_of, json_of
 from tda.store.files import exists, filesystem, join, list_files
 from tda.store.layout import Layout
@@ -44,6 +45,7 @@ class Cell:
     parquet: dict[str, Columns] = field(default_factory=dict)  # the names of TABLES, and sweep -> columns
     sweep: dict[str, Any] = field(default_factory=dict)  # sweep.json: the layout under other settings
     failures: tuple[Failure, ...] = ()
+    closest: dict[str, Closest] = field(default_factory=dict)  # reference -> closest cosines in it
 
     @property
     def modalities(self) -> tuple[str, str]:
@@ -139,7 +141,9 @@ def _cell(root: str, dataset: str, encoder: str, config: ReportConfig, digest: A
     found = {name: columns_of(url, digest, hashes[name]) for name, url in urls.items()}
     parquet = {name: columns for name, columns in found.items() if columns is not None}
     failures = _failures(root, (dataset, encoder), parquet.get("ranks"), config.failures, digest)
-    return Cell(dataset=dataset, encoder=encoder, metrics=metrics, parquet=parquet, sweep=sweep, failures=failures)
+    closest = closest_of(root, dataset, encoder)
+    digest.update(json.dumps({reference: one.digest for reference, one in closest.items()}).encode())
+    return Cell(dataset=dataset, encoder=encoder, metrics=metrics, parquet=parquet, sweep=sweep, failures=failures, closest=closest)
 
 
 def _hashes(found: dict[str, Any]) -> set[str]:

@@ -90,7 +90,9 @@ def _shown(column: Column, cell: Value) -> str:
 
 def tables(run: Run) -> list[Table]:
     """Every table for which something was measured."""
-    made = [_separability(run), _retrieval(run), _ablation(run)]
+    from tda.report.tables_nearest import shift_table
+
+    made = [shift_table(run), _separability(run), _retrieval(run), _ablation(run)]
     return [table for table in made if table.rows]
 
 

@@ -101,6 +101,16 @@ def list_files(url: str, suffix: str = "") -> list[str]:
     return sorted(name for name in found if name.endswith(suffix) and name[0] not in "._")
 
 
+def list_folders(url: str) -> list[str]:
+    """Names of the folders in folder `url`, sorted; none where it is missing. Private names are left out, as in `list_files`."""
+    fs, path = filesystem(url)
+    try:
+        found = [str(entry["name"]).rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=True) if entry["type"] == "directory"]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(name for name in found if name[0] not in "._")
+
+
 def publish(url: str, write: Callable[[BinaryIO], None], check: Callable[[Path], None] | None = None, *, once: bool = False) -> None:
     """Write a file so that the name `url` never stands for a part of it; an older file of that name is replaced.
 

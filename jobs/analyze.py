@@ -1,69 +1,65 @@
 """Embeddings to geometry: `metrics.json` and the tables beside it, for one data set under one encoder.
 
 A part that is there already, of the same rows and settings, is not measured again. `metrics.json` is written last: it vouches for
-the tables, which carry the same hash.
+the tables, which carry the hash of their part.
 """
 
-import hashlib
-import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
-from jobs.runtime import measure
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.measure_parts import measured
+from jobs.runtime.measure_shape import Subject
+from jobs.runtime.parts import TABLES, digest, keys, part_hashes, with_needed
 from jobs.runtime.session import ray_session
-from tda.config import PARTS, AnalysisConfig, AnalyzeJob
+from jobs.runtime.tables import SCHEMA, publish_table, read_table, table_hash
+from tda.config import PARTS, AnalyzeJob
 from tda.errors import UserError
-from tda.geometry import retrieval
-from tda.geometry.pairs import PairStats
 from tda.store.embeddings import EmbeddingSet
-from tda.store.files import exists, filesystem, join, publish, publish_json, read_json
+from tda.store.files import exists, join, publish_json, read_json
 from tda.store.layout import Layout
-
-SCHEMA = 1
-TABLES = {"cosine": ["cosine"], "separability": ["pca"], "retrieval": ["ranks"], "spectrum": ["spectra"]}  # part -> Parquet files
-FROM_BLOCKS = ("gap", "cosine", "spectrum")  # parts that one reading of all rows serves
-META_KEY = b"lacuna"
-
-Table = dict[str, Any]
 
 
 def run(job: AnalyzeJob) -> Outcome:
     """Measure the parts that are missing. Raises UserError where there is nothing to measure or data sets do not fit together."""
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
     others = _checked_transfer(job, embeddings)
-    head = _head(job, embeddings)
-    found = _existing(job, head)
-    missing = [part for part in PARTS if part in job.analysis.parts and part not in found]
+    rows = {name: _rows_hash(job, name) for name in {job.dataset.name, *job.analysis.separability.transfer}}
+    hashes = part_hashes(rows, job.dataset.name, job.analysis)
+    head, found = _head(job, embeddings, hashes), _existing(job, hashes)
+    missing = [part for part in with_needed(job.analysis.parts, job.analysis) if part not in found["part_hashes"]]
     if missing:
+        folder = Layout(job.root).analysis_dir(job.dataset.name, job.encoder.name)
+        rows_hash = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
+        subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=folder, rows_hash=rows_hash)
         with ray_session(job.cluster):
-            measured, tables = _measure(job, embeddings, others, missing)
-        for name, table in tables.items():
-            _publish_table(_table_url(job, name), table, head["config_hash"])
-        found |= measured
-        publish_json(
-            Layout(job.root).metrics(job.dataset.name, job.encoder.name), head | {part: found[part] for part in PARTS if part in found}
-        )
+            metrics, tables = measured(subject, others, missing, lambda name: read_table(_table_url(job, name)), job.cluster)
+        for part in missing:
+            for name in TABLES.get(part, []):
+                publish_table(_table_url(job, name), tables[name], hashes[part])
+        found |= metrics | {"part_hashes": found["part_hashes"] | {part: hashes[part] for part in missing}}
+        publish_json(Layout(job.root).metrics(job.dataset.name, job.encoder.name), head | _in_order(found))
     return Outcome(whole=True, line=result_line(head | found))
 
 
 def result_line(metrics: Mapping[str, Any]) -> str:
     """The numbers that say most, in one line, of the parts that are there."""
+    first, second = metrics["modalities"]
     told = [f"{metrics['pairs']:,} pairs"]
     if "gap" in metrics:
         told.append(f"gap {metrics['gap']['centroid_distance']:.3f}")
     if "separability" in metrics:
         told.append(f"SVM held out {metrics['separability']['heldout']['accuracy']:.2f}")
     if "retrieval" in metrics:
-        told.append(f"top-1 image to text {metrics['retrieval']['image_to_text']['top1']:.2f}")
-    if "spectrum" in metrics:
-        told.append(
-            f"effective rank {metrics['spectrum']['image']['effective_rank']:.1f} / {metrics['spectrum']['text']['effective_rank']:.1f}"
-        )
+        told.append(f"top-1 {first} to {second} {metrics['retrieval']['image_to_text']['top1']:.2f}")
+    if "spectrum" in metrics and metrics["spectrum"]["image"]["effective_rank"] is not None:
+        ranks = (f"{metrics['spectrum'][name]['effective_rank']:.1f}" for name in ("image", "text"))
+        told.append(f"effective rank {' / '.join(ranks)}")
+    if "umap" in metrics:
+        told.append(f"mixing on the {metrics['umap']['output']} {metrics['umap']['mixing']:.2f}")
+    if "clusters" in metrics:
+        told.append(f"{metrics['clusters']['count']} clusters, {metrics['clusters']['noise_fraction']:.0%} noise")
     return f"{metrics['dataset']} / {metrics['encoder']}: {', '.join(told)}"
 
 
@@ -81,13 +77,13 @@ def _checked_transfer(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, Em
     return others
 
 
-def _head(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, Any]:
+def _head(job: AnalyzeJob, embeddings: EmbeddingSet, hashes: Mapping[str, str]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "dataset": job.dataset.name,
         "encoder": job.encoder.name,
         "weights_sha256": embeddings.meta["weights_sha256"],
-        "config_hash": _config_hash(job),
+        "config_hash": digest(hashes),
         "pairs": len(embeddings),
         "dim": embeddings.dim,
         "dtype": embeddings.dtype,
@@ -96,102 +92,30 @@ def _head(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, Any]:
     }
 
 
-def _config_hash(job: AnalyzeJob) -> str:
-    """Hash of what changes the numbers: the rows measured, those transferred to, and the settings of every part."""
-    names = sorted({job.dataset.name, *job.analysis.separability.transfer})
-    content = {"rows": {name: _rows_hash(job, name) for name in names}, "dataset": job.dataset.name, "analysis": _settings(job.analysis)}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _settings(analysis: AnalysisConfig) -> dict[str, Any]:
-    """Settings that change a number; not which parts are chosen, nor how many rows are held at once."""
-    settings = {name: value for name, value in asdict(analysis).items() if name not in ("parts", "block_rows")}
-    settings["retrieval"].pop("tile")
-    return settings
-
-
 def _rows_hash(job: AnalyzeJob, dataset: str) -> list[Any]:
     return EmbeddingSet(job.root, dataset, job.encoder.name).content
 
 
-def _existing(job: AnalyzeJob, head: Mapping[str, Any]) -> dict[str, Any]:
-    """Parts in metrics.json that are of the same rows and settings, each with its tables."""
+def _existing(job: AnalyzeJob, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """Keys of metrics.json that are of the same rows and settings, each with its tables; `part_hashes` names their parts."""
     url = Layout(job.root).metrics(job.dataset.name, job.encoder.name)
     try:
         metrics = read_json(url) if exists(url) else {}
     except ValueError:  # not JSON: nothing that can be kept
-        return {}
-    if any(metrics.get(name) != head[name] for name in ("schema", "config_hash")):
-        return {}
-    tables = {part: [_table_hash(_table_url(job, name)) for name in TABLES.get(part, [])] for part in PARTS if part in metrics}
-    return {part: metrics[part] for part, hashes in tables.items() if all(found == head["config_hash"] for found in hashes)}
+        metrics = {}
+    known = metrics.get("part_hashes", {}) if metrics.get("schema") == SCHEMA else {}
+    parts = [part for part in PARTS if known.get(part) == hashes[part] and all(key in metrics for key in keys(part))]
+    whole = [part for part in parts if all(table_hash(_table_url(job, name)) == hashes[part] for name in TABLES.get(part, []))]
+    return {key: metrics[key] for part in whole for key in keys(part)} | {"part_hashes": {part: hashes[part] for part in whole}}
 
 
-def _measure(
-    job: AnalyzeJob, embeddings: EmbeddingSet, others: Mapping[str, EmbeddingSet], parts: list[str]
-) -> tuple[dict[str, Any], dict[str, Table]]:
-    """The chosen parts of metrics.json, and the tables that go with them."""
-    analysis, metrics, tables = job.analysis, dict[str, Any](), dict[str, Table]()
-    if any(part in parts for part in FROM_BLOCKS):
-        stats = measure.pair_stats(embeddings, analysis, job.cluster)
-        metrics, tables = _from_blocks(stats, analysis, embeddings.dtype, parts)
-    if "separability" in parts:
-        metrics["separability"], tables["pca"] = measure.separate(embeddings, others, analysis, job.cluster)
-    if "retrieval" in parts:
-        row, image_to_text, text_to_image = measure.ranks(embeddings, analysis, job.cluster)
-        metrics["retrieval"] = retrieval.metrics(image_to_text, text_to_image)
-        tables["ranks"] = {"row": row, "image_to_text": image_to_text, "text_to_image": text_to_image}
-    return metrics, tables
-
-
-def _from_blocks(stats: PairStats, analysis: AnalysisConfig, stored: str, parts: list[str]) -> tuple[dict[str, Any], dict[str, Table]]:
-    metrics, tables = dict[str, Any](), dict[str, Table]()
-    if "gap" in parts:
-        metrics["gap"] = stats.gap_metrics()
-    if "cosine" in parts:
-        metrics["cosine"] = stats.cosine_metrics(analysis.cosine.quantiles)
-        tables["cosine"] = stats.cosine_histogram(analysis.cosine.bins)
-    if "spectrum" in parts:
-        metrics["spectrum"] = stats.spectrum_metrics(stored, analysis.spectrum.collapse_threshold)
-        tables["spectra"] = _spectra_table(metrics["spectrum"])
-    return metrics, tables
-
-
-def _spectra_table(spectra: Mapping[str, Mapping[str, Any]]) -> Table:
-    lengths = [len(one["singular_values"]) for one in spectra.values()]
-    return {
-        "modality": np.repeat(list(spectra), lengths),
-        "index": np.concatenate([np.arange(length) for length in lengths]),
-        "singular_value": np.concatenate([one["singular_values"] for one in spectra.values()]),
-        "floor": np.repeat([one["floor"] for one in spectra.values()], lengths),
-    }
+def _in_order(found: Mapping[str, Any]) -> dict[str, Any]:
+    parts = {part: found["part_hashes"][part] for part in PARTS if part in found["part_hashes"]}
+    return {"part_hashes": parts} | {key: found[key] for part in parts for key in keys(part)}
 
 
 def _table_url(job: AnalyzeJob, name: str) -> str:
     return join(Layout(job.root).analysis_dir(job.dataset.name, job.encoder.name), f"{name}.parquet")
-
-
-def _publish_table(url: str, columns: Table, config_hash: str) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    meta = {META_KEY: json.dumps({"schema": SCHEMA, "config_hash": config_hash})}
-    table = pa.table(columns).replace_schema_metadata(meta)
-    publish(url, lambda file: pq.write_table(table, file))
-
-
-def _table_hash(url: str) -> str | None:
-    """The hash that a table carries; None where it is missing or not whole."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    fs, path = filesystem(url)
-    try:
-        with fs.open(path, "rb") as file:
-            found: dict[str, str] = json.loads(pq.read_schema(file).metadata[META_KEY])
-    except (OSError, pa.ArrowInvalid, TypeError, KeyError):
-        return None
-    return found["config_hash"]
 
 
 main = command("analyze", AnalyzeJob, run)

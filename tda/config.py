@@ -3,27 +3,31 @@
 Fields that hold ``MISSING`` have to be given. ``__post_init__`` refuses values that no type can, in one line.
 """
 
+# ruff: noqa: PLC0414 (the groups of `conf/analysis` are given out again: one place to import from)
+
 from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import MISSING
 
+from tda.checks import at_least as _at_least
+from tda.checks import one_of as _one_of
+from tda.config_analysis import PARTS as PARTS
+from tda.config_analysis import AnalysisConfig as AnalysisConfig
+from tda.config_analysis import ClustersConfig as ClustersConfig
+from tda.config_analysis import CosineConfig as CosineConfig
+from tda.config_analysis import DimensionConfig as DimensionConfig
+from tda.config_analysis import HomologyConfig as HomologyConfig
+from tda.config_analysis import LocalDimensionConfig as LocalDimensionConfig
+from tda.config_analysis import MixingConfig as MixingConfig
+from tda.config_analysis import RetrievalConfig as RetrievalConfig
+from tda.config_analysis import SeparabilityConfig as SeparabilityConfig
+from tda.config_analysis import SpectrumConfig as SpectrumConfig
+from tda.config_analysis import UmapConfig as UmapConfig
 from tda.errors import UserError
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices and value != MISSING:
-        raise UserError(f"{name}={value!r} is unknown; choose one of: {', '.join(choices)}")
-
-
-def _at_least(name: str, value: float, least: float) -> None:
-    if value < least:
-        raise UserError(f"{name}={value} is too small; it must be at least {least}")
-
 
 FORMATS = ("open_clip", "openai", "cloob_official", "cloob_laion", "carp")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-PARTS = ("gap", "cosine", "separability", "retrieval", "spectrum")
 LOSSES = ("infonce", "infoloob")
 RULES = ("image", "text", "both", "either")
 EXACT = ("url", "caption")
@@ -107,72 +111,6 @@ class ClusterConfig:
     actors: int | None = None  # null: one a GPU, or as many as the CPUs hold
     cpus_per_actor: float = 1
     gpus_per_actor: float | None = None  # null: 1 where the cluster has GPUs, else 0
-
-
-@dataclass(kw_only=True)
-class CosineConfig:
-    """Pair and random cosine (Fig. 3)."""
-
-    quantiles: list[float] = field(default_factory=lambda: [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
-    bins: int = 200  # of the stored histogram over [-1, 1]
-
-    def __post_init__(self) -> None:
-        _at_least("analysis.cosine.bins", self.bins, 1)
-        for share in self.quantiles:
-            if not 0 <= share <= 1:
-                raise UserError(f"analysis.cosine.quantiles={self.quantiles} holds {share}; a quantile lies in [0, 1]")
-
-
-@dataclass(kw_only=True)
-class SeparabilityConfig:
-    """Linear SVM on modality (Table I)."""
-
-    c: float = 1.0
-    max_pairs: int = 50_000  # evenly spaced pairs of a larger set; the count used is in the metrics
-    transfer: list[str] = field(default_factory=list)  # data sets on which the classifier of this one is scored
-
-    def __post_init__(self) -> None:
-        _at_least("analysis.separability.max_pairs", self.max_pairs, 2)
-        if self.c <= 0:
-            raise UserError(f"analysis.separability.c={self.c} is too small; it must be above 0")
-
-
-@dataclass(kw_only=True)
-class RetrievalConfig:
-    """Cross-modal retrieval (Table II)."""
-
-    tile: int = 2048  # rows of a similarity tile: the bound of its memory
-    max_pairs: int | None = None  # evenly spaced pairs of a larger set; null: all
-
-    def __post_init__(self) -> None:
-        _at_least("analysis.retrieval.tile", self.tile, 1)
-        if self.max_pairs is not None:
-            _at_least("analysis.retrieval.max_pairs", self.max_pairs, 2)
-
-
-@dataclass(kw_only=True)
-class SpectrumConfig:
-    """Singular values of the covariance (Figs 10 to 12)."""
-
-    collapse_threshold: float = 1e-3
-
-
-@dataclass(kw_only=True)
-class AnalysisConfig:
-    """What is measured on a set of embeddings."""
-
-    parts: list[str] = field(default_factory=lambda: list(PARTS))
-    seed: int = 0
-    block_rows: int = 65_536  # rows a task reads at once
-    cosine: CosineConfig = field(default_factory=CosineConfig)
-    separability: SeparabilityConfig = field(default_factory=SeparabilityConfig)
-    retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)
-    spectrum: SpectrumConfig = field(default_factory=SpectrumConfig)
-
-    def __post_init__(self) -> None:
-        _at_least("analysis.block_rows", self.block_rows, 1)
-        for part in self.parts:
-            _one_of("analysis.parts", part, PARTS)
 
 
 @dataclass(kw_only=True)

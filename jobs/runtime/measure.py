@@ -4,38 +4,23 @@ M pairs in use, at `positions_M` of the set; B pairs of a block. Results merge i
 size gives the same numbers.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from jobs.runtime.rows import Array, evenly_spaced, read_pairs
 from jobs.runtime.session import slots
+from jobs.runtime.tasks import ordered, start
 from tda.config import AnalysisConfig, ClusterConfig
-from tda.errors import LacunaError
 from tda.geometry import retrieval, separability
 from tda.geometry.cosine import EXACT_VALUES
 from tda.geometry.namespace import row_blocks, unit_rows
 from tda.geometry.pairs import PairStats
 from tda.store.embeddings import EmbeddingSet
 
-Array = npt.NDArray[Any]
-
 PCA_POINTS = 5000  # pairs kept of the projection on two principal components
-
-
-def evenly_spaced(count: int, most: int | None) -> Array:
-    """Positions of at most `most` of `count` rows, evenly spaced and ascending; all where `most` is None."""
-    used = count if most is None else min(count, most)
-    return (np.arange(used) * count) // used
-
-
-def read_pairs(embeddings: EmbeddingSet, positions_M: Array, rows: int) -> tuple[Array, Array]:
-    """Image and text rows, (M, D) each in the stored type, at ascending positions; `rows` rows are read at once."""
-    runs = np.split(positions_M, np.flatnonzero(np.diff(positions_M // rows)) + 1)
-    images, texts = zip(*(_run(embeddings, run) for run in runs), strict=True)
-    return np.concatenate(images), np.concatenate(texts)
 
 
 def pair_stats(embeddings: EmbeddingSet, analysis: AnalysisConfig, cluster: ClusterConfig) -> PairStats:
@@ -44,7 +29,7 @@ def pair_stats(embeddings: EmbeddingSet, analysis: AnalysisConfig, cluster: Clus
 
     kept = ray.put(embeddings)
     blocks = ((kept, block.start, block.stop) for block in row_blocks(len(embeddings), analysis.block_rows))
-    whole: PairStats = reduce(PairStats.merge, _ordered(_pair_stats_of, blocks, cluster))
+    whole: PairStats = reduce(PairStats.merge, ordered(_pair_stats_of, blocks, cluster))
     return whole
 
 
@@ -58,23 +43,15 @@ def ranks(embeddings: EmbeddingSet, analysis: AnalysisConfig, cluster: ClusterCo
     kept, places = ray.put(embeddings), ray.put(positions_M)
     blocks = ((kept, places, block.start, block.stop, analysis) for block in row_blocks(len(positions_M), rows))
     from_images, from_texts_M = [], np.zeros(len(positions_M), dtype=np.int64)
-    for from_image_B, from_text_M in _ordered(_counts_of, blocks, cluster):
+    for from_image_B, from_text_M in ordered(_counts_of, blocks, cluster):
         from_images.append(from_image_B)
         from_texts_M += from_text_M
     return positions_M, np.concatenate(from_images), from_texts_M
 
 
-def separate(
-    embeddings: EmbeddingSet, others: Mapping[str, EmbeddingSet], analysis: AnalysisConfig, cluster: ClusterConfig
-) -> tuple[dict[str, Any], dict[str, Array]]:
-    """The `separability` part, and the columns of `pca.parquet`: in one task, since a fit needs its rows together."""
-    found: tuple[dict[str, Any], dict[str, Array]] = next(_ordered(_separate_of, [(embeddings, dict(others), analysis)], cluster))
-    return found
-
-
-def _run(embeddings: EmbeddingSet, run: Array) -> tuple[Array, Array]:
-    span, at = slice(int(run[0]), int(run[-1]) + 1), run - run[0]
-    return embeddings.image(span)[at], embeddings.text(span)[at]
+def start_separation(embeddings: EmbeddingSet, others: Mapping[str, EmbeddingSet], analysis: AnalysisConfig, cluster: ClusterConfig) -> Any:
+    """Reference of the `separability` part and the columns of `pca.parquet`: one task, since a fit needs its rows together."""
+    return start(_separate_of, embeddings, dict(others), analysis, cluster=cluster)
 
 
 def _pair_stats_of(embeddings: EmbeddingSet, start: int, stop: int) -> PairStats:
@@ -113,31 +90,3 @@ def _separate_of(
     shown = evenly_spaced(len(positions_M), PCA_POINTS)
     planes = {"image": image_M2[shown], "text": text_M2[shown]}
     return metrics, {"row": positions_M[shown], **{f"{name}_pc{k + 1}": x[:, k] for name, x in planes.items() for k in (0, 1)}}
-
-
-def _ordered(
-    task: Callable[..., Any], calls: Iterator[tuple[Any, ...]] | Sequence[tuple[Any, ...]], cluster: ClusterConfig
-) -> Iterator[Any]:
-    """Results of `task` over `calls` in order, a bounded number of calls at once; an error of ours comes out as it went in."""
-    import ray
-
-    at_once, _ = slots(cluster)
-    remote = ray.remote(task).options(num_cpus=cluster.cpus_per_actor)
-    pending: list[Any] = []
-    for call in calls:
-        pending.append(remote.remote(*call))
-        if len(pending) > 2 * at_once:
-            yield _result(pending.pop(0))
-    while pending:
-        yield _result(pending.pop(0))
-
-
-def _result(pending: Any) -> Any:
-    import ray
-
-    try:
-        return ray.get(pending)
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, LacunaError):
-            raise error.cause from None
-        raise

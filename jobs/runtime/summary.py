@@ -41,4 +41,6 @@ def _number(metrics: object, path: tuple[str, ...]) -> str:
         if not isinstance(metrics, dict) or key not in metrics:
             return "-"
         metrics = metrics[key]
+    if metrics is None:
+        return "-"
     return f"{metrics:.1f}" if path[-1] == "effective_rank" else f"{metrics:.3f}"

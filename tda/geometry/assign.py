@@ -10,6 +10,7 @@ from tda.geometry.knn import Neighbors, check_rows
 from tda.geometry.namespace import namespace, row_blocks
 
 NOISE = -1
+_TINY = 1e-150  # two members may lie closer than a float can tell: their vote is then large, not infinite
 
 
 class Assigner:
@@ -26,21 +27,31 @@ class Assigner:
 
     def assign(self, x_ND: Any, block_rows: int = 16_384) -> Any:
         """Labels (N,) int64 of rows (N, D) of the same space, read a block at a time. Raises UserError for a row that is not finite."""
-        blocks = row_blocks(x_ND.shape[0], block_rows)
-        return self._xp.concat([self._block(self._xp.asarray(x_ND[block, :]), block.start) for block in blocks])
+        return self.members(x_ND, block_rows)[0]
 
-    def _block(self, x_BD: Any, first: int) -> Any:
+    def members(self, x_ND: Any, block_rows: int = 16_384) -> tuple[Any, Any]:
+        """Labels as `assign` gives them, and the share (N,) of the votes that each label had: 1 of a member's copy, 0 of noise."""
+        blocks = row_blocks(x_ND.shape[0], block_rows)
+        found = [self._block(self._xp.asarray(x_ND[block, :]), block.start) for block in blocks]
+        label_N, share_N = (self._xp.concat(parts) for parts in zip(*found, strict=True))
+        return label_N, share_N
+
+    def _block(self, x_BD: Any, first: int) -> tuple[Any, Any]:
         xp = self._xp
         check_rows(x_BD, "rows to assign", first)
         distance_BK, index_BK = self._neighbors.query(x_BD, self.min_samples)
         label_BK = self.labels_U[index_BK]
         reach_BK = self._reach(distance_BK, index_BK, distance_BK[:, -1])
         same_BKK = xp.astype(label_BK[:, :, None] == label_BK[:, None, :], xp.float64)
-        votes_BK = xp.sum(same_BKK / reach_BK[:, None, :], axis=2)
+        vote_BK = 1.0 / xp.clip(reach_BK, min=_TINY)
+        votes_BK = xp.sum(same_BKK * vote_BK[:, None, :], axis=2)
         label_B = xp.take_along_axis(label_BK, xp.argmax(votes_BK, axis=1)[:, None], axis=1)[:, 0]
         least_B = xp.min(xp.where(label_BK == label_B[:, None], reach_BK, xp.inf), axis=1)
         label_B = xp.where(least_B <= self._radius_C[xp.clip(label_B, min=0)], label_B, NOISE)
-        return xp.where(distance_BK[:, 0] == 0, label_BK[:, 0], label_B)
+        copy_B = distance_BK[:, 0] == 0
+        label_B = xp.where(copy_B, label_BK[:, 0], label_B)
+        share_B = xp.where(copy_B, 1.0, xp.max(votes_BK, axis=1) / xp.sum(vote_BK, axis=1))
+        return label_B, xp.where(label_B == NOISE, 0.0, share_B)
 
     def _reach(self, distance_BK: Any, index_BK: Any, core_B: Any) -> Any:
         return self._xp.maximum(self._xp.maximum(distance_BK, self._core_U[index_BK]), core_B[:, None])

@@ -30,6 +30,7 @@ class Clustering:
     """Labels and what is known of them. Clusters are numbered by size, the largest 0, whatever the engine called them."""
 
     labels: Any  # (N,) int64, -1 is noise; in the kind of the rows
+    probability: Any  # (N,) in [0, 1]: how firmly a row belongs; of an assigned row its share of the members' votes; 0 of noise
     count: int
     noise_fraction: float  # of all N rows
     persistence: list[float]  # per cluster, in [0, 1]
@@ -42,7 +43,7 @@ class Clustering:
 
     def metrics(self) -> dict[str, Any]:
         """The fields as JSON knows them, without the labels."""
-        return {name: value for name, value in vars(self).items() if name not in ("labels", "assigner")}
+        return {name: value for name, value in vars(self).items() if name not in ("labels", "probability", "assigner")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,16 +118,18 @@ def _fit(x_SD: Any, options: _Options) -> Clustering:
     engine, needed = _engine(options, members_UD), max(options.min_cluster_size, options.min_samples + 1)
     notes: list[str] = []
     persistence: list[float] = []
-    labels_U = np.full(len(first_U), NOISE)
+    labels_U, firm_U = np.full(len(first_U), NOISE), np.zeros(len(first_U))
     if len(first_U) < needed:
         notes.append(f"{len(first_U)} distinct row(s), fewer than the {needed} that a cluster needs: all noise")
     else:
-        labels_U, persistence = _by_size(*_RUN[engine](members_UD, options), inverse_S)
+        found_U, firm_U, persistence = _RUN[engine](members_UD, options)
+        labels_U, persistence = _by_size(found_U, persistence, inverse_S)
         notes += [] if persistence else ["no part of the rows is denser than the rest: all noise"]
     labels_S = xp.asarray(labels_U[inverse_S])
     noise = float(np.mean(labels_U[inverse_S] == NOISE))
     return Clustering(
         labels=labels_S,
+        probability=xp.asarray(np.where(labels_U == NOISE, 0.0, firm_U)[inverse_S]),
         count=len(persistence),
         noise_fraction=noise,
         persistence=persistence,
@@ -141,13 +144,13 @@ def _fit(x_SD: Any, options: _Options) -> Clustering:
 
 def _extend(fitted: Clustering, x_ND: Any, chosen_S: Any, block_rows: int) -> Clustering:
     """The clustering of a sample, extended to all rows; those of the sample keep their labels."""
-    xp = namespace(x_ND)
-    if fitted.assigner is None:
-        labels_N = xp.full(x_ND.shape[0], NOISE, dtype=xp.int64)
-    else:
-        labels_N = fitted.assigner.assign(x_ND, block_rows)
-        labels_N[xp.asarray(chosen_S)] = fitted.labels
-    return replace(fitted, labels=labels_N, noise_fraction=float(xp.mean(xp.astype(labels_N == NOISE, xp.float64))))
+    xp, count = namespace(x_ND), x_ND.shape[0]
+    labels_N, firm_N = xp.full(count, NOISE, dtype=xp.int64), xp.zeros(count)
+    if fitted.assigner is not None:
+        labels_N, firm_N = fitted.assigner.members(x_ND, block_rows)
+    labels_N[xp.asarray(chosen_S)], firm_N[xp.asarray(chosen_S)] = fitted.labels, fitted.probability
+    noise = float(xp.mean(xp.astype(labels_N == NOISE, xp.float64)))
+    return replace(fitted, labels=labels_N, probability=firm_N, noise_fraction=noise)
 
 
 def _by_size(labels_U: Any, persistence: Sequence[float], inverse_S: Any) -> tuple[Any, list[float]]:
@@ -168,7 +171,7 @@ def _engine(options: _Options, x_UD: Any) -> str:
     return "fast_hdbscan" if x_UD.shape[1] <= FAST_DIM and x_UD.shape[0] > FAST_ROWS else "hdbscan"
 
 
-def _run_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any]:
+def _run_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
     import hdbscan as library
 
     rows_UD, metric = np.asarray(to_host(x_UD), dtype=np.float64), "euclidean"
@@ -186,10 +189,10 @@ def _run_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any]:
         approx_min_span_tree=False,
         core_dist_n_jobs=1,  # more would start processes
     ).fit(rows_UD)
-    return model.labels_, model.cluster_persistence_
+    return model.labels_, model.probabilities_, model.cluster_persistence_
 
 
-def _run_fast_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any]:
+def _run_fast_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
     """fast_hdbscan grows the tree; hdbscan cuts it, so that selection, epsilon and persistence mean the same in both."""
     import fast_hdbscan
     from hdbscan._hdbscan_tree import compute_stability, get_clusters
@@ -200,11 +203,11 @@ def _run_fast_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any]:
     for name in tree.dtype.names or ():
         tree[name] = grown[name]
     stability = compute_stability(tree)
-    labels_U, _, persistence = get_clusters(tree, stability, options.method, options.single, False, options.epsilon)
-    return labels_U, persistence
+    found: tuple[Any, Any, Any] = get_clusters(tree, stability, options.method, options.single, False, options.epsilon)
+    return found
 
 
-def _run_cuml(x_UD: Any, options: _Options) -> tuple[Any, Any]:
+def _run_cuml(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
     from cuml.cluster import HDBSCAN
 
     model = HDBSCAN(
@@ -214,7 +217,7 @@ def _run_cuml(x_UD: Any, options: _Options) -> tuple[Any, Any]:
         cluster_selection_epsilon=options.epsilon,
         allow_single_cluster=options.single,
     ).fit(x_UD.astype("float32"))
-    return to_host(model.labels_), to_host(model.cluster_persistence_)
+    return to_host(model.labels_), to_host(model.probabilities_), to_host(model.cluster_persistence_)
 
 
 _RUN = {"hdbscan": _run_hdbscan, "fast_hdbscan": _run_fast_hdbscan, "cuml": _run_cuml}

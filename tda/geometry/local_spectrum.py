@@ -16,7 +16,7 @@ import numpy as np
 from tda.errors import UserError
 from tda.geometry.knn import on_device, to_host
 from tda.geometry.namespace import BLOCK_ROWS, namespace, row_blocks
-from tda.geometry.spectrum import _ROUNDOFF, COLLAPSE_THRESHOLD, Moments, Spectrum, _spectrum
+from tda.geometry.spectrum import COLLAPSE_THRESHOLD, Moments, Spectrum, _spectrum, average_floor, roundoff_of
 
 ROWS_PER_GROUP = 512  # of a block, so that a panel's product outweighs adding it to the (D, D) scatter
 MIN_BLOCK_ROWS = 65_536
@@ -97,17 +97,14 @@ class GroupMoments:
     def spectra(self, threshold: float = COLLAPSE_THRESHOLD, stored: str = "float64") -> list[Spectrum | None]:
         """Spectrum of each group, None under two rows; `stored` names the type that the rows were stored in.
 
-        As `Moments.spectrum`, but that the noise of storage is taken in the average direction, u²/3 mean_d E[x_d²] (1 + √(D/n))²:
-        along single directions it would take eigenvectors, which cost three times the values.
+        As `Moments.spectrum`, but that the noise of storage is taken in the average direction: along single directions it would take
+        eigenvectors, which cost three times the values.
         """
-        if stored not in _ROUNDOFF:
-            raise UserError(f"rows stored as {stored} have no known rounding; choose one of: {', '.join(_ROUNDOFF)}")
+        roundoff_of(stored)
         found: list[Spectrum | None] = []
         for batch in self.batches():
             for n, values_D, square in zip(batch.n_G, batch.eigenvalues(), batch.mean_squares(), strict=True):
-                dim = len(values_D)
-                storage = square * _ROUNDOFF[stored] ** 2 / 3 * (1 + math.sqrt(dim / max(n, 1))) ** 2
-                floor = max(storage, 2.0**-52 * math.sqrt(dim) * float(values_D[0]))
+                floor = average_floor(float(values_D[0]), square, int(n), len(values_D), stored)
                 found.append(_spectrum(values_D, floor, threshold) if n > 1 else None)
         return found
 

@@ -124,13 +124,27 @@ class Moments:
         Accumulation: the sums and the eigensolver are backward stable, eps √D λ₁.
         """
         xp = namespace(values_D)
-        if stored not in _ROUNDOFF:
-            raise UserError(f"rows stored as {stored} have no known rounding; choose one of: {', '.join(_ROUNDOFF)}")
-        roundoff = _ROUNDOFF[stored]
+        roundoff = roundoff_of(stored)
         square_D = xp.linalg.diagonal(self.scatter_DD) / self.n + self.mean_D**2
         noise_D = (square_D @ vectors_DD**2) * (roundoff**2 / 3 * (1 + math.sqrt(self.dim / self.n)) ** 2)
         storage = float(xp.max(xp.where(values_D <= noise_D, noise_D, noise_D[-1])))
         return max(storage, 2.0**-52 * math.sqrt(self.dim) * float(values_D[0]))
+
+
+def roundoff_of(stored: str) -> float:
+    """Unit roundoff of the type that rows were stored in. Raises UserError for a type that has none known."""
+    if stored not in _ROUNDOFF:
+        raise UserError(f"rows stored as {stored} have no known rounding; choose one of: {', '.join(_ROUNDOFF)}")
+    return _ROUNDOFF[stored]
+
+
+def average_floor(first: float, square: float, n: int, dim: int, stored: str) -> float:
+    """The floor where no eigenvectors are at hand: storage noise in the average direction, u²/3 mean_d E[x_d²] (1 + √(D/n))².
+
+    `first`: the largest value. `square`: the mean over the dimensions of E[x²], 1/D for unit rows.
+    """
+    storage = square * roundoff_of(stored) ** 2 / 3 * (1 + math.sqrt(dim / max(n, 1))) ** 2
+    return max(storage, 2.0**-52 * math.sqrt(dim) * first)
 
 
 def covariance_spectrum(x_ND: Any, threshold: float = COLLAPSE_THRESHOLD, stored: str | None = None) -> Spectrum:

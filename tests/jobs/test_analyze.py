@@ -1,6 +1,5 @@
 """`jobs.analyze` over recorded embeddings: numbers, tables, what is done again and what is not, and refusals."""
 
-import itertools
 import json
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from recorded_rows import write_set
 
 from jobs.analyze import run
 from jobs.ingest import run as ingest
@@ -29,29 +29,10 @@ from tda.errors import UserError
 from tda.geometry import retrieval, separability
 from tda.geometry.pairs import PairStats
 from tda.store.embeddings import EmbeddingSet
-from tda.store.layout import Layout
-from tda.store.records import Identity
-from tda.store.rows import Rows, unit_rows
-from tda.store.transaction import publish_shard
-from tda.store.webdata import Source
 
 TABLES = ("cosine", "pca", "ranks", "spectra")
+BASIC = ["gap", "cosine", "separability", "retrieval", "spectrum"]
 ARMS = ("clip", "cloob_infoNCE", "clip_infoLOOB", "cloob")
-
-
-def write_set(
-    root: Path, dataset: str, image_ND: Any, text_ND: Any, *, dtype: str = "float16", encoder: str = "tiny", shards: int = 3
-) -> None:
-    """Record pairs as an embedding run would have, in shards of unequal size."""
-    identity = Identity(encoder=encoder, weights_sha256="ab" * 32, preprocessing={}, dtype=dtype)
-    cuts = np.linspace(0, 1, shards + 1) ** 1.5 * len(image_ND)
-    for shard, (start, stop) in enumerate(itertools.pairwise(cuts.astype(int).tolist())):
-        n = stop - start
-        image_BD, text_BD = (unit_rows(x[start:stop], dtype)[0] for x in (image_ND, text_ND))
-        names = [f"{i:06d}" for i in range(n)]
-        rows = Rows(ordinals=list(range(n)), keys=names, captions=names, image_ND=image_BD, text_ND=text_BD)
-        source = Source(path=f"/data/{shard:05d}.tar", size=n, etag=None)
-        publish_shard(Layout(str(root)), dataset, encoder, f"{shard:05d}", rows=rows, drops=[], identity=identity, source=source)
 
 
 def drawn(n: int, gap: float = 0.4, dim: int = 24, seed: int = 0) -> tuple[Any, Any]:
@@ -61,6 +42,8 @@ def drawn(n: int, gap: float = 0.4, dim: int = 24, seed: int = 0) -> tuple[Any, 
 
 
 def job(root: Path, dataset: str = "world", *, encoder: str = "tiny", **analysis: Any) -> AnalyzeJob:
+    """The parts of Figs 2 to 12 unless told otherwise; `test_analyze_shape` has the others."""
+    analysis.setdefault("parts", BASIC)
     return AnalyzeJob(
         root=str(root),
         dataset=DatasetConfig(name=dataset),
@@ -118,7 +101,8 @@ class TestNumbers:
             "seed": 0,
         }
         assert {name: found[name] for name in head} == head
-        assert list(found) == [*list(head)[:4], "config_hash", *list(head)[4:], "gap", "cosine", "separability", "retrieval", "spectrum"]
+        assert list(found) == [*list(head)[:4], "config_hash", *list(head)[4:], "part_hashes", *BASIC]
+        assert list(found["part_hashes"]) == BASIC
         assert found["gap"] == pytest.approx(stats.gap_metrics(), abs=1e-12)
         assert found["retrieval"] == retrieval.metrics(*ranks)
         assert found["separability"] == separability.metrics(image_ND, text_ND)
@@ -185,7 +169,7 @@ class TestAgain:
     def test_parts_chosen_later_join_those_that_are_there(self, root: Path) -> None:
         run(job(root, parts=["retrieval"]))
         before = stamps(root)
-        assert [part for part in ("gap", "cosine", "separability", "retrieval", "spectrum") if part in metrics_of(root)] == ["retrieval"]
+        assert [part for part in BASIC if part in metrics_of(root)] == ["retrieval"]
         run(job(root, parts=["spectrum", "retrieval", "gap"]))
         assert list(metrics_of(root))[-3:] == ["gap", "retrieval", "spectrum"]
         assert stamps(root)["ranks.parquet"] == before["ranks.parquet"]
@@ -193,12 +177,17 @@ class TestAgain:
         run(job(root, parts=["gap"]))
         assert stamps(root) == whole
 
-    def test_other_settings_replace_the_analysis(self, root: Path) -> None:
-        run(job(root, parts=["gap", "spectrum"]))
-        run(job(root, parts=["spectrum"], spectrum=SpectrumConfig(collapse_threshold=0.5)))
+    def test_other_settings_replace_the_part_that_they_are_of(self, root: Path) -> None:
+        run(job(root, parts=["gap", "spectrum", "cosine"]))
+        before, hashes = stamps(root), metrics_of(root)
+        run(job(root, parts=["spectrum"], spectrum=SpectrumConfig(collapse_threshold=0.5), cosine=CosineConfig(bins=50)))
         found = metrics_of(root)
-        assert "gap" not in found
+        assert found["gap"] == hashes["gap"]
+        assert "cosine" not in found, "it is of other settings, and was not asked for"
         assert found["spectrum"]["image"]["collapse_index"] < 24
+        assert found["config_hash"] != hashes["config_hash"]
+        assert found["part_hashes"]["spectrum"] != hashes["part_hashes"]["spectrum"]
+        assert stamps(root)["spectra.parquet"] > before["spectra.parquet"]
 
     def test_more_rows_replace_the_analysis(self, root: Path) -> None:
         run(job(root, parts=["gap"]))

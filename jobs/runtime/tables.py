@@ -1,0 +1,50 @@
+"""Parquet tables beside metrics.json: each carries the hash of the part that it belongs to."""
+
+import json
+from typing import Any
+
+from tda.store.files import filesystem, publish
+
+SCHEMA = 1
+META_KEY = b"lacuna"
+
+Columns = dict[str, Any]
+
+
+def publish_table(url: str, columns: Columns, config_hash: str, **meta: Any) -> None:
+    """Publish columns of equal length; `meta` joins the hash in the file's metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    told = {META_KEY: json.dumps({"schema": SCHEMA, "config_hash": config_hash, **meta})}
+    table = pa.table(columns).replace_schema_metadata(told)
+    publish(url, lambda file: pq.write_table(table, file))
+
+
+def table_meta(url: str) -> dict[str, Any]:
+    """What a table says of itself; nothing where it is missing or not whole."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fs, path = filesystem(url)
+    try:
+        with fs.open(path, "rb") as file:
+            found: dict[str, Any] = json.loads(pq.read_schema(file).metadata[META_KEY])
+    except (OSError, pa.ArrowInvalid, TypeError, KeyError):
+        return {}
+    return found
+
+
+def table_hash(url: str) -> str | None:
+    """The hash that a table carries; None where it is missing or not whole."""
+    return table_meta(url).get("config_hash")
+
+
+def read_table(url: str) -> Columns:
+    """The columns of a table as arrays."""
+    import pyarrow.parquet as pq
+
+    fs, path = filesystem(url)
+    with fs.open(path, "rb") as file:
+        table = pq.read_table(file)
+    return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}

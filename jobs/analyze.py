@@ -15,7 +15,7 @@ from jobs.runtime.parts import TABLES, digest, keys, part_hashes, with_needed
 from jobs.runtime.session import ray_session
 from jobs.runtime.tables import SCHEMA, publish_table, read_table, table_hash
 from tda.config import PARTS, AnalyzeJob
-from tda.errors import UserError
+from tda.errors import LacunaError, UserError
 from tda.store.embeddings import EmbeddingSet
 from tda.store.files import exists, join, publish_json, read_json
 from tda.store.layout import Layout
@@ -25,7 +25,7 @@ def run(job: AnalyzeJob) -> Outcome:
     """Measure the parts that are missing. Raises UserError where there is nothing to measure or data sets do not fit together."""
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
     others = _checked_transfer(job, embeddings)
-    rows = {name: _rows_hash(job, name) for name in {job.dataset.name, *job.analysis.separability.transfer}}
+    rows = {name: _content(job, name) for name in job.analysis.separability.transfer} | {job.dataset.name: embeddings.content}
     hashes = part_hashes(rows, job.dataset.name, job.analysis)
     head, found = _head(job, embeddings, hashes), _existing(job, hashes)
     missing = [part for part in with_needed(job.analysis.parts, job.analysis) if part not in found["part_hashes"]]
@@ -92,8 +92,12 @@ def _head(job: AnalyzeJob, embeddings: EmbeddingSet, hashes: Mapping[str, str]) 
     }
 
 
-def _rows_hash(job: AnalyzeJob, dataset: str) -> list[Any]:
-    return EmbeddingSet(job.root, dataset, job.encoder.name).content
+def _content(job: AnalyzeJob, dataset: str) -> list[Any]:
+    """What tells the rows of a data set from others; nothing where there are none."""
+    try:
+        return EmbeddingSet(job.root, dataset, job.encoder.name).content
+    except LacunaError:
+        return []
 
 
 def _existing(job: AnalyzeJob, hashes: Mapping[str, str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from jobs.runtime.exact import Flags
-from jobs.runtime.measure import read_pairs
+from jobs.runtime.rows import read_pairs
 from jobs.runtime.repeats import REASONS
 from tda.config import DedupeJob
 from tda.errors import LacunaError, UserError

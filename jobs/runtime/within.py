@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from jobs.runtime.exact import Flags
-from jobs.runtime.rows import read_pairs
 from jobs.runtime.repeats import REASONS
+from jobs.runtime.rows import read_pairs
 from tda.config import DedupeJob
 from tda.errors import LacunaError, UserError
 from tda.geometry.duplicates import Groups, Rule, near_edges, unit_pair

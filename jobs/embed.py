@@ -16,8 +16,9 @@ from jobs.runtime.app import Outcome, command
 from jobs.runtime.choices import load_choice
 from jobs.runtime.dispatch import dispatch
 from jobs.runtime.embedder import Embedder, EmbedPlan, ShardTask
+from jobs.runtime.heartbeat import Watch, beating_actor
 from jobs.runtime.progress import ShardProgress
-from jobs.runtime.session import ray_session, slots
+from jobs.runtime.session import ray_session, room, slots
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EmbedJob, EncoderConfig
 from tda.encoders import modalities_of
 from tda.encoders.describe import describe
@@ -70,7 +71,7 @@ def embed(root: str, dataset: DatasetConfig, encoders: list[EncoderConfig], limi
             threads=1,
         )
         failures = _work(plan, tasks, records, cluster)
-    return _outcome(dataset.name, records, failures, done_before=len(shards) - len(tasks), limits=limits)
+    return _outcome(dataset.name, records, failures, shards=len(shards), done_before=len(shards) - len(tasks), limits=limits)
 
 
 def _by_name(encoders: list[EncoderConfig]) -> dict[str, EncoderConfig]:
@@ -123,50 +124,62 @@ def _tasks(shards: dict[str, str], records: Records) -> Iterable[ShardTask]:
 
 
 def _work(plan: EmbedPlan, tasks: list[ShardTask], records: Records, cluster: ClusterConfig) -> list[LacunaError]:
-    """Run the tasks on actors; `records` grows by what they publish. Returns why shards failed."""
+    """Run the tasks on actors; `records` grows by what they publish. Returns why shards failed, and last what ended the run early."""
     failures: list[LacunaError] = []
-    with ray_session(cluster), ShardProgress(what=f"{plan.dataset} / {', '.join(plan.encoders)}", shards=len(tasks)) as progress:
-        import ray
-
-        actors, gpus = slots(cluster)
+    with ray_session(cluster):
+        _, gpus = slots(cluster)
         plan = dataclasses.replace(plan, device="cuda" if gpus else "cpu", threads=max(1, int(cluster.cpus_per_actor)))
-        actor = ray.remote(num_cpus=cluster.cpus_per_actor, num_gpus=gpus, max_restarts=0, max_task_retries=0)(Embedder)
+        actor = beating_actor(Embedder, num_cpus=cluster.cpus_per_actor, num_gpus=gpus)
+        with ShardProgress(what=f"{plan.dataset} / {', '.join(plan.encoders)}", shards=len(tasks)) as progress:
 
-        def on_result(task: ShardTask, made: list[ShardRecord]) -> None:
-            for record in made:
-                records[record.encoder][task.name] = record
-            progress.add(pairs=made[0].rows_in, drops=sum(made[0].drops.values()))
+            def on_result(task: ShardTask, made: list[ShardRecord]) -> None:
+                for record in made:
+                    records[record.encoder][task.name] = record
+                progress.add(pairs=made[0].rows_in, drops=sum(made[0].drops.values()))
 
-        def on_failure(_: ShardTask, error: LacunaError) -> None:
-            failures.append(error)
-            progress.add(failed=True)
-            progress.note(str(error))
+            def on_failure(_: ShardTask, error: LacunaError) -> None:
+                if not isinstance(error, ShardError):  # a full disk: every other shard would be embedded in vain
+                    raise error
+                failures.append(error)
+                progress.add(failed=True)
+                progress.note(str(error))
 
-        dispatch(
-            tasks,
-            make_actor=lambda: actor.remote(plan),
-            submit=lambda handle, task, attempt: handle.embed.remote(task, attempt),
-            on_result=on_result,
-            on_failure=on_failure,
-            actors=min(actors, len(tasks)),
-            max_attempts=plan.limits.max_attempts,
-        )
+            try:
+                dispatch(
+                    tasks,
+                    make_actor=lambda: actor.remote(plan),
+                    submit=lambda handle, task, attempt: handle.embed.remote(task, attempt),
+                    on_result=on_result,
+                    on_failure=on_failure,
+                    actors=lambda: room(cluster, gpus),
+                    max_attempts=plan.limits.max_attempts,
+                    watch=Watch(silent_seconds=cluster.heartbeat_seconds, stalled_seconds=plan.limits.stalled_seconds),
+                    wait_seconds=cluster.wait_seconds,
+                    tell=progress.note,
+                )
+            except UserError:
+                raise
+            except LacunaError as error:
+                failures.append(error)
     return failures
 
 
-def _outcome(dataset: str, records: Records, failures: list[LacunaError], *, done_before: int, limits: EmbedConfig) -> Outcome:
+def _outcome(dataset: str, records: Records, failures: list[LacunaError], *, shards: int, done_before: int, limits: EmbedConfig) -> Outcome:
     """Count what the records say; the line names what is not whole, and why."""
     told = {name: _told(done.values()) for name, done in records.items()}
     same = len(set(told.values())) == 1
     pairs = next(iter(told.values())) if same else "; ".join(f"{name} {text}" for name, text in told.items())
-    shards = max(map(len, records.values()))
-    line = f"{dataset} / {', '.join(records)}: {pairs}, {shards} shard{'s' * (shards != 1)} ({done_before} done before)"
+    done = max(map(len, records.values()))
+    line = f"{dataset} / {', '.join(records)}: {pairs}, {done} shard{'s' * (done != 1)} ({done_before} done before)"
     worst = max(map(_drop_fraction, records.values()))
     if worst > limits.max_drop_fraction:
         line += f"; {worst:.1%} dropped is more than embed.max_drop_fraction={limits.max_drop_fraction:g} allows"
-    if failures:
-        some = ", ".join(_brief(error) for error in failures[:3])
-        line += f"; {len(failures)} shard{'s' * (len(failures) != 1)} failed: {some}{', ...' if len(failures) > 3 else ''}"
+    failed = [error for error in failures if isinstance(error, ShardError)]
+    if failed:
+        some = ", ".join(f"{error.shard} ({error.reason})" for error in failed[:3])
+        line += f"; {len(failed)} shard{'s' * (len(failed) != 1)} failed: {some}{', ...' if len(failed) > 3 else ''}"
+    if failures[len(failed) :]:
+        line += f"; ended early: {failures[-1]}; {shards - done - len(failed)} shards were not reached"
     return Outcome(whole=not failures and worst <= limits.max_drop_fraction, line=line)
 
 
@@ -183,10 +196,6 @@ def _told(records: Iterable[ShardRecord]) -> str:
 def _drop_fraction(done: dict[str, ShardRecord]) -> float:
     rows_in = sum(record.rows_in for record in done.values())
     return sum(sum(record.drops.values()) for record in done.values()) / rows_in if rows_in else 0.0
-
-
-def _brief(error: LacunaError) -> str:
-    return f"{error.shard} ({error.reason})" if isinstance(error, ShardError) else str(error)
 
 
 main = command("embed", EmbedJob, run)

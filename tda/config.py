@@ -96,11 +96,14 @@ class EmbedConfig:
     max_member_bytes: int = 67_108_864
     max_attempts: int = 3  # a shard that failed this often is named and given up
     max_drop_fraction: float = 0.05  # more dropped pairs than this and the run is not whole
+    stalled_seconds: float | None = 900  # a shard of which nothing moved on for so long loses its actor (an attempt); null: it may stall
 
     def __post_init__(self) -> None:
         _one_of("embed.dtype", self.dtype, ("float16", "float32"))
         for name in ("batch_size", "decode_threads", "max_attempts", "max_pixels"):
             _at_least(f"embed.{name}", getattr(self, name), 1)
+        if self.stalled_seconds is not None:
+            _at_least("embed.stalled_seconds", self.stalled_seconds, 1)
 
 
 @dataclass(kw_only=True)
@@ -111,6 +114,16 @@ class ClusterConfig:
     actors: int | None = None  # null: one a GPU, or as many as the CPUs hold
     cpus_per_actor: float = 1
     gpus_per_actor: float | None = None  # null: 1 where the cluster has GPUs, else 0
+    heartbeat_seconds: float | None = 120  # an actor that does not answer for so long is replaced, whatever it does; null: never
+    wait_seconds: float = 600  # how long a run waits while no node has room for an actor, or none of its actors starts
+
+    def __post_init__(self) -> None:
+        if self.actors is not None:
+            _at_least("cluster.actors", self.actors, 1)
+        if self.heartbeat_seconds is not None:
+            _at_least("cluster.heartbeat_seconds", self.heartbeat_seconds, 1)
+        for name in ("cpus_per_actor", "gpus_per_actor", "wait_seconds"):
+            _at_least(f"cluster.{name}", getattr(self, name) or 0, 0)
 
 
 @dataclass(kw_only=True)

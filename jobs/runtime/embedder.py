@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.runtime.heartbeat import Beating
 from tda.config import EmbedConfig, EncoderConfig
 from tda.errors import UserError
 from tda.store.files import exists
@@ -37,7 +38,7 @@ class ShardTask:
         return self.url
 
 
-class Embedder:
+class Embedder(Beating):
     """Models are loaded with the first shard, so that a checkpoint that is refused is an error of a task, not of an actor's birth."""
 
     def __init__(self, plan: EmbedPlan) -> None:
@@ -51,6 +52,10 @@ class Embedder:
 
         Raises ShardError if the shard cannot be used, UserError if a model cannot.
         """
+        with self.at_work():
+            return self._embed(task, attempt)
+
+    def _embed(self, task: ShardTask, attempt: int) -> list[ShardRecord]:
         from tda.encoders.pipeline import embed_shard
         from tda.store.pairs import check_shard
         from tda.store.transaction import publish_shard
@@ -59,7 +64,7 @@ class Embedder:
         wanting = [name for name in task.encoders if not exists(self.layout.record(plan.dataset, name, task.name))]
         if wanting:
             source = check_shard(task.url, plan.modalities)
-            made = embed_shard(task.url, {name: self._model(name) for name in wanting}, plan.limits)
+            made = embed_shard(task.url, {name: self._model(name) for name in wanting}, plan.limits, moved_on=self.moved_on)
             for name, shard in made.items():
                 publish_shard(
                     self.layout,

@@ -4,6 +4,8 @@ import logging
 import os
 import secrets
 import socket
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,9 @@ from tda.errors import LacunaError, UserError
 
 OBJECT_STORE_BYTES = 200_000_000  # paths and small results travel, never embeddings; containers often have little shared memory
 START_ATTEMPTS = 3
+MOST_ACTORS = 1_000_000
+WAIT_TOLD_EVERY = 30.0  # seconds
+QUIET_RAY = "A worker died or was killed|Raylet is terminated|has been marked dead"  # pages on stdout; the dispatcher tells it in a line
 
 _held = False
 
@@ -63,31 +68,79 @@ def import_ray() -> None:
     """Import Ray with what it reads from the environment when it is imported: bound to this machine, nothing reported."""
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # the only switch that makes Ray use the loopback address
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "A worker died or was killed")  # a paragraph on stdout; the dispatcher tells it
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", QUIET_RAY)
     import ray  # noqa: F401 (imported for its effect)
 
 
 def slots(cluster: ClusterConfig) -> tuple[int, float]:
     """How many actors the connected cluster holds, and the GPUs of each.
 
-    `cluster.actors` if given, else one a GPU, or on a cluster without GPUs as many as the CPUs hold.
-    Raises UserError if not even one fits.
+    `cluster.actors` if given, else one a GPU, or on a cluster without GPUs as many as the CPUs hold. Where not even one fits, a cluster
+    that was joined is given `cluster.wait_seconds` to grow. Raises UserError if it does not.
     """
+    if cluster.address:
+        _await_room(cluster)
+    gpus = gpus_each(cluster)
+    fits = _fitting(cluster, gpus)
+    if not fits:
+        raise UserError(_told(cluster, gpus))
+    return cluster.actors or fits, gpus
+
+
+def gpus_each(cluster: ClusterConfig) -> float:
+    """GPUs of an actor: `cluster.gpus_per_actor` if given, else 1 where a node has one, else 0."""
+    if cluster.gpus_per_actor is not None:
+        return cluster.gpus_per_actor
+    return float(any(node.get("GPU", 0) >= 1 for node in _nodes()))
+
+
+def room(cluster: ClusterConfig, gpus: float) -> int:
+    """How many actors of `gpus` GPUs there may be now: `cluster.actors` if given, else as many as the living nodes hold, maybe none."""
+    return cluster.actors or _fitting(cluster, gpus)
+
+
+def _fitting(cluster: ClusterConfig, gpus: float) -> int:
+    """Node by node: an actor does not lie across two."""
+    return sum(min(_times(node.get("CPU", 0), cluster.cpus_per_actor), _times(node.get("GPU", 0), gpus)) for node in _nodes())
+
+
+def _times(have: float, each: float) -> int:
+    return int(have / each + 1e-9) if each else MOST_ACTORS
+
+
+def _nodes() -> list[dict[str, float]]:
+    """Resources of the nodes that are alive."""
     import ray
 
-    have: dict[str, Any] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray has no types for it
-    cpus, gpus = have.get("CPU", 0), have.get("GPU", 0)
-    gpus_each = cluster.gpus_per_actor if cluster.gpus_per_actor is not None else float(gpus >= 1)
-    fit = min(
-        cpus // cluster.cpus_per_actor if cluster.cpus_per_actor else float("inf"),
-        gpus // gpus_each if gpus_each else float("inf"),
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray has no types for it
+
+
+def _told(cluster: ClusterConfig, gpus: float) -> str:
+    nodes = _nodes()
+    cpus, devices = (sum(node.get(name, 0) for node in nodes) for name in ("CPU", "GPU"))
+    return (
+        f"cluster.cpus_per_actor={cluster.cpus_per_actor:g} and gpus_per_actor={gpus:g} do not fit a cluster of "
+        f"{cpus:g} CPUs and {devices:g} GPUs on {len(nodes)} node{'s' * (len(nodes) != 1)}"
     )
-    if fit < 1:
-        raise UserError(
-            f"cluster.cpus_per_actor={cluster.cpus_per_actor:g} and gpus_per_actor={gpus_each:g} do not fit a cluster of "
-            f"{cpus:g} CPUs and {gpus:g} GPUs"
-        )
-    return int(cluster.actors or min(fit, 1_000_000)), gpus_each
+
+
+def _await_room(cluster: ClusterConfig) -> None:
+    """Wait, telling so, until a node holds an actor, by a task of its size: only what is asked for makes an autoscaler start a node."""
+    import ray
+
+    end, asked = time.monotonic() + cluster.wait_seconds, []
+    while not _fitting(cluster, gpus := gpus_each(cluster)) and (left := end - time.monotonic()) > 0:
+        print(f"lacuna: {_told(cluster, gpus)}; waiting for a node, up to {left:.0f} s more", file=sys.stderr, flush=True)
+        options: dict[str, Any] = {"num_cpus": cluster.cpus_per_actor, "num_gpus": cluster.gpus_per_actor or 0, "max_retries": 0}
+        asked.append(ray.remote(**options)(_nothing).remote())
+        if ray.wait(asked[-1:], timeout=min(left, WAIT_TOLD_EVERY))[0]:
+            time.sleep(1.0)  # the list of nodes follows
+    for task in asked:
+        ray.cancel(task, force=True)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _start() -> None:

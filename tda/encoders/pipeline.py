@@ -68,6 +68,7 @@ class _Ledger:
 
     drops: list[Drop] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    moved_on: Callable[[], None] = lambda: None
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -76,6 +77,7 @@ class _Ledger:
             yield
         finally:
             self.seconds[stage] += time.perf_counter() - start
+            self.moved_on()
 
 
 @dataclass
@@ -88,13 +90,20 @@ class _Columns:
     drops: list[Drop] = field(default_factory=list)
 
 
-def embed_shard(url: str, encoders: Mapping[str, Encoder], limits: EmbedConfig, select: Select | None = None) -> dict[str, EmbeddedShard]:
+def embed_shard(
+    url: str,
+    encoders: Mapping[str, Encoder],
+    limits: EmbedConfig,
+    select: Select | None = None,
+    moved_on: Callable[[], None] = lambda: None,
+) -> dict[str, EmbeddedShard]:
     """Embed every pair of the shard at `url` with every encoder; rows are normalised in float32, then stored as `limits.dtype`.
 
     `select`, if given, is handed the stream of pairs and drops, and passes on those that are wanted; it may raise ShardError.
+    `moved_on` is called after every pair that was read and every stage of a batch: who does not hear it for long may give the shard up.
     Raises ShardError if the shard cannot be read whole (see `read_pairs`), or if an encoder fails on a batch: then nothing of it counts.
     """
-    ledger = _Ledger()
+    ledger = _Ledger(moved_on=moved_on)
     columns = {name: _Columns() for name in encoders}
     pairs = read_shard(url, _modalities(encoders), max_member_bytes=limits.max_member_bytes, max_caption_bytes=limits.max_caption_bytes)
     if select is not None:

@@ -3,6 +3,8 @@
 python -m jobs.embed dataset.name=coco dataset.shards='/data/{00000..00059}.tar' encoder.name=tiny encoder.config=model.json
 encoder.checkpoint=model.safetensors root=URL
 
+The same with replay=true, and what made pairs fail mended or allowed (embed.max_pixels=200000000): tries the quarantined pairs again.
+
 Two texts a pair, as JSONL, Parquet or tar: dataset.name=stories dataset.modalities=[passage,review] dataset.shards='/data/*.jsonl'
 encoder=carp_l encoder.checkpoint=CARP_L.pt encoder.tokenizer=FOLDER
 """
@@ -18,6 +20,7 @@ from jobs.runtime.dispatch import dispatch
 from jobs.runtime.embedder import Embedder, EmbedPlan, ShardTask
 from jobs.runtime.heartbeat import Watch, beating_actor
 from jobs.runtime.progress import ShardProgress
+from jobs.runtime.replayer import Replayer, replay_tasks
 from jobs.runtime.session import ray_session, room, slots
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EmbedJob, EncoderConfig
 from tda.encoders import modalities_of
@@ -35,11 +38,21 @@ Records = dict[str, dict[str, ShardRecord]]  # encoder -> shard -> record
 def run(job: EmbedJob) -> Outcome:
     """Embed `job.dataset` with `job.encoder`, or with every preset of `job.encoders`."""
     encoders = [load_choice("encoder", name, job.root) for name in job.encoders] or [job.encoder]
-    return embed(job.root, job.dataset, encoders, job.embed, job.cluster)
+    return embed(job.root, job.dataset, encoders, job.embed, job.cluster, replay=job.replay)
 
 
-def embed(root: str, dataset: DatasetConfig, encoders: list[EncoderConfig], limits: EmbedConfig, cluster: ClusterConfig) -> Outcome:
-    """Embed what is not recorded yet. Whole if no shard failed and no more pairs were dropped than `limits` allow.
+def embed(
+    root: str,
+    dataset: DatasetConfig,
+    encoders: list[EncoderConfig],
+    limits: EmbedConfig,
+    cluster: ClusterConfig,
+    *,
+    replay: bool = False,
+) -> Outcome:
+    """Embed what is not recorded yet, or with `replay` only what recorded shards have in quarantine.
+
+    Whole if every shard is recorded, none failed, and no more pairs were dropped than `limits` allow.
 
     Raises UserError, before any actor starts, if no shard matches, an encoder has other modalities than the data set, a checkpoint or
     configuration is missing, the root cannot be written, or it holds vectors of other content under the same names; before the first
@@ -56,7 +69,7 @@ def embed(root: str, dataset: DatasetConfig, encoders: list[EncoderConfig], limi
     records = {
         name: {shard: record for shard, record in recorded(layout, dataset.name, name).items() if shard in shards} for name in by_name
     }
-    tasks = list(_tasks(shards, records))
+    tasks = list(replay_tasks(layout, dataset.name, by_name, shards) if replay else _tasks(shards, records))
     failures: list[LacunaError] = []
     if tasks:
         require_writable(layout.root)
@@ -70,8 +83,11 @@ def embed(root: str, dataset: DatasetConfig, encoders: list[EncoderConfig], limi
             device="",
             threads=1,
         )
-        failures = _work(plan, tasks, records, cluster)
-    return _outcome(dataset.name, records, failures, shards=len(shards), done_before=len(shards) - len(tasks), limits=limits)
+        failures = _work(plan, tasks, records, cluster, Replayer if replay else Embedder)
+    absent = max(len(shards) - len(done) for done in records.values()) if replay else 0
+    done_before = len(shards) - len(tasks) - absent
+    outcome = _outcome(dataset.name, records, failures, shards=len(shards) - absent, done_before=done_before, limits=limits)
+    return outcome if not absent else Outcome(whole=False, line=f"{outcome.line}; {absent} not embedded yet, which replay=true does not do")
 
 
 def _by_name(encoders: list[EncoderConfig]) -> dict[str, EncoderConfig]:
@@ -123,13 +139,13 @@ def _tasks(shards: dict[str, str], records: Records) -> Iterable[ShardTask]:
             yield ShardTask(shard, url, wanting)
 
 
-def _work(plan: EmbedPlan, tasks: list[ShardTask], records: Records, cluster: ClusterConfig) -> list[LacunaError]:
+def _work(plan: EmbedPlan, tasks: list[ShardTask], records: Records, cluster: ClusterConfig, kind: type[Embedder]) -> list[LacunaError]:
     """Run the tasks on actors; `records` grows by what they publish. Returns why shards failed, and last what ended the run early."""
     failures: list[LacunaError] = []
     with ray_session(cluster):
         _, gpus = slots(cluster)
         plan = dataclasses.replace(plan, device="cuda" if gpus else "cpu", threads=max(1, int(cluster.cpus_per_actor)))
-        actor = beating_actor(Embedder, num_cpus=cluster.cpus_per_actor, num_gpus=gpus)
+        actor = beating_actor(kind, num_cpus=cluster.cpus_per_actor, num_gpus=gpus)
         with ShardProgress(what=f"{plan.dataset} / {', '.join(plan.encoders)}", shards=len(tasks)) as progress:
 
             def on_result(task: ShardTask, made: list[ShardRecord]) -> None:

@@ -191,6 +191,7 @@ class EmbedJob:
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(name=""))  # not needed beside `encoders`
     encoders: list[str] = field(default_factory=list)  # presets by name: many encoders from one decode
+    replay: bool = False  # only the pairs that recorded shards have in quarantine, again
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
 

@@ -21,7 +21,7 @@ def replay_tasks(layout: Layout, dataset: str, encoders: Iterable[str], shards: 
 class Replayer(Embedder):
     """Reads a shard once an encoder, as each has dropped pairs of its own."""
 
-    def embed(self, task: ShardTask, attempt: int) -> list[ShardRecord]:
+    def _embed(self, task: ShardTask, attempt: int) -> list[ShardRecord]:
         """Renew the record of the shard for each of its encoders where anything has changed, and return the records that stand.
 
         Raises ShardError if the shard cannot be used or is not the one that was embedded, UserError if a model cannot.
@@ -41,7 +41,7 @@ class Replayer(Embedder):
             return record
         source, replay = check_shard(task.url, plan.modalities), Replay(self.layout, record)
         replay.check_source(source)
-        made = embed_shard(task.url, {name: self._model(name)}, plan.limits, replay.select)[name]
+        made = embed_shard(task.url, {name: self._model(name)}, plan.limits, select=replay.select, moved_on=self.moved_on)[name]
         if not replay.settles(made.rows, made.drops):
             return record
         return publish_shard(

@@ -183,6 +183,11 @@ class ReportConfig:
     lines: int = 200  # pairs joined by a line in Figs 6 and 8
     points: int = 2000  # points drawn in Fig. 2
     failures: int = 3  # worst-ranked pairs listed for each (data set, encoder)
+    contact: int = 500  # closest pairs of each (data set, encoder, reference) on a contact sheet, to be judged by eye; 0: no sheets
+    contact_encoders: list[str] = field(
+        default_factory=list
+    )  # whose sheets; []: what plays CLIP, as in the paper, or all where nothing does
+    max_pixels: int = 64_000_000  # of an image that is shrunk for a sheet, checked on its header
 
 
 @dataclass(kw_only=True)

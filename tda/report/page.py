@@ -1,7 +1,7 @@
 """The page: numbers, figures, tables and sentences of one run, in one file that opens from disk and asks nothing of a network."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata, resources
@@ -9,6 +9,7 @@ from typing import Any
 
 from tda.config import ReportConfig
 from tda.report import findings
+from tda.report.contact import Sheet, build_sheets
 from tda.report.evidence import RULES, name, value
 from tda.report.figures import SECTIONS, SHEET_COLUMNS, FigureSpec, panel_svg, registry, sheet
 from tda.report.load import Run, load_run
@@ -71,13 +72,14 @@ class Section:
 
 
 def build(root: str, config: ReportConfig) -> Built:
-    """Write `<root>/report/`: index.html, each figure as SVG and PNG, each table as CSV.
+    """Write `<root>/report/`: index.html, each figure as SVG and PNG, each table as CSV, and the contact sheets.
 
     Nothing is drawn when the files that the report rests on, the configuration and this code are as they were. Raises UserError
     when nothing was analysed under `root`.
     """
     run = load_run(root, config)
-    digest = hashlib.sha256(f"{run.digest} {_code()}".encode()).hexdigest()
+    sheets = build_sheets(root, [(cell.dataset, cell.encoder) for cell in run.cells], config)
+    digest = hashlib.sha256(f"{run.digest} {_code()} {sheets}".encode()).hexdigest()
     folder = Layout(root).report().rpartition("/")[0]
     before = _manifest(folder)
     if before.get("digest") == digest and all(exists(join(folder, file)) for file in before["files"]):
@@ -85,7 +87,7 @@ def build(root: str, config: ReportConfig) -> Built:
     figures, files = _draw(run)
     made = tables(run)
     files |= {f"{table.name}.csv": table.csv() for table in made}
-    files["index.html"] = render(run, figures, made, digest).encode()
+    files["index.html"] = render(run, figures, made, digest, sheets).encode()
     for file, data in files.items():
         publish_bytes(join(folder, file), data)
     missing = list(dict.fromkeys(line for figure in figures for line in figure.missing))
@@ -145,7 +147,7 @@ def _draw(run: Run) -> tuple[list[Figure], dict[str, bytes]]:
     return figures, files
 
 
-def render(run: Run, figures: list[Figure], made: list[Table], digest: str) -> str:
+def render(run: Run, figures: list[Figure], made: list[Table], digest: str, sheets: Sequence[Sheet] = ()) -> str:
     """Fill the template in. Everything but our own SVG is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -159,6 +161,7 @@ def render(run: Run, figures: list[Figure], made: list[Table], digest: str) -> s
         run=run,
         sections=_sections(figures, made),
         digest=digest,
+        sheets=sheets,
         css=Markup(resources.files("tda.report").joinpath("page.css").read_text()),  # noqa: S704 our own file
         headlines=findings.headlines(run.cells, run.config),
         rules=RULES,

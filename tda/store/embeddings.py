@@ -140,6 +140,24 @@ class EmbeddingSet:
         """Where each row of shard `index` lies in the shard's Parquet, ascending."""
         return np.arange(self._rows_in_files[index]) if self._kept is None else self._kept.rows(index)
 
+    def ordinals(self, index: int) -> NDArray[np.int64]:
+        """(K,) ordinals of the rows of shard `index`, ascending."""
+        with self._open(index) as file:
+            ordinal_N: NDArray[np.int64] = file.read(columns=["ordinal"])["ordinal"].to_numpy()
+        return ordinal_N if self._kept is None else ordinal_N[self._kept.rows(index)]
+
+    def picked(self, index: int, places: Sequence[int], columns: Sequence[str]) -> pa.Table:
+        """The rows at ascending places of shard `index`, as `table` gives them; row groups outside of their span are not read."""
+        row_K = self.rows_in_file(index)[list(places)]
+        with self._open(index) as file:
+            batches = list(iter_chosen(file, list(columns), row_K))
+            schema = pa.schema([file.schema_arrow.field(name) for name in columns])
+            return self._with_lists(pa.Table.from_batches(batches, schema))
+
+    def records(self, shards: Sequence[str]) -> dict[str, ShardRecord]:
+        """The records of these of its shards, by name."""
+        return {record.shard: record for record in iter_records(self._layout, *self._names, sorted(shards))}
+
     def captions(self) -> list[str]:
         """Every caption, in row order."""
         return [str(caption) for caption in self.table(["caption"])["caption"].to_pylist()]

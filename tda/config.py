@@ -250,6 +250,17 @@ class TrainJob:
 
 
 @dataclass(kw_only=True)
+class VerifyJob:
+    root: str = MISSING
+    fix: bool = False  # remove temporary files that writers have left
+    min_age_seconds: float = 3600  # younger ones may be of a job that is running
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+    def __post_init__(self) -> None:
+        _at_least("min_age_seconds", self.min_age_seconds, 0)
+
+
+@dataclass(kw_only=True)
 class ReportJob:
     root: str = MISSING
     report: ReportConfig = field(default_factory=ReportConfig)

@@ -10,13 +10,14 @@ from omegaconf import OmegaConf
 import conf
 from jobs.runtime import app
 from jobs.runtime.choices import choices, load_choice
-from tda.config import AnalyzeJob, DatasetConfig, DedupeJob, EmbedJob, EncoderConfig, IngestJob, PaperJob, ReportJob, TrainJob
+from tda.config import AnalyzeJob, DatasetConfig, DedupeJob, EmbedJob, EncoderConfig, IngestJob, PaperJob, ReportJob, TrainJob, VerifyJob
 from tda.errors import UserError
 
 CONF = Path(conf.__path__[0])
 JOBS = {
     "embed": EmbedJob,
     "ingest": IngestJob,
+    "verify": VerifyJob,
     "dedupe": DedupeJob,
     "analyze": AnalyzeJob,
     "train": TrainJob,
@@ -55,7 +56,7 @@ def test_no_group_is_left_out() -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_job_composes(job: str) -> None:
-    names = [] if job in ("report", "paper") else ["dataset.name=d", "encoder.name=e"]
+    names = [] if job in ("report", "paper", "verify") else ["dataset.name=d", "encoder.name=e"]
     extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"]}.get(job, [])
     assert isinstance(_compose(job, *names, *extra), JOBS[job])
     assert ConfigStore.instance().load(f"{job}_schema.yaml")

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -36,8 +36,10 @@ class Outcome:
     line: str
 
 
-def command(config_name: str, schema: type[Job], run: Callable[[Job], Outcome]) -> Callable[[], int]:
+def command(config_name: str, schema: type[Job], run: Callable[[Job], Outcome], flags: Sequence[str] = ()) -> Callable[[], int]:
     """The `main` of a command: composes `conf/<config_name>.yaml` into `schema`, runs, and returns the exit status.
+
+    `flags` are fields that may also be given as --name, which is short for name=true.
 
     0: all of the work is whole. 1: it is not, or something foreseen went wrong. 2: a user's mistake, told in one line.
     """
@@ -47,6 +49,7 @@ def command(config_name: str, schema: type[Job], run: Callable[[Job], Outcome]) 
 
     def main() -> int:
         statuses: list[int] = []  # one a job of a sweep; a bad cell does not keep the others from running
+        sys.argv = [f"{word[2:]}=true" if word.startswith("--") and word[2:] in flags else word for word in sys.argv]
         os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints its own several lines and exits by itself
         application = hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config_name)
         try:

@@ -1,0 +1,117 @@
+"""Is this root whole and true? Every problem is one line; exit status 1 if there is any.
+
+python -m jobs.verify root=URL          --fix (or fix=true) removes temporary files that writers have left, and nothing else
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+
+from jobs.runtime.app import Outcome, command
+from jobs.runtime.session import ray_session, slots
+from tda.config import ClusterConfig, VerifyJob
+from tda.errors import UserError
+from tda.store.files import exists, remove
+from tda.store.inventory import Folder, check_derived, check_models, folders, temporaries
+from tda.store.layout import Layout
+from tda.store.verify import Checked, check_shard_files
+
+IN_PROCESS = 64  # shards that are checked before a Ray would have started
+CHUNK = 16  # shards a task
+AHEAD = 2  # tasks a slot: what is not handed out yet takes no memory
+
+Chunk = tuple[str, str, str, tuple[str, ...]]  # root, data set, encoder, shards
+
+
+def run(job: VerifyJob) -> Outcome:
+    """Check all that the root holds. Raises UserError where there is no root."""
+    layout = Layout(job.root)
+    if not exists(job.root):
+        raise UserError(f"root={job.root} is not there")
+    found = list(folders(layout))
+    checked = _check_all(layout, found, job.cluster)
+    problems = rows = drops = shards = 0
+    superseded: list[str] = []
+    for folder in found:
+        mine = checked[folder.dataset, folder.encoder]
+        strays, left = folder.strays(layout, mine)
+        superseded += left
+        problems += _tell([*(line for one in mine for line in one.problems), *strays, *folder.mixed(layout, mine)])
+        rows, drops, shards = rows + sum(one.rows for one in mine), drops + sum(one.drops for one in mine), shards + len(mine)
+    problems += _tell(check_models(layout)) + _tell(check_derived(layout))
+    swept, left_over = _sweep(job, superseded)
+    problems += left_over
+    told = f"verify: {job.root}: {shards} shards, {rows} rows, {drops} dropped"
+    told += f", {swept} temporary files removed" if job.fix else ""
+    return Outcome(whole=not problems, line=f"{told}: {'whole and true' if not problems else f'{problems} problems'}")
+
+
+def _sweep(job: VerifyJob, superseded: list[str]) -> tuple[int, int]:
+    """(files removed, problems left): temporary files of some age, and files that a next attempt has replaced.
+
+    A younger temporary file may be of a job that is running: it is told, but is no problem.
+    """
+    swept = left = 0
+    for file in temporaries(job.root):
+        old = file.age >= job.min_age_seconds
+        if job.fix and old:
+            remove(file.url)
+            swept += 1
+        else:
+            left += _tell([f"{file.url}: a temporary file, {file.age:.0f} s old{'' if old else ', perhaps of a running job'}"]) * old
+    for url in superseded if job.fix else []:
+        remove(url)
+        swept += 1
+    return swept, left - (len(superseded) if job.fix else 0)
+
+
+def _tell(problems: Iterable[str]) -> int:
+    lines = [" ".join(line.split()) for line in problems]
+    for line in lines:
+        print(line, flush=True)
+    return len(lines)
+
+
+def _check_all(layout: Layout, found: list[Folder], cluster: ClusterConfig) -> dict[tuple[str, str], list[Checked]]:
+    """Every recorded shard, by folder in order of shard name."""
+    chunks = [(layout.root, folder.dataset, folder.encoder, tuple(shards)) for folder in found for shards in _chunks(folder.shards)]
+    results: dict[tuple[str, str], list[Checked]] = {(folder.dataset, folder.encoder): [] for folder in found}
+    if sum(len(folder.shards) for folder in found) <= IN_PROCESS:
+        for chunk in chunks:
+            results[chunk[1], chunk[2]] += check_chunk(chunk)
+        return results
+    with ray_session(cluster):
+        for chunk, made in _on_ray(chunks, cluster):
+            results[chunk[1], chunk[2]] += made
+    return {names: sorted(made, key=lambda one: one.shard) for names, made in results.items()}
+
+
+def _chunks(shards: list[str]) -> Iterator[list[str]]:
+    yield from (shards[start : start + CHUNK] for start in range(0, len(shards), CHUNK))
+
+
+def check_chunk(chunk: Chunk) -> list[Checked]:
+    root, dataset, encoder, shards = chunk
+    return [check_shard_files(Layout(root), dataset, encoder, shard) for shard in shards]
+
+
+def _on_ray(chunks: list[Chunk], cluster: ClusterConfig) -> Iterator[tuple[Chunk, list[Checked]]]:
+    """Tasks only read, so Ray may repeat those of a node that is lost."""
+    import ray
+
+    size, _ = slots(cluster)
+    task = ray.remote(num_cpus=cluster.cpus_per_actor)(check_chunk)
+    running: dict[object, Chunk] = {}
+    waiting = iter(chunks)
+    while True:
+        while len(running) < AHEAD * size and (chunk := next(waiting, None)) is not None:
+            running[task.remote(chunk)] = chunk
+        if not running:
+            return
+        (ready,), _ = ray.wait(list(running), num_returns=1)
+        yield running.pop(ready), ray.get(ready)
+
+
+main = command("verify", VerifyJob, run, flags=("fix",))
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,12 +18,15 @@ ABOUT = 1.25  # two gaps or ranks within this ratio are about equal
 HALF = 0.5  # a change that leaves at most this much of the gap has closed most of it
 SEPARATES = 0.95  # accuracy from which modalities count as separated
 MIXED = 0.6  # accuracy up to which they count as mixed; 0.5 is chance
+APART, INTERWOVEN = 0.05, 0.25  # share of the other modality among nearest neighbours: up to the first, from the second
 LEAST_DIFFERENCE = 0.01  # top-1 fractions nearer than this are about equal, whatever the sample
 
 RULES = (
     f"Two gaps, or two effective ranks, are “about equal” within a factor of {ABOUT}.",
     "Two gaps are also “about equal” when both are below twice what N pairs without any gap show by chance, √((2 − 2 · pair cosine) / N).",
     f"Modalities count as separated from an accuracy of {percent(SEPARATES)} on and as mixed up to {percent(MIXED)}; chance is 50%.",
+    f"On a layout modalities keep apart where at most {percent(APART)} of nearest neighbours are of the other, chance being half.",
+    f"They are interwoven from {percent(INTERWOVEN)} on.",
     f"Two top-1 accuracies are “about equal” within two standard errors, and always within {percent(LEAST_DIFFERENCE)}.",
     "Cosine distributions are compared by d′: the distance of their means in units of their pooled standard deviation.",
     "A spectrum collapses where a singular value first falls below a threshold (10⁻³ unless configured) times the largest.",
@@ -86,6 +89,12 @@ def gap_ratio(before: Cell, after: Cell) -> float:
 def shared_part(cell: Cell) -> float:
     """Fraction of the mean squared distance of partners that the gap makes up: every pair's part in common."""
     return gap_of(cell) ** 2 / max(2 - 2 * known(cell, "cosine", "pair", "mean"), 1e-12)
+
+
+def other_share(cell: Cell, space: str) -> float | None:
+    """Share of the other modality among nearest neighbours, in the `ambient` space or on the `layout`."""
+    same = value(cell, "mixing", space)
+    return value(cell, "umap", "mixing") if same is None and space == "layout" else None if same is None else 1 - same
 
 
 def d_prime(cell: Cell) -> float:

@@ -12,17 +12,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tda.report.evidence import name
 from tda.report.load import Cell, Run
-from tda.report.style import INK, MODALITIES, parameters
+from tda.report.style import INK, MODALITIES, ModelStyle, model_styles, parameters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MODULES = ("figures_nearest", "figures_points", "figures_cosine", "figures_spectra", "figures_training")
+_MODULES = (
+    "figures_nearest",
+    "figures_points",
+    "figures_cosine",
+    "figures_layout",
+    "figures_spectra",
+    "figures_collapse",
+    "figures_clusters",
+    "figures_local",
+    "figures_sweep",
+    "figures_topology",
+    "figures_training",
+)
 SECTIONS = {  # of the page, in its order
     "data": "The data",
     "gap": "The gap between modalities",
-    "settings": "Does the layout hold under other settings?",
+    "settings": "Other settings",
     "dimension": "Dimension and collapse",
     "retrieval": "Retrieval",
     "beyond": "Beyond the paper",
@@ -59,12 +72,15 @@ class FigureSpec:
     size: tuple[float, float] = (3.6, 2.9)  # inches of one panel
     keys: tuple[str, ...] = ()  # of: modality, model
     modalities: tuple[str, str] = ("image", "text")  # what `title` and `reading` call {first} and {second}
+    models: tuple[tuple[str, ModelStyle], ...] = ()  # name and style of each, for the legend of a sheet
 
     def told(self, run: Run) -> "FigureSpec":
         """As it is told of a run's own modalities."""
         first, second = run.modalities
-        words = {name: getattr(self, name).format(first=first, second=second) for name in ("title", "reading")}
-        return replace(self, modalities=run.modalities, **words)
+        words = {field: getattr(self, field).format(first=first, second=second) for field in ("title", "reading")}
+        styles = model_styles(run.encoders, run.config)
+        models = tuple((name(encoder, run.config), style) for encoder, style in styles.items())
+        return replace(self, modalities=run.modalities, models=models, **words)
 
     def has_data(self, run: Run, cell: Cell) -> bool:
         if self.needs == "curve":
@@ -99,7 +115,7 @@ def _complaint(spec: FigureSpec, run: Run, cell: Cell) -> str:
 
 def registry() -> list[FigureSpec]:
     """Every figure, in the order of the page: by section, then by name."""
-    modules = [importlib.import_module(f"tda.report.{name}") for name in _MODULES]
+    modules = [importlib.import_module(f"tda.report.{module}") for module in _MODULES]
     specs: list[FigureSpec] = [spec for module in modules for spec in module.FIGURES]
     return sorted(specs, key=lambda spec: (list(SECTIONS).index(spec.section), spec.name))
 
@@ -146,21 +162,21 @@ def sheet(panels: Sequence[Panel], spec: FigureSpec) -> dict[str, bytes]:
             for axes, panel in zip(axes_row, row, strict=False):
                 panel.draw(axes)
                 axes.set_title("\n".join(filter(None, [panel.row, panel.title])), loc="left", fontweight="bold")
-        if "modality" in spec.keys:
-            figure.legend(handles=_modality_handles(spec.modalities), loc="outside upper left", ncols=len(MODALITIES), frameon=False)
+        if handles := _handles(spec):
+            figure.legend(handles=handles, loc="outside upper left", ncols=2 * columns, frameon=False, handlelength=2.4)
         svg = _svg(figure)
         figure.set_layout_engine("none")  # the layout stands: no need to find it again
         return {"svg": svg, "png": _png(figure)}
 
 
-def _modality_handles(labels: tuple[str, str]) -> list[Any]:
+def _handles(spec: FigureSpec) -> list[Any]:
+    """What the legend of a sheet shows: the keys of the figure."""
     from matplotlib.lines import Line2D
 
-    line: dict[str, Any] = {"linestyle": "none", "markersize": 5}
-    return [
-        Line2D([], [], marker=style.marker, color=style.color, label=name, **line)
-        for name, style in zip(labels, MODALITIES.values(), strict=True)
-    ]
+    modalities: list[Any] = list(zip(spec.modalities, MODALITIES.values(), strict=True)) if "modality" in spec.keys else []
+    models = spec.models if "model" in spec.keys else ()
+    marks = [Line2D([], [], marker=one.marker, color=one.color, label=label, linestyle="none", markersize=5) for label, one in modalities]
+    return marks + [Line2D([], [], color=one.color, linestyle=one.line, label=label) for label, one in models]
 
 
 def _rows(panels: Sequence[Panel]) -> list[list[Panel]]:

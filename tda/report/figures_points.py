@@ -14,6 +14,7 @@ from tda.report import findings
 from tda.report.evidence import name
 from tda.report.figures import FigureSpec, Panel
 from tda.report.load import Cell, Run
+from tda.report.published import TWO_COMPONENTS
 from tda.report.style import INK, MODALITIES, MUTED
 from tda.report.words import percent
 
@@ -106,7 +107,8 @@ FIGURES = (
         name="fig02",
         label="Fig. 2",
         title="Two principal components, by modality",
-        reading=f"{_PLANE} “split” is the accuracy of a line drawn through this plane to part the modalities (50% is chance).",
+        reading=f"{_PLANE} “split” is the accuracy of a line drawn through this plane to part the modalities (50% is chance); the "
+        f"paper has CLIP at {percent(TWO_COMPONENTS['CLIP'])}.",
         panels=_by_dataset,
         sentence=lambda run: findings.two_components(run.cells, run.config),
         cells=_all_cells,

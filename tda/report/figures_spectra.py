@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FAR = 1e3  # a floor this much below every value is not drawn
 
 
-def _spectrum(cell: Cell, modality: str) -> tuple[npt.NDArray[Any], float]:
+def spectrum_of(cell: Cell, modality: str) -> tuple[npt.NDArray[Any], float]:
     """The singular values in descending order, and the floor under which noise decides."""
     columns = cell.parquet["spectra"]
     of_modality = columns["modality"] == modality
@@ -33,18 +33,23 @@ def _spectrum(cell: Cell, modality: str) -> tuple[npt.NDArray[Any], float]:
     return values, float(floor[0]) if len(floor) and np.isfinite(floor[0]) else 0.0
 
 
+def global_spectrum(cell: Cell, modality: str) -> tuple[npt.NDArray[Any], float] | None:
+    """The spectrum of all rows of a cell, where it was measured."""
+    return spectrum_of(cell, modality) if _has(cell, modality) else None
+
+
 def _draw(axes: "Axes", cells: Sequence[Cell], modality: str, styles: dict[str, ModelStyle], labels: Sequence[str]) -> None:
-    spectra = [_spectrum(cell, modality) for cell in cells]
+    spectra = [spectrum_of(cell, modality) for cell in cells]
     lowest, highest = _limits(spectra)
     axes.set(yscale="log", ylim=(lowest / 1.5, highest * 1.6), xlabel="index", ylabel="singular value")
     axes.set_xlim(0, max(len(values) for values, _ in spectra) + 1)
-    axes.yaxis.set_major_formatter(_powers())
+    axes.yaxis.set_major_formatter(powers())
     axes.minorticks_off()
     for cell, (values, floor) in zip(cells, spectra, strict=True):
         shown = np.maximum(values, lowest)
         _curve(axes, shown, values >= floor, styles[cell.encoder])
         _collapse(axes, cell, modality, shown, styles[cell.encoder])
-    _floor(axes, [floor for _, floor in spectra if floor > 0])
+    draw_floor(axes, [floor for _, floor in spectra if floor > 0])
     _name_the_lines(axes, spectra, [styles[cell.encoder] for cell in cells], labels)
 
 
@@ -73,13 +78,13 @@ def _collapse(axes: "Axes", cell: Cell, modality: str, shown: npt.NDArray[Any], 
         axes.plot(index + 1, shown[int(index)], marker="v", markersize=6, color=style.color, linestyle="none", zorder=3)
 
 
-def _floor(axes: "Axes", floors: Sequence[float]) -> None:
-    """A grey band up to the floor, or a word where it lies below the frame."""
+def draw_floor(axes: "Axes", floors: Sequence[float], below: str = "noise floor {}, under the frame") -> None:
+    """Draw a grey band up to the floor, or a word where it lies below the frame."""
     bottom = axes.get_ylim()[0]
     if not floors:
         return
     if max(floors) < bottom:
-        text = f"noise floor {power(round(np.log10(max(floors))))}, under the frame"
+        text = below.format(power(round(np.log10(max(floors)))))
         axes.text(0.985, 0.985, text, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=INK)
         return
     axes.axhspan(bottom, max(floors), color=MUTED, alpha=0.14, linewidth=0, zorder=0)
@@ -103,7 +108,8 @@ def _name_the_lines(axes: "Axes", spectra: Sequence[Any], styles: Sequence[Model
         axes.text(1.15, place, label, transform=axes.transAxes, va="center", fontsize=8, color=INK)
 
 
-def _powers() -> Any:
+def powers() -> Any:
+    """A formatter of decades."""
     from matplotlib.ticker import FuncFormatter
 
     return FuncFormatter(lambda value, _: power(round(np.log10(value))) if value > 0 else "0")

@@ -37,18 +37,6 @@ ARMS = ("InfoNCE", "InfoNCE + Hopfield", "InfoLOOB", "InfoLOOB + Hopfield")
 PAIR, RANDOM = ("cosine", "pair", "mean"), ("cosine", "random", "mean")
 
 
-def headlines(cells: Sequence[Cell], config: ReportConfig) -> dict[str, list[str]]:
-    """The findings at the top of the page, by subject."""
-    told = {
-        "Modality gap": gap(cells, config),
-        "What closes it": ablation(cells, config),
-        "Separability": separability(cells, config),
-        "Retrieval": prediction_one(cells, config) or retrieval(cells, config),
-        "Dimension": spectrum(cells, config, "both"),
-    }
-    return {subject: sentences for subject, sentences in told.items() if sentences}
-
-
 def gap(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     """Which models have the smaller gap."""
 

@@ -8,13 +8,14 @@ from importlib import metadata, resources
 from typing import Any
 
 from tda.config import ReportConfig
-from tda.report import findings
 from tda.report.contact import Sheet, build_sheets
 from tda.report.evidence import RULES, name, value
 from tda.report.figures import SECTIONS, SHEET_COLUMNS, FigureSpec, panel_svg, registry, sheet
+from tda.report.headlines import headlines
 from tda.report.load import Run, load_run
 from tda.report.style import INK, MODALITIES, model_styles
-from tda.report.tables import Table, tables
+from tda.report.table import Table
+from tda.report.tables import tables
 from tda.report.words import listing, visible
 from tda.store.files import exists, filesystem, join, publish_bytes, publish_json, read_json
 from tda.store.layout import Layout
@@ -163,7 +164,7 @@ def render(run: Run, figures: list[Figure], made: list[Table], digest: str, shee
         digest=digest,
         sheets=sheets,
         css=Markup(resources.files("tda.report").joinpath("page.css").read_text()),  # noqa: S704 our own file
-        headlines=findings.headlines(run.cells, run.config),
+        headlines=headlines(run),
         rules=RULES,
         modalities=dict(zip(run.modalities, MODALITIES.values(), strict=True)),
         kinds=listing("-".join(kind) for kind in run.kinds),

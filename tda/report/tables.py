@@ -1,103 +1,23 @@
-"""The tables of the report: for the page, and as CSV with every digit."""
+"""The tables of the report: the paper's two and the ablation beside it, and those of `tables_shape`."""
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
-from tda.report import findings
+from tda.report import findings, findings_local
 from tda.report.evidence import GAP, gap_by_chance, name, value
 from tda.report.load import Cell, Run
 from tda.report.published import ARMS_TOP1, PAIRS, RETRIEVAL, SEPARABILITY
-from tda.report.words import fixed, percent
-
-Value = str | float | None
-NOTHING = "–"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """`group` is the heading over neighbouring columns; `show` writes a number."""
-
-    label: str
-    show: Callable[[float], str] = fixed
-    group: str = ""
-    paged: bool = True  # False: in the CSV alone
-    numeric: bool = True
-
-    @property
-    def of_paper(self) -> bool:
-        return self.group.startswith(("Paper", "Published"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """`outer` columns at the left name a block of rows, the next names a row. None: not measured, or not in the paper."""
-
-    name: str
-    label: str
-    title: str
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[Value]]
-    sentences: Sequence[str]
-    section: str  # of figures.SECTIONS
-    note: str = ""
-    outer: int = 1
-
-    @property
-    def _places(self) -> list[int]:
-        """Columns of the page: not a block's names, which stand over it, nor what the paper has nothing for."""
-        known = [any(row[place] is not None for row in self.rows) for place in range(len(self.columns))]
-        paged = [column.paged and (known[place] or not column.of_paper) for place, column in enumerate(self.columns)]
-        return [place for place in range(self.outer, len(self.columns)) if paged[place]]
-
-    @property
-    def paged(self) -> list[Column]:
-        return [self.columns[place] for place in self._places]
-
-    @property
-    def groups(self) -> list[tuple[str, int]]:
-        """Headings over the page's columns, each with the number of columns it spans."""
-        spans: list[tuple[str, int]] = []
-        for column in self.paged:
-            if spans and spans[-1][0] == column.group:
-                spans[-1] = (column.group, spans[-1][1] + 1)
-            else:
-                spans.append((column.group, 1))
-        return spans
-
-    @property
-    def blocks(self) -> dict[str, list[list[str]]]:
-        """The page's rows as text, under the names of their block."""
-        blocks: dict[str, list[list[str]]] = {}
-        for row in self.rows:
-            text = [_shown(self.columns[place], row[place]) for place in self._places]
-            blocks.setdefault(", ".join(str(part) for part in row[: self.outer]), []).append(text)
-        return blocks
-
-    def csv(self) -> bytes:
-        """One header line, then numbers with all their digits, fractions not percentages; an empty cell is unknown."""
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow([": ".join(filter(None, (column.group, column.label))) for column in self.columns])
-        writer.writerows([["" if cell is None else cell for cell in row] for row in self.rows])
-        return buffer.getvalue().encode()
-
-
-def _shown(column: Column, cell: Value) -> str:
-    return NOTHING if cell is None else cell if isinstance(cell, str) else column.show(cell)
+from tda.report.table import Column, Table, Value, count, tenth
+from tda.report.tables_compared import compared, local, topology
+from tda.report.tables_nearest import shift_table
+from tda.report.tables_shape import dimension, layouts, sweeps
+from tda.report.words import percent
 
 
 def tables(run: Run) -> list[Table]:
     """Every table for which something was measured."""
-    from tda.report.tables_nearest import shift_table
-
-    made = [shift_table(run), _separability(run), _retrieval(run), _ablation(run)]
+    made = [shift_table(run), _separability(run), _ablation(run), layouts(run), sweeps(run), dimension(run)]
+    made += [_retrieval(run), local(run), compared(run), topology(run)]
     return [table for table in made if table.rows]
-
-
-def _count(number: float) -> str:
-    return f"{number:,.0f}"
 
 
 def _published(
@@ -155,7 +75,7 @@ def _retrieval(run: Run) -> Table:
         Column(label="Top-5", show=percent, group="This run"),
         Column(label="Top-1", show=percent, group="This run"),
         Column(label="Median rank", show=_rank, group="This run"),
-        Column(label="Candidates", show=_count, group="This run"),
+        Column(label="Candidates", show=count, group="This run"),
         Column(label="Top-5", show=percent, group="Paper"),
         Column(label="Top-1", show=percent, group="Paper"),
     ]
@@ -179,7 +99,7 @@ def _retrieval(run: Run) -> Table:
         title="Cross-modal retrieval",
         columns=columns,
         rows=rows,
-        sentences=[*findings.retrieval(run.cells, run.config), *findings.prediction_one(run.cells, run.config)],
+        sentences=[*findings.retrieval(run.cells, run.config), *findings_local.prediction_one(run)],
         note=f"The true partner's rank by cosine among all candidates; ties count against it. The paper ranked among {PAIRS:,}; more "
         "candidates make it harder. Its figures are as printed; the results published with its code differ on LAION by up to "
         "half a point.",
@@ -198,9 +118,9 @@ def _ablation(run: Run) -> Table:
         Column(label="Relative", group="Gap"): lambda cell: value(cell, "gap", "relative"),
         Column(label="Pairs", group="Mean cosine"): lambda cell: value(cell, "cosine", "pair", "mean"),
         Column(label="Random", group="Mean cosine"): lambda cell: value(cell, "cosine", "random", "mean"),
-        Column(label="Image", show=_rank_1, group="Effective rank"): lambda cell: value(cell, "spectrum", "image", "effective_rank"),
-        Column(label="Text", show=_rank_1, group="Effective rank"): lambda cell: value(cell, "spectrum", "text", "effective_rank"),
-        Column(label="Both", show=_rank_1, group="Effective rank"): lambda cell: value(cell, "spectrum", "both", "effective_rank"),
+        Column(label="Image", show=tenth, group="Effective rank"): lambda cell: value(cell, "spectrum", "image", "effective_rank"),
+        Column(label="Text", show=tenth, group="Effective rank"): lambda cell: value(cell, "spectrum", "text", "effective_rank"),
+        Column(label="Both", show=tenth, group="Effective rank"): lambda cell: value(cell, "spectrum", "both", "effective_rank"),
         Column(label="Img→txt", show=percent, group="Top-1"): lambda cell: value(cell, "retrieval", "image_to_text", "top1"),
         Column(label="Txt→img", show=percent, group="Top-1"): lambda cell: value(cell, "retrieval", "text_to_image", "top1"),
     }
@@ -229,7 +149,3 @@ def _ablation(run: Run) -> Table:
         "relative gap divides it by the root mean square distance of a row from its own mean. The last columns, top-1, are not printed in "
         f"the paper: its authors published them with their code, for ResNet-50 models and {PAIRS:,} pairs of COCO.",
     )
-
-
-def _rank_1(rank: float) -> str:
-    return f"{rank:.1f}"

@@ -6,7 +6,7 @@ from tda.geometry.shift import Shift
 from tda.report.evidence import name
 from tda.report.findings_nearest import compared, references, shifts
 from tda.report.load import Run
-from tda.report.tables import Column, Table, Value
+from tda.report.table import Column, Table, Value
 from tda.store.parquet import VECTORS
 
 

@@ -21,6 +21,16 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f}%"
 
 
+def signed(value: float) -> str:
+    """A correlation or a difference, two decimals and its sign."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def typeset(sentence: str) -> str:
+    """Return a sentence with minus signs before its negative numbers, and percentages as everywhere here."""
+    return re.sub(r"(?<![\w])-(?=[\d.])", "−", sentence).replace(" %", "%")
+
+
 def power(exponent: int) -> str:
     """Return 10 to `exponent` in Unicode, as figures and text both show it."""
     return "10" + str(exponent).translate(_SUPERSCRIPTS)

@@ -3,15 +3,14 @@
 N pairs, D dimensions. Vectors are drawn around two centres `gap` apart; metrics that a test names replace what was planted.
 """
 
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+from planted_files import write
+from planted_shape import plant_comparisons, plant_shape, plant_sweep
 
 from tda.config import ReportConfig
 from tda.store.layout import Layout
@@ -22,11 +21,12 @@ from tda.store.webdata import Source
 
 N, D = 400, 64
 
-ARMS = {  # encoder -> gap, top-1, accuracy on two components, first collapsed dimension of its spectra
-    "toy_infonce": {"gap": 0.187, "top1": 0.72, "pca2": 0.91, "heldout": 0.97, "collapse": 64, "decay": 0.03},
-    "toy_infonce_hopfield": {"gap": 0.198, "top1": 0.61, "pca2": 0.96, "heldout": 0.98, "collapse": 64, "decay": 0.045},
-    "toy_infoloob": {"gap": 0.025, "top1": 0.80, "pca2": 0.55, "heldout": 0.58, "collapse": 50, "decay": 0.06},
-    "toy_cloob": {"gap": 0.027, "top1": 0.76, "pca2": 0.53, "heldout": 0.53, "collapse": 40, "decay": 0.08},
+# Of each encoder: gap, share of the layout that modalities have in common, top-1, accuracies, first collapsed dimension of its spectra.
+ARMS = {
+    "toy_infonce": {"gap": 0.187, "mix": 0.0, "top1": 0.72, "pca2": 0.91, "heldout": 0.97, "collapse": 64, "decay": 0.03},
+    "toy_infonce_hopfield": {"gap": 0.198, "mix": 0.0, "top1": 0.61, "pca2": 0.96, "heldout": 0.98, "collapse": 64, "decay": 0.045},
+    "toy_infoloob": {"gap": 0.025, "mix": 0.8, "top1": 0.80, "pca2": 0.55, "heldout": 0.58, "collapse": 50, "decay": 0.06},
+    "toy_cloob": {"gap": 0.027, "mix": 1.0, "top1": 0.76, "pca2": 0.53, "heldout": 0.53, "collapse": 40, "decay": 0.08},
 }
 CONFIG = ReportConfig(
     models={"toy_infonce": "CLIP", "toy_cloob": "CLOOB"},
@@ -47,10 +47,13 @@ CAPTIONS = {  # row -> what a stranger wrote
 
 
 def plant(root: Path | str, datasets: tuple[str, ...] = ("toy_heldout", "toy_shifted"), encoders: tuple[str, ...] = tuple(ARMS)) -> str:
-    """Write a whole root: analysis, captions and training curves of every (data set, encoder)."""
+    """Write a whole root: analysis, captions and training curves of every (data set, encoder), and the data sets' comparisons."""
+    for place, dataset in enumerate(datasets):
+        others = [other for other in datasets if other != dataset]
+        cells = {encoder: plant_cell(root, dataset, encoder, others=others, seed=place) for encoder in encoders}
+        if len(encoders) > 1:
+            plant_comparisons(Path(root) / "analysis" / dataset, dataset, cells, CONFIG.models)
     for encoder in encoders:
-        for place, dataset in enumerate(datasets):
-            plant_cell(root, dataset, encoder, others=[other for other in datasets if other != dataset], seed=place)
         plant_curve(root, encoder)
     return str(root)
 
@@ -63,21 +66,25 @@ def plant_cell(
     metrics: Mapping[str, Any] | None = None,
     others: list[str] | None = None,
     seed: int = 0,
-) -> None:
-    """Write metrics.json, the Parquet files and the embeddings of one cell; `metrics` replaces whole parts."""
+) -> dict[str, Any]:
+    """Write metrics.json, the Parquet files and the embeddings of one cell; `metrics` replaces whole parts. Returns the metrics."""
     arm = ARMS[encoder]
     rng = np.random.default_rng([seed, *encoder.encode()])
     layout = Layout(str(root))
     spectra = {modality: spectrum(arm, height) for modality, height in (("image", 1.0), ("text", 0.6), ("both", 0.9))}
-    planted = {**planted_metrics(dataset, encoder, arm, spectra, others or []), **(metrics or {})}
     folder = Path(layout.analysis_dir(dataset, encoder))
     folder.mkdir(parents=True, exist_ok=True)
+    mix = arm["mix"]
+    planted = planted_metrics(dataset, encoder, arm, spectra, others or []) | plant_shape(folder, mix, rng) | dict(metrics or {})
+    if encoder in CONFIG.models:
+        plant_sweep(folder, mix, rng)
     (folder / "metrics.json").write_text(json.dumps(planted))
     write(folder / "spectra.parquet", _spectra(spectra))
     write(folder / "cosine.parquet", _cosine(arm, rng))
     write(folder / "ranks.parquet", _ranks(arm, rng))
     write(folder / "pca.parquet", _pca(arm, rng))
     plant_captions(layout, dataset, encoder, rng)
+    return planted
 
 
 def strip(root: Path | str, *keep: str) -> None:
@@ -120,12 +127,6 @@ def plant_captions(layout: Layout, dataset: str, encoder: str, rng: np.random.Ge
     publish_shard(
         layout, dataset, encoder, "00000", rows=rows, drops=[], identity=identity, source=Source(path="00000.tar", size=1, etag="1")
     )
-
-
-def write(path: Path, columns: Mapping[str, Any]) -> None:
-    buffer = io.BytesIO()
-    pq.write_table(pa.table(dict(columns)), buffer)
-    path.write_bytes(buffer.getvalue())
 
 
 def planted_metrics(dataset: str, encoder: str, arm: Mapping[str, float], spectra: dict[str, Any], others: list[str]) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from planted_files import write
 from planted_nearest import plant_nearest
-from planted_report import ARMS, CONFIG, plant, plant_cell, write
+from planted_report import ARMS, CONFIG, plant, plant_cell
 
 from tda.config import ReportConfig
-from tda.report.figures import DPI, FigureSpec, inline, panel_svg, registry, sheet
+from tda.report.figures import DPI, SECTIONS, FigureSpec, inline, panel_svg, registry, sheet
 from tda.report.load import Run, load_run
 
 SPECS = {spec.name: spec for spec in registry()}
@@ -28,7 +29,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_the_registry_holds_the_figures_in_order() -> None:
-    assert list(SPECS) == ["fig01", "fig02", "fig03", "fig06", "fig08", "fig10", "fig11", "fig12", "training"]
+    names = {
+        "data": "01",
+        "gap": "02 03 04 05 06 07 08",
+        "settings": "16 17",
+        "dimension": "09 10 11 12 13 14 14_both",
+        "retrieval": "15 15_by_rank 15_correlations",
+    }
+    numbered = [f"fig{number}" for numbers in names.values() for number in numbers.split()]
+    assert [name for name in SPECS if name.startswith("fig")] == numbered
+    assert list(SPECS)[-2:] == ["homology", "training"]
+    assert all(spec.section in SECTIONS for spec in SPECS.values())
 
 
 @pytest.mark.parametrize(
@@ -38,7 +49,17 @@ def test_the_registry_holds_the_figures_in_order() -> None:
         ("fig03", ["toy_heldout", "toy_shifted"]),
         ("fig06", [f"{d}\n{e}" for d in ("toy_heldout", "toy_shifted") for e in ("toy_infonce (CLIP)", "toy_cloob (CLOOB)")]),
         ("fig08", [f"{d}\n{e}" for d in ("toy_heldout", "toy_shifted") for e in ("toy_infonce_hopfield", "toy_infoloob")]),
+        ("fig04", ["toy_infonce (CLIP)", "toy_cloob (CLOOB)"]),
+        ("fig05", ["toy_infonce (CLIP)", "toy_cloob (CLOOB)"]),
+        ("fig07", ["toy_infonce (CLIP)", "toy_infonce_hopfield", "toy_infoloob", "toy_cloob (CLOOB)"] * 2),
+        ("fig09", ["Complete collapse", "Dimensional collapse", "Spectra: drawn cases, this run", "Where each lies"]),
         ("fig12", ["toy_heldout", "toy_shifted"]),
+        ("fig14_both", ["toy_infonce (CLIP)", "toy_infonce_hopfield", "toy_infoloob", "toy_cloob (CLOOB)"] * 2),
+        ("fig15", ["toy_infonce (CLIP)", "toy_infonce_hopfield", "toy_infoloob", "toy_cloob (CLOOB)"] * 2),
+        ("fig15_correlations", ["Area under the curve", "Effective rank"] * 2),
+        ("fig16", ["toy_heldout, toy_infonce (CLIP)", "toy_shifted, toy_infonce (CLIP)"]),
+        ("fig17", ["toy_heldout, toy_cloob (CLOOB)", "toy_shifted, toy_cloob (CLOOB)"]),
+        ("homology", ["image", "text", "together"] * 4),
         ("training", ["toy_infonce (CLIP)", "toy_infonce_hopfield", "toy_infoloob", "toy_cloob (CLOOB)", "Learning rate"]),
     ],
 )
@@ -76,7 +97,15 @@ def test_names_are_never_mathematics_or_markup(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "figures"), [("pca", ["fig02", "fig06"]), ("cosine", ["fig03"]), ("spectra", ["fig10", "fig11", "fig12"])]
+    ("file", "figures"),
+    [
+        ("pca", ["fig02", "fig06"]),
+        ("cosine", ["fig03"]),
+        ("spectra", ["fig10", "fig11", "fig12"]),
+        ("layout", ["fig04", "fig07"]),
+        ("cluster_spectra", ["fig13", "fig14", "fig14_both"]),
+        ("betti", ["homology"]),
+    ],
 )
 def test_a_missing_file_is_named_with_the_command_that_makes_it(tmp_path: Path, file: str, figures: list[str]) -> None:
     root = plant(tmp_path / "my root", ("d",), ("toy_infonce", "toy_cloob"))
@@ -87,6 +116,19 @@ def test_a_missing_file_is_named_with_the_command_that_makes_it(tmp_path: Path, 
         assert line.startswith(f"d, toy_cloob: {file}.parquet is missing; ")
         assert f"python -m jobs.analyze dataset.name=d encoder.name=toy_cloob 'root={root}'" in line
         assert SPECS[name].panels(run)
+
+
+def test_a_missing_sweep_or_part_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    root = plant(tmp_path, ("d",), ("toy_infonce", "toy_cloob"))
+    (tmp_path / "analysis" / "d" / "toy_cloob" / "sweep.parquet").unlink()
+    plant_cell(tmp_path, "d", "toy_infonce", metrics={"per_cluster": [], "spectrum": {}})
+    run = load_run(root, CONFIG)
+    (line,) = SPECS["fig17"].missing(run)
+    grid = "-m analysis.umap.n_neighbors=5,15,50,100 analysis.umap.min_dist=0,0.1,0.4,0.8"
+    command = f"python -m jobs.analyze dataset.name=d encoder.name=toy_cloob root={root} {grid}"
+    assert line == f"d, toy_cloob: sweep.parquet is missing; {command} makes it"
+    assert SPECS["fig15"].missing(run)[0].startswith("d, toy_infonce: per_cluster in metrics.json is missing; python -m jobs.analyze ")
+    assert SPECS["fig09"].missing(run)[0].startswith("d, toy_infonce: spectrum in metrics.json is missing; ")
 
 
 def test_arms_and_curves_that_are_not_there_are_told(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from planted_report import ARMS, CONFIG, D, N, planted_metrics, spectrum
 
 from tda.report import findings
 from tda.report.evidence import gap_by_chance
-from tda.report.load import Cell
+from tda.report.headlines import headlines
+from tda.report.load import Cell, Run
 
 
 def _cells(dataset: str = "toy_heldout", **changes: dict[str, Any]) -> list[Cell]:
@@ -144,7 +145,7 @@ def test_too_few_rows_are_told() -> None:
 
 def test_what_was_not_measured_is_not_spoken_of() -> None:
     bare = [Cell(dataset="d", encoder=encoder, metrics={"schema": 1}) for encoder in ARMS]
-    assert findings.headlines(bare, CONFIG) == {}
+    assert headlines(Run(root="", config=CONFIG, cells=tuple(bare))) == {}
     assert findings.cosine(bare, CONFIG) == findings.joined_pairs(bare, CONFIG) == findings.two_components(bare, CONFIG) == []
 
 

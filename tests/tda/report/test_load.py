@@ -18,7 +18,9 @@ def test_everything_is_read_in_the_papers_order(tmp_path: Path) -> None:
     assert run.datasets == ["toy_heldout", "toy_shifted"]
     assert run.encoders == ["toy_infonce", "toy_infonce_hopfield", "toy_infoloob", "toy_cloob"] == list(run.curves)
     cell = run.cells[0]
-    assert set(cell.parquet) == {"spectra", "cosine", "ranks", "pca"}
+    assert set(cell.parquet) == {"spectra", "cosine", "ranks", "pca", "layout", "clusters", "cluster_spectra", "betti", "sweep"}
+    assert len(cell.sweep["cells"]) == 9
+    assert set(run.comparisons) == {"toy_heldout", "toy_shifted"}
     assert len(cell.parquet["spectra"]["singular_value"]) == 3 * D
     assert len(cell.parquet["pca"]["row"]) == N
 
@@ -91,6 +93,17 @@ def test_a_table_may_carry_the_hash_of_its_part(tmp_path: Path) -> None:
     file = tmp_path / "analysis" / "d" / "toy_cloob" / "pca.parquet"
     pq.write_table(pq.read_table(file).replace_schema_metadata({b"lacuna": json.dumps({"config_hash": "ef" * 32}).encode()}), file)
     assert "pca" in load_run(str(tmp_path), CONFIG).cells[0].parquet
+
+
+def test_a_sweep_is_vouched_for_by_its_own_json(tmp_path: Path) -> None:
+    plant_cell(tmp_path, "d", "toy_cloob")
+    folder = tmp_path / "analysis" / "d" / "toy_cloob"
+    sweep = json.loads((folder / "sweep.json").read_text())
+    table = pq.read_table(folder / "sweep.parquet").replace_schema_metadata({b"lacuna": json.dumps({"config_hash": "ef" * 32}).encode()})
+    pq.write_table(table, folder / "sweep.parquet")
+    for config_hash, counts in (("ef" * 32, True), ("cd" * 32, False)):
+        (folder / "sweep.json").write_text(json.dumps({**sweep, "config_hash": config_hash}))
+        assert ("sweep" in load_run(str(tmp_path), CONFIG).cells[0].parquet) is counts
 
 
 def test_the_digest_follows_every_input(tmp_path: Path) -> None:

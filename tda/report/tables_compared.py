@@ -1,0 +1,163 @@
+"""Tables of models side by side: local dimension against retrieval, the distance between spaces, topology."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tda.report import findings_local, findings_topology
+from tda.report.evidence import name, value
+from tda.report.load import Cell, Run
+from tda.report.table import Column, Table, Value, count
+from tda.report.words import fixed, signed
+
+BOTH_WAYS = ("pearson", "spearman", "partial_spearman_given_size")
+MEASURES = {
+    "linear_cka_debiased": "CKA, unbiased",
+    "linear_cka": "CKA",
+    "mutual_knn": "Shared neighbours",
+    "cross_barcode": "Cross-barcode",
+}
+_ROWS = ("both", "image", "text")
+
+
+def _interval(found: Any, show: Callable[[float], str]) -> str | None:
+    """An interval as the page writes it."""
+    return f"{show(found[0])} to {show(found[1])}" if found and None not in found else None
+
+
+def local(run: Run) -> Table:
+    """Correlation over clusters of local dimension and retrieval."""
+    directions = _directions(run)
+    kinds = [(label, dimension, key) for label, dimension in (("AUC", "auc"), ("Rank", "effective_rank")) for key in directions]
+    columns = [
+        Column(label="Data set"),
+        Column(label="Model", numeric=False),
+        Column(label="Clusters", show=count),
+        *(
+            Column(label=label, show=signed, group="AUC, both ways", paged=label != "Pearson")
+            for label in ("Pearson", "Spearman", "Given size")
+        ),
+        Column(label="95% interval", group="AUC, both ways", filed=False),
+        *(Column(label=label, group="95% interval", paged=False) for label in ("from", "to")),
+        *(Column(label=directions[key], show=signed, group=f"{label}, given size") for label, _, key in kinds),
+    ]
+    rows = []
+    for dataset in run.datasets:
+        sources = [(name(cell.encoder, run.config), cell.metrics.get("local_dimension")) for cell in run.of(dataset)]
+        sources.append(("All models, pooled", run.comparisons.get(dataset, {}).get("pooled")))
+        rows += [[dataset, label, *_correlations(found, kinds)] for label, found in sources if found]
+    return Table(
+        name="local",
+        label="Local dimension",
+        title="Does local dimension predict retrieval?",
+        columns=columns,
+        rows=rows,
+        sentences=findings_local.prediction_two(run),
+        section="retrieval",
+        note="Over clusters: the area under a cluster's spectrum (AUC), or its effective rank, against the share of its queries whose "
+        "partner ranks first. “Given size” is Spearman's correlation with cluster size taken out; its interval is a bootstrap over "
+        "clusters. Pooled: with model as a factor.",
+    )
+
+
+def _directions(run: Run) -> dict[str, str]:
+    first, second = ("Img", "txt") if run.modalities == ("image", "text") else (run.modalities[0].capitalize(), run.modalities[1])
+    return {"image_to_text": f"{first}→{second.lower()}", "text_to_image": f"{second.capitalize()}→{first.lower()}"}
+
+
+def _correlations(found: Mapping[str, Any], kinds: Sequence[tuple[str, str, str]]) -> list[Value]:
+    interval = (found.get("ci95") or {}).get(findings_local.PARTIAL) or (None, None)
+    by = found.get("by") or {}
+    given = [(by.get(dimension) or {}).get(key) or {} for _, dimension, key in kinds]
+    shown = _interval(interval, signed)
+    both_ways = [found.get(kind) for kind in BOTH_WAYS]
+    return [found.get("n_clusters"), *both_ways, shown, *interval, *(one.get(findings_local.PARTIAL) for one in given)]
+
+
+def compared(run: Run) -> Table:
+    """How different the models' spaces of the same pairs are."""
+    columns = [Column(label="Data set"), Column(label="Rows"), Column(label="Models", numeric=False)]
+    for key, label in MEASURES.items():
+        paged = key != "linear_cka"  # its unbiased form says it better
+        columns += [
+            Column(label="Value", show=_hundredth, group=label, paged=paged),
+            Column(label="95% interval", group=label, paged=paged, filed=False),
+            *(Column(label=end, group=f"{label}, 95% interval", paged=False) for end in ("from", "to")),
+            Column(label="Shuffled", show=_hundredth, group=label, paged=paged),
+        ]
+    rows: list[list[Value]] = []
+    for dataset in run.datasets:
+        names = dict(zip(("image", "text"), run.of(dataset)[0].modalities, strict=True))
+        entries = run.comparisons.get(dataset, {}).get("comparisons", [])
+        for one in sorted(entries, key=lambda one: list(_ROWS).index(one.get("modality", "both"))):
+            pair = f"{name(one['a'], run.config)} – {name(one['b'], run.config)}"
+            measured = [cell for key in MEASURES for cell in _measured(one, key)]
+            rows.append([dataset, names.get(one.get("modality"), "both"), pair, *measured])
+    return Table(
+        name="compared",
+        label="Models compared",
+        title="How different are the models' spaces of the same pairs?",
+        columns=columns,
+        rows=rows,
+        sentences=findings_topology.differences(run),
+        section="beyond",
+        note="Unbiased CKA and the share of nearest neighbours in common are 1 for the same space, the H0 cross-barcode is 0; none changes "
+        "under a rotation. “Shuffled” is the same measure with partners mixed up: what unrelated spaces would show. Plain CKA is in "
+        "the CSV.",
+        outer=2,
+    )
+
+
+def _measured(one: Mapping[str, Any], key: str) -> list[Value]:
+    found = findings_topology.measure(one, key) or {}
+    interval = found.get("ci95") or (None, None)
+    return [found.get("value"), _interval(interval, _hundredth), *interval, found.get("chance")]
+
+
+def _hundredth(number: float) -> str:
+    return f"{number:.2f}".replace("-", "−")
+
+
+def topology(run: Run) -> Table:
+    """Persistent homology in numbers."""
+    degrees = {"h0": "Components (H0)", "h1": "Loops (H1)"}
+    columns = [Column(label="Data set"), Column(label="Rows"), Column(label="Model", numeric=False)]
+    for label in degrees.values():
+        columns += [
+            Column(label="Lifetimes, sum", group=label),
+            Column(label="over seeds", group=label, filed=False),
+            Column(label="Longest", group=label),
+            *(Column(label=kind, group=f"{label}, sum over seeds", paged=False) for kind in ("mean", "standard deviation")),
+        ]
+    columns += [Column(label="Landmarks", show=count)]
+    rows: list[list[Value]] = [
+        [
+            cell.dataset,
+            dict(zip(("image", "text"), cell.modalities, strict=True)).get(modality, "both"),
+            name(cell.encoder, run.config),
+            *(number for degree in degrees for number in _persistent(cell, modality, degree)),
+            value(cell, "homology", modality, "landmarks"),
+        ]
+        for modality in _ROWS
+        for cell in run.cells
+        if value(cell, "homology", modality, "h0", "total_persistence") is not None
+    ]
+    rows.sort(key=lambda row: run.datasets.index(str(row[0])))
+    return Table(
+        name="topology",
+        label="Topology",
+        title="Components and loops in numbers",
+        columns=columns,
+        rows=rows,
+        sentences=[],
+        section="beyond",
+        note="Lifetimes of the features of a Vietoris–Rips filtration of landmarks, in radians. “Over seeds”: mean and standard deviation "
+        "over other draws of landmarks. The longest component's lifetime is the angle at which the last two groups join.",
+        outer=2,
+    )
+
+
+def _persistent(cell: Cell, modality: str, degree: str) -> list[Value]:
+    total, longest = (value(cell, "homology", modality, degree, kind) for kind in ("total_persistence", "longest"))
+    mean, std = (value(cell, "homology", modality, "stability", degree, "total_persistence", kind) for kind in ("mean", "std"))
+    shown = f"{fixed(mean)} ± {fixed(std)}" if mean is not None and std is not None else None
+    return [total, shown, longest, mean, std]

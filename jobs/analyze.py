@@ -1,4 +1,4 @@
-"""Embeddings to geometry: `metrics.json` and the tables beside it, for one data set under one encoder.
+"""Embeddings to geometry: `metrics.json` and the tables beside it, for one data set under one encoder; `encoders=[a,b]` compares several.
 
 A part that is there already, of the same rows and settings, is not measured again. `metrics.json` is written last: it vouches for
 the tables, which carry the hash of their part.
@@ -6,13 +6,16 @@ the tables, which carry the hash of their part.
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.comparisons import compare_encoders, comparison_line
 from jobs.runtime.measure_parts import measured
 from jobs.runtime.measure_shape import Subject
 from jobs.runtime.parts import TABLES, digest, keys, part_hashes, with_needed
-from jobs.runtime.session import ray_session
+from jobs.runtime.session import ray_session, shared_ray
+from jobs.runtime.sweep import cell_line, in_sweep, sweep_cells
 from jobs.runtime.tables import SCHEMA, publish_table, read_table, table_hash
 from tda.config import PARTS, AnalyzeJob
 from tda.errors import LacunaError, UserError
@@ -22,6 +25,22 @@ from tda.store.layout import Layout
 
 
 def run(job: AnalyzeJob) -> Outcome:
+    """Analyse one encoder, or each of several and compare them, or add one cell to the sweep of a multirun over `analysis.umap`."""
+    names = job.encoders or [job.encoder.name]
+    if "" in names:
+        raise UserError("encoder.name is missing: give encoder.name=VALUE, or encoders=[a,b] to compare several")
+    jobs = [replace(job, encoder=replace(job.encoder, name=name), encoders=[]) for name in names]
+    if in_sweep():
+        return _sweep(jobs)
+    with shared_ray():
+        outcomes = [analyze(one) for one in jobs]
+        if not job.encoders:
+            return outcomes[0]
+        found = compare_encoders(job.root, job.dataset.name, names, job.analysis, job.cluster)
+    return Outcome(whole=True, line=comparison_line(found))
+
+
+def analyze(job: AnalyzeJob) -> Outcome:
     """Measure the parts that are missing. Raises UserError where there is nothing to measure or data sets do not fit together."""
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
     others = _checked_transfer(job, embeddings)
@@ -61,6 +80,18 @@ def result_line(metrics: Mapping[str, Any]) -> str:
     if "clusters" in metrics:
         told.append(f"{metrics['clusters']['count']} clusters, {metrics['clusters']['noise_fraction']:.0%} noise")
     return f"{metrics['dataset']} / {metrics['encoder']}: {', '.join(told)}"
+
+
+def _sweep(jobs: list[AnalyzeJob]) -> Outcome:
+    """One cell for each encoder. Where nothing was analysed yet, the cells are given their metrics.json to stand beside."""
+    lines = []
+    for job in jobs:
+        umap = job.analysis.umap
+        (cell,) = sweep_cells(job, [(umap.n_neighbors, umap.min_dist)])
+        if not exists(Layout(job.root).metrics(job.dataset.name, job.encoder.name)):
+            analyze(replace(job, analysis=replace(job.analysis, parts=["gap"])))
+        lines.append(cell_line(job, cell))
+    return Outcome(whole=True, line="; ".join(lines))
 
 
 def _checked_transfer(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, EmbeddingSet]:

@@ -15,6 +15,7 @@ from tda.checks import one_of as _one_of
 from tda.config_analysis import PARTS as PARTS
 from tda.config_analysis import AnalysisConfig as AnalysisConfig
 from tda.config_analysis import ClustersConfig as ClustersConfig
+from tda.config_analysis import CompareConfig as CompareConfig
 from tda.config_analysis import CosineConfig as CosineConfig
 from tda.config_analysis import DimensionConfig as DimensionConfig
 from tda.config_analysis import HomologyConfig as HomologyConfig
@@ -221,7 +222,8 @@ class IngestJob:
 class AnalyzeJob:
     root: str = MISSING
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(name=""))  # not needed beside `encoders`
+    encoders: list[str] = field(default_factory=list)  # names: each is analysed, then they are compared on the same pairs
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
 

@@ -186,6 +186,23 @@ class HomologyConfig:
 
 
 @dataclass(kw_only=True)
+class CompareConfig:
+    """Spaces of several encoders on the same pairs, and the paper's predictions."""
+
+    k: int = 10  # neighbours of mutual kNN
+    sample: int = 500  # pairs that are compared
+    draws: int = 30  # halves of them, for the intervals
+    clip: str | None = None  # the encoders that Prediction 1 is about
+    cloob: str | None = None
+    datasets: list[str] = field(default_factory=list)  # further data sets whose spaces are points of Prediction 2
+
+    def __post_init__(self) -> None:
+        at_least("analysis.compare.k", self.k, 1)
+        at_least("analysis.compare.sample", self.sample, 8)
+        at_least("analysis.compare.draws", self.draws, 2)
+
+
+@dataclass(kw_only=True)
 class AnalysisConfig:
     """What is measured on a set of embeddings."""
 
@@ -203,6 +220,7 @@ class AnalysisConfig:
     local_dimension: LocalDimensionConfig = field(default_factory=LocalDimensionConfig)
     dimension: DimensionConfig = field(default_factory=DimensionConfig)
     homology: HomologyConfig = field(default_factory=HomologyConfig)
+    compare: CompareConfig = field(default_factory=CompareConfig)
 
     def __post_init__(self) -> None:
         at_least("analysis.block_rows", self.block_rows, 1)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from jobs.runtime.complaints import explain
+from jobs.runtime.session import shared_ray
 from tda.errors import LacunaError, UserError
 
 Job = TypeVar("Job")
@@ -53,7 +54,8 @@ def command(config_name: str, schema: type[Job], run: Callable[[Job], Outcome], 
         os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints its own several lines and exits by itself
         application = hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config_name)
         try:
-            application(lambda config: statuses.append(_attempt(config, config_name, schema, run)))()
+            with shared_ray():  # the jobs of a sweep run one after the other over one Ray
+                application(lambda config: statuses.append(_attempt(config, config_name, schema, run)))()
         except (HydraException, OmegaConfBaseException) as error:
             return _complain(config_name, explain(error, schema), EXIT_USER_ERROR)
         except KeyboardInterrupt:

@@ -13,12 +13,12 @@ from tda.geometry.knn import to_host
 from tda.store.files import filesystem, join
 from tda.store.parquet import from_binary
 
-NAME = "_neighbours.parquet"  # no table of the analysis: it may be deleted at any time
+NAME = "_neighbours_{rows}.parquet"  # no table of the analysis: it may be deleted at any time
 
 
 def stored_graph(folder: str, rows_hash: str, x_ND: Any, k: int, *, seed: int, device: str) -> Knn:
     """The `k` or more nearest neighbours of each row: those stored in `folder` for the same rows, else found now and stored."""
-    url = join(folder, NAME)
+    url = join(folder, NAME.format(rows=len(x_ND)))
     meta = table_meta(url)
     if meta.get("config_hash") == rows_hash and meta.get("k", 0) >= k and meta.get("rows") == len(x_ND):
         return _read(url, meta)

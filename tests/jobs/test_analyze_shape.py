@@ -192,7 +192,7 @@ class TestAgain:
         moved = measured(root, umap=UmapConfig(min_dist=0.5), parts=["umap"])
         assert "clusters" not in moved, "it was of another layout"
         assert moved["dimension"] == before["dimension"]
-        assert stamps(root)["_neighbours.parquet"] == first["_neighbours.parquet"], "one search serves every layout"
+        assert stamps(root)["_neighbours_600.parquet"] == first["_neighbours_600.parquet"], "one search serves every layout"
         again = measured(root)
         assert {part: again[part] for part in SHAPE} == {part: before[part] for part in SHAPE}
 

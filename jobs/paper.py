@@ -5,9 +5,10 @@ import sys
 
 from rich.console import Console
 
-from jobs.analyze import run as analyze
+from jobs.analyze import analyze
 from jobs.embed import embed
 from jobs.report import run as report
+from jobs.runtime.across import across
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.choices import load_choice
 from jobs.runtime.session import shared_ray
@@ -86,7 +87,8 @@ def _embed(job: PaperJob) -> list[Outcome]:
 
 
 def _analyze(job: PaperJob) -> list[Outcome]:
-    return [analyze(_analyze_job(job, dataset, encoder)) for dataset in job.datasets for encoder in job.encoders]
+    jobs = [_analyze_job(job, dataset, encoder) for dataset in job.datasets for encoder in job.encoders]
+    return [*(analyze(one) for one in jobs), *across(job, jobs)]
 
 
 def _analyze_job(job: PaperJob, dataset: str, encoder: str) -> AnalyzeJob:

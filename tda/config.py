@@ -24,6 +24,7 @@ from tda.config_analysis import MixingConfig as MixingConfig
 from tda.config_analysis import RetrievalConfig as RetrievalConfig
 from tda.config_analysis import SeparabilityConfig as SeparabilityConfig
 from tda.config_analysis import SpectrumConfig as SpectrumConfig
+from tda.config_analysis import SweepConfig as SweepConfig
 from tda.config_analysis import UmapConfig as UmapConfig
 from tda.errors import UserError
 
@@ -290,5 +291,6 @@ class PaperJob:
     train: TrainConfig = field(default_factory=TrainConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)

@@ -203,6 +203,22 @@ class CompareConfig:
 
 
 @dataclass(kw_only=True)
+class SweepConfig:
+    """The grid of layouts of an experiment (Figs 16, 17); `python -m jobs.analyze -m analysis.umap.<field>=a,b` makes one of its own."""
+
+    n_neighbors: list[int] = field(default_factory=list)  # []: that of analysis.umap
+    min_dist: list[float] = field(default_factory=list)  # []: that of analysis.umap
+    datasets: list[str] = field(default_factory=list)  # of these data sets
+    encoders: list[str] = field(default_factory=list)  # seen by these encoders
+    max_pairs: int = 5000
+
+    def __post_init__(self) -> None:
+        at_least("sweep.max_pairs", self.max_pairs, 2)
+        for k in self.n_neighbors:
+            at_least("sweep.n_neighbors", k, 2)
+
+
+@dataclass(kw_only=True)
 class AnalysisConfig:
     """What is measured on a set of embeddings."""
 

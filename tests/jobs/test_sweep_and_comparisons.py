@@ -1,0 +1,192 @@
+"""Sweeps of the layout by multirun, and encoders compared on the same pairs, as a user runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from recorded_rows import write_set
+
+from jobs.analyze import run
+from jobs.runtime.rows import shared_positions
+from jobs.runtime.tables import read_table
+from tda.config import (
+    AnalysisConfig,
+    AnalyzeJob,
+    ClustersConfig,
+    CompareConfig,
+    DatasetConfig,
+    LocalDimensionConfig,
+    SweepConfig,
+    UmapConfig,
+)
+from tda.errors import UserError
+from tda.geometry.compare import compare
+from tda.geometry.graph import knn_graph
+from tda.geometry.sphere import SphereUMAP
+from tda.geometry.stability import agreement
+from tda.store.embeddings import EmbeddingSet
+
+PARTS = ["gap", "spectrum", "local_dimension"]
+
+
+def spaces(n: int = 120, *, gap: float, seed: int = 0) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    shared_ND = rng.standard_normal((8, 12))[rng.integers(8, size=n)] + 0.2 * rng.standard_normal((n, 12))
+    own = np.random.default_rng(seed)
+    return tuple(shared_ND + side * gap + 0.15 * own.standard_normal((n, 12)) for side in (1, -1))  # type: ignore[return-value] # two
+
+
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with one data set and a sweep of it, made by the command, that never was analysed before."""
+    root = tmp_path_factory.mktemp("swept")
+    write_set(root, "world", *spaces(gap=0.5))
+    command(root, "analysis.umap.n_neighbors=5,12", "analysis.umap.min_dist=0,0.5")
+    return root
+
+
+def command(root: Path, *overrides: str) -> list[str]:
+    words = [sys.executable, "-m", "jobs.analyze", "-m", f"root={root}", "dataset.name=world", "encoder.name=tiny"]
+    options = ["analysis.umap.n_epochs=40", "analysis.clusters.min_cluster_size=5"]
+    done = subprocess.run([*words, *options, *overrides], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+class TestSweep:
+    def test_cells(self, swept: Path) -> None:
+        folder = swept / "analysis" / "world" / "tiny"
+        sweep, table = read(folder / "sweep.json"), read_table(str(folder / "sweep.parquet"))
+        cells = sweep["cells"]
+        assert [(cell["n_neighbors"], cell["min_dist"]) for cell in cells] == [(5, 0.0), (5, 0.5), (12, 0.0), (12, 0.5)]
+        embeddings = EmbeddingSet(str(swept), "world", "tiny")
+        x_ND = np.concatenate([embeddings.image(), embeddings.text()])
+        labels = {}
+        for cell in cells:
+            chosen = (table["n_neighbors"] == cell["n_neighbors"]) & (table["min_dist"] == cell["min_dist"])
+            own = {name: column[chosen] for name, column in table.items()}
+            labels[cell["n_neighbors"], cell["min_dist"]] = own["cluster"]
+            expected = SphereUMAP(cell["n_neighbors"], cell["min_dist"], 40).fit_transform(x_ND, knn_graph(x_ND, 100))
+            np.testing.assert_allclose(np.stack([own[name] for name in "xyz"], axis=1), expected, atol=1e-6)
+            assert cell["clusters"] == own["cluster"].max() + 1
+            assert cell["noise_fraction"] == pytest.approx((own["cluster"] == -1).mean())
+            assert 0.5 < cell["trustworthiness"] <= 1
+        for key, cell in zip(labels, cells, strict=True):
+            alike = [agreement(labels[key], other_N) for other, other_N in labels.items() if other != key]
+            assert cell["agreement"] == pytest.approx(np.mean(alike))
+
+    def test_the_analysis_stands_apart(self, swept: Path) -> None:
+        folder = swept / "analysis" / "world" / "tiny"
+        before = (folder / "metrics.json").read_bytes()
+        assert list(read(folder / "metrics.json")["part_hashes"]) == ["gap"], "the page needs a cell's head to show a sweep beside"
+        graph = (folder / "_neighbours_240.parquet").stat().st_mtime_ns
+        lines = command(swept, "analysis.umap.min_dist=0.5,0.9", "analysis.umap.n_neighbors=12")
+        assert "n_neighbors=12 min_dist=0.9" in lines[-1]
+        assert "agreement" in lines[-1]
+        assert len(read(folder / "sweep.json")["cells"]) == 5, "cells that are there are kept, and not measured again"
+        assert (folder / "metrics.json").read_bytes() == before
+        assert (folder / "_neighbours_240.parquet").stat().st_mtime_ns == graph, "one search serves every cell"
+
+    def test_other_settings_begin_anew(self, swept: Path) -> None:
+        command(swept, "analysis.umap.n_neighbors=5,6", "analysis.umap.spread=2")
+        assert len(read(swept / "analysis" / "world" / "tiny" / "sweep.json")["cells"]) == 2
+
+
+def job(root: Path, dataset: str = "world", **options: Any) -> AnalyzeJob:
+    analysis = AnalysisConfig(
+        parts=PARTS,
+        umap=UmapConfig(n_epochs=40),
+        clusters=ClustersConfig(min_cluster_size=5, stability_seeds=1),
+        local_dimension=LocalDimensionConfig(draws=50),
+        compare=CompareConfig(**{"k": 5, "sample": 60, "draws": 10, **options}),
+    )
+    return AnalyzeJob(root=str(root), dataset=DatasetConfig(name=dataset), encoders=["wide", "near", "same"], analysis=analysis)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
+    """Three encoders of one data set, the third a copy of the first, analysed and compared by one job."""
+    del ray_cluster
+    root = tmp_path_factory.mktemp("compared")
+    wide, near = spaces(gap=0.6, seed=1), spaces(gap=0.05, seed=2)
+    for name, rows in (("wide", wide), ("near", near), ("same", wide)):
+        write_set(root, "world", *rows, encoder=name)
+    outcome = run(job(root, clip="wide", cloob="near"))
+    assert outcome.whole
+    assert outcome.line.startswith("world: 3 encoders, 9 comparisons, Prediction 1: ")
+    return root
+
+
+class TestComparisons:
+    def test_measures(self, compared: Path) -> None:
+        found = read(compared / "analysis" / "world" / "comparisons.json")
+        by = {(one["a"], one["b"], one["modality"]): one for one in found["comparisons"]}
+        assert len(by) == 9
+        for modality in ("image", "text", "both"):
+            copy, other = by["wide", "same", modality], by["wide", "near", modality]
+            assert copy["linear_cka"]["value"] == pytest.approx(1)
+            assert (copy["mutual_knn"]["value"], copy["cross_barcode"]["value"]) == (1, pytest.approx(0, abs=1e-9))
+            assert other["linear_cka"]["ci95"][0] <= other["linear_cka"]["value"] <= other["linear_cka"]["ci95"][1]
+            assert other["mutual_knn"]["value"] < 1
+        one, two = (EmbeddingSet(str(compared), "world", name).image()[::2] for name in ("wide", "near"))
+        assert by["wide", "near", "image"]["cross_barcode"]["value"] == pytest.approx(
+            compare(one, two, k=5, sample=60, draws=2).cross_barcode.value
+        )
+
+    def test_predictions_and_pooled_dimension(self, compared: Path) -> None:
+        found = read(compared / "analysis" / "world" / "comparisons.json")
+        tables = [read(compared / f"analysis/world/{name}/metrics.json")["per_cluster"] for name in ("wide", "near", "same")]
+        assert found["pooled"]["n_clusters"] == sum(map(len, tables))
+        assert found["pooled"]["models"] == ["wide", "near", "same"]
+        assert set(found["pooled"]["by"]) == {"auc", "effective_rank"}
+        assert found["prediction_2"]["sentence"].startswith(f"Prediction 2 is {found['prediction_2']['verdict']}: over ")
+        gaps = [read(compared / f"analysis/world/{name}/metrics.json")["gap"]["centroid_distance"] for name in ("wide", "near")]
+        assert [found["prediction_1"]["numbers"][name] for name in ("clip_gap", "cloob_gap")] == gaps
+        wide = read(compared / "analysis/world/wide/metrics.json")["retrieval"]["image_to_text"]["top1"]
+        near = read(compared / "analysis/world/near/metrics.json")["retrieval"]["image_to_text"]["top1"]
+        assert found["prediction_1"]["numbers"]["top1_difference"]["image_to_text"]["value"] == pytest.approx(wide - near)
+
+    def test_again(self, compared: Path) -> None:
+        file = compared / "analysis" / "world" / "comparisons.json"
+        before, stamp = read(file), file.stat().st_mtime_ns
+        assert run(job(compared, clip="wide", cloob="near")).whole
+        assert file.stat().st_mtime_ns == stamp
+        assert run(job(compared)).whole
+        after = read(file)
+        assert after["prediction_1"] is None, "no encoders are told to be CLIP and CLOOB"
+        assert after["comparisons"] == before["comparisons"]
+
+    def test_pairs_that_not_all_have(self, compared: Path, tmp_path: Path) -> None:
+        del compared
+        image_ND, text_ND = spaces(60, gap=0.3)
+        write_set(tmp_path, "world", image_ND, text_ND, encoder="wide", shards=1)
+        write_set(tmp_path, "world", image_ND[:40], text_ND[:40], encoder="near", shards=1)
+        sets = [EmbeddingSet(str(tmp_path), "world", name) for name in ("wide", "near")]
+        wide_M, near_M = shared_positions(sets, np.arange(1, 60, 2))
+        np.testing.assert_array_equal(wide_M, np.arange(1, 40, 2))
+        np.testing.assert_array_equal(near_M, wide_M)
+        write_set(tmp_path, "world", image_ND[:5], text_ND[:5], encoder="same", shards=1)
+        run(job(tmp_path))
+        found = read(tmp_path / "analysis" / "world" / "comparisons.json")
+        assert found["notes"] == [
+            "wide and same have 5 pairs in common; 8 are needed to compare them",
+            "near and same have 5 pairs in common; 8 are needed to compare them",
+        ]
+        assert {(one["a"], one["b"]) for one in found["comparisons"]} == {("wide", "near")}
+
+    def test_refusals(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match=r"encoder.name is missing: give encoder.name=VALUE, or encoders=\[a,b\]"):
+            run(AnalyzeJob(root=str(tmp_path), dataset=DatasetConfig(name="world")))
+        with pytest.raises(UserError, match=r"analysis\.compare\.sample=3"):
+            CompareConfig(sample=3)
+        with pytest.raises(UserError, match=r"sweep\.n_neighbors=1"):
+            SweepConfig(n_neighbors=[5, 1])

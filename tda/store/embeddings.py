@@ -136,12 +136,6 @@ class EmbeddingSet:
                 table = file.read(columns=None if columns is None else list(columns))
                 yield self._with_lists(table if self._kept is None else table.take(pa.array(self._kept.rows(index))))
 
-    def ordinals(self, index: int) -> NDArray[np.int64]:
-        """Ordinals of the rows of shard `index`, ascending."""
-        with self._open(index) as file:
-            ordinal_N: NDArray[np.int64] = file.read(columns=["ordinal"])["ordinal"].to_numpy()
-        return ordinal_N[self.rows_in_file(index)]
-
     def rows_in_file(self, index: int) -> NDArray[np.int64]:
         """Where each row of shard `index` lies in the shard's Parquet, ascending."""
         return np.arange(self._rows_in_files[index]) if self._kept is None else self._kept.rows(index)

@@ -158,6 +158,8 @@ def _ready(waiting: list[Any]) -> list[Any]:
 
 def _reason(error: Exception) -> str:
     """The one line of Ray's paragraph that says what happened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     told = [line for line in lines if "cause" in line.lower() or "killed" in line.lower() or "exit" in line.lower()]
-    return f"{type(error).__name__}: {(told or lines or [''])[0][:200]}"
+    if "creation task" in lines[0]:
+        told = lines[-1:]  # a traceback follows
+    return f"{type(error).__name__}: {(told or lines)[0][:200]}"

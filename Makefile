@@ -49,6 +49,9 @@ checks: $(VENV)/.installed-dev ## ruff and mypy
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+soak: $(VENV)/.installed-dev ## 300 shards, some at fault, while actors and nodes are killed at random: at most 10 minutes
+	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/soak.py
+
 bench: $(VENV)/.installed-dev ## measure against the rivals, side by side (not part of `make test`)
 	@for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python $$bench; done
 
@@ -61,4 +64,4 @@ clean: ## remove what was built here, but no data
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find jobs tda conf tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run test test-gpu checks bench lock clean
+.PHONY: help setup run test test-gpu checks soak bench lock clean

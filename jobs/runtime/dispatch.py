@@ -1,8 +1,8 @@
 """Items to actors, under loss: the driver owns every retry, because only it knows which item a lost actor held.
 
 Ray's own retries burn out before it has declared a node dead, and its actor pool forgets the item of a dead actor. Here each actor
-has a short queue. When it is lost, the item that it was working on is charged an attempt, what stood behind it goes back uncharged,
-and another actor takes its place. Who the actors are is the roster's business, whether they hang the heartbeat's.
+has a short queue. When it is lost, the oldest item is charged an attempt, what stood behind it goes back uncharged, and another actor
+takes its place. Who the actors are is the roster's business, whether they hang the heartbeat's.
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ class Dispatcher(Generic[Item]):
     on_result, on_failure: called in this process, in order of completion; the failure is a LacunaError that names the fault.
     actors: how many at once, or a function that says how many the cluster has room for now (0: none yet).
     in_flight: items an actor holds at once, so that it never waits for the next.
-    max_attempts: an item that has lost this many actors is given up.
+    max_attempts: an item that has lost this many actors, the last of them alone, is given up.
     watch: when an actor counts as hung; without it, never.
     wait_seconds: how long the run waits while not one actor lives.
     on_tick: called about once a second while waiting. tell: given a line when actors are lost, hung, missing, or more than before.
@@ -87,8 +87,8 @@ class Dispatcher(Generic[Item]):
     def _with_room(self, *, alone: bool) -> Member | None:
         """The actor with the least to do; None if that is still too much, or if all that is left is for actors that are being born.
 
-        An item that has lost an actor works alone: a dying actor can take the answer of the item before with it, so only then is
-        it certain whose fault the next loss is.
+        An item that has lost an actor works alone: a dying actor takes the answer of the item before with it, or the work on the item
+        behind, so only then is it certain whose fault the next loss is.
         """
         member = min(self._roster.born(), key=self._load, default=None)
         if member is None or (member.queue and len(self._todo) <= len(self._roster.unborn())):
@@ -126,11 +126,12 @@ class Dispatcher(Generic[Item]):
     def _replace(self, member: Member, reason: str) -> None:
         """Give back what a lost actor held; the next round hires another."""
         self._roster.dismiss(member)
-        self._todo.extendleft((item, attempt) for _, item, attempt in reversed(list(member.queue)[1:]))
+        behind = list(member.queue)[1:]
+        self._todo.extendleft((item, attempt) for _, item, attempt in reversed(behind))
         if member.queue:
             _, item, attempt = member.queue[0]
             self.tell(f"an actor is lost, at attempt {attempt} of {self.max_attempts} on {item}: {reason}")
-            if attempt < self.max_attempts:
+            if attempt < self.max_attempts or behind:
                 self._todo.append((item, attempt + 1))
             else:
                 self.on_failure(item, ShardError(str(item), "lost", f"{attempt} actors died on it, the last: {reason}"))

@@ -42,6 +42,7 @@ class Embedder(Beating):
     """Models are loaded with the first shard, so that a checkpoint that is refused is an error of a task, not of an actor's birth."""
 
     def __init__(self, plan: EmbedPlan) -> None:
+        super().__init__()
         self.plan = plan
         self.layout = Layout(plan.root)
         self._models: dict[str, Any] = {}

@@ -15,25 +15,32 @@ GROUP = "heartbeat"
 
 
 class Beating:
-    """What an actor inherits. Its work is done inside `at_work`, and calls `moved_on` whenever something of it is behind it."""
+    """What an actor inherits. Its work is done inside `at_work`, and calls `moved_on` whenever something of it is behind it.
 
-    _moved: float | None = None  # time.monotonic of the last step; None while there is no work
+    Several threads may be at work. They may wait for each other, so that as long as one of them moves on, the actor does.
+    """
+
+    def __init__(self) -> None:
+        self._moved = time.monotonic()
+        self._at_work: set[object] = set()  # adding to and taking from a set is one step to other threads
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
+        token = object()
         self.moved_on()
+        self._at_work.add(token)
         try:
             yield
         finally:
-            self._moved = None
+            self._at_work.discard(token)
+            self.moved_on()
 
     def moved_on(self) -> None:
         self._moved = time.monotonic()
 
     def still_for(self) -> float:
         """Seconds since the work last moved on; 0 while there is none."""
-        moved = self._moved
-        return 0.0 if moved is None else time.monotonic() - moved
+        return time.monotonic() - self._moved if self._at_work else 0.0
 
 
 def beating_actor(kind: type[Beating], **options: Any) -> Any:

@@ -67,8 +67,10 @@ def running(*, machines: Machines, dataset: DatasetConfig, meeting: Meeting, roo
         limits = EmbedConfig(**{"max_drop_fraction": 0.5} | {name: value for name, value in options.items() if name in of_limits})  # type: ignore[arg-type]  # as given
         cluster = ClusterConfig(**{"address": machines.address} | {name: value for name, value in options.items() if name not in of_limits})  # type: ignore[arg-type]  # as given
         with ThreadPoolExecutor(1) as pool:
-            yield pool.submit(embed, str(into), dataset, [EncoderConfig(name=ENCODER)], limits, cluster)
-            meeting.let_go()
+            try:
+                yield pool.submit(embed, str(into), dataset, [EncoderConfig(name=ENCODER)], limits, cluster)
+            finally:
+                meeting.let_go()
 
     return running
 

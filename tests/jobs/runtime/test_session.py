@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runtime.session import ray_session, shared_ray, slots
+from jobs.runtime.session import ray_session, room, shared_ray, slots
 from tda.config import ClusterConfig
 from tda.errors import UserError
 
@@ -62,6 +62,12 @@ def test_a_ray_that_is_up_is_joined_and_left_alone() -> None:
     assert ray.is_initialized()
 
 
+def ray_cpus() -> float:
+    import ray
+
+    return float(ray.cluster_resources()["CPU"])
+
+
 @pytest.mark.usefixtures("ray_cluster")
 def test_as_many_actors_as_fit() -> None:
     import ray
@@ -70,6 +76,20 @@ def test_as_many_actors_as_fit() -> None:
     assert slots(ClusterConfig(actors=7, gpus_per_actor=0)) == (7, 0)
     assert slots(ClusterConfig(cpus_per_actor=0.5, gpus_per_actor=0)) == (int(cpus * 2), 0)
     assert slots(ClusterConfig())[1] == (1 if gpus else 0)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_room_follows_the_nodes_unless_the_number_is_given() -> None:
+    fit, gpus = slots(ClusterConfig(cpus_per_actor=0.1, gpus_per_actor=0))
+    assert room(ClusterConfig(cpus_per_actor=0.1), gpus) == fit == round(ray_cpus() * 10)
+    assert room(ClusterConfig(cpus_per_actor=1000), gpus) == 0
+    assert room(ClusterConfig(actors=3, cpus_per_actor=1000), gpus) == 3
+
+
+def test_values_that_no_cluster_has() -> None:
+    for told, values in (("cluster.actors=0", {"actors": 0}), ("cluster.heartbeat_seconds=0.5", {"heartbeat_seconds": 0.5})):
+        with pytest.raises(UserError, match=f"{told} is too small; it must be at least 1"):
+            ClusterConfig(**values)  # type: ignore[arg-type]  # as given
 
 
 @pytest.mark.usefixtures("ray_cluster")

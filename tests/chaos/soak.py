@@ -1,0 +1,200 @@
+"""Three hundred shards, one in twenty at fault, while actors and nodes die at random: is every pair accounted for, once?
+
+PYTHONPATH=tests/support python tests/chaos/soak.py [--seed N] [--shards 300]        (`make soak`; at most 10 minutes)
+
+The seed decides which shards are at fault, and after how many recorded shards what dies. The same seed is the same schedule.
+"""
+
+import argparse
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+from bad_shards import BAD_PAIRS, bad_files, good_pairs, write_tar
+from machines import Machines, actors_on, several_machines
+
+from jobs.embed import embed
+from jobs.runtime.app import Outcome
+from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig
+from tda.store.embeddings import EmbeddingSet
+from tda.store.layout import Layout
+from tda.store.quarantine import read_quarantine
+from tda.store.records import recorded
+
+LIMIT = 600.0  # seconds
+NODES, MOST_NODES, PAIRS, EVENTS = 2, 3, 12, 14
+FAULTY = 0.05
+GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
+FATES = ("actor killed", "actor stopped", "node killed", "node killed and replaced", "node added")
+
+
+@dataclass
+class Shards:
+    """What was written: for every shard its pairs' keys with the reason of their drop or None, or the reason why it cannot be used."""
+
+    folder: Path
+    pairs: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    unusable: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> Counter[tuple[str, str]]:
+        return Counter((shard, key) for shard, pairs in self.pairs.items() if shard not in self.unusable for key in pairs)
+
+
+def write_shards(folder: Path, count: int, draw: random.Random) -> Shards:
+    """Faults of every kind in turn, in `FAULTY` of the shards: files that are no whole tar, and pairs that cannot be embedded."""
+    made = Shards(folder)
+    faults = cycle(["file", "pairs"])
+    files = cycle(sorted(bad_files(folder, write_tar(folder / "whole", good_pairs(PAIRS))).items()))
+    bad_pairs = cycle(key for key, (_, reason) in BAD_PAIRS.items() if reason)
+    faulty = set(draw.sample(range(count), round(FAULTY * count)))
+    for i in range(count):
+        name = f"{i:05d}"
+        members, pairs = list(good_pairs(PAIRS, first=i * PAIRS)), {f"{k:06d}": None for k in range(i * PAIRS, (i + 1) * PAIRS)}
+        fault = next(faults) if i in faulty else ""
+        if fault == "pairs":
+            for key in (next(bad_pairs) for _ in range(3)):
+                found, reason = BAD_PAIRS[key]
+                members += [(f"{key}.{extension}", data) for extension, data in found.items()]
+                pairs |= {key: reason}
+        made.pairs[name] = dict(pairs)
+        shard = write_tar(folder / f"{name}.tar", members)
+        if fault == "file":
+            file, made.unusable[name] = next(files)
+            shard.unlink()
+            if (folder / file).exists():
+                shard.write_bytes((folder / file).read_bytes())
+    for file in {"whole", *(name for name, _ in (next(files) for _ in range(6)))}:
+        (folder / file).unlink(missing_ok=True)
+    return made
+
+
+def schedule(count: int, draw: random.Random) -> Iterator[tuple[int, str]]:
+    """(recorded shards, what happens then), every fate at least once."""
+    fates = [*FATES, *draw.choices(FATES, weights=(5, 1, 1, 2, 1), k=EVENTS - len(FATES))]
+    draw.shuffle(fates)
+    return zip(sorted(draw.sample(range(count // 20, count * 9 // 10), EVENTS)), fates, strict=True)
+
+
+def strike(machines: Machines, fate: str, draw: random.Random) -> str:
+    """Do it; returns what was done. The last node is not killed without a replacement."""
+    node = draw.choice(sorted(machines.nodes, key=lambda node: str(node.node_id)))
+    if fate.startswith("actor"):
+        actors = [process for node in machines.nodes for process in actors_on(node)]
+        if not actors:
+            return "no actor lives"
+        os.kill(process := draw.choice(actors), signal.SIGKILL if fate == "actor killed" else signal.SIGSTOP)
+        return f"process {process}"
+    if fate.startswith("node killed"):
+        if len(machines.nodes) == 1 or fate.endswith("replaced"):
+            machines.add()
+        machines.kill(node)
+    elif len(machines.nodes) < MOST_NODES:
+        machines.add()
+    return f"{len(machines.nodes)} nodes"
+
+
+def run(root: Path, shards: Shards, encoder: EncoderConfig, address: str) -> Outcome:
+    limits = EmbedConfig(batch_size=4, max_attempts=10)
+    cluster = ClusterConfig(address=address, heartbeat_seconds=20)
+    names = [str(shards.folder / f"{name}.tar") for name in shards.pairs]
+    return embed(str(root), DatasetConfig(name="soak", shards=names), [encoder], limits, cluster)
+
+
+def check(root: Path, shards: Shards, outcome: Outcome) -> list[str]:
+    """What is wrong: pairs lost or doubled, a ledger that does not close, drops without their reason, rows that are no unit vectors."""
+    layout, wrong = Layout(str(root)), []
+    records = recorded(layout, "soak", "tiny")
+    if records.keys() != shards.pairs.keys() - shards.unusable.keys():
+        wrong.append(
+            f"shards recorded and not expected, or the reverse: {sorted(records.keys() ^ (shards.pairs.keys() - shards.unusable.keys()))}"
+        )
+    wrong += [f"{shard}: the ledger does not close" for shard, r in records.items() if r.rows_in != r.rows_out + sum(r.drops.values())]
+    made = EmbeddingSet(str(root), "soak", "tiny")
+    rows = Counter(map(tuple, zip(*made.table(["shard", "key"]).to_pydict().values(), strict=True)))
+    drops = read_quarantine(layout, "soak", "tiny").to_pylist()
+    found = rows + Counter((drop["shard"], drop["key"]) for drop in drops)
+    wrong += [f"lost: {shard} {key}" for shard, key in shards.keys - found]
+    wrong += [f"doubled: {shard} {key}" for shard, key in found - shards.keys]
+    wrong += [f"{d['shard']} {d['key']}: {d['reason']}" for d in drops if d["reason"] != shards.pairs[d["shard"]].get(d["key"])]
+    for vector_ND in (made.image(), made.text()):
+        off = np.abs(np.linalg.norm(vector_ND.astype(np.float64), axis=1) - 1).max()
+        wrong += [f"a vector is off the sphere by {off}"] * (not off < 2e-3)
+    if outcome.whole == bool(shards.unusable):
+        wrong.append(f"whole={outcome.whole} with {len(shards.unusable)} unusable shards")
+    return wrong
+
+
+def verified(root: Path) -> list[str]:
+    done = subprocess.run([sys.executable, "-m", "jobs.verify", f"root={root}"], capture_output=True, text=True, check=False)
+    print(f"  jobs.verify: {done.stdout.strip()}")
+    return [f"jobs.verify exits {done.returncode}: {done.stderr.strip()}"] if done.returncode else []
+
+
+def soak(seed: int, count: int, folder: Path) -> list[str]:
+    draw, begin, root = random.Random(seed), time.monotonic(), folder / "root"
+    (folder / "shards").mkdir()
+    shards = write_shards(folder / "shards", count, draw)
+    files = {"config": ".json", "checkpoint": ".safetensors"}
+    encoder = EncoderConfig(name="tiny", **{field: str(GOLDEN / f"openclip_vit_tiny{end}") for field, end in files.items()})
+    print(
+        f"{count} shards, {sum(shards.keys.values())} pairs in those that can be used; at fault: {dict(Counter(shards.unusable.values()))}"
+    )
+    with ThreadPoolExecutor(1) as pool, several_machines() as machines:
+        machines.have(*[(1, 0)] * NODES)
+        under_fire: Future[Outcome] = pool.submit(run, root, shards, encoder, machines.address)
+        for after, fate in schedule(count, draw):
+            while len(list(root.glob("embeddings/*/*/_records/*.json"))) < after and not under_fire.done():
+                time.sleep(0.05)
+                _mind(begin)
+            if under_fire.done():
+                break
+            print(f"  {time.monotonic() - begin:5.0f} s, {after:3d} shards recorded: {fate} ({strike(machines, fate, draw)})", flush=True)
+        while not wait([under_fire], timeout=1.0).done:
+            _mind(begin)
+        first = under_fire.result()
+        print(f"  {time.monotonic() - begin:5.0f} s: {first.line}")
+        wrong = check(root, shards, first)
+        again = run(root, shards, encoder, machines.address)
+        print(f"  again: {again.line}")
+    return wrong + check(root, shards, again) + verified(root)
+
+
+def _mind(begin: float) -> None:
+    if time.monotonic() - begin > LIMIT:
+        raise TimeoutError(f"not done in {LIMIT:g} s")
+
+
+def _tell(wrong: list[str], seed: int) -> int:
+    print(f"soak, seed {seed}: " + ("nothing lost, nothing doubled, the ledger closed" if not wrong else f"{len(wrong)} faults"))
+    for fault in wrong[:20]:
+        print(f"  {fault}")
+    sys.stdout.flush()
+    return int(bool(wrong))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
+    parser.add_argument("--shards", type=int, default=300)
+    given = parser.parse_args()
+    print(f"soak: --seed {given.seed} --shards {given.shards}", flush=True)
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a driver that is cut off at the limit starts no Ray of its own
+    with tempfile.TemporaryDirectory() as folder:
+        return _tell(soak(given.seed, given.shards, Path(folder)), given.seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -195,7 +195,7 @@ def _outcome(dataset: str, records: Records, failures: list[LacunaError], *, sha
         some = ", ".join(f"{error.shard} ({error.reason})" for error in failed[:3])
         line += f"; {len(failed)} shard{'s' * (len(failed) != 1)} failed: {some}{', ...' if len(failed) > 3 else ''}"
     if failures[len(failed) :]:
-        line += f"; ended early: {failures[-1]}; {shards - done - len(failed)} shards were not reached"
+        line += f"; ended early: {failures[-1]}; {shards - done - len(failed)} shards are left"
     return Outcome(whole=not failures and worst <= limits.max_drop_fraction, line=line)
 
 

@@ -3,7 +3,7 @@
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ class Machines:
         from ray.cluster_utils import Cluster
 
         head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE, "_system_config": HEALTH}
-        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self._cluster = _in_three_tries(lambda: Cluster(initialize_head=True, head_node_args=head))
         self.nodes: list[Any] = []
 
     @property
@@ -31,7 +31,8 @@ class Machines:
         return str(self._cluster.address)
 
     def add(self, cpus: int = 1, gpus: int = 0, **options: Any) -> Any:
-        node = self._cluster.add_node(num_cpus=cpus, num_gpus=gpus, object_store_memory=STORE, **options)
+        options |= {"num_cpus": cpus, "num_gpus": gpus, "object_store_memory": STORE}
+        node = _in_three_tries(lambda: self._cluster.add_node(**options))
         self.nodes.append(node)
         return node
 
@@ -67,6 +68,17 @@ class Machines:
 
     def shutdown(self) -> None:
         self._cluster.shutdown()
+
+
+def _in_three_tries(start: Callable[[], Any]) -> Any:
+    """Ray gives a node 30 s to start, which a busy machine can miss; it raises a bare Exception then."""
+    for attempt in range(3):
+        try:
+            return start()
+        except Exception as error:
+            if type(error) is not Exception or attempt == 2:
+                raise
+    raise AssertionError
 
 
 @contextmanager

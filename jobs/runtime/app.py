@@ -75,6 +75,8 @@ def _attempt(config: DictConfig, name: str, schema: type[Job], run: Callable[[Jo
         return _complain(name, explain(error, schema), EXIT_USER_ERROR)
     except LacunaError as error:
         return _complain(name, str(error), EXIT_NOT_WHOLE)
+    except OSError as error:  # a store that forbids, or stays out of reach
+        return _complain(name, f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", EXIT_NOT_WHOLE)
     print(outcome.line, flush=True)
     return EXIT_WHOLE if outcome.whole else EXIT_NOT_WHOLE
 

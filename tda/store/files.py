@@ -24,8 +24,9 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from tda.errors import LacunaError, UserError
+from tda.store.remote import RemoteFileSystem
 
-NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOENT)  # the last: no such bucket
 READERS = 32
 AHEAD = 512  # small files in memory at once
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -33,12 +34,12 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
 
 def filesystem(url: str) -> tuple[Any, str]:
-    """Return the fsspec file system of `url` and the path of `url` inside it."""
+    """The file system of `url`, fsspec's own where it is local and else a `RemoteFileSystem`, and the path of `url` inside it."""
     try:
         fs, path = fsspec.core.url_to_fs(url)
     except (ValueError, ImportError) as error:
         raise UserError(f"{url!r} is no URL that can be opened here: {error}") from None
-    return fs, str(path)
+    return (fs if is_local(fs) else RemoteFileSystem(fs)), str(path)
 
 
 def is_local(fs: Any) -> bool:
@@ -94,7 +95,6 @@ def list_files(url: str, suffix: str = "") -> list[str]:
             with os.scandir(path) as entries:
                 found = [entry.name for entry in entries if entry.is_file()]
         else:
-            fs.invalidate_cache(path)
             found = [str(entry["name"]).rsplit("/", 1)[-1] for entry in fs.ls(path, detail=True) if entry["type"] == "file"]
     except (FileNotFoundError, NotADirectoryError):
         return []

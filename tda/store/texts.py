@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from tda.errors import ShardError
 from tda.store.files import filesystem
 from tda.store.quarantine import Drop, Reason, Stage, printable
-from tda.store.webdata import MAX_KEY_LENGTH, MAX_PAIRS, MAX_URL_LENGTH, Group, Source, check_archive, read_pairs, stat_shard
+from tda.store.webdata import MAX_KEY_LENGTH, MAX_PAIRS, MAX_URL_LENGTH, Group, Source, check_archive, read_pairs, stat_shard, unread
 
 TABLES = (".jsonl", ".parquet")  # the other shards are tars
 BATCH_ROWS = 1024
@@ -95,7 +95,7 @@ def read_texts(url: str, modalities: tuple[str, str], *, max_text_bytes: int = 6
     except FileNotFoundError:
         raise ShardError(url, "missing", "no such file") from None
     except OSError as error:
-        raise ShardError(url, "unreadable", printable(str(error))) from None
+        raise ShardError(url, unread(error), printable(error.strerror or str(error))) from None
 
 
 def row_pair(ordinal: int, row: Any, modalities: tuple[str, str], max_bytes: int) -> TextPair | Drop:

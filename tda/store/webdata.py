@@ -61,7 +61,8 @@ class Source:
 def check_archive(url: str) -> Source:
     """Refuse what is not a whole tar, by its first 512 and last 1024 bytes.
 
-    Raises ShardError, reason missing, unreadable, empty, not_a_tar or truncated; only unreadable (the store failed) is worth another try.
+    Raises ShardError, reason missing, forbidden, unreadable, empty, not_a_tar or truncated; only unreadable (the store failed) is worth
+    another try.
     """
     source, head, tail = stat_shard(url)
     _check_ends(url, source.size, head, tail)
@@ -74,12 +75,17 @@ def stat_shard(url: str) -> tuple[Source, bytes, bytes]:
     try:
         info = fs.info(path)
         size = _size(url, info)
-        head, tail = fs.cat_file(path, start=0, end=512), fs.cat_file(path, start=max(0, size - 1024), end=size)
+        head, tail = fs.cat_file(path, start=0, end=min(512, size)), fs.cat_file(path, start=max(0, size - 1024), end=size)
     except FileNotFoundError:
         raise ShardError(url, "missing", "no such file") from None
     except OSError as error:
-        raise ShardError(url, "unreadable", printable(str(error))) from None
+        raise ShardError(url, unread(error), printable(error.strerror or str(error))) from None
     return Source(url, size, str(info.get("ETag") or info.get("etag") or info.get("mtime") or "")), head, tail
+
+
+def unread(error: OSError) -> str:
+    """The reason for a shard that a store does not give: forbidden will stay so, unreadable may be worth another try."""
+    return "forbidden" if isinstance(error, PermissionError) else "unreadable"
 
 
 def _size(url: str, info: dict[str, Any]) -> int:
@@ -142,7 +148,7 @@ def read_pairs(
     except FileNotFoundError:
         raise ShardError(url, "missing", "no such file") from None
     except OSError as error:
-        raise ShardError(url, "unreadable", printable(str(error))) from None
+        raise ShardError(url, unread(error), printable(error.strerror or str(error))) from None
     if expected is not None and expected != grouper.pairs:
         raise ShardError(url, "count", f"{grouper.pairs} pairs, but its _stats.json says {expected}")
 

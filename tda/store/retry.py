@@ -1,0 +1,109 @@
+"""Calls to a remote store: tried again where the fault passes, and every other fault an OSError that says so in one line.
+
+What passes: timeouts, connections that break or are refused, answers cut short, and the statuses 408, 425, 429 and 5xx. What does not:
+404 (FileNotFoundError), 401 and 403 (PermissionError), 412 (FileExistsError), and everything else that a store says.
+
+Waits grow from half a second, each drawn at random up to its bound, so that workers that failed together do not come back together.
+$LACUNA_STORE_ATTEMPTS (5) and $LACUNA_STORE_TIMEOUT (60 seconds for a call; uploads and downloads of whole files get more) are for a
+store that is better or worse than most.
+"""
+
+import errno
+import os
+import random
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 20.0  # seconds
+PASSING_STATUS = (408, 425, 429)
+# Classes that no OSError stands above, by name, so that no client has to be imported to know them.
+PASSING_CLASSES = frozenset({
+    "aiohttp.client_exceptions.ClientError",
+    "botocore.exceptions.ConnectionError",
+    "botocore.exceptions.HTTPClientError",
+    "botocore.exceptions.IncompleteReadError",
+    "botocore.parsers.ResponseParserError",
+    "http.client.HTTPException",
+    "requests.exceptions.ConnectionError",
+    "requests.exceptions.Timeout",
+    "urllib3.exceptions.HTTPError",
+})  # fmt: skip
+NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "RefreshError", "ProfileNotFound")
+
+
+class ShortReadError(OSError):
+    """A store gave fewer bytes than the file has."""
+
+
+def attempts() -> int:
+    return max(1, int(os.environ.get("LACUNA_STORE_ATTEMPTS", "5")))
+
+
+def timeout() -> float:
+    return float(os.environ.get("LACUNA_STORE_TIMEOUT", "60"))
+
+
+def patient(call: Callable[[], T], what: str) -> T:
+    """What `call` returns, tried again as the module's head says. Raises an OSError that tells `what` it was about, and the status."""
+    most = attempts()
+    for attempt in range(1, most + 1):
+        try:
+            return call()
+        except Exception as error:
+            if attempt == most or not passes(error):
+                raise _named(error, what, attempt) from error
+            time.sleep(random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the same call may well succeed a moment later."""
+    code, broken = _told(error)
+    return broken if code is None else code in PASSING_STATUS or code >= 500
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status behind an exception of any client; None where there was no answer, or none that was whole."""
+    return _told(error)[0]
+
+
+def _told(error: BaseException) -> tuple[int | None, bool]:
+    """(status, whether it was the connection that failed) of an exception, or else of what it was raised from."""
+    one: BaseException | None = error
+    while one is not None:
+        response = getattr(one, "response", None)
+        inner: Any = response.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(response, dict) else None
+        for value in (inner, getattr(one, "status", None), getattr(one, "code", None)):
+            if str(value).isdigit() and 400 <= int(str(value)) < 600:
+                return int(str(value)), False
+        if isinstance(one, TimeoutError | ConnectionError | ShortReadError):
+            return None, True
+        if any(f"{kind.__module__}.{kind.__qualname__}" in PASSING_CLASSES for kind in type(one).__mro__):
+            return None, True
+        one = one.__cause__
+    return None, False
+
+
+def _named(error: Exception, what: str, tried: int) -> OSError:
+    """The same fault as an OSError with an errno and one line."""
+    code = status_of(error)
+    kind, number = _kind(error, code)
+    text = " ".join(str(error).split()) or type(error).__name__
+    told = f"{code}: {text}" if code is not None and str(code) not in text else text
+    return kind(number, f"{what}: {told[:300]}" + (f" (tried {tried} times)" if tried > 1 else ""))
+
+
+def _kind(error: Exception, code: int | None) -> tuple[type[OSError], int]:
+    if isinstance(error, FileExistsError) or code == 412:
+        return FileExistsError, errno.EEXIST
+    if isinstance(error, FileNotFoundError) or code in (404, 410):
+        return FileNotFoundError, errno.ENOENT
+    if isinstance(error, PermissionError) or code in (401, 403) or type(error).__name__ in NO_CREDENTIALS:
+        return PermissionError, errno.EACCES
+    if isinstance(error, TimeoutError):
+        return TimeoutError, errno.ETIMEDOUT
+    number = getattr(error, "errno", None)
+    return OSError, number if isinstance(number, int) else errno.EIO

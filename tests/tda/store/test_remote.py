@@ -1,0 +1,190 @@
+"""Reading and publishing on an S3 server, with what networks and busy stores do in between."""
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bad_shards import good_pairs, write_tar
+from faulty_store import BUCKET, Fault, Proxy, faulty_store
+from small_rows import SOURCE, drop, identity, small_rows
+
+from tda.errors import ShardError, UserError
+from tda.store import remote, retry
+from tda.store.embeddings import EmbeddingSet
+from tda.store.files import exists, filesystem, list_files, publish_bytes, read_bytes, remove, require_writable
+from tda.store.layout import Layout
+from tda.store.records import read_record
+from tda.store.retry import passes, patient, status_of
+from tda.store.transaction import publish_shard
+from tda.store.webdata import check_archive, read_pairs
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[Proxy]:
+    with faulty_store() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _clean(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
+    yield
+    proxy.faults.clear()
+
+
+@pytest.fixture
+def shard(tmp_path: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[object]]:
+    """The URL of a shard that is read in several ranges, and its pairs."""
+    assert not proxy.faults
+    monkeypatch.setattr(remote, "RANGE", 16_384)
+    path = write_tar(tmp_path / f"{tmp_path.name}.tar", good_pairs(40))
+    url = f"s3://{BUCKET}/{path.name}"
+    publish_bytes(url, path.read_bytes())
+    return url, list(read_pairs(str(path)))
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [],
+        [Fault(".tar", 503, times=2)],
+        [Fault(".tar", 500, times=1), Fault(".tar", 503, "HEAD", times=2)],
+        [Fault(".tar", 429, times=2)],
+        [Fault(".tar", "reset", times=2), Fault(".tar", "reset", "HEAD", times=1)],
+        [Fault(".tar", "cut", times=3)],
+        [Fault(".tar", "short", times=3)],
+        [Fault(".tar", "stall", times=1)],
+        [Fault("_stats.json", 503, times=2)],
+    ],
+    ids=["none", "503 twice", "500", "429", "reset", "cut", "short", "stall", "stats"],
+)
+def test_faults_that_pass_change_nothing(shard: tuple[str, list[object]], proxy: Proxy, faults: list[Fault]) -> None:
+    proxy.faults += faults
+    assert list(read_pairs(shard[0])) == shard[1]
+    assert all(fault.times == 0 for fault in faults), "all of them have struck"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "told"),
+    [
+        (Fault(".tar", 404, "HEAD"), "missing", "no such file"),
+        (Fault(".tar", 403, "HEAD"), "forbidden", "403"),
+        (Fault(".tar", 403), "forbidden", "AccessDenied"),
+        (Fault(".tar", 503), "unreadable", "tried 4 times"),
+        (Fault(".tar", "reset"), "unreadable", "tried 4 times"),
+        (Fault(".tar", "short"), "unreadable", "tried 4 times"),
+    ],
+    ids=["404", "403 head", "403", "503", "reset", "short"],
+)
+def test_faults_that_stay_are_named(shard: tuple[str, list[object]], proxy: Proxy, fault: Fault, reason: str, told: str) -> None:
+    proxy.faults.append(fault)
+    before = proxy.seen.total()
+    with pytest.raises(ShardError) as caught:
+        list(read_pairs(shard[0]))
+    assert (caught.value.reason, told in str(caught.value)) == (reason, True), str(caught.value)
+    assert "\n" not in str(caught.value)
+    if reason in ("missing", "forbidden"):
+        assert proxy.seen.total() - before <= 4, "nothing that stays is tried again"
+
+
+def test_a_shard_of_a_store_is_known_as_it_is(shard: tuple[str, list[object]]) -> None:
+    source = check_archive(shard[0])
+    assert source.etag
+    assert source.size % 512 == 0
+
+
+@pytest.mark.parametrize("faults", [[], [503, 503], ["reset"], ["lost"]], ids=["none", "503 twice", "reset", "lost"])
+def test_a_shard_is_published_whole(proxy: Proxy, faults: list[int | str], tmp_path: Path) -> None:
+    root = f"s3://{BUCKET}/{tmp_path.name}"
+    for part in (".parquet", ".json"):
+        proxy.faults += [Fault(part, kind, "PUT", times=1) for kind in faults]
+    record = publish_shard(Layout(root), "d", "e", "0", rows=small_rows(5), drops=[drop(5)], identity=identity(), source=SOURCE)
+    assert not any(fault.times for fault in proxy.faults)
+    assert record == read_record(Layout(root), "d", "e", "0")
+    assert record.file == "0.parquet", "an answer that was lost is not taken for another driver"
+    assert np.array_equal(EmbeddingSet(root, "d", "e").image(), small_rows(5).image_ND)
+    assert list_files(f"{root}/embeddings/d/e") == ["0.parquet"]
+
+
+def test_of_two_drivers_the_first_record_wins(proxy: Proxy, tmp_path: Path) -> None:
+    assert not proxy.faults
+    root = f"s3://{BUCKET}/{tmp_path.name}"
+    made = [
+        publish_shard(Layout(root), "d", "e", "0", rows=small_rows(n, seed=n), drops=[], identity=identity(), source=SOURCE) for n in (5, 4)
+    ]
+    assert made[0] == made[1]
+    assert list_files(f"{root}/embeddings/d/e") == ["0.parquet"]
+    assert len(EmbeddingSet(root, "d", "e")) == 5
+
+
+def test_a_name_is_taken_once(proxy: Proxy) -> None:
+    assert not proxy.faults
+    url = f"s3://{BUCKET}/once"
+    publish_bytes(url, b"first", once=True)
+    with pytest.raises(FileExistsError):
+        publish_bytes(url, b"second", once=True)
+    assert read_bytes(url) == b"first"
+    remove(url)
+    remove(url)
+    assert not exists(url)
+
+
+def test_a_root_that_is_forbidden_is_one_line(proxy: Proxy) -> None:
+    proxy.faults.append(Fault("/closed", 403, "PUT"))
+    with pytest.raises(UserError, match=rf"^root=s3://{BUCKET}/closed cannot be written: .*AccessDenied"):
+        require_writable(f"s3://{BUCKET}/closed")
+    with pytest.raises(UserError, match="cannot be written"):
+        require_writable("s3://no-such-bucket/root")
+
+
+def test_a_reader_seeks_as_files_do(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not proxy.faults
+    monkeypatch.setattr(remote, "RANGE", 1000)
+    data = np.random.default_rng(0).bytes(5_500)
+    publish_bytes(f"s3://{BUCKET}/bytes", data)
+    fs, path = filesystem(f"s3://{BUCKET}/bytes")
+    with fs.open(path, "rb") as file:
+        assert file.read() == data
+        for offset, whence, n in ((-100, 2, 300), (2_990, 0, 20), (500, 1, 1_700), (0, 0, 1), (9_000, 0, 5)):
+            at = file.seek(offset, whence)
+            assert file.read(n) == data[at : at + n]
+    with pytest.raises(ValueError, match="publish"):
+        fs.open(path, "wb")
+
+
+class AnswerError(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the store said {status}")
+        self.status = status
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "number", "tries"),
+    [
+        (AnswerError(404), FileNotFoundError, errno.ENOENT, 1),
+        (AnswerError(403), PermissionError, errno.EACCES, 1),
+        (AnswerError(401), PermissionError, errno.EACCES, 1),
+        (AnswerError(412), FileExistsError, errno.EEXIST, 1),
+        (AnswerError(400), OSError, errno.EIO, 1),
+        (AnswerError(503), OSError, errno.EIO, 4),
+        (AnswerError(429), OSError, errno.EIO, 4),
+        (TimeoutError(), TimeoutError, errno.ETIMEDOUT, 4),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), OSError, errno.ECONNRESET, 4),
+        (ValueError("no such thing"), OSError, errno.EIO, 1),
+    ],
+)
+def test_which_faults_are_tried_again(error: Exception, kind: type[OSError], number: int, tries: int) -> None:
+    calls = []
+
+    def call() -> None:
+        calls.append(1)
+        raise error
+
+    with pytest.raises(kind) as caught:
+        patient(call, "s3://bucket/key")
+    assert (caught.value.errno, len(calls)) == (number, tries)
+    assert str(caught.value.strerror).startswith("s3://bucket/key: ")
+    assert passes(error) == (tries > 1)
+    assert status_of(caught.value) == getattr(error, "status", None)

@@ -52,7 +52,7 @@ def test_whole_part_and_sweep(tmp_path: Path) -> None:
     [
         (["dataset.nam=d"], "dataset.nam is unknown (did you mean name?); choose one of: name, shards, modalities, toy"),
         (["analysis.retrieval.tyle=1"], "analysis.retrieval.tyle is unknown (did you mean tile?); choose one of: tile, max_pairs"),
-        (["encodr=x"], "encodr is unknown (did you mean encoder?); choose one of: root, dataset, encoder, analysis, cluster"),
+        (["encodr=x"], "encodr is unknown (did you mean encoder?); choose one of: root, dataset, encoder, encoders, analysis, cluster"),
         (
             ["dataset.name=d", "analysis.retrieval.tile=many"],
             "analysis.retrieval.tile: Value 'many' of type 'str' could not",

@@ -17,11 +17,11 @@ from collections.abc import Iterable
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.choices import load_choice
 from jobs.runtime.dispatch import dispatch
-from jobs.runtime.embedder import Embedder, EmbedPlan, ShardTask
+from jobs.runtime.embedder import IN_FLIGHT, Embedder, EmbedPlan, ShardTask
 from jobs.runtime.heartbeat import Watch, beating_actor
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.replayer import Replayer, replay_tasks
-from jobs.runtime.session import ray_session, room, slots
+from jobs.runtime.session import ray_session, room, share_of_cpus, slots
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EmbedJob, EncoderConfig
 from tda.encoders import modalities_of
 from tda.encoders.describe import describe
@@ -82,6 +82,7 @@ def embed(
             limits=limits,
             device="",
             threads=1,
+            decode_threads=1,
         )
         failures = _work(plan, tasks, records, cluster, Replayer if replay else Embedder)
     absent = max(len(shards) - len(done) for done in records.values()) if replay else 0
@@ -123,7 +124,7 @@ def _require_modalities(encoder: EncoderConfig, modalities: tuple[str, str]) -> 
 
 
 def _identity(encoder: EncoderConfig, dataset: DatasetConfig, limits: EmbedConfig) -> Identity:
-    weights_sha256, preprocessing = describe(encoder)
+    weights_sha256, preprocessing = describe(encoder, limits.resize)
     return Identity(
         encoder=encoder.name,
         weights_sha256=weights_sha256,
@@ -143,15 +144,20 @@ def _work(plan: EmbedPlan, tasks: list[ShardTask], records: Records, cluster: Cl
     """Run the tasks on actors; `records` grows by what they publish. Returns why shards failed, and last what ended the run early."""
     failures: list[LacunaError] = []
     with ray_session(cluster):
-        _, gpus = slots(cluster)
-        plan = dataclasses.replace(plan, device="cuda" if gpus else "cpu", threads=max(1, int(cluster.cpus_per_actor)))
-        actor = beating_actor(kind, num_cpus=cluster.cpus_per_actor, num_gpus=gpus)
+        actors, gpus = slots(cluster)
+        plan = dataclasses.replace(
+            plan,
+            device="cuda" if gpus else "cpu",
+            threads=max(1, int(cluster.cpus_per_actor)),
+            decode_threads=plan.limits.decode_threads or max(2, share_of_cpus(actors)),
+        )
+        actor = beating_actor(kind, num_cpus=cluster.cpus_per_actor, num_gpus=gpus, max_concurrency=IN_FLIGHT)
         with ShardProgress(what=f"{plan.dataset} / {', '.join(plan.encoders)}", shards=len(tasks)) as progress:
 
             def on_result(task: ShardTask, made: list[ShardRecord]) -> None:
                 for record in made:
                     records[record.encoder][task.name] = record
-                progress.add(pairs=made[0].rows_in, drops=sum(made[0].drops.values()))
+                progress.add(pairs=made[0].rows_in, drops=sum(made[0].drops.values()), records=made)
 
             def on_failure(_: ShardTask, error: LacunaError) -> None:
                 if not isinstance(error, ShardError):  # a full disk: every other shard would be embedded in vain
@@ -168,6 +174,7 @@ def _work(plan: EmbedPlan, tasks: list[ShardTask], records: Records, cluster: Cl
                     on_result=on_result,
                     on_failure=on_failure,
                     actors=lambda: room(cluster, gpus),
+                    in_flight=IN_FLIGHT,
                     max_attempts=plan.limits.max_attempts,
                     watch=Watch(silent_seconds=cluster.heartbeat_seconds, stalled_seconds=plan.limits.stalled_seconds),
                     wait_seconds=cluster.wait_seconds,

@@ -1,15 +1,26 @@
-"""The actor of `jobs.embed`: holds the models, turns one shard at a time into a published transaction per encoder."""
+"""The actor of `jobs.embed`: holds the models, turns shards into a published transaction per encoder.
 
+It works on `IN_FLIGHT` shards at once, on as many threads of Ray's: while the device is at one, the other is read and decoded, or written.
+"""
+
+import os
+import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jobs.runtime.heartbeat import Beating
+from jobs.runtime.metrics import EmbedMetrics
 from tda.config import EmbedConfig, EncoderConfig
 from tda.errors import UserError
 from tda.store.files import exists
 from tda.store.layout import Layout
 from tda.store.records import Identity, ShardRecord, read_record
+from tda.store.webdata import Source
+
+IN_FLIGHT = 2  # shards an actor works on at once
+EXIT_DEVICE_LOST = 70
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +34,8 @@ class EmbedPlan:
     modalities: tuple[str, str]
     limits: EmbedConfig
     device: str
-    threads: int
+    threads: int  # of torch
+    decode_threads: int
 
 
 @dataclass(frozen=True)
@@ -45,57 +57,85 @@ class Embedder(Beating):
         super().__init__()
         self.plan = plan
         self.layout = Layout(plan.root)
+        self._metrics = EmbedMetrics(plan.dataset)
+        self._pipeline: Any = None
         self._models: dict[str, Any] = {}
         self._canaries: dict[str, dict[str, Any]] = {}
+        self._loading = threading.Lock()
 
     def embed(self, task: ShardTask, attempt: int) -> list[ShardRecord]:
         """Publish the shard for each of its encoders, and return the records. What an earlier attempt has recorded is not done again.
 
-        Raises ShardError if the shard cannot be used, UserError if a model cannot.
+        Raises ShardError if the shard cannot be used, UserError if a model cannot. A device that is lost ends the process: another
+        actor takes over.
         """
         with self.at_work():
             return self._embed(task, attempt)
 
     def _embed(self, task: ShardTask, attempt: int) -> list[ShardRecord]:
-        from tda.encoders.pipeline import embed_shard
         from tda.store.pairs import check_shard
-        from tda.store.transaction import publish_shard
 
         plan = self.plan
         wanting = [name for name in task.encoders if not exists(self.layout.record(plan.dataset, name, task.name))]
         if wanting:
             source = check_shard(task.url, plan.modalities)
-            made = embed_shard(task.url, {name: self._model(name) for name in wanting}, plan.limits, moved_on=self.moved_on)
+            made = self._made(task, {name: self._model(name) for name in wanting})
             for name, shard in made.items():
-                publish_shard(
-                    self.layout,
-                    plan.dataset,
-                    name,
-                    task.name,
-                    rows=shard.rows,
-                    drops=shard.drops,
-                    identity=plan.identities[name],
-                    source=source,
-                    seconds=shard.seconds,
-                    attempt=attempt,
-                    canary=self._canaries[name],
-                )
+                self._publish(task.name, name, shard, source, attempt)
         return [read_record(self.layout, plan.dataset, name, task.name) for name in task.encoders]
 
+    def _made(self, task: ShardTask, models: dict[str, Any], select: Any = None) -> dict[str, Any]:
+        """What the models make of the shard, or of the pairs that `select` lets through."""
+        from tda.encoders.faults import DeviceLostError
+
+        try:
+            made: dict[str, Any] = self._pipeline.embed_shard(task.url, models, select, self.moved_on)
+        except DeviceLostError as error:
+            print(f"{task}: {error}", file=sys.stderr, flush=True)
+            os._exit(EXIT_DEVICE_LOST)
+        return made
+
+    def _publish(self, shard: str, name: str, made: Any, source: Source, attempt: int, replaces: ShardRecord | None = None) -> ShardRecord:
+        from tda.store.transaction import publish_shard
+
+        record = publish_shard(
+            self.layout,
+            self.plan.dataset,
+            name,
+            shard,
+            rows=made.rows,
+            drops=made.drops,
+            identity=self.plan.identities[name],
+            source=source,
+            seconds=made.seconds,
+            speed=made.speed,
+            attempt=attempt,
+            canary=self._canaries[name],
+            replaces=replaces,
+        )
+        self._metrics.tell(record)
+        return record
+
     def _model(self, name: str) -> Any:
-        if name not in self._models:
-            import torch
+        with self._loading:
+            if name not in self._models:
+                self._models[name] = self._load(name)
+            return self._models[name]
 
-            from tda.encoders import load_configured
-            from tda.encoders.canary import vouch
+    def _load(self, name: str) -> Any:
+        import torch
 
-            torch.set_num_threads(self.plan.threads)
-            model = load_configured(self.plan.encoders[name], self.plan.device)
-            found, wanted = model.weights_sha256, self.plan.identities[name].weights_sha256
-            if found != wanted:
-                raise UserError(
-                    f"encoder.checkpoint={self.plan.encoders[name].checkpoint} is {found} on a worker, {wanted} where the run began"
-                )
-            self._canaries[name] = vouch(self.plan.encoders[name], model)
-            self._models[name] = model
-        return self._models[name]
+        from tda.encoders import load_configured
+        from tda.encoders.canary import vouch
+        from tda.encoders.pipeline import Pipeline
+
+        torch.set_num_threads(self.plan.threads)
+        self._pipeline = self._pipeline or Pipeline(self.plan.limits, self.plan.decode_threads)
+        model = load_configured(self.plan.encoders[name], self.plan.device)
+        found, wanted = model.weights_sha256, self.plan.identities[name].weights_sha256
+        if found != wanted:
+            raise UserError(
+                f"encoder.checkpoint={self.plan.encoders[name].checkpoint} is {found} on a worker, {wanted} where the run began"
+            )
+        self._canaries[name] = vouch(self.plan.encoders[name], model)
+        return model

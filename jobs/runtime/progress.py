@@ -2,19 +2,28 @@
 
 import sys
 import time
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tda.encoders.meter import together
+from tda.store.records import ShardRecord
+
+RECENT = 32  # shards that tell how busy the devices are now
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
 @dataclass(kw_only=True)
 class ShardProgress:
-    """Counts shards, pairs, pairs a second and drops. A context manager; `add` and `note` may be called at any time inside it."""
+    """Counts shards, pairs, pairs a second and drops, and tells what the last shards' records say of the devices.
+
+    A context manager; `add` and `note` may be called at any time inside it.
+    """
 
     what: str
     shards: int
@@ -27,6 +36,7 @@ class ShardProgress:
     _printed: float = 0.0
     _told: int = 0
     _bar: Progress | None = None
+    _recent: deque[tuple[dict[str, float], dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     def __enter__(self) -> Self:
         self._started = self._printed = time.monotonic()
@@ -49,8 +59,11 @@ class ShardProgress:
         elif kind is None and self.done > self._told:
             self._print(self.line())
 
-    def add(self, *, pairs: int = 0, drops: int = 0, failed: bool = False) -> None:
-        """One more shard is done, or has failed."""
+    def add(self, *, pairs: int = 0, drops: int = 0, failed: bool = False, records: Sequence[ShardRecord] = ()) -> None:
+        """One more shard is done, or has failed; `records` are its encoders', of one pass."""
+        if records:
+            encode = sum(record.seconds.get("encode", 0.0) for record in records)
+            self._recent.append(({**records[0].seconds, "encode": encode}, records[0].speed))
         self.done += 1
         self.pairs += pairs
         self.drops += drops
@@ -70,7 +83,15 @@ class ShardProgress:
     def told(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-9)
         failed = f", {self.failed} shards failed" if self.failed else ""
-        return f"{self.pairs:,} pairs, {self.pairs / seconds:,.0f} pairs/s, {self.drops:,} dropped{failed}"
+        return f"{self.pairs:,} pairs, {self.pairs / seconds:,.0f} pairs/s, {self.drops:,} dropped{failed}{self._devices()}"
+
+    def _devices(self) -> str:
+        """How busy the devices are, how near to their roofline, and which stage binds."""
+        told = together(self._recent)
+        if not told:
+            return ""
+        roofline = f" at {told['roofline']:.0%} of its roofline" if "roofline" in told else ""
+        return f"; device {told['device_busy']:.0%} busy{roofline}, {told['binds']} binds"
 
     def line(self) -> str:
         return f"{self.what}: {self.done} of {self.shards} shards, {self.told()}"

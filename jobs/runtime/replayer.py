@@ -1,5 +1,6 @@
 """The actor of `jobs.embed replay=true`: tries the quarantined pairs of recorded shards again, and them alone."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 
 from jobs.runtime.embedder import Embedder, ShardTask
@@ -30,10 +31,8 @@ class Replayer(Embedder):
         return [self._replay(task, name) for name in task.encoders]
 
     def _replay(self, task: ShardTask, name: str) -> ShardRecord:
-        from tda.encoders.pipeline import embed_shard
         from tda.store.pairs import check_shard
         from tda.store.replay import Replay
-        from tda.store.transaction import publish_shard
 
         plan = self.plan
         record = read_record(self.layout, plan.dataset, name, task.name)
@@ -41,20 +40,8 @@ class Replayer(Embedder):
             return record
         source, replay = check_shard(task.url, plan.modalities), Replay(self.layout, record)
         replay.check_source(source)
-        made = embed_shard(task.url, {name: self._model(name)}, plan.limits, select=replay.select, moved_on=self.moved_on)[name]
+        made = self._made(task, {name: self._model(name)}, replay.select)[name]
         if not replay.settles(made.rows, made.drops):
             return record
-        return publish_shard(
-            self.layout,
-            plan.dataset,
-            name,
-            task.name,
-            rows=replay.merged(made.rows),
-            drops=made.drops,
-            identity=plan.identities[name],
-            source=source,
-            seconds=made.seconds,
-            attempt=record.attempt + 1,
-            canary=self._canaries[name],
-            replaces=record,
-        )
+        whole = dataclasses.replace(made, rows=replay.merged(made.rows))
+        return self._publish(task.name, name, whole, source, record.attempt + 1, replaces=record)

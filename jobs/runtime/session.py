@@ -143,6 +143,14 @@ def _nothing() -> None:
     pass
 
 
+def share_of_cpus(actors: int) -> int:
+    """CPUs of the connected cluster for each of `actors`, whether they have asked for them or not."""
+    import ray
+
+    have: dict[str, Any] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # as above
+    return int(have.get("CPU", 0) // max(1, actors))
+
+
 def _start() -> None:
     """Start a Ray of our own. On a busy machine it can miss its own time limit, so it gets three tries; then LacunaError."""
     import ray

@@ -1,93 +1,111 @@
 """A shard's pairs -> unit rows under several encoders, from one read and one decode.
 
-A batch is decoded on threads while the one before it is encoded, so two batches of pixels are held at once, whatever the shard's size.
-Encoders that want the same pixels (or the same tokens) are given the same tensors. A pair has two members of any modalities: what is
-done to an image or a text is the encoder's to know.
+Reading, decoding and sending run ahead of the towers by a few batches, whatever the shard's size. Two threads may each embed a shard: the
+device works for one at a time, so while it encodes the first the second's batches are made, and while the first is written the device is
+at the second. A pair has two members of any modalities: what is done to an image or a text is the feed's to know.
 
-Legend: B batch, N rows, D dimensions, L tokens of the context.
+The bytes of a shard's vectors depend on the shard, the configuration, the batch size, and the kind of device: not on threads, nor on who
+embeds it or what went before. A shard is encoded at one batch size, told in its record: where memory is too small for it the whole shard
+starts again at half of it. A pair that makes an encoder fail is left out, and the rest of its batch is encoded together.
 """
 
+import threading
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from tda.config import EmbedConfig
+from tda.encoders.ahead import ahead
 from tda.encoders.base import Encoder
-from tda.encoders.pixels import PixelError, decode_rgb
-from tda.errors import ShardError
-from tda.store.pairs import Pair, read_shard
-from tda.store.quarantine import Drop, Reason, Stage
-from tda.store.rows import Rows, unit_rows
+from tda.encoders.batches import Batch, Feeds, Reader, Select
+from tda.encoders.columns import Columns
+from tda.encoders.device import Device
+from tda.encoders.faults import DeviceLostError, ModelAtFaultError, is_device_lost, is_out_of_memory, isolate
+from tda.encoders.feed import ready
+from tda.encoders.lanes import Stopwatch
+from tda.encoders.meter import Seconds, speed
+from tda.errors import LacunaError, ShardError
+from tda.store.quarantine import Drop
+from tda.store.rows import Rows
 
-Select: TypeAlias = Callable[[Iterator[Pair | Drop]], Iterator[Pair | Drop]]
-
-BATCH_BYTES = 256 * 2**20  # of encoded images: a batch of giants is cut short
+AHEAD = 2  # batches that wait for the device
+COUNTED = 2  # pairs whose FLOP are counted
 
 
 @dataclass(frozen=True)
 class EmbeddedShard:
-    """What one encoder made of a shard: `rows` and `drops` together hold every ordinal once. `seconds` by stage."""
+    """What one encoder made of a shard: `rows` and `drops` together hold every ordinal once.
+
+    `seconds` by stage, of which `encode` is this encoder's own; `speed` as `tda.encoders.meter` has it, of all encoders of the pass.
+    """
 
     rows: Rows
     drops: list[Drop]
     seconds: dict[str, float]
+    speed: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A decoded pair: what each distinct preprocessing made of its members. Width and height (pixels) are an image's own."""
+class Pipeline:
+    """Embeds shards, and keeps what it finds out on the way: the batch size that fits, the device's rate, the work of each model.
 
-    pair: Pair
-    size: tuple[int | None, int | None]
-    fed: dict[str, Any]
+    `threads` decode, by default as many as `limits` tell. `embed_shard` may be called by two threads at once.
+    """
 
+    def __init__(self, limits: EmbedConfig, threads: int | None = None) -> None:
+        self.limits, self.threads = limits, threads or limits.decode_threads or 2
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
+        self._device: Device | None = None
+        self._making = threading.Lock()
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a row says beside its vectors; the image's bytes are let go."""
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
-    ordinal: int
-    key: str
-    caption: str
-    url: str | None
-    width: int | None
-    height: int | None
+    def embed_shard(
+        self,
+        url: str,
+        encoders: Mapping[str, Encoder],
+        select: Select | None = None,
+        moved_on: Callable[[], None] = lambda: None,
+    ) -> dict[str, EmbeddedShard]:
+        """Embed every pair of the shard at `url` with every encoder; rows are normalised in float64, then stored as `limits.dtype`.
 
+        `select`, if given, is handed the stream of pairs and drops, and passes on those that are wanted; it may raise ShardError.
+        `moved_on` is called, on any thread, after every pair and every stage of a batch: who does not hear it for long may give up.
+        Raises ShardError if the shard cannot be read whole (see `read_pairs`), if an encoder fails on more pairs than it takes, or if
+        not even one pair fits the memory: then nothing of it counts. Raises DeviceLostError if this process cannot use its device again.
+        """
+        device = self._device_of(encoders)
+        device.rate(encoders)  # measured before this shard's threads are at work
+        feeds = Feeds(encoders, self.limits.resize)
+        reader = partial(Reader, url=url, feeds=feeds, limits=self.limits, pool=self._pool, lane=device.lane, select=select)
+        while True:
+            size = device.size.pairs
+            try:
+                return self._attempt(reader(drops=[], seconds=Seconds(moved_on)), encoders, device, size)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if not device.shrink(size):
+                    raise ShardError(url, "out of memory", f"on a single pair: {str(error).partition(chr(10))[0]}") from error
 
-@dataclass
-class _Ledger:
-    """What all encoders share: the pairs lost before any of them, and the seconds of each stage."""
+    def _attempt(self, reader: Reader, encoders: Mapping[str, Encoder], device: Device, size: int) -> dict[str, EmbeddedShard]:
+        """The shard at one batch size."""
+        asked, seconds, drops = time.perf_counter(), reader.seconds, reader.drops
+        towers = _Towers(url=reader.url, encoders=encoders, feeds=reader.feeds, device=device, seconds=seconds, dtype=self.limits.dtype)
+        with ahead(reader.batches(size), AHEAD) as batches, device.turn(seconds, asked):
+            towers.encode(batches)
+        told = towers.speed(pairs=towers.pairs + len(drops), threads=self.threads)
+        return {name: towers.made(name, drops, {**told, "batch_size": size}) for name in encoders}
 
-    drops: list[Drop] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    moved_on: Callable[[], None] = lambda: None
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.perf_counter() - start
-            self.moved_on()
-
-
-@dataclass
-class _Columns:
-    """What one encoder has made so far."""
-
-    kept: list[_Kept] = field(default_factory=list)
-    image: list[NDArray[Any]] = field(default_factory=list)
-    text: list[NDArray[Any]] = field(default_factory=list)
-    drops: list[Drop] = field(default_factory=list)
+    def _device_of(self, encoders: Mapping[str, Encoder]) -> Device:
+        with self._making:
+            self._device = self._device or Device(next(iter(encoders.values())).device, self.limits.batch_size)
+            return self._device
 
 
 def embed_shard(
@@ -97,148 +115,111 @@ def embed_shard(
     select: Select | None = None,
     moved_on: Callable[[], None] = lambda: None,
 ) -> dict[str, EmbeddedShard]:
-    """Embed every pair of the shard at `url` with every encoder; rows are normalised in float32, then stored as `limits.dtype`.
-
-    `select`, if given, is handed the stream of pairs and drops, and passes on those that are wanted; it may raise ShardError.
-    `moved_on` is called after every pair that was read and every stage of a batch: who does not hear it for long may give the shard up.
-    Raises ShardError if the shard cannot be read whole (see `read_pairs`), or if an encoder fails on a batch: then nothing of it counts.
-    """
-    ledger = _Ledger(moved_on=moved_on)
-    columns = {name: _Columns() for name in encoders}
-    pairs = read_shard(url, _modalities(encoders), max_member_bytes=limits.max_member_bytes, max_caption_bytes=limits.max_caption_bytes)
-    if select is not None:
-        pairs = select(pairs)
-    with ThreadPoolExecutor(limits.decode_threads, thread_name_prefix="decode") as pool:
-        for batch in _decoded_batches(pairs, encoders, limits, pool, ledger):
-            for name, (image_BD, text_BD) in _encode(url, batch, encoders, ledger).items():
-                _keep(columns[name], batch, image_BD, text_BD, limits.dtype)
-    return {name: _finish(columns[name], ledger, encoders[name].dim, limits.dtype) for name in encoders}
-
-
-def _decoded_batches(
-    pairs: Iterator[Pair | Drop], encoders: Mapping[str, Encoder], limits: EmbedConfig, pool: ThreadPoolExecutor, ledger: _Ledger
-) -> Iterator[list[_Prepared]]:
-    """Batches of decoded pairs, the next one being decoded while the caller works on this one."""
-    modalities = _modalities(encoders)
-    wanted = [{encoder.fed(modality): encoder for encoder in encoders.values()} for modality in modalities]
-    ahead: deque[list[Future[_Prepared | Drop]]] = deque()
-    for batch in _batches(pairs, limits.batch_size, ledger):
-        ahead.append([pool.submit(_prepare, pair, modalities, wanted, limits.max_pixels) for pair in batch])
-        if len(ahead) > 1:
-            yield _collect(ahead.popleft(), ledger)
-    while ahead:
-        yield _collect(ahead.popleft(), ledger)
-
-
-def _modalities(encoders: Mapping[str, Encoder]) -> tuple[str, str]:
-    (modalities,) = {encoder.modalities for encoder in encoders.values()}  # one: a run has one data set
-    return modalities
-
-
-def _batches(pairs: Iterable[Pair | Drop], size: int, ledger: _Ledger) -> Iterator[list[Pair]]:
-    """At most `size` pairs, or `BATCH_BYTES` of encoded images (or texts) and one more."""
-    batch: list[Pair] = []
-    held = 0
-    stream = iter(pairs)
-    while True:
-        with ledger.timed("read"):
-            pair = next(stream, None)
-        if pair is None:
-            break
-        if isinstance(pair, Drop):
-            ledger.drops.append(pair)
-            continue
-        batch.append(pair)
-        held += sum(map(len, pair.members))
-        if len(batch) == size or held > BATCH_BYTES:
-            yield batch
-            batch, held = [], 0
-    if batch:
-        yield batch
-
-
-def _prepare(pair: Pair, modalities: tuple[str, str], wanted: list[dict[str, Encoder]], max_pixels: int) -> _Prepared | Drop:
-    """Bytes are an image, which is decoded once for all encoders."""
+    """One shard by a pipeline of its own: see `Pipeline.embed_shard`."""
+    pipeline = Pipeline(limits)
     try:
-        members = [decode_rgb(member, max_pixels) if isinstance(member, bytes) else member for member in pair.members]
-    except PixelError as error:
-        return Drop(pair.ordinal, pair.key, Stage.DECODE, error.reason, error.detail)
-    fed = {
-        key: encoder.prepare(modality, member)
-        for modality, member, encoders in zip(modalities, members, wanted, strict=True)
-        for key, encoder in encoders.items()
-    }
-    sizes = [member.size for member in members if not isinstance(member, str)]
-    return _Prepared(pair, sizes[0] if sizes else (None, None), fed)
+        return pipeline.embed_shard(url, encoders, select, moved_on)
+    finally:
+        pipeline.close()
 
 
-def _collect(futures: list[Future[_Prepared | Drop]], ledger: _Ledger) -> list[_Prepared]:
-    """What the threads made; the stage `decode` is the time that this thread has to wait for them."""
-    with ledger.timed("decode"):
-        done = [future.result() for future in futures]
-    ledger.drops.extend(item for item in done if isinstance(item, Drop))
-    return [item for item in done if isinstance(item, _Prepared)]
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """Features on their way to the host: of the pairs `rows` of a batch, a modality each."""
+
+    rows: Sequence[int]
+    features: list[Tensor]
+    watch: Stopwatch
+    mark: Any
 
 
-def _encode(
-    url: str, batch: list[_Prepared], encoders: Mapping[str, Encoder], ledger: _Ledger
-) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    """Features of a batch under every encoder, as the models return them: name -> (first_BD, second_BD)."""
-    if not batch:
-        return {}
-    batches: dict[str, Tensor] = {}
-    features = {}
-    for name, encoder in encoders.items():
+@dataclass(kw_only=True)
+class _Towers:
+    """Every encoder at work on the batches of one shard."""
+
+    url: str
+    encoders: Mapping[str, Encoder]
+    feeds: Feeds
+    device: Device
+    seconds: Seconds
+    dtype: str
+    pairs: int = 0  # that were handed to the towers
+    columns: dict[str, Columns] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.columns = {name: Columns() for name in self.encoders}
+
+    def encode(self, batches: Iterator[Batch]) -> None:
+        """The towers work on a batch while the vectors of the one before come back."""
+        before = partial(self._land, None, {})
+        while (batch := self._next(batches)) is not None:
+            if not batch.pairs:
+                continue
+            self.pairs += len(batch.pairs)
+            self.device.lane.receive((x for x in batch.staged.values() if isinstance(x, Tensor)), batch.mark)
+            flights = {name: self._launch(name, batch) for name in self.encoders}
+            before()
+            before = partial(self._land, batch, flights)
+        before()
+
+    def speed(self, *, pairs: int, threads: int) -> dict[str, Any]:
+        flops = sum(self.device.flops(name) * columns.passed for name, columns in self.columns.items())
+        shared = {**self.seconds.sums, "encode": sum(columns.seconds for columns in self.columns.values())}
+        return speed(shared, pairs=pairs, threads=threads, flops=flops, rate=self.device.rate(self.encoders))
+
+    def made(self, name: str, drops: list[Drop], told: dict[str, Any]) -> EmbeddedShard:
+        columns = self.columns[name]
+        ordered = sorted([*drops, *columns.drops], key=lambda drop: drop.ordinal)
+        rows = columns.rows(self.encoders[name].dim, self.dtype)
+        return EmbeddedShard(rows, ordered, {**self.seconds.sums, "encode": columns.seconds}, told)
+
+    def _next(self, batches: Iterator[Batch]) -> Batch | None:
+        with self.seconds.timed("wait"):
+            return next(batches, None)
+
+    def _launch(self, name: str, batch: Batch) -> _Flight:
+        """Every pair of the batch; if that fails, every pair that does not make it fail."""
         try:
-            first_BD, second_BD = (_features(encoder, modality, batch, batches, ledger) for modality in encoder.modalities)
-            features[name] = first_BD, second_BD
+            return self._fly(name, batch, None)
         except Exception as error:
-            first, last = batch[0].pair, batch[-1].pair
-            detail = f"{name}, pairs {first.key} to {last.key}: {type(error).__name__}: {error}"
-            raise ShardError(url, "encoder failed", detail) from error
-    return features
+            if is_device_lost(error):
+                raise DeviceLostError(f"{name}: {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
+            if is_out_of_memory(error) or isinstance(error, LacunaError):
+                raise
+            return self._without_faults(name, batch, error)
 
+    def _without_faults(self, name: str, batch: Batch, error: Exception) -> _Flight:
+        columns, rows = self.columns[name], range(len(batch.pairs))
+        try:
+            faults = isolate(rows, lambda some: self._fly(name, batch, some), spare=columns.passed)
+            columns.blame({batch.pairs[row]: fault for row, fault in faults.items()})
+            return self._fly(name, batch, [row for row in rows if row not in faults])
+        except Exception as again:
+            if is_out_of_memory(again):
+                raise
+            told = error if isinstance(again, ModelAtFaultError) else again
+            first, last = batch.pairs[0].key, batch.pairs[-1].key
+            raise ShardError(self.url, "encoder failed", f"{name}, pairs {first} to {last}: {type(told).__name__}: {told}") from error
 
-def _features(encoder: Encoder, modality: str, batch: list[_Prepared], batches: dict[str, Tensor], ledger: _Ledger) -> NDArray[Any]:
-    """One modality of a batch; `batches` holds what encoders share."""
-    key = encoder.fed(modality)
-    if key not in batches:
-        with ledger.timed("batch"):
-            batches[key] = encoder.batch(modality, [item.fed[key] for item in batch])
-    with ledger.timed("encode"):
-        features_BD: NDArray[Any] = encoder.encode(modality, batches[key]).cpu().numpy()
-    return features_BD
+    def _fly(self, name: str, batch: Batch, rows: Sequence[int] | None) -> _Flight:
+        """Begin to encode pairs of a batch: all of them, or some `rows`."""
+        encoder, lane, some = self.encoders[name], self.device.lane, range(len(batch.pairs)) if rows is None else rows
+        watch = lane.stopwatch()
+        wanted = encoder.modalities if some else ()
+        features = [lane.fetch(encoder.encode(modality, self._input(name, batch, rows, modality))) for modality in wanted]
+        watch.stop()
+        return _Flight(some, features, watch, lane.fetched())
 
+    def _input(self, name: str, batch: Batch, rows: Sequence[int] | None, modality: str) -> Tensor:
+        return ready(self.encoders[name], batch.tensor(self.feeds.of(name, modality), self.device.lane, rows))
 
-def _keep(columns: _Columns, batch: list[_Prepared], image_BD: NDArray[Any], text_BD: NDArray[Any], dtype: str) -> None:
-    """Normalise; a pair whose row in either modality has no direction is dropped."""
-    image_BD, *image_flags = unit_rows(image_BD, dtype)
-    text_BD, *text_flags = unit_rows(text_BD, dtype)
-    finite_B, nonzero_B = image_flags[0] & text_flags[0], image_flags[1] & text_flags[1]
-    good_B = finite_B & nonzero_B
-    for item, finite, good in zip(batch, finite_B, good_B, strict=True):
-        pair = item.pair
-        if good:
-            columns.kept.append(_Kept(pair.ordinal, pair.key, pair.caption, pair.url, *item.size))
-        else:
-            reason = Reason.ZERO_VECTOR if finite else Reason.NOT_FINITE
-            columns.drops.append(Drop(pair.ordinal, pair.key, Stage.ENCODE, reason))
-    columns.image.append(image_BD[good_B])
-    columns.text.append(text_BD[good_B])
-
-
-def _finish(columns: _Columns, ledger: _Ledger, dim: int, dtype: str) -> EmbeddedShard:
-    none = np.empty((0, dim), dtype)
-    kept = columns.kept
-    rows = Rows(
-        ordinals=[item.ordinal for item in kept],
-        keys=[item.key for item in kept],
-        captions=[item.caption for item in kept],
-        urls=[item.url for item in kept],
-        widths=[item.width for item in kept],
-        heights=[item.height for item in kept],
-        image_ND=np.concatenate([none, *columns.image]),
-        text_ND=np.concatenate([none, *columns.text]),
-    )
-    drops = sorted([*ledger.drops, *columns.drops], key=lambda drop: drop.ordinal)
-    return EmbeddedShard(rows, drops, dict(ledger.seconds))
+    def _land(self, batch: Batch | None, flights: dict[str, _Flight]) -> None:
+        """Take the vectors of a batch that have come back."""
+        for name, flight in flights.items():
+            assert batch is not None, "a flight has a batch"
+            self.device.lane.wait(flight.mark)
+            self.columns[name].seconds += flight.watch.seconds()
+            if flight.features:
+                image_BD, text_BD = (features_BD.numpy() for features_BD in flight.features)
+                self.columns[name].keep([batch.pairs[row] for row in flight.rows], image_BD, text_BD, self.dtype)
+                self.device.count(name, self.encoders[name], partial(self._input, name, batch, range(min(COUNTED, len(batch.pairs)))))

@@ -3,6 +3,9 @@
 import warnings
 from io import BytesIO
 
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from tda.store.quarantine import Reason
@@ -20,6 +23,24 @@ class PixelError(Exception):
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason, self.detail = reason, detail
+
+
+def decode_pixels(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
+    """(H, W, 3): bit for bit the pixels of `decode_rgb`, with its refusals, by the fastest decoder that gives them.
+
+    That is simplejpeg for a whole JPEG in YCbCr or grey, in two thirds of Pillow's time: the same library with the same settings, but
+    strict, so that whatever is damaged or unusual goes to Pillow, which decides.
+    """
+    if data.startswith(b"\xff\xd8\xff"):
+        try:
+            height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+            if colours in ("YCbCr", "Gray"):
+                _check_size(width, height, max_pixels)
+                pixels_HW3: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB")
+                return pixels_HW3
+        except ValueError:  # all that its decoder raises
+            pass
+    return np.array(decode_rgb(data, max_pixels))
 
 
 def decode_rgb(data: bytes, max_pixels: int) -> Image.Image:

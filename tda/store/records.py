@@ -57,6 +57,7 @@ class ShardRecord:
     config_hash: str
     attempt: int = 1
     seconds: dict[str, float] = field(default_factory=dict)  # stage -> seconds
+    speed: dict[str, Any] = field(default_factory=dict)  # pairs a second, shares of the device's time and rate, what binds, batch size
     code_version: str = ""
     canary: dict[str, Any] | None = None  # digest of fixed inputs' vectors, device, precision, cosine to float32 on a CPU
     quarantine: dict[str, Any] | None = None  # the same of the drops' Parquet; None where there are none

@@ -1,0 +1,79 @@
+"""Where the time of embedding goes: seconds by stage, how busy the device is, how near to its roofline, and which stage binds.
+
+Stages overlap, so their seconds add up to more than the time that passed. `read` is the reader's, `decode` and `resize` the sum over the
+decoding threads, `batch` what makes and sends batches, `encode` the device's own work, `write` what publishes the shard, and `wait` is the
+time that the device stood still. `span` is the time from the end of the shard before to the end of this one: spans add up to the run.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+# stage -> its parts; the decoding threads share theirs
+STAGES = {"read": ("read",), "decode": ("decode", "resize"), "batch": ("batch",), "encode": ("encode",), "write": ("write",)}
+
+
+@dataclass
+class Seconds:
+    """Sums by stage, from many threads. `moved_on` is called whenever a stage has done one more thing."""
+
+    moved_on: Callable[[], None] = lambda: None
+    sums: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, stage: str, seconds: float) -> None:
+        with self._lock:
+            self.sums[stage] += seconds
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - start)
+            self.moved_on()
+
+
+def binding_stage(seconds: Mapping[str, float], threads: int) -> str:
+    """The stage that is busy for the largest share of the span: making another one faster gains nothing. `threads` decode."""
+    busy = {stage: sum(seconds.get(part, 0.0) for part in parts) for stage, parts in STAGES.items()}
+    busy["decode"] /= max(1, threads)
+    return max(busy, key=lambda stage: busy[stage])
+
+
+def speed(seconds: Mapping[str, float], *, pairs: int, threads: int, flops: float, rate: float) -> dict[str, Any]:
+    """What the seconds come to.
+
+    pairs_per_second; device_busy, the share of the span in [0, 1]; roofline, the share of the device's `rate` (FLOP/s) that `flops` (the
+    models' own work on these pairs) make of the span, left out where they are not known; binds, a stage.
+    """
+    span = max(seconds.get("span", 0.0), 1e-9)
+    told: dict[str, Any] = {
+        "pairs_per_second": round(pairs / span, 3),
+        "device_busy": round(min(1.0, seconds.get("encode", 0.0) / span), 4),
+        "binds": binding_stage(seconds, threads),
+        "decode_threads": threads,
+    }
+    if flops and rate:
+        told["roofline"] = round(flops / (span * rate), 4)
+    return told
+
+
+def together(shards: Sequence[tuple[Mapping[str, float], Mapping[str, Any]]]) -> dict[str, Any]:
+    """The `speed` of several shards, from the seconds and the speed of each; empty where none of them tells a span."""
+    sums: dict[str, float] = defaultdict(float)
+    for seconds, _ in shards:
+        for stage, value in seconds.items():
+            sums[stage] += value
+    if not sums["span"]:
+        return {}
+    threads = max(int(told.get("decode_threads", 1)) for _, told in shards)
+    pairs, work = (
+        sum(told.get(name, 0.0) * seconds.get("span", 0.0) for seconds, told in shards) for name in ("pairs_per_second", "roofline")
+    )
+    return speed(sums, pairs=round(pairs), threads=threads, flops=work, rate=1.0)

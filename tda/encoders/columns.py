@@ -40,7 +40,6 @@ class Columns:
                 self.drops.append(Drop(pair.ordinal, pair.key, Stage.ENCODE, reason))
         self.image.append(image_BD[good_B])
         self.text.append(text_BD[good_B])
-        self.passed += len(pairs)
 
     def blame(self, faults: Mapping[Kept, Exception]) -> None:
         """Drop the pairs that the encoder fails on."""

@@ -158,6 +158,8 @@ class _Towers:
             self.pairs += len(batch.pairs)
             self.device.lane.receive((x for x in batch.staged.values() if isinstance(x, Tensor)), batch.mark)
             flights = {name: self._launch(name, batch) for name in self.encoders}
+            for name, flight in flights.items():
+                self.columns[name].passed += len(flight.rows)
             before()
             before = partial(self._land, batch, flights)
         before()

@@ -3,8 +3,10 @@
 N rows, D dimensions.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from torch import Tensor
 from tda.config import EmbedConfig
 from tda.encoders import load
 from tda.encoders.base import Encoder
-from tda.encoders.pipeline import embed_shard
+from tda.encoders.faults import DeviceLostError
+from tda.encoders.pipeline import EmbeddedShard, Pipeline, embed_shard
 from tda.errors import ShardError
 from tda.store.webdata import RawPair, read_pairs
 
@@ -74,7 +77,11 @@ def test_rows_are_the_models_own_normalised(tiny: Encoder, tmp_path: Path) -> No
     text_ND = tiny.encode_text(tiny.tokenize([pair.caption for pair in pairs])).numpy()
     np.testing.assert_allclose(made.rows.text_ND, text_ND / np.linalg.norm(text_ND, axis=1, keepdims=True), atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(made.rows.image_ND, axis=1), 1, atol=1e-6)
-    assert {"read", "decode", "batch", "encode"} <= made.seconds.keys()
+    assert {"read", "decode", "resize", "batch", "encode", "wait", "span"} <= made.seconds.keys()
+    assert made.speed["batch_size"] == 3
+    assert 0 < made.speed["device_busy"] <= 1
+    assert made.speed["roofline"] > 0
+    assert made.speed["binds"] in ("read", "decode", "batch", "encode")
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # pytest puts away our own filter
@@ -118,7 +125,7 @@ def test_the_same_pixels_are_made_once(tiny: Encoder, quick: Encoder, tmp_path: 
 def test_a_vector_without_direction_is_dropped_for_its_encoder_alone(tiny: Encoder, tmp_path: Path, value: float, reason: str) -> None:
     def second_of_each_batch_is_bad(pixels_B3HW: Tensor) -> Tensor:
         x_BD = torch.ones(len(pixels_B3HW), 4)
-        x_BD[1] *= value
+        x_BD[1:2] *= value
         return x_BD
 
     shard = str(write_tar(tmp_path / "a.tar", good_pairs(4)))
@@ -135,6 +142,149 @@ def test_an_encoder_that_fails_fails_the_shard_by_name(tmp_path: Path) -> None:
     shard = str(write_tar(tmp_path / "a.tar", good_pairs(2)))
     with pytest.raises(ShardError, match=r"a\.tar: encoder failed \(mine, pairs 000000 to 000001: RuntimeError: no such kernel\)"):
         embed_shard(shard, {"mine": broken(out_of_order)}, EmbedConfig())
+
+
+def widths(first: int, count: int) -> list[tuple[str, bytes]]:
+    """Pairs whose image is `first`, `first` + 1, ... pixels wide, which is what the broken towers see."""
+    members = []
+    for i in range(count):
+        buffer = BytesIO()
+        Image.new("RGB", (first + i, 8)).save(buffer, "PNG")
+        members += [(f"{i:06d}.png", buffer.getvalue()), (f"{i:06d}.txt", b"caption")]
+    return members
+
+
+def test_a_pair_that_an_encoder_cannot_take_is_quarantined_alone(tmp_path: Path) -> None:
+    def no_seventeens(pixels_B3HW: Tensor) -> Tensor:
+        if (pixels_B3HW == 17).any():
+            raise RuntimeError("cannot take 17")
+        return pixels_B3HW[:, :2, 0].flatten(1)
+
+    shard = str(write_tar(tmp_path / "a.tar", widths(10, 20)))
+    made = embed_shard(shard, {"picky": broken(no_seventeens), "easy": broken(lambda x: torch.ones(len(x), 4))}, EmbedConfig(batch_size=16))
+    (drop,) = made["picky"].drops
+    assert (drop.ordinal, drop.key, drop.stage.value, drop.reason.value) == (7, "000007", "encode", "encoder_failed")
+    assert drop.detail == "RuntimeError: cannot take 17"
+    assert made["picky"].rows.ordinals == [i for i in range(20) if i != 7]
+    assert (len(made["easy"].rows), made["easy"].drops) == (20, [])
+
+
+def test_the_last_pair_alone_in_its_batch_can_be_at_fault(tmp_path: Path) -> None:
+    def no_fourteens(pixels_B3HW: Tensor) -> Tensor:
+        if (pixels_B3HW == 14).any():
+            raise RuntimeError("cannot take 14")
+        return torch.ones(len(pixels_B3HW), 4)
+
+    shard = str(write_tar(tmp_path / "a.tar", widths(10, 5)))
+    made = embed_shard(shard, {"picky": broken(no_fourteens)}, EmbedConfig(batch_size=4))["picky"]
+    assert [drop.key for drop in made.drops] == ["000004"]
+
+
+def test_the_neighbours_of_a_pair_at_fault_are_encoded_together(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    def picky(pixels_B3HW: Tensor) -> Tensor:
+        if (pixels_B3HW == 12).any():
+            raise RuntimeError("cannot take 12")
+        sizes.append(len(pixels_B3HW))
+        return torch.ones(len(pixels_B3HW), 4)
+
+    embed_shard(str(write_tar(tmp_path / "a.tar", widths(10, 8))), {"picky": broken(picky)}, EmbedConfig(batch_size=8))
+    assert 7 in sizes
+
+
+class Memory:
+    """Towers that have room for `most` images at once."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.seen = most, list[int]()
+
+    def __call__(self, pixels_B3HW: Tensor) -> Tensor:
+        self.seen.append(len(pixels_B3HW))
+        if len(pixels_B3HW) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return pixels_B3HW[:, :2, 0].flatten(1)
+
+
+def test_a_batch_size_that_does_not_fit_is_halved_and_remembered(tmp_path: Path) -> None:
+    towers = Memory(most=5)
+    encoders = {"mine": broken(towers)}
+    shards = [str(write_tar(tmp_path / f"{name}.tar", widths(10, 20))) for name in "ab"]
+    pipeline = Pipeline(EmbedConfig(batch_size=16))
+    first, second = (pipeline.embed_shard(shard, encoders)["mine"] for shard in shards)
+    pipeline.close()
+    assert [made.speed["batch_size"] for made in (first, second)] == [4, 4]
+    assert [len(made.rows) for made in (first, second)] == [20, 20]
+    assert towers.seen[:3] == [16, 8, 4]
+    assert max(towers.seen[2:]) == 4  # a shard is of one batch size, from its first pair on
+    whole = embed_shard(shards[0], {"mine": broken(Memory(most=99))}, EmbedConfig(batch_size=4))["mine"]
+    assert np.array_equal(whole.rows.image_ND, first.rows.image_ND)
+
+
+def test_a_pair_that_fits_no_memory_fails_the_shard(tmp_path: Path) -> None:
+    shard = str(write_tar(tmp_path / "a.tar", widths(10, 3)))
+    with pytest.raises(ShardError, match=r"a\.tar: out of memory \(on a single pair: CUDA out of memory\)"):
+        embed_shard(shard, {"mine": broken(Memory(most=0))}, EmbedConfig(batch_size=2))
+
+
+def test_a_lost_device_is_no_pairs_fault(tmp_path: Path) -> None:
+    def lost(_: Tensor) -> Tensor:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be ...")
+
+    with pytest.raises(DeviceLostError, match=r"^mine: RuntimeError: CUDA error: an illegal memory access was encountered$"):
+        embed_shard(str(write_tar(tmp_path / "a.tar", widths(10, 3))), {"mine": broken(lost)}, EmbedConfig())
+
+
+def test_neither_threads_nor_neighbours_change_a_byte(tiny: Encoder, tmp_path: Path) -> None:
+    """One decoding thread or five, alone or beside another shard, by a pipeline that is new or has worked before: the same bytes."""
+    urls = [str(write_tar(tmp_path / f"{i}.tar", good_pairs(23, first=100 * i))) for i in range(4)]
+    limits = EmbedConfig(batch_size=8, decode_threads=1)
+    alone = [embed_shard(url, {"tiny": tiny}, limits)["tiny"] for url in urls]
+    pipeline = Pipeline(limits, threads=5)
+    together: dict[str, EmbeddedShard] = {}
+
+    def work(mine: list[str]) -> None:
+        for url in mine:
+            together[url] = pipeline.embed_shard(url, {"tiny": tiny})["tiny"]
+
+    workers = [threading.Thread(target=work, args=(urls[i::2],)) for i in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    pipeline.close()
+    for url, wanted in zip(urls, alone, strict=True):
+        for column in ("image_ND", "text_ND"):
+            assert getattr(together[url].rows, column).tobytes() == getattr(wanted.rows, column).tobytes()
+        assert together[url].rows.keys == wanted.rows.keys
+
+
+def test_a_second_shard_is_decoded_while_the_device_is_at_the_first(tmp_path: Path) -> None:
+    """The device does not go on with the first shard until batches of the second wait for it: without a second one in flight, never."""
+    urls = [str(write_tar(tmp_path / f"{i}.tar", widths(10 + 100 * i, 6))) for i in range(2)]
+    second_was_read = threading.Event()
+
+    def first_waits(pixels_B3HW: Tensor) -> Tensor:
+        if pixels_B3HW.max() < 100:
+            assert second_was_read.wait(60)
+        return torch.ones(len(pixels_B3HW), 4)
+
+    pipeline, encoders = Pipeline(EmbedConfig(batch_size=2)), {"mine": broken(first_waits)}
+    first = threading.Thread(target=pipeline.embed_shard, args=(urls[0], encoders))
+    first.start()
+    read: list[int] = []
+
+    def noting(pairs: Any) -> Any:
+        for pair in pairs:
+            read.append(pair.ordinal)
+            if len(read) == 6:
+                second_was_read.set()
+            yield pair
+
+    made = pipeline.embed_shard(urls[1], encoders, noting)["mine"]
+    first.join()
+    pipeline.close()
+    assert len(made.rows) == 6
 
 
 def test_a_shard_of_drops_alone_has_no_rows(tiny: Encoder, tmp_path: Path) -> None:

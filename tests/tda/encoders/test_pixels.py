@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tda.encoders.pixels import MAX_ASPECT, PixelError, decode_rgb
+from tda.encoders.pixels import MAX_ASPECT, PixelError, decode_pixels, decode_rgb
 from tda.store.quarantine import Reason
 
 MAX = 64_000_000
@@ -45,6 +45,21 @@ def test_every_mode_becomes_what_open_clip_makes_of_it(mode: str, kind: str) -> 
     decoded = decode_rgb(data, MAX)
     assert decoded.mode == "RGB"
     assert decoded.tobytes() == Image.open(BytesIO(data)).convert("RGB").tobytes()
+    assert np.array_equal(decode_pixels(data, MAX), np.asarray(decoded))
+
+
+@pytest.mark.parametrize(
+    "options", [{"progressive": True}, {"subsampling": 0}, {"subsampling": 1}, {"subsampling": 2}, {"restart_marker_rows": 1}]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_the_fast_decoder_gives_pillows_pixels(mode: str, options: dict[str, Any]) -> None:
+    data = encoded(noise(mode, side=61), "JPEG", **options)
+    assert np.array_equal(decode_pixels(data, MAX), np.asarray(decode_rgb(data, MAX)))
+
+
+def test_a_jpeg_in_rgb_is_not_taken_for_another() -> None:
+    data = encoded(noise(), "JPEG", keep_rgb=True)
+    assert np.array_equal(decode_pixels(data, MAX), np.asarray(decode_rgb(data, MAX)))
 
 
 def test_16_bit_grey_keeps_its_high_byte() -> None:
@@ -81,10 +96,22 @@ def test_orientation_is_not_applied() -> None:
     ids=["cut jpeg", "cut png", "cut in the header", "empty", "html", "gif", "tiff", "150 megapixels", "3600 megapixels", "a line"],
 )
 def test_what_cannot_be_used_is_named(data: bytes, reason: Reason) -> None:
-    with pytest.raises(PixelError) as caught:
-        decode_rgb(data, MAX)
-    assert caught.value.reason is reason
-    assert caught.value.detail
+    for decode in (decode_rgb, decode_pixels):
+        with pytest.raises(PixelError) as caught:
+            decode(data, MAX)
+        assert caught.value.reason is reason
+        assert caught.value.detail
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_jpegs_cap_is_read_from_its_header() -> None:
+    data = encoded(noise(side=64), "JPEG")
+    frame = data.index(b"\xff\xc0") + 5  # of the header that tells the size
+    giant = data[:frame] + struct.pack(">HH", 12_000, 12_000) + data[frame + 4 :]
+    for decode in (decode_rgb, decode_pixels):
+        with pytest.raises(PixelError, match="12000 x 12000 pixels") as caught:
+            decode(giant, MAX)
+        assert caught.value.reason is Reason.IMAGE_TOO_LARGE
 
 
 def test_damaged_bytes_are_a_reason_and_never_another_exception() -> None:
@@ -96,6 +123,7 @@ def test_damaged_bytes_are_a_reason_and_never_another_exception() -> None:
         for place in rng.integers(0, len(data), 8):
             data[place] = rng.integers(0, 256)
         outcomes.append(outcome(bytes(data)))
+        assert array_outcome(bytes(data)) == outcomes[-1]
     assert set(outcomes) <= {"RGB", Reason.IMAGE_TRUNCATED, Reason.IMAGE_NOT_DECODABLE, Reason.IMAGE_TOO_LARGE}
     assert "RGB" in outcomes
     assert Reason.IMAGE_NOT_DECODABLE in outcomes
@@ -106,3 +134,13 @@ def outcome(data: bytes) -> str:
         return decode_rgb(data, 100_000).mode
     except PixelError as error:
         return error.reason
+
+
+def array_outcome(data: bytes) -> str:
+    """The same of `decode_pixels`, whose pixels have to be those of `decode_rgb`."""
+    try:
+        pixels_HW3 = decode_pixels(data, 100_000)
+    except PixelError as error:
+        return error.reason
+    assert np.array_equal(pixels_HW3, np.asarray(decode_rgb(data, 100_000)))
+    return "RGB"

@@ -13,7 +13,16 @@ from tda.store.transaction import publish_shard
 
 def publish(layout: Layout, shard: str = "00000") -> ShardRecord:
     return publish_shard(
-        layout, "d", "e", shard, rows=small_rows(4), drops=[drop(4)], identity=identity(), source=SOURCE, seconds={"read": 0.5}
+        layout,
+        "d",
+        "e",
+        shard,
+        rows=small_rows(4),
+        drops=[drop(4)],
+        identity=identity(),
+        source=SOURCE,
+        seconds={"read": 0.5},
+        speed={"binds": "read"},
     )
 
 
@@ -24,7 +33,7 @@ def test_a_record_says_all_that_was_done(tmp_path: Path) -> None:
     assert (stored["rows_in"], stored["rows_out"], stored["drops"]) == (5, 4, {"missing_caption": 1})
     assert stored["output"]["bytes"] == (tmp_path / "embeddings/d/e/00000.parquet").stat().st_size
     assert (stored["config_hash"], stored["weights_sha256"]) == (identity().config_hash, "w")
-    assert stored["seconds"] == {"read": 0.5}
+    assert (stored["seconds"].keys(), stored["seconds"]["read"], stored["speed"]) == ({"read", "write"}, 0.5, {"binds": "read"})
     assert stored["attempt"] == 1
     assert stored["code_version"]
     assert read_record(Layout(str(tmp_path)), "d", "e", "00000") == record

@@ -1,8 +1,10 @@
 """Counts on standard error: plain lines where there is no terminal."""
 
 import io
+from typing import Any
 
-from jobs.runtime.progress import ShardProgress
+from jobs.runtime.progress import RECENT, ShardProgress
+from tda.store.records import ShardRecord
 
 
 class Terminal(io.StringIO):
@@ -36,3 +38,31 @@ def test_names_are_not_markup() -> None:
     with ShardProgress(what="a[b]/c", shards=1, stream=stream) as progress:
         progress.note("shard [red]x[/red]: missing")
     assert "[red]x[/red]" in stream.getvalue()
+
+
+def record(encoder: str, *, encode: float, **seconds: float) -> ShardRecord:
+    speed: dict[str, Any] = {"pairs_per_second": 10.0, "roofline": 0.4, "decode_threads": 2}
+    content = {"dataset": "d", "shard": "0", "source": {}, "rows_in": 1, "rows_out": 1, "drops": {}, "output": {}}
+    stages = {"span": 10.0, "encode": encode, **seconds}
+    return ShardRecord(**content, encoder=encoder, weights_sha256="", config_hash="", seconds=stages, speed=speed)  # type: ignore[arg-type]  # as in JSON
+
+
+def told(progress: ShardProgress) -> str:
+    return progress.line().partition(" dropped")[2]
+
+
+def test_the_last_shards_tell_how_busy_the_devices_are_and_what_binds() -> None:
+    progress = ShardProgress(what="coco / a, b", shards=100, stream=io.StringIO())
+    assert told(progress) == ""
+    progress.add(pairs=100, records=[record("a", encode=3.0, decode=12.0), record("b", encode=2.0, decode=12.0)])
+    assert told(progress) == "; device 50% busy at 40% of its roofline, decode binds"
+    for _ in range(RECENT):  # what was is forgotten
+        progress.add(pairs=100, records=[record("a", encode=9.5, decode=4.0)])
+    assert told(progress) == "; device 95% busy at 40% of its roofline, encode binds"
+
+
+def test_records_that_tell_no_time_are_passed_over() -> None:
+    progress = ShardProgress(what="coco / a", shards=2, stream=io.StringIO())
+    content = {"dataset": "d", "encoder": "a", "shard": "0", "source": {}, "rows_in": 1, "rows_out": 1, "drops": {}, "output": {}}
+    progress.add(pairs=1, records=[ShardRecord(**content, weights_sha256="", config_hash="")])  # type: ignore[arg-type]  # as in JSON
+    assert told(progress) == ""

@@ -81,7 +81,7 @@ class Embedder(Beating):
             source = check_shard(task.url, plan.modalities)
             made = self._made(task, {name: self._model(name) for name in wanting})
             for name, shard in made.items():
-                self._publish(task.name, name, shard, source, attempt)
+                self._publish(task.name, name, shard, source, attempt=attempt)
         return [read_record(self.layout, plan.dataset, name, task.name) for name in task.encoders]
 
     def _made(self, task: ShardTask, models: dict[str, Any], select: Any = None) -> dict[str, Any]:
@@ -95,7 +95,9 @@ class Embedder(Beating):
             os._exit(EXIT_DEVICE_LOST)
         return made
 
-    def _publish(self, shard: str, name: str, made: Any, source: Source, attempt: int, replaces: ShardRecord | None = None) -> ShardRecord:
+    def _publish(
+        self, shard: str, name: str, made: Any, source: Source, *, attempt: int, replaces: ShardRecord | None = None
+    ) -> ShardRecord:
         from tda.store.transaction import publish_shard
 
         record = publish_shard(
@@ -113,7 +115,8 @@ class Embedder(Beating):
             canary=self._canaries[name],
             replaces=replaces,
         )
-        self._metrics.tell(record)
+        if replaces is None:  # what a replay renews has been counted
+            self._metrics.tell(record)
         return record
 
     def _model(self, name: str) -> Any:

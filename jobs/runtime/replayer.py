@@ -44,4 +44,4 @@ class Replayer(Embedder):
         if not replay.settles(made.rows, made.drops):
             return record
         whole = dataclasses.replace(made, rows=replay.merged(made.rows))
-        return self._publish(task.name, name, whole, source, record.attempt + 1, replaces=record)
+        return self._publish(task.name, name, whole, source, attempt=record.attempt + 1, replaces=record)

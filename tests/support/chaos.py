@@ -49,9 +49,9 @@ def write_shards(folder: Path, count: int) -> DatasetConfig:
     return DatasetConfig(name=DATASET, shards=str(folder / "*.tar"))
 
 
-def quick_describe(encoder: EncoderConfig) -> tuple[str, dict[str, Any]]:
+def quick_describe(encoder: EncoderConfig, resize: str) -> tuple[str, dict[str, Any]]:
     """In the place of `tda.encoders.describe`: the quick encoder has no weights, and none of torch's seconds."""
-    return "0" * 64, {"hash": "crc32", "format": encoder.format}
+    return "0" * 64, {"hash": "crc32", "format": encoder.format, "resize": resize}
 
 
 def wait_for(what: Callable[[], Any]) -> Any:

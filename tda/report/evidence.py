@@ -129,3 +129,23 @@ def loss_ends(curve: Columns) -> tuple[float, float]:
 def under_the_floor(cell: Cell, modality: str) -> int:
     part = (cell.metrics.get("spectrum") or {}).get(modality) or {}
     return sum(singular < (part.get("floor") or 0) for singular in part.get("singular_values") or ())
+
+
+def few_rows(group: Sequence[Cell], modality: str) -> str:
+    """A warning where rows, not the model, bound the dimension."""
+    sizes = [(value(cell, "pairs"), value(cell, "dim")) for cell in group]
+    rows = [(int(pairs) * (2 if modality == "both" else 1), dim) for pairs, dim in sizes if pairs is not None and dim is not None]
+    bound = [n for n, dim in rows if n <= dim]
+    return f"{min(bound):,} rows span at most {min(bound) - 1:,} dimensions, whatever the model" if bound else ""
+
+
+def remarks(cell: Cell, *parts: str) -> list[str]:
+    """What the analysis noted about its parts, each once."""
+    return list(dict.fromkeys(note for part in parts for note in _notes(cell.metrics.get(part))))
+
+
+def _notes(found: Any) -> list[str]:
+    if not isinstance(found, Mapping):
+        return []
+    own = [str(note) for note in found.get("notes") or []]
+    return own + [note for inner in found.values() for note in _notes(inner)]

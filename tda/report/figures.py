@@ -43,6 +43,7 @@ SECTIONS = {  # of the page, in its order
 }
 SHEET_COLUMNS = 4
 DPI = 200  # of what is rastered
+TITLE_SIZE = 9.5  # points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +131,14 @@ def panel_svg(panel: Panel, spec: FigureSpec, prefix: str) -> str:
         axes = figure.subplots()
         panel.draw(axes)
         if panel.title:
-            axes.set_title(panel.title, loc="left", fontweight="bold")
+            axes.set_title(panel.title, loc="left", fontweight="bold", fontsize=_title_size(panel.title, spec.size[0]))
         return inline(_svg(figure).decode(), prefix)
+
+
+def _title_size(title: str, width: float) -> float:
+    """Points at which a title fits a panel so many inches wide, its axes' labels to the left."""
+    longest = max(map(len, title.split("\n")))
+    return min(TITLE_SIZE, max(5.5, (width - 0.45) * 72 / (0.62 * longest)))
 
 
 def inline(svg: str, prefix: str) -> str:
@@ -161,7 +168,8 @@ def sheet(panels: Sequence[Panel], spec: FigureSpec) -> dict[str, bytes]:
                 axes.set_axis_off()
             for axes, panel in zip(axes_row, row, strict=False):
                 panel.draw(axes)
-                axes.set_title("\n".join(filter(None, [panel.row, panel.title])), loc="left", fontweight="bold")
+                title = "\n".join(filter(None, [panel.row, panel.title]))
+                axes.set_title(title, loc="left", fontweight="bold", fontsize=_title_size(title, width))
         if handles := _handles(spec):
             figure.legend(handles=handles, loc="outside upper left", ncols=2 * columns, frameon=False, handlelength=2.4)
         svg = _svg(figure)

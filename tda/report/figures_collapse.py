@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tda.geometry.collapse import KINDS, POINT_VARIANCE, Collapse, classify, collapsed_rows
 from tda.geometry.spectrum import Moments, Spectrum
 from tda.report import findings_collapse, globe
+from tda.report.evidence import value
 from tda.report.figures import FigureSpec, Panel
 from tda.report.figures_spectra import powers
 from tda.report.load import Cell, Run
@@ -111,11 +112,13 @@ def _draw_map(axes: "Axes", cells: Sequence[Cell], styles: dict[str, ModelStyle]
 
 
 def spectrum_in(cell: Cell, modality: str) -> Spectrum | None:
-    """A spectrum as metrics.json tells it."""
+    """A whole spectrum as metrics.json tells it."""
     found = (cell.metrics.get("spectrum") or {}).get(modality) or {}
     if not found.get("singular_values"):
         return None
     values = np.asarray(found["singular_values"], dtype=np.float64)
+    if len(values) < (value(cell, "dim") or 0):  # the largest alone: nothing is known of where they end
+        return None
     numbers = {key: found.get(key) or 0 for key in ("effective_rank", "participation_ratio", "auc", "floor")}
     return Spectrum(singular_values=values, collapse_index=int(found.get("collapse_index") or len(values)), **numbers)
 
@@ -128,7 +131,7 @@ def classified(cell: Cell, modality: str) -> Collapse | None:
 
 def _panels(run: Run) -> list[Panel]:
     styles = model_styles(run.encoders, run.config)
-    cells = [cell for cell in run.cells if spectrum_in(cell, "image") is not None]
+    cells = list(run.cells)
     drawn = [Panel(title=TITLES[kind], draw=partial(_draw_rows, kind=kind)) for kind in TITLES]
     spectra = Panel(title="Spectra: drawn cases, this run", draw=partial(_draw_spectra, cells=cells, styles=styles))
     return [*drawn, spectra, Panel(title="Where each lies", draw=partial(_draw_map, cells=cells, styles=styles))]

@@ -95,7 +95,7 @@ def _spec(figure: str, title: str, cells: Callable[[Run], list[Cell]], absent: s
 
 
 _NO_ARMS = (
-    "No encoder here is an arm of the ablation: name them, report.ablation.ENCODER=InfoLOOB (or InfoNCE, 'InfoNCE + Hopfield', "
+    "No encoder here is an arm of the ablation: name them, ++report.ablation.ENCODER=InfoLOOB (or InfoNCE, 'InfoNCE + Hopfield', "
     "'InfoLOOB + Hopfield')"
 )
 
@@ -106,7 +106,7 @@ FIGURES = (
     ),
     _spec(
         "fig05", "Layout of {first} and {second}: the set that stands for COCO", _main_on_coco,
-        "No data set here plays COCO: name one, report.datasets.NAME=COCO", (5.2, 2.95),
+        "No data set here plays COCO: name one, ++report.datasets.NAME=COCO", (5.2, 2.95),
     ),
-    _spec("fig07", "Layout of {first} and {second}: loss and Hopfield retrieval, one by one", _arms, _NO_ARMS, (3.4, 2.15)),
+    _spec("fig07", "Layout of {first} and {second}: loss and Hopfield retrieval, one by one", _arms, _NO_ARMS, (3.3, 2.1)),
 )  # fmt: skip

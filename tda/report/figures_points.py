@@ -140,7 +140,7 @@ FIGURES = (
         cells=_mixed_arms,
         needs="pca",
         section="gap",
-        absent="No encoder here is the arm InfoLOOB or InfoNCE + Hopfield: name them, report.ablation.ENCODER='InfoLOOB'",
+        absent="No encoder here is the arm InfoLOOB or InfoNCE + Hopfield: name them, ++report.ablation.ENCODER='InfoLOOB'",
         size=(2.6, 2.75),
         keys=("modality",),
     ),

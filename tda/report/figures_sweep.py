@@ -100,7 +100,7 @@ def _spec(figure: str, role: str, cells: Callable[[Run], list[Cell]]) -> FigureS
         needs="sweep",
         section="settings",
         arguments=ARGUMENTS,
-        absent=f"No encoder here plays {role}: name one, report.models.ENCODER={role}",
+        absent=f"No encoder here plays {role}: name one, ++report.models.ENCODER={role}",
         size=(4.6, 3.1),
         keys=("modality",),
     )

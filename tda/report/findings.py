@@ -17,6 +17,7 @@ from tda.report.evidence import (
     candidates,
     d_prime,
     each,
+    few_rows,
     gap_of,
     gap_ratio,
     known,
@@ -184,7 +185,7 @@ def spectrum(cells: Sequence[Cell], config: ReportConfig, modality: str) -> list
 
     def tell(dataset: str, group: list[Cell]) -> str:
         ranks = {name(cell.encoder, config): known(cell, *path) for cell in group}
-        parts = [_collapse(group, config, modality), _ranks(ranks), _noise(group, config, modality), _few_rows(group, modality)]
+        parts = [_collapse(group, config, modality), _ranks(ranks), _noise(group, config, modality), few_rows(group, modality)]
         return f"On {dataset} {'; '.join(filter(None, parts))}."
 
     return each(cells, [path, ("dim",), ("pairs",)], tell)
@@ -212,13 +213,6 @@ def _noise(group: list[Cell], config: ReportConfig, modality: str) -> str:
         count = next(iter(under.values()))
         return f"{count} value{'s' * (count > 1)} of each {'are' if count > 1 else 'is'} under the noise floor"
     return f"under the noise floor, values: {listing(f'{count} in {who}' for who, count in under.items() if count)}"
-
-
-def _few_rows(group: list[Cell], modality: str) -> str:
-    """A warning where rows, not the model, bound the dimension."""
-    rows = {int(known(cell, "pairs")) * (2 if modality == "both" else 1): int(known(cell, "dim")) for cell in group}
-    bound = [n for n, dim in rows.items() if n <= dim]
-    return f"{min(bound):,} rows span at most {min(bound) - 1:,} dimensions, whatever the model" if bound else ""
 
 
 def _ranks(ranks: Mapping[str, float]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from tda.geometry.collapse import Collapse
-from tda.report.evidence import name
+from tda.report.evidence import few_rows, name
 from tda.report.load import Cell, Run
 from tda.report.words import listing
 
@@ -12,7 +12,7 @@ _ORDER = {"complete": "complete collapse", "dimensional": "dimensional collapse"
 
 def kinds(examples: Mapping[str, Collapse], found: Sequence[tuple[Cell, Mapping[str, Collapse]]], run: Run) -> list[str]:
     """Whether drawn cases are told by their names, then what each model shows on each data set."""
-    told = [f"{kind} by {one.index} of {one.dim} dimensions" for kind, one in examples.items() if kind == one.kind]
+    told = [f"{kind} ({one.note})" for kind, one in examples.items() if kind == one.kind]
     wrong = [kind for kind, one in examples.items() if kind != one.kind]
     drawn = (
         f"All {len(examples)} drawn cases are told apart: {listing(told)}." if not wrong else f"Drawn cases told wrongly: {listing(wrong)}."
@@ -29,4 +29,5 @@ def _of_dataset(dataset: str, found: Sequence[tuple[Cell, Mapping[str, Collapse]
                 shown = [f"{names[modality]} {one.index}/{one.dim}" for modality, one in by_modality.items() if one.kind == kind]
                 members[kind] += [f"{name(cell.encoder, run.config)} ({', '.join(shown)})"] * bool(shown)
     told = [f"{words} in {listing(members[kind])}" for kind, words in _ORDER.items() if members[kind]]
-    return f"On {dataset} there is {'; '.join(told)}." if told else ""
+    bound = few_rows([cell for cell, _ in found if cell.dataset == dataset], "image")
+    return f"On {dataset} there is {'; '.join([*told, *filter(None, [bound])])}." if told else ""

@@ -65,4 +65,5 @@ def _holds(mixed: Sequence[float]) -> str:
     if min(mixed) > APART and max(mixed) < INTERWOVEN:
         return "meet in places under every one"
     apart, woven = sum(share <= APART for share in mixed), sum(share >= INTERWOVEN for share in mixed)
-    return f"keep apart under {apart} and are interwoven under {woven} of {len(mixed)}"
+    counts = {"keep apart": apart, "meet in places": len(mixed) - apart - woven, "are interwoven": woven}
+    return f"{listing(f'{what} under {count}' for what, count in counts.items() if count)} of {len(mixed)}"

@@ -38,10 +38,10 @@ def _column(cell: Cell, column: str) -> list[float]:
 
 def local_dimension(run: Run, dimension: str) -> list[str]:
     """Whether local dimension predicts retrieval: the verdict where models were compared, else each model's own correlation."""
-    told = prediction_two(run) if dimension == "auc" else []
-    return told or each(
-        run.cells, [("local_dimension", "n_clusters")], lambda dataset, group: _correlations(run, dataset, group, dimension)
-    )
+    verdicts = _verdicts(run, "prediction_2") if dimension == "auc" else {}
+    rest = [cell for cell in run.cells if cell.dataset not in verdicts]
+    own = each(rest, [("local_dimension", "n_clusters")], lambda dataset, group: _correlations(run, dataset, group, dimension))
+    return [*verdicts.values(), *own]
 
 
 def taken_out(run: Run) -> list[str]:

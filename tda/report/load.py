@@ -88,7 +88,7 @@ class Run:
         return [cell for cell in self.cells if cell.dataset == dataset]
 
 
-TABLES = ("spectra", "cosine", "ranks", "pca", "layout", "clusters", "cluster_spectra", "betti")
+TABLES = ("spectra", "cosine", "ranks", "pca", "layout", "cluster_spectra", "betti")
 
 
 def load_run(root: str, config: ReportConfig) -> Run:

@@ -87,11 +87,12 @@ def build(root: str, config: ReportConfig) -> Built:
         return _built(run, before["files"], before["missing"], rebuilt=False)
     figures, files = _draw(run)
     made = tables(run)
-    files |= {f"{table.name}.csv": table.csv() for table in made}
+    files |= {f"{table.name}.csv": table.csv() for table in made if table.rows}
     files["index.html"] = render(run, figures, made, digest, sheets).encode()
     for file, data in files.items():
         publish_bytes(join(folder, file), data)
-    missing = list(dict.fromkeys(line for figure in figures for line in figure.missing))
+    lines = [line for figure in figures for line in figure.missing] + [line for table in made for line in table.missing]
+    missing = list(dict.fromkeys(lines))
     publish_json(join(folder, MANIFEST), {"digest": digest, "files": list(files), "missing": missing})
     _remove(folder, set(before.get("files", ())) - set(files))
     return _built(run, files, missing, rebuilt=True)

@@ -39,6 +39,8 @@ class Table:
     sentences: Sequence[str]
     section: str  # of figures.SECTIONS
     note: str = ""
+    remarks: Sequence[str] = ()  # of the analysis
+    missing: Sequence[str] = ()  # what is not there, with the command that makes it
     outer: int = 1
 
     @property

@@ -17,7 +17,7 @@ def tables(run: Run) -> list[Table]:
     """Every table for which something was measured."""
     made = [shift_table(run), _separability(run), _ablation(run), layouts(run), sweeps(run), dimension(run)]
     made += [_retrieval(run), local(run), compared(run), topology(run)]
-    return [table for table in made if table.rows]
+    return [table for table in made if table.rows or table.missing]
 
 
 def _published(

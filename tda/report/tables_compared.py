@@ -1,5 +1,6 @@
 """Tables of models side by side: local dimension against retrieval, the distance between spaces, topology."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from tda.report import findings_local, findings_topology
 from tda.report.evidence import name, value
 from tda.report.load import Cell, Run
 from tda.report.table import Column, Table, Value, count
+from tda.report.tables_shape import told_remarks
 from tda.report.words import fixed, signed
 
 BOTH_WAYS = ("pearson", "spearman", "partial_spearman_given_size")
@@ -53,6 +55,7 @@ def local(run: Run) -> Table:
         rows=rows,
         sentences=findings_local.prediction_two(run),
         section="retrieval",
+        remarks=told_remarks(run, "local_dimension"),
         note="Over clusters: the area under a cluster's spectrum (AUC), or its effective rank, against the share of its queries whose "
         "partner ranks first. “Given size” is Spearman's correlation with cluster size taken out; its interval is a bootstrap over "
         "clusters. Pooled: with model as a factor.",
@@ -100,11 +103,23 @@ def compared(run: Run) -> Table:
         rows=rows,
         sentences=findings_topology.differences(run),
         section="beyond",
+        missing=_uncompared(run),
         note="Unbiased CKA and the share of nearest neighbours in common are 1 for the same space, the H0 cross-barcode is 0; none changes "
         "under a rotation. “Shuffled” is the same measure with partners mixed up: what unrelated spaces would show. Plain CKA is in "
         "the CSV.",
         outer=2,
     )
+
+
+def _uncompared(run: Run) -> list[str]:
+    """Data sets of several models that were not compared, and the command that does it."""
+    models = {dataset: [cell.encoder for cell in run.of(dataset)] for dataset in run.datasets if dataset not in run.comparisons}
+    return [_complaint(run, dataset, encoders) for dataset, encoders in models.items() if len(encoders) > 1]
+
+
+def _complaint(run: Run, dataset: str, encoders: Sequence[str]) -> str:
+    words = [f"dataset.name={dataset}", f"encoders=[{','.join(encoders)}]", f"root={run.root}"]
+    return f"{dataset}: comparisons.json is missing; {shlex.join(['python', '-m', 'jobs.analyze', *words])} makes it"
 
 
 def _measured(one: Mapping[str, Any], key: str) -> list[Value]:
@@ -114,7 +129,7 @@ def _measured(one: Mapping[str, Any], key: str) -> list[Value]:
 
 
 def _hundredth(number: float) -> str:
-    return f"{number:.2f}".replace("-", "−")
+    return f"{round(number, 2) + 0.0:.2f}".replace("-", "−")  # no minus before a zero
 
 
 def topology(run: Run) -> Table:
@@ -150,6 +165,7 @@ def topology(run: Run) -> Table:
         rows=rows,
         sentences=[],
         section="beyond",
+        remarks=told_remarks(run, "homology"),
         note="Lifetimes of the features of a Vietoris–Rips filtration of landmarks, in radians. “Over seeds”: mean and standard deviation "
         "over other draws of landmarks. The longest component's lifetime is the angle at which the last two groups join.",
         outer=2,

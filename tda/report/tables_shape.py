@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tda.report import findings_layout, findings_topology
-from tda.report.evidence import name, other_share, value
+from tda.report.evidence import name, other_share, remarks, value
 from tda.report.load import Cell, Run
 from tda.report.published import COLLAPSE
 from tda.report.table import Column, Table, Value, count, tenth
@@ -17,6 +17,11 @@ def _named(run: Run, cell: Cell) -> list[Value]:
 
 def _names() -> list[Column]:
     return [Column(label="Data set"), Column(label="Model", numeric=False)]
+
+
+def told_remarks(run: Run, *parts: str) -> list[str]:
+    """What the analysis noted about these parts, with whose it is."""
+    return [f"{cell.dataset}, {name(cell.encoder, run.config)}: {note}" for cell in run.cells for note in remarks(cell, *parts)]
 
 
 def layouts(run: Run) -> Table:
@@ -56,6 +61,7 @@ def layouts(run: Run) -> Table:
         rows=rows,
         sentences=findings_layout.clusters(run.cells, run.config),
         section="gap",
+        remarks=told_remarks(run, "umap", "mixing", "clusters"),
         note="“Trust” is trustworthiness. “Mixing” is the share of the other modality among nearest neighbours; half would be chance. “One "
         "modality”: clusters with at least 95% of their rows from one. Agreement is the adjusted Rand index of clusterings under other "
         "seeds, and under other smallest sizes: 1 is the same, 0 is chance.",
@@ -134,6 +140,7 @@ def dimension(run: Run) -> Table:
         rows=rows,
         sentences=findings_topology.intrinsic(run.cells, run.config),
         section="dimension",
+        remarks=told_remarks(run, "spectrum", "dimension"),
         note="Effective rank and the dimension at which the spectrum collapses are of the linear space; the paper sees CLIP use all of 512 "
         "and CLOOB collapse near 400. Two-NN and maximum likelihood look at nearest neighbours and tell the dimension of what the rows lie "
         "on; their standard errors are in the CSV.",

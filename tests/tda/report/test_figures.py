@@ -162,6 +162,17 @@ def test_spectra_of_any_depth_draw(tmp_path: Path, values: dict[str, np.ndarray]
     assert SPECS["fig11"].panels(run) == []
 
 
+def test_long_names_are_written_smaller(tmp_path: Path) -> None:
+    spec = SPECS["fig02"]
+    run = load_run(
+        plant(tmp_path, ("d",), ("toy_infoloob", "toy_cloob")), ReportConfig(models={"toy_cloob": "a model with a very long name"})
+    )
+    written = [re.search(r"font-size: ([\d.]+)px[^>]*>toy_", panel_svg(panel, spec, "p")) for panel in spec.panels(run)]
+    sizes = [float(found.group(1)) for found in written if found]
+    assert max(sizes) == 9.5
+    assert min(sizes) < 6
+
+
 def test_inline_keeps_what_is_no_id() -> None:
     svg = inline(
         '<?xml?><svg id="a" width="1" viewBox="0 0 1 1" x="y"><g id="b"/><use xlink:href="#b"/><p style="clip: url(#b)"/></svg>', "q"

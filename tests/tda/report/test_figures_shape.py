@@ -47,7 +47,7 @@ def test_who_is_in_which_layout(tmp_path: Path) -> None:
     }  # fmt: skip
     assert {cell.dataset for cell in SPECS["fig05"].cells(run)} == {"e"}
     assert {cell.encoder for cell in SPECS["fig07"].cells(run)} == {"toy_cloob"}
-    assert SPECS["fig17"].missing(run) == ["No encoder here plays CLOOB: name one, report.models.ENCODER=CLOOB"]
+    assert SPECS["fig17"].missing(run) == ["No encoder here plays CLOOB: name one, ++report.models.ENCODER=CLOOB"]
     assert {cell.encoder for cell in SPECS["fig16"].cells(run)} == {"toy_infonce", "toy_cloob"}  # who is swept is shown
 
 
@@ -115,6 +115,8 @@ def test_a_models_collapse_is_the_classifiers(tmp_path: Path) -> None:
     assert found is not None
     assert (found.kind, found.index, found.dim) == ("dimensional", 40, 64)
     assert classified(Cell(dataset="d", encoder="e", metrics={}), "image") is None
+    largest_alone = {"dim": 512, "spectrum": {"image": {"singular_values": [0.1, 0.05], "collapse_index": 2}}}
+    assert classified(Cell(dataset="d", encoder="e", metrics=largest_alone), "image") is None
 
 
 def test_betti_curves_of_one_degree_or_modality_are_enough(tmp_path: Path) -> None:

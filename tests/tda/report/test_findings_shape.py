@@ -42,13 +42,18 @@ def test_without_the_part_mixing_the_layouts_own_share_counts() -> None:
         ([0.0, 0.01], "keep apart under every one in toy_cloob (CLOOB), mixing 0.0% to 1.0%"),
         ([0.3, 0.4], "are interwoven under every one"),
         ([0.1, 0.2], "meet in places under every one"),
-        ([0.01, 0.1, 0.4], "keep apart under 1 and are interwoven under 1 of 3"),
+        ([0.01, 0.1, 0.4], "keep apart under 1, meet in places under 1 and are interwoven under 1 of 3"),
     ],
 )
 def test_a_sweep_says_whether_the_picture_holds(mixed: list[float], words: str) -> None:
     (told,) = findings_layout.sweeps([_cell(sweep={"cells": [{"mixing": share} for share in mixed]})], CONFIG)
     assert words in told
     assert f"over {len(mixed)} settings" in told
+
+
+def test_few_settings_speak_of_what_there_is() -> None:
+    told = findings_layout.sweeps([_cell(sweep={"cells": [{"mixing": 0.01}, {"mixing": 0.055}]})], CONFIG)
+    assert "keep apart under 1 and meet in places under 1 of 2 in toy_cloob" in told[0]
 
 
 def test_clusters_are_counted() -> None:
@@ -150,11 +155,30 @@ def test_without_roles_the_nearest_and_the_furthest_are_named() -> None:
     assert findings_topology.differences(_run(_cell())) == []
 
 
+def test_a_data_set_that_was_not_compared_speaks_beside_one_that_was() -> None:
+    part = {"partial_spearman_given_size": 0.5, "ci95": {}, "n_clusters": 20}
+    other = Cell(dataset="e", encoder="toy_cloob", metrics={"local_dimension": part})
+    run = _run(_cell(local_dimension=part), other, comparisons={"prediction_2": {"sentence": "Prediction 2 is undecided."}})
+    assert findings_local.local_dimension(run, "auc") == [
+        "On d: Prediction 2 is undecided.",
+        "On e top-1 in a cluster correlates with the area under its spectrum, given its size, by +0.50 in toy_cloob (CLOOB).",
+    ]
+
+
+def test_rows_that_bound_the_dimension_are_told_with_the_collapse() -> None:
+    examples = {kind: example(kind)[1] for kind in KINDS}
+    cell = _cell("toy_infonce", pairs=100, dim=128)
+    told = findings_collapse.kinds(examples, [(cell, {"image": examples["dimensional"]})], _run(cell))[1]
+    assert told.endswith("(image 64/128); 100 rows span at most 99 dimensions, whatever the model.")
+
+
 def test_collapse_is_told_by_kind() -> None:
     examples = {kind: example(kind)[1] for kind in KINDS}
     cells = [(_cell("toy_infonce"), {"image": examples["none"], "text": examples["dimensional"]})]
     drawn, told = findings_collapse.kinds(examples, cells, _run(cells[0][0]))
-    assert drawn.startswith("All 3 drawn cases are told apart")
+    assert drawn.startswith(
+        "All 3 drawn cases are told apart: none (all 128 dimensions are used), dimensional (64 of 128 dimensions are used)"
+    )
     assert told == (
         "On d there is dimensional collapse in toy_infonce (CLIP) (text 64/128); no collapse in toy_infonce (CLIP) (image 128/128)."
     )

@@ -86,6 +86,28 @@ def test_headings_span_their_columns_everywhere(made: dict[str, Table]) -> None:
         assert all(len(row) == len(table.columns) for row in table.rows)
 
 
+def test_models_that_were_not_compared_are_named_with_the_command(tmp_path: Path) -> None:
+    root = plant(tmp_path, ("d",), ("toy_infonce", "toy_cloob"))
+    (tmp_path / "analysis" / "d" / "comparisons.json").unlink()
+    found = {table.name: table for table in tables(load_run(root, CONFIG))}["compared"]
+    assert found.rows == []
+    assert found.missing == [
+        f"d: comparisons.json is missing; python -m jobs.analyze dataset.name=d 'encoders=[toy_infonce,toy_cloob]' root={root} makes it"
+    ]
+
+
+def test_remarks_of_the_analysis_are_told_once_with_whose_they_are(tmp_path: Path) -> None:
+    few = {"notes": ["100 rows are all"]}
+    plant_cell(
+        tmp_path, "d", "toy_cloob", metrics={"homology": {"image": few, "both": few}, "umap": {"mixing": 0.1, "notes": ["n is cut"]}}
+    )
+    found = {table.name: table for table in tables(load_run(str(tmp_path), CONFIG))}
+    assert found["layouts"].remarks == ["d, toy_cloob (CLOOB): n is cut"]
+    plant_cell(tmp_path, "d", "toy_cloob", metrics={"dimension": {"two_nn": {"image": few, "text": few}}})
+    found = {table.name: table for table in tables(load_run(str(tmp_path), CONFIG))}
+    assert found["dimension"].remarks == ["d, toy_cloob (CLOOB): 100 rows are all"]
+
+
 def test_what_was_not_measured_makes_no_table(tmp_path: Path) -> None:
     bare = dict.fromkeys(("umap", "mixing", "clusters", "dimension", "homology", "local_dimension", "spectrum"))
     plant_cell(tmp_path, "d", "toy_infoloob", metrics={part: {} for part in bare})

@@ -158,6 +158,35 @@ class DedupeConfig:
 
 
 @dataclass(kw_only=True)
+class NearestConfig:
+    """How the closest reference rows are found, and how sure of it one has to be."""
+
+    probes: int | None = 8  # cells searched for each row; null: all, which is exact
+    exact_below: int = 100_000  # a reference of fewer rows is searched exactly, whatever `probes` says
+    k: int = 1  # matches kept a row and modality
+    cells: int | None = None  # null: sqrt(8 * rows); of the layout, as are the next three
+    max_cell_rows: int | None = None  # null: four times the mean; heavier cells are cut
+    group_bytes: int = 268_435_456  # cells read and held together
+    seed: int = 0  # of the cells, and of the audit's sample
+    memory_bytes: int | None = None  # vectors a reference actor holds; null: half of its share of the cluster's memory
+    audit_rows: int = 2000  # sampled queries that are answered exactly too
+    thresholds: list[float] = field(default_factory=lambda: [0.90, 0.95, 0.98])  # cosines at which recall is told
+    threshold: float = 0.95  # the rule's own
+    min_recall: float = 0.99  # of duplicates at `threshold`; below it the job is not whole
+    vouch: bool = False  # ingested vectors do not name their weights: true says that both sides are of one encoder
+    max_attempts: int = 3
+    start_seconds: int = 600  # a reference actor that has not loaded its cells by then never will
+
+    def __post_init__(self) -> None:
+        for name in ("probes", "k", "cells", "max_cell_rows", "group_bytes", "memory_bytes", "max_attempts"):
+            if getattr(self, name) is not None:
+                _at_least(f"nearest.{name}", getattr(self, name), 1)
+        for name, values in (("thresholds", self.thresholds), ("threshold", [self.threshold]), ("min_recall", [self.min_recall])):
+            if not all(-1 <= value <= 1 for value in values):
+                raise UserError(f"nearest.{name}={getattr(self, name)} lies outside of [-1, 1]")
+
+
+@dataclass(kw_only=True)
 class TrainConfig:
     """One arm of the loss x Hopfield ablation."""
 
@@ -223,6 +252,16 @@ class IngestJob:
 
     def __post_init__(self) -> None:
         _at_least("rows_per_shard", self.rows_per_shard, 1)
+
+
+@dataclass(kw_only=True)
+class NearestJob:
+    root: str = MISSING
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    reference: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    nearest: NearestConfig = field(default_factory=NearestConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,19 @@ from omegaconf import OmegaConf
 import conf
 from jobs.runtime import app
 from jobs.runtime.choices import choices, load_choice
-from tda.config import AnalyzeJob, DatasetConfig, DedupeJob, EmbedJob, EncoderConfig, IngestJob, PaperJob, ReportJob, TrainJob, VerifyJob
+from tda.config import (
+    AnalyzeJob,
+    DatasetConfig,
+    DedupeJob,
+    EmbedJob,
+    EncoderConfig,
+    IngestJob,
+    NearestJob,
+    PaperJob,
+    ReportJob,
+    TrainJob,
+    VerifyJob,
+)
 from tda.errors import UserError
 
 CONF = Path(conf.__path__[0])
@@ -19,6 +31,7 @@ JOBS = {
     "ingest": IngestJob,
     "verify": VerifyJob,
     "dedupe": DedupeJob,
+    "nearest": NearestJob,
     "analyze": AnalyzeJob,
     "train": TrainJob,
     "report": ReportJob,
@@ -30,6 +43,7 @@ TAKES = {
     "encoder": "embed",
     "cluster": "embed",
     "dedupe": "dedupe",
+    "nearest": "nearest",
     "analysis": "analyze",
     "report": "report",
     "experiment": "paper",
@@ -57,7 +71,7 @@ def test_no_group_is_left_out() -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_job_composes(job: str) -> None:
     names = [] if job in ("report", "paper", "verify") else ["dataset.name=d", "encoder.name=e"]
-    extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"]}.get(job, [])
+    extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"], "nearest": ["reference.name=r"]}.get(job, [])
     assert isinstance(_compose(job, *names, *extra), JOBS[job])
     assert ConfigStore.instance().load(f"{job}_schema.yaml")
 
@@ -65,8 +79,8 @@ def test_job_composes(job: str) -> None:
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_choice_composes(group: str, choice: str) -> None:
     job = TAKES[group]
-    names = [f"{other}.name={other}" for other in ("dataset", "encoder") if job in ("embed", "analyze", "dedupe")]
-    names += ["reference.name=r"] if job == "dedupe" else []
+    names = [f"{other}.name={other}" for other in ("dataset", "encoder") if job in ("embed", "analyze", "dedupe", "nearest")]
+    names += ["reference.name=r"] if job in ("dedupe", "nearest") else []
     assert isinstance(_compose(job, f"{group}={choice}", *names), JOBS[job])
 
 

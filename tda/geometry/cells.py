@@ -63,7 +63,7 @@ def centroid_table(centroids_CD: Any, device: Any = "cpu") -> Table:
 
 def nearest_cells(centroids: Table, x_ND: torch.Tensor, probes: int = 1, threads: int | None = None) -> Any:
     """The `probes` cells nearest to each row, (N, P) int64, NumPy, nearest first; equally near ones in order of number."""
-    return search(centroids, x_ND, min(probes, len(centroids)), threads=threads)[1].cpu().numpy()
+    return search(centroids, x_ND, min(probes, len(centroids)), threads=threads)[1]
 
 
 def arrange(x_MD: Any, label_M: Any, centroids_CD: Any, bound: int, seed: int = 0) -> tuple[Any, Any, Any]:

@@ -18,6 +18,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from tda.errors import UserError
+from tda.geometry.best import best_of
 from tda.geometry.namespace import row_blocks
 
 BLOCK, TILE = 2048, 1024  # of a core: 8 MB of scores
@@ -70,24 +71,22 @@ class Queries:
         return int(self.rows_ND.shape[0])
 
 
-def search(
-    table: Table, queries_ND: torch.Tensor, k: int, cells_NP: Any = None, threads: int | None = None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosines (N, K) float64, best first, and rows of the table (N, K) int64; NaN and -1 beyond the rows that were compared.
+def search(table: Table, queries_ND: torch.Tensor, k: int, cells_NP: Any = None, threads: int | None = None) -> tuple[Any, Any]:
+    """Cosines (N, K) float64, best first, and rows of the table (N, K) int64, NumPy; NaN and -1 beyond the rows that were compared.
 
     `cells_NP` names the cells to look into, -1 for none (NumPy); None: all of them. `threads` defaults to torch's; a GPU has one.
     Raises UserError naming a query that is zero or not finite.
     """
-    cosine, row = [queries_ND.new_zeros((0, k), dtype=torch.float64)], [queries_ND.new_zeros((0, k), dtype=torch.int64)]
+    cosine, row = [np.zeros((0, k))], [np.zeros((0, k), np.int64)]
     for part in row_blocks(queries_ND.shape[0], QUERIES):
         queries = Queries(queries_ND[part], part.start)
         found = _search(table, queries, k, None if cells_NP is None else cells_NP[part], threads)
         cosine.append(found[0])
         row.append(found[1])
-    return torch.cat(cosine), torch.cat(row)
+    return np.concatenate(cosine), np.concatenate(row)
 
 
-def _search(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+def _search(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int | None) -> tuple[Any, Any]:
     threads = 1 if queries.rows_ND.is_cuda else threads or torch.get_num_threads()
     work = _by_block(table, queries, threads) if cells_NP is None else _by_cell(table, queries, cells_NP)
     parts = threaded(lambda item: _candidates(table, queries, k, *item), work, threads)
@@ -95,25 +94,9 @@ def _search(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int 
     near_L = score_L >= _kth_score(query_L, score_L, len(queries), k)[query_L] - 2 * band(table.rows_MD.shape[1])
     query_L, row_L = query_L[near_L], row_L[near_L]
     cosine_L = pair_cosines(queries, query_L, table, row_L)
-    cosine_NK, place_NK = best_of(query_L, cosine_L, table.position_M[row_L], count=len(queries), k=k)
-    return cosine_NK, torch.where(place_NK < 0, -1, row_L[place_NK] if len(row_L) else -1)
-
-
-def best_of(query_L: torch.Tensor, cosine_L: torch.Tensor, position_L: torch.Tensor, *, count: int, k: int) -> tuple[Any, Any]:
-    """The K best of each query: cosines (count, K), in descending order, ties by position, and where among the L each one stands.
-
-    A fold: the best of the bests of parts is the best of the whole. Where a query has fewer than K, NaN and -1.
-    """
-    order_L = torch.argsort(position_L, stable=True)
-    order_L = order_L[torch.argsort(cosine_L[order_L], descending=True, stable=True)]
-    order_L = order_L[torch.argsort(query_L[order_L], stable=True)]
-    rank_L = _rank(query_L[order_L], count)
-    order_L, rank_L = order_L[rank_L < k], rank_L[rank_L < k]
-    cosine_NK = cosine_L.new_full((count, k), torch.nan)
-    place_NK = query_L.new_full((count, k), -1)
-    cosine_NK[query_L[order_L], rank_L] = cosine_L[order_L]
-    place_NK[query_L[order_L], rank_L] = order_L
-    return cosine_NK, place_NK
+    on_host = [x.cpu().numpy() for x in (query_L, cosine_L, table.position_M[row_L], row_L)]
+    cosine_NK, place_NK = best_of(*on_host[:3], count=len(queries), k=k)
+    return cosine_NK, np.where(place_NK < 0, -1, np.append(on_host[3], -1)[place_NK])
 
 
 def band(dim: int) -> float:

@@ -77,11 +77,10 @@ class Reference:
         some = self.centroids is not None and probes is not None and probes < len(self.centroids)
         cells_NP = nearest_cells(self.centroids, queries, probes, threads) if some and self.centroids and probes else None
         cosine_NK, row_NK = search(self.table, queries, k, cells_NP, threads)
-        position_NK = torch.where(row_NK < 0, -1, self.table.position_M[row_NK])
+        position_NK = np.where(row_NK < 0, -1, self.table.position_M.cpu().numpy()[row_NK])
         if k > 1:
-            cosine, position = self.repeats.expand(cosine_NK.cpu().numpy(), position_NK.cpu().numpy())
-            cosine_NK, position_NK = torch.from_numpy(cosine), torch.from_numpy(position)
-        return self._xp.asarray(cosine_NK.cpu().numpy()), self._xp.asarray(position_NK.cpu().numpy())
+            cosine_NK, position_NK = self.repeats.expand(cosine_NK, position_NK)
+        return self._xp.asarray(cosine_NK), self._xp.asarray(position_NK)
 
     def _centroids(self, whole: Table, cells: int, seed: int) -> Any:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(whole))[: SAMPLE * cells])
@@ -99,8 +98,8 @@ class Repeats:
         self._begin = np.searchsorted(first_M[self._later], np.arange(len(first_M) + 1))
         assert len(later) + len(distinct_U) == len(first_M)
 
-    def expand(self, cosine_NK: Any, position_NK: Any) -> tuple[Any, Any]:
-        """The K best with repeated rows in their places: each stands right behind the row it equals, or where ties put it."""
+    def expand(self, cosine_NK: Any, position_NK: Any, place_M: Any = None) -> tuple[Any, Any]:
+        """The K best with repeated rows in their places; `place_M`, where given, tells the places that ties go by."""
         count, k = cosine_NK.shape
         extra_NK = np.where(position_NK < 0, 0, np.diff(self._begin)[position_NK])
         if not extra_NK.any():
@@ -112,7 +111,8 @@ class Repeats:
         all_query = np.concatenate([np.repeat(np.arange(count), k), np.repeat(query, times)])
         all_cosine = np.concatenate([cosine_NK.reshape(-1), np.repeat(cosine_NK[query, column], times)])
         all_position = np.concatenate([position_NK.reshape(-1), added])
-        order = np.lexsort([all_position, -all_cosine, all_query])  # NaN goes last
+        place = all_position if place_M is None else place_M[all_position]
+        order = np.lexsort([place, -all_cosine, all_query])  # NaN goes last
         rank = np.arange(len(order)) - np.searchsorted(all_query[order], all_query[order])
         kept = order[rank < k]
         return all_cosine[kept].reshape(count, k), all_position[kept].reshape(count, k)

@@ -9,6 +9,7 @@ from tda.store.files import remove
 from tda.store.layout import Layout
 from tda.store.nearest import Matches, NearestRecord, publish_matches, reference_hash
 from tda.store.records import ShardRecord
+from tda.store.rows import unit_rows
 from tda.store.transaction import publish_shard
 
 
@@ -44,3 +45,23 @@ def joined(layout: Layout, record: ShardRecord, *, reference: str = "r", k: int 
         matches={"image": drawn_matches(n, k, 1), "text": drawn_matches(n, k, 2)},
         **{**names, "rows_sha256": record.output["sha256"], "probes": None, "k": k, **hashes, **fields},
     )
+
+
+def clustered(n: int, dim: int, seed: int, centres: int = 12, noise: float = 0.2) -> Any:
+    """Unit rows in float16 about the same centres for every seed; some repeat earlier ones, and some are not near any centre."""
+    rng = np.random.default_rng(seed)
+    centre_CD = np.random.default_rng(7).standard_normal((centres, dim))
+    x_ND = centre_CD[rng.integers(0, centres, n)] + noise * rng.standard_normal((n, dim))
+    x_ND[:: max(1, n // 50)] = rng.standard_normal(x_ND[:: max(1, n // 50)].shape)
+    x_ND[n // 2 : n // 2 + n // 8] = x_ND[: n // 8]
+    return unit_rows(x_ND, "float16")[0]
+
+
+def publish_set(root: str, dataset: str, image_ND: Any, text_ND: Any, rows_per_shard: int, **origin: str) -> None:
+    """Rows as a recorded data set of shards `<dataset>-00000` and so on; keys repeat from shard to shard, as LAION's do."""
+    for start in range(0, len(image_ND), rows_per_shard):
+        part = slice(start, start + rows_per_shard)
+        rows = small_rows(len(image_ND[part]), image_ND=image_ND[part], text_ND=text_ND[part])
+        name = f"{dataset}-{start // rows_per_shard:05d}"
+        dtype = str(image_ND.dtype)
+        publish_shard(Layout(root), dataset, "e", name, rows=rows, drops=[], identity=identity(dtype, **origin), source=SOURCE)

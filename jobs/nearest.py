@@ -1,0 +1,183 @@
+"""Each row's closest row of a reference, image and text: laid out once by cell, joined shard by shard, and audited.
+
+python -m jobs.nearest dataset.name=laion2b reference.name=laion400m encoder.name=clip root=URL
+
+What is recorded is not done again. nearest.probes=null is exact; with fewer cells, `audit.json` tells what share of duplicates is found.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from jobs.runtime import audit as auditing
+from jobs.runtime.app import Outcome, command
+from jobs.runtime.audit import Audit
+from jobs.runtime.holder import JoinPlan, Unit
+from jobs.runtime.join import Join, join_units
+from jobs.runtime.layout import lay_out
+from jobs.runtime.session import ray_session
+from tda.config import NearestConfig, NearestJob
+from tda.errors import ShardError, UserError
+from tda.geometry.cells import cell_count
+from tda.geometry.neighbors import HEAVY
+from tda.store.cells import CellPlan
+from tda.store.embeddings import EmbeddingSet
+from tda.store.files import filesystem, is_local, require_writable
+from tda.store.files import join as join_url
+from tda.store.layout import Layout
+from tda.store.nearest import NearestSet, nearest_recorded, reference_hash
+from tda.store.parquet import VECTORS
+from tda.store.records import recorded
+
+INGESTED = "source:"  # begins the weights of vectors that were made elsewhere
+
+
+def run(job: NearestJob) -> Outcome:
+    """Lay the reference out, join every query shard that has no record, audit. Whole if no shard failed and the recall is enough.
+
+    Raises UserError, before any actor starts, where a side is not there or empty, or the two are of different encoders or dimensions,
+    or `k` is more than the reference's rows; ShardError for a reference that cannot be used.
+    """
+    names = (job.dataset.name, job.encoder.name, job.reference.name)
+    root = _absolute(job.root)
+    Layout(root).nearest_dir(*names)  # refuses bad names before anything is read
+    queries, reference = (EmbeddingSet(root, name, job.encoder.name) for name in (job.dataset.name, job.reference.name))
+    _require_comparable(job, queries, reference)
+    cells = _cell_plan(root, job, reference)
+    settings = _settings(job, cells, queries)
+    records = recorded(Layout(root), *names[:2])
+    done = _done(root, names, settings)
+    units = [Unit(shard) for shard, record in records.items() if done.get(shard) != record.output["sha256"]]
+    audit = Audit(root, names, job.nearest, records, auditing.settings_of(settings))
+    told = audit.done()
+    joined = Join()
+    if units or told is None:
+        require_writable(root)
+        joined = _work(job, cells, settings, units, audit)
+        told = None if joined.failures else audit.publish(joined.exact)
+        _tidy(root, names, joined)
+    return _outcome(job, root, joined, told, done_before=len(records) - len(units))
+
+
+def _require_comparable(job: NearestJob, queries: EmbeddingSet, reference: EmbeddingSet) -> None:
+    sides = {job.dataset.name: queries, job.reference.name: reference}
+    for name, side in sides.items():
+        if not len(side):
+            raise UserError(f"{name} by {job.encoder.name} has no rows: every pair was dropped")
+    (one, first), (two, second) = (job.dataset.name, queries.meta), (job.reference.name, reference.meta)
+    weights = first["weights_sha256"], second["weights_sha256"]
+    told = f"{one} was embedded by weights {weights[0]}, {two} by {weights[1]}"
+    if weights[0] != weights[1] and not (job.nearest.vouch and any(sha.startswith(INGESTED) for sha in weights)):
+        hint = (
+            "; nearest.vouch=true says that ingested vectors are of one encoder" if any(sha.startswith(INGESTED) for sha in weights) else ""
+        )
+        raise UserError(f"{told}: cosines between two encoders mean nothing{hint}")
+    if queries.dim != reference.dim:
+        raise UserError(f"{one} has {queries.dim} dimensions, {two} has {reference.dim}, under encoder.name={job.encoder.name}")
+    if job.nearest.k > len(reference):
+        raise UserError(f"nearest.k={job.nearest.k} is more than the {len(reference)} rows of {two}")
+
+
+def _cell_plan(root: str, job: NearestJob, reference: EmbeddingSet) -> CellPlan:
+    nearest, rows = job.nearest, len(reference)
+    cells = min(nearest.cells or cell_count(rows), rows)
+    return CellPlan(
+        root=root,
+        reference=job.reference.name,
+        encoder=job.encoder.name,
+        reference_hash=reference_hash(Layout(root), job.reference.name, job.encoder.name),
+        shards=tuple(zip(reference.shards, reference.rows_per_shard, strict=True)),
+        dim=reference.dim,
+        dtype=reference.dtype,
+        cells=cells,
+        bound=nearest.max_cell_rows or max(1, HEAVY * rows // cells),
+        group_rows=max(1, nearest.group_bytes // (reference.dim * np.dtype(reference.dtype).itemsize)),
+        seed=nearest.seed,
+    )
+
+
+def _settings(job: NearestJob, cells: CellPlan, queries: EmbeddingSet) -> dict[str, Any]:
+    """Fields that every record of the join has in common."""
+    return {
+        "dataset": job.dataset.name,
+        "encoder": job.encoder.name,
+        "reference": job.reference.name,
+        "reference_hash": cells.reference_hash,
+        "layout_hash": cells.content,
+        "weights_sha256": queries.meta["weights_sha256"],
+        "probes": _probes(job.nearest, cells),
+        "k": job.nearest.k,
+    }
+
+
+def _probes(nearest: NearestConfig, cells: CellPlan) -> int | None:
+    exact = nearest.probes is None or cells.rows < nearest.exact_below or nearest.probes >= cells.cells
+    return None if exact else nearest.probes
+
+
+def _done(root: str, names: tuple[str, str, str], settings: dict[str, Any]) -> dict[str, str]:
+    """Query shards that were joined with the same settings -> sha256 of their rows then."""
+    layout = Layout(root)
+    try:
+        records = nearest_recorded(layout, *names)
+    except ShardError:  # one that cannot be read: which, the join would find out again; all are few seconds of reading
+        records = {}
+    fields = ("reference_hash", "layout_hash", "weights_sha256", "probes", "k")
+    return {shard: record.rows_sha256 for shard, record in records.items() if all(getattr(record, f) == settings[f] for f in fields)}
+
+
+def _work(job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: list[Unit], audit: Audit) -> Join:
+    with ray_session(job.cluster):
+        groups = lay_out(cells, job.nearest, job.cluster)
+        plan = JoinPlan(
+            cells=cells,
+            groups=tuple(groups),
+            dataset=job.dataset.name,
+            probes=settings["probes"],
+            k=job.nearest.k,
+            threads=1,
+            device="cpu",
+            settings=settings,
+        )
+        sample = [] if settings["probes"] is None or audit.done() is not None else [audit.unit]
+        return join_units(plan, [*sample, *units], job.nearest, job.cluster) if sample or units else Join()
+
+
+def _tidy(root: str, names: tuple[str, str, str], joined: Join) -> None:
+    """Remove what passes kept, once nothing needs it any more."""
+    fs, path = filesystem(join_url(Layout(root).nearest_dir(*names), "_partial"))
+    if not joined.failures and fs.exists(path):
+        fs.rm(path, recursive=True)
+
+
+def _outcome(job: NearestJob, root: str, joined: Join, told: dict[str, Any] | None, *, done_before: int) -> Outcome:
+    names = (job.dataset.name, job.encoder.name, job.reference.name)
+    head = f"{names[0]} in {names[2]} / {names[1]}"
+    if told is None:
+        return Outcome(whole=False, line=f"{head}: {len(joined.rows)} shards joined ({done_before} done before); {_failed(joined)}")
+    found = NearestSet(root, *names)
+    medians = ", ".join(f"{name} {float(np.median(found.cosines(name))):.4f}" for name in VECTORS)
+    shards = f"{len(found.shards)} shard{'s' * (len(found.shards) != 1)} ({done_before} done before)"
+    line = f"{head}: {len(found)} rows, {shards}; median closest cosine {medians}; {auditing.line(told)}"
+    low = auditing.too_low(told, job.nearest.min_recall)
+    if low:
+        line += f"; {' and '.join(low)} below nearest.min_recall={job.nearest.min_recall:g}: raise nearest.probes={found.probes}"
+    return Outcome(whole=not low, line=line)
+
+
+def _failed(joined: Join) -> str:
+    some = "; ".join(str(error) for error in joined.failures[:3])
+    return f"{len(joined.failures)} failed: {some}{'; ...' if len(joined.failures) > 3 else ''}"
+
+
+def _absolute(url: str) -> str:
+    """As a worker with another working directory has to be told it."""
+    fs, path = filesystem(url)
+    return path if is_local(fs) else url
+
+
+main = command("nearest", NearestJob, run)
+
+if __name__ == "__main__":
+    sys.exit(main())

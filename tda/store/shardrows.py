@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from tda.errors import ShardError
 from tda.store.builder import UNIT_TOLERANCE
-from tda.store.files import filesystem
+from tda.store.files import filesystem, join
 from tda.store.layout import Layout
 from tda.store.parquet import from_binary, read_meta
+from tda.store.records import read_record
 from tda.store.rows import row_norms
 
 
@@ -33,8 +34,8 @@ class ShardRows:
 
 
 def read_shard(layout: Layout, dataset: str, encoder: str, shard: str, modalities: Sequence[str] = ("image", "text")) -> ShardRows:
-    """Read a shard. Raises ShardError where its file is missing or damaged, or a vector is not finite, zero or not of unit length."""
-    fs, path = filesystem(layout.embedding(dataset, encoder, shard))
+    """Read a shard. Raises ShardError where its record or file is missing or damaged, or a vector is not finite, zero or not of unit length."""
+    fs, path = filesystem(join(layout.embeddings_dir(dataset, encoder), read_record(layout, dataset, encoder, shard).file))
     try:
         with fs.open(path, "rb") as stream, pq.ParquetFile(stream) as file:
             meta, table = read_meta(file.schema_arrow), file.read(columns=["ordinal", "key", *modalities], use_threads=False)

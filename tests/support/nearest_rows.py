@@ -64,4 +64,5 @@ def publish_set(root: str, dataset: str, image_ND: Any, text_ND: Any, rows_per_s
         rows = small_rows(len(image_ND[part]), image_ND=image_ND[part], text_ND=text_ND[part])
         name = f"{dataset}-{start // rows_per_shard:05d}"
         dtype = str(image_ND.dtype)
+        remove(Layout(root).record(dataset, "e", name))  # the first record would win
         publish_shard(Layout(root), dataset, "e", name, rows=rows, drops=[], identity=identity(dtype, **origin), source=SOURCE)

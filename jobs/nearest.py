@@ -29,6 +29,7 @@ from tda.store.layout import Layout
 from tda.store.nearest import NearestSet, nearest_recorded, reference_hash
 from tda.store.parquet import VECTORS
 from tda.store.records import recorded
+from tda.store.views import recorded_name
 
 INGESTED = "source:"  # begins the weights of vectors that were made elsewhere
 
@@ -42,6 +43,7 @@ def run(job: NearestJob) -> Outcome:
     names = (job.dataset.name, job.encoder.name, job.reference.name)
     root = _absolute(job.root)
     Layout(root).nearest_dir(*names)  # refuses bad names before anything is read
+    _require_recorded(job)
     queries, reference = (EmbeddingSet(root, name, job.encoder.name) for name in (job.dataset.name, job.reference.name))
     _require_comparable(job, queries, reference)
     cells = _cell_plan(root, job, reference)
@@ -58,6 +60,13 @@ def run(job: NearestJob) -> Outcome:
         told = None if joined.failures else audit.publish(joined.exact)
         _tidy(root, names, joined)
     return _outcome(job, root, joined, told, done_before=len(records) - len(units))
+
+
+def _require_recorded(job: NearestJob) -> None:
+    for what, name in (("dataset", job.dataset.name), ("reference", job.reference.name)):
+        base = recorded_name(name)
+        if base != name:
+            raise UserError(f"{what}.name={name} is a view of {base}, which is joined once for all its views: give {what}.name={base}")
 
 
 def _require_comparable(job: NearestJob, queries: EmbeddingSet, reference: EmbeddingSet) -> None:

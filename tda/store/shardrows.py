@@ -34,7 +34,10 @@ class ShardRows:
 
 
 def read_shard(layout: Layout, dataset: str, encoder: str, shard: str, modalities: Sequence[str] = ("image", "text")) -> ShardRows:
-    """Read a shard. Raises ShardError where its record or file is missing or damaged, or a vector is not finite, zero or not of unit length."""
+    """Read a shard.
+
+    Raises ShardError where its record or file is missing or damaged, or a vector is not finite, zero or not of unit length.
+    """
     fs, path = filesystem(join(layout.embeddings_dir(dataset, encoder), read_record(layout, dataset, encoder, shard).file))
     try:
         with fs.open(path, "rb") as stream, pq.ParquetFile(stream) as file:

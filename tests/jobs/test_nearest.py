@@ -25,12 +25,12 @@ from tda.store.nearest import NearestSet
 DIM = 32
 
 
-def join(root: Path | str, actors: int = 1, **nearest: Any) -> Outcome:
+def join(root: Path | str, actors: int = 1, reference: str = "r", **nearest: Any) -> Outcome:
     return run(
         NearestJob(
             root=str(root),
             dataset=DatasetConfig(name="q"),
-            reference=DatasetConfig(name="r"),
+            reference=DatasetConfig(name=reference),
             encoder=EncoderConfig(name="e"),
             nearest=NearestConfig(**{"group_bytes": 4000, **nearest}),
             cluster=ClusterConfig(actors=actors, cpus_per_actor=0.1),
@@ -225,6 +225,11 @@ def test_sides_that_do_not_compare_are_refused_before_anything_starts(root: Path
     (root / "embeddings/r/e/r-00001.parquet").unlink()
     with pytest.raises(ShardError, match="shard r-00001: missing"):
         join(root)
+
+
+def test_a_view_is_not_joined_but_its_base(root: Path) -> None:
+    with pytest.raises(UserError, match=r"reference.name=r-minus-x is a view of r, .* give reference.name=r$"):
+        join(root, reference="r-minus-x")
 
 
 @pytest.mark.usefixtures("ray_cluster")

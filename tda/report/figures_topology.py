@@ -62,7 +62,8 @@ FIGURES = (
         label="Betti curves",
         title="Components and loops at every scale",
         reading="Landmarks are joined where the angle between them is below the scale. Components (H0) start as many and end as one; where "
-        "the curve of both modalities together reaches 1 late, a gap lies between groups. Loops (H1) are born and filled in.",
+        "the curve of both modalities together reaches 1 later than either alone, a gap lies between them. Loops (H1) are born, then "
+        "filled in.",
         panels=_panels,
         sentence=lambda run: findings_topology.homology(run.cells, run.config),
         cells=lambda run: list(run.cells),

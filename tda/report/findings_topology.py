@@ -16,7 +16,7 @@ def homology(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     """At what angle the last components join, and how much there is of loops."""
 
     def tell(dataset: str, group: list[Cell]) -> str:
-        joins = [f"{known(cell, *JOIN):.2f} in {name(cell.encoder, config)}" for cell in group]
+        joins = [f"{known(cell, *JOIN):.2f}{_within(cell)} in {name(cell.encoder, config)}" for cell in group]
         loops = [
             f"{known(cell, *LOOPS):.2f}{_spread(cell)} in {name(cell.encoder, config)}" for cell in group if value(cell, *LOOPS) is not None
         ]
@@ -24,6 +24,13 @@ def homology(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         return f"On {dataset} the last components of both modalities together join at an angle (radians) of {listing(joins)}{rest}."
 
     return each(cells, [JOIN], tell)
+
+
+def _within(cell: Cell) -> str:
+    """The same of each modality alone: a gap between them shows as a later join."""
+    alone = [value(cell, "homology", modality, "h0", "longest") for modality in ("image", "text")]
+    known_ones = [f"{one:.2f} in {modality}" for one, modality in zip(alone, cell.modalities, strict=True) if one is not None]
+    return f" ({listing(known_ones)} alone)" if known_ones else ""
 
 
 def _spread(cell: Cell) -> str:

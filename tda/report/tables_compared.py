@@ -167,7 +167,7 @@ def topology(run: Run) -> Table:
         section="beyond",
         remarks=told_remarks(run, "homology"),
         note="Lifetimes of the features of a Vietoris–Rips filtration of landmarks, in radians. “Over seeds”: mean and standard deviation "
-        "over other draws of landmarks. The longest component's lifetime is the angle at which the last two groups join.",
+        "over other draws of landmarks. The longest lifetime of a component is the angle at which the last two groups join.",
         outer=2,
     )
 

@@ -126,6 +126,8 @@ def test_the_last_merge_and_the_loops_are_told() -> None:
     part = {"both": {"h0": {"longest": 0.9}, "h1": {"total_persistence": 4.5}, "stability": {"h1": {"total_persistence": {"std": 0.3}}}}}
     (told,) = findings_topology.homology([_cell(homology=part)], CONFIG)
     assert "join at an angle (radians) of 0.90 in toy_cloob (CLOOB)" in told
+    alone = {"image": {"h0": {"longest": 0.4}}, "text": {"h0": {"longest": 0.3}}}
+    assert "of 0.90 (0.40 in image and 0.30 in text alone) in" in findings_topology.homology([_cell(homology=part | alone)], CONFIG)[0]
     assert "add up to 4.50 ± 0.30 over landmark seeds in toy_cloob" in told
 
 

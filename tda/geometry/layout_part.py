@@ -15,6 +15,7 @@ from tda.geometry.sphere import SphereUMAP, angles
 
 MODALITIES = ("image", "text")
 COORDINATES = ("x", "y", "z")
+ONE_THREAD_ROWS = 5000  # up to here threads that wait for each other every epoch cost more than they save beside other tasks
 
 Columns = dict[str, Any]
 
@@ -24,8 +25,8 @@ def neighbours_wanted(count: int, analysis: AnalysisConfig) -> int:
     return min(max(analysis.umap.knn_k, analysis.umap.n_neighbors - 1, analysis.mixing.k), count - 1)
 
 
-def model_of(analysis: AnalysisConfig, seed: int, n_neighbors: int | None = None) -> SphereUMAP:
-    """The layout's model with the options of `analysis.umap`."""
+def model_of(analysis: AnalysisConfig, seed: int, rows: int, n_neighbors: int | None = None) -> SphereUMAP:
+    """The layout's model with the options of `analysis.umap`, for so many rows."""
     umap = analysis.umap
     return SphereUMAP(
         n_neighbors or umap.n_neighbors,
@@ -38,12 +39,13 @@ def model_of(analysis: AnalysisConfig, seed: int, n_neighbors: int | None = None
         umap.init,
         umap.output,
         analysis.device,
+        1 if rows <= ONE_THREAD_ROWS else None,
     )
 
 
 def layout_of(x_ND: Any, knn: Knn, analysis: AnalysisConfig) -> tuple[Any, list[str]]:
     """Layout (N, C) as NumPy's, of the rows and their neighbours, and notes on what was done otherwise than asked."""
-    model = model_of(analysis, analysis.seed)
+    model = model_of(analysis, analysis.seed, len(knn))
     return to_host(model.fit_transform(x_ND, knn)), list(model.notes)
 
 
@@ -51,7 +53,7 @@ def layouts_again(x_ND: Any, knn: Knn, analysis: AnalysisConfig, seeds: list[int
     """Layouts of the same graph from other seeds."""
     n_neighbors = min(analysis.umap.n_neighbors, len(knn) - 1)
     graph = fuzzy_graph(knn, n_neighbors, device=analysis.device)
-    return [to_host(model_of(analysis, seed, n_neighbors).layout(graph, rows_ND=x_ND)) for seed in seeds]
+    return [to_host(model_of(analysis, seed, len(knn), n_neighbors).layout(graph, rows_ND=x_ND)) for seed in seeds]
 
 
 def umap_metrics(x_ND: Any, layout_NC: Any, analysis: AnalysisConfig, notes: list[str]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """UMAP on the sphere against umap-learn's haversine layout, on 10,000 stacked rows x 512 of two clustered modalities.
 
-`sphere.py [layout] [grid] [scale]`, all three by default: one layout on the same fuzzy graph for the same number of epochs, with
-trustworthiness; the 16 cells of Figs 16 and 17 against 16 runs of umap-learn (one a row of cells is run, its time counted 4 times);
-cost against N. umap-learn compiles its generic layout anew in every call: that time is measured apart, and the ratio given both ways.
+`sphere.py [layout] [grid] [scale] [ROWS]`, all three by default, 10,000 rows: one layout on the same fuzzy graph for the same number of
+epochs, with trustworthiness, and on one thread by CPU seconds, which other work on the machine moves least; the 16 cells of Figs 16 and
+17 against 16 runs of umap-learn (one a row of cells is run, its time counted 4 times); cost against N. umap-learn compiles its generic
+layout anew in every call: that time is measured apart, and the ratio given both ways.
 """
 
 import sys
@@ -40,6 +41,12 @@ def clock(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, done
 
 
+def cpu(work: Callable[[], Any]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
 def umap_haversine(graph: Any, epochs: int) -> Any:
     """umap-learn's layout of a graph by its haversine output metric, as unit vectors."""
     from umap.distances import haversine_grad
@@ -68,6 +75,9 @@ def layout(x_ND: Any) -> None:
     compiling = clock(lambda: umap_haversine(tiny, 1))[0]
     print(f"layout of {len(x_ND)} rows, {EPOCHS} epochs: lacuna {ours:.2f} s (start included), umap-learn haversine {theirs:.1f} s")
     print(f"  times faster: {theirs / ours:.1f}; not counting the {compiling:.1f} s umap-learn compiles: {(theirs - compiling) / ours:.1f}")
+    one = min(cpu(lambda: SphereUMAP(n_epochs=EPOCHS, threads=1).layout(graph)) for _ in range(2))
+    alone = cpu(lambda: umap_haversine(graph, EPOCHS))
+    print(f"  one thread each, CPU seconds: lacuna {one:.2f}, umap-learn {alone:.1f}: {alone / one:.1f} times")
     for name, layout_N3 in (("lacuna", ours_N3), ("umap-learn", theirs_N3)):
         apart = modality_mixing(layout_neighbors(layout_N3), np.arange(len(x_ND)) < len(x_ND) // 2).other
         print(f"  {name}: trustworthiness {trustworthiness(x_ND, layout_N3, 15):.4f}, other-modality share {apart:.4f}")
@@ -106,8 +116,9 @@ def scale() -> None:
 
 
 def main() -> int:
-    chosen = sys.argv[1:] or ["layout", "grid", "scale"]
-    x_ND = drawn(ROWS)
+    sizes = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    chosen = [word for word in sys.argv[1:] if not word.isdigit()] or ["layout", "grid", "scale"]
+    x_ND = drawn(sizes[0] if sizes else ROWS)
     for name in chosen:
         {"layout": lambda: layout(x_ND), "grid": lambda: grid(x_ND), "scale": scale}[name]()
     return 0

@@ -71,6 +71,10 @@ def test_from_shards_to_the_page(carp: EncoderConfig, tmp_path: Path) -> None:
     metrics = json.loads((root / "analysis/stories/carp_l/metrics.json").read_text())
     assert metrics["modalities"] == list(MODALITIES)
     assert metrics["separability"]["train"]["accuracy"] > 0.9  # two towers of random weights lie apart
+    assert "top-1 passage to review" in analysed.line
+    assert metrics["mixing"]["ambient"] > metrics["mixing"]["chance"]
+    assert metrics["umap"]["pairs_used"] == metrics["clusters"]["pairs_used"] == 60
+    assert all(name in metrics for name in ("per_cluster", "local_dimension", "dimension", "homology"))
 
     config = ReportConfig(models={"carp_l": "CARP"}, datasets={"stories": "Stories"})
     assert report.run(ReportJob(root=str(root), report=config)).whole

@@ -22,6 +22,8 @@ U = np.uint32
 F = np.float32
 GOLDEN = 2654435769  # 2^32 divided by the golden ratio: multiples of it fill the 32-bit circle evenly
 BOTH_ENDS = 2.0  # UMAP moves both ends of a sampled edge, and the graph holds each edge in both directions
+KNOTS = 4096  # of the tables of both forces over the chord in [0, 2]: 1e-6 from the functions themselves
+NEAR2 = 0.02**2  # squared chord under which the functions are too steep for a table
 MAX_FORCE = 1.0  # of one neighbour: without it the nearest of the repelled throw a vertex around the sphere
 
 
@@ -40,6 +42,16 @@ class Forces:
     def rate(self, epoch: int) -> float:
         """Learning rate of an epoch: it falls linearly to 0. It is also the longest step in radians."""
         return self.learning_rate * (1.0 - epoch / self.n_epochs)
+
+
+def force_tables(forces: Forces) -> Any:
+    """Attraction and repulsion times the chord, (2, KNOTS + 1) float32, at evenly spaced chords: a power and an arc sine less a pair."""
+    chord_K = np.linspace(0.0, 2.0, KNOTS + 1)
+    chord_K[0] = chord_K[1] / 1024  # both are finite there, and no closer pair looks them up
+    angle_K = 2.0 * np.arcsin(chord_K / 2.0)
+    w_K = 1.0 / (1.0 + forces.a * angle_K ** (2 * forces.b))
+    scale_K = 2 * forces.b * chord_K / angle_K
+    return np.stack([BOTH_ENDS * scale_K * (1.0 - w_K), -forces.repulsion * scale_K * w_K]).astype(F)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +109,20 @@ def _pull(chord2: Any, a: Any, b2: Any, repulsion: Any) -> Any:
     return min(F(MAX_FORCE), max(-F(MAX_FORCE), force)) / np.sqrt(chord2 * (F(1) - F(0.25) * chord2))
 
 
+@njit(inline="always")
+def _looked_up(chord2: Any, table_K: Any) -> Any:
+    """What `_pull` gives, from a table of force times chord."""
+    chord = np.sqrt(chord2)
+    place = chord * F(KNOTS / 2)
+    at = np.int64(place)
+    low = table_K[at]
+    force = (low + (place - F(at)) * (table_K[at + 1] - low)) / chord
+    return min(F(MAX_FORCE), max(-F(MAX_FORCE), force)) / (chord * np.sqrt(F(1) - F(0.25) * chord2))
+
+
 def _epoch(  # noqa: PLR0917 # compiled for CPU and GPU alike: flat arguments
     old_M3: Any, seen_T3: Any, new_M3: Any, start_M: Any, index_E: Any, step_E: Any, epoch: Any, seed: Any,
-    a: Any, b2: Any, repulsion: Any, negatives: Any, rate: Any,
+    a: Any, b2: Any, repulsion: Any, negatives: Any, rate: Any, table_2K: Any,
 ) -> None:  # fmt: skip
     count = np.uint64(seen_T3.shape[0])
     for i in prange(old_M3.shape[0]):
@@ -119,7 +142,10 @@ def _epoch(  # noqa: PLR0917 # compiled for CPU and GPU alike: flat arguments
                 dx, dy, dz = seen_T3[j, 0] - px, seen_T3[j, 1] - py, seen_T3[j, 2] - pz
                 chord2 = dx * dx + dy * dy + dz * dz
                 if chord2 > F(1e-12) and chord2 < F(3.99999):  # itself, or a place that no great circle is the shortest to
-                    g = _pull(chord2, a, b2, F(0) if m == 0 else repulsion)
+                    if chord2 > F(NEAR2):
+                        g = _looked_up(chord2, table_2K[min(m, 1)])
+                    else:
+                        g = _pull(chord2, a, b2, F(0) if m == 0 else repulsion)
                     h = F(0.5) * chord2  # the difference, made tangent at p: dx + (chord^2 / 2) p
                     fx += g * (dx + h * px)
                     fy += g * (dy + h * py)
@@ -155,11 +181,11 @@ def layout_cpu(init_M3: Any, edges: Schedule, forces: Forces, *, fixed_T3: Any =
     """
     old_M3, new_M3 = np.array(init_M3, dtype=F, order="C"), np.empty(init_M3.shape, dtype=F)
     fixed_T3 = None if fixed_T3 is None else np.ascontiguousarray(fixed_T3, dtype=F)
-    curve = (F(forces.a), F(2 * forces.b), F(forces.repulsion), np.int64(forces.negatives))
+    curve, table_2K = (F(forces.a), F(2 * forces.b), F(forces.repulsion), np.int64(forces.negatives)), force_tables(forces)
     with numba_threads(threads):
         for epoch in range(forces.n_epochs):
             seen_T3 = old_M3 if fixed_T3 is None else fixed_T3
             rows = (edges.start_M, edges.index_E, edges.step_E)
-            epoch_cpu(old_M3, seen_T3, new_M3, *rows, U(epoch), U(forces.seed), *curve, F(forces.rate(epoch)))
+            epoch_cpu(old_M3, seen_T3, new_M3, *rows, U(epoch), U(forces.seed), *curve, F(forces.rate(epoch)), table_2K)
             old_M3, new_M3 = new_M3, old_M3
     return old_M3

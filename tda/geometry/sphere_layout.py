@@ -22,8 +22,8 @@ U = np.uint32
 F = np.float32
 GOLDEN = 2654435769  # 2^32 divided by the golden ratio: multiples of it fill the 32-bit circle evenly
 BOTH_ENDS = 2.0  # UMAP moves both ends of a sampled edge, and the graph holds each edge in both directions
-KNOTS = 4096  # of the tables of both forces over the chord in [0, 2]: 1e-6 from the functions themselves
-NEAR2 = 0.02**2  # squared chord under which the functions are too steep for a table
+KNOTS = 4096  # of the tables of both forces over the chord in [0, 2]: within 3e-6 of the functions themselves
+NEAR2, FAR2 = 0.04**2, 3.98  # squared chords between which the functions are smooth enough for that
 MAX_FORCE = 1.0  # of one neighbour: without it the nearest of the repelled throw a vertex around the sphere
 
 
@@ -45,12 +45,12 @@ class Forces:
 
 
 def force_tables(forces: Forces) -> Any:
-    """Attraction and repulsion times the chord, (2, KNOTS + 1) float32, at evenly spaced chords: a power and an arc sine less a pair."""
+    """Attraction and repulsion, (2, KNOTS + 1) float32, at evenly spaced chords: they spare each pair a power and an arc sine."""
     chord_K = np.linspace(0.0, 2.0, KNOTS + 1)
-    chord_K[0] = chord_K[1] / 1024  # both are finite there, and no closer pair looks them up
+    chord_K[0] = chord_K[1]  # where repulsion is infinite; no pair so near looks it up
     angle_K = 2.0 * np.arcsin(chord_K / 2.0)
     w_K = 1.0 / (1.0 + forces.a * angle_K ** (2 * forces.b))
-    scale_K = 2 * forces.b * chord_K / angle_K
+    scale_K = 2 * forces.b / angle_K
     return np.stack([BOTH_ENDS * scale_K * (1.0 - w_K), -forces.repulsion * scale_K * w_K]).astype(F)
 
 
@@ -111,12 +111,12 @@ def _pull(chord2: Any, a: Any, b2: Any, repulsion: Any) -> Any:
 
 @njit(inline="always")
 def _looked_up(chord2: Any, table_K: Any) -> Any:
-    """What `_pull` gives, from a table of force times chord."""
+    """What `_pull` gives, from a table of forces."""
     chord = np.sqrt(chord2)
     place = chord * F(KNOTS / 2)
     at = np.int64(place)
     low = table_K[at]
-    force = (low + (place - F(at)) * (table_K[at + 1] - low)) / chord
+    force = low + (place - F(at)) * (table_K[at + 1] - low)
     return min(F(MAX_FORCE), max(-F(MAX_FORCE), force)) / (chord * np.sqrt(F(1) - F(0.25) * chord2))
 
 
@@ -142,7 +142,7 @@ def _epoch(  # noqa: PLR0917 # compiled for CPU and GPU alike: flat arguments
                 dx, dy, dz = seen_T3[j, 0] - px, seen_T3[j, 1] - py, seen_T3[j, 2] - pz
                 chord2 = dx * dx + dy * dy + dz * dz
                 if chord2 > F(1e-12) and chord2 < F(3.99999):  # itself, or a place that no great circle is the shortest to
-                    if chord2 > F(NEAR2):
+                    if F(NEAR2) < chord2 < F(FAR2):
                         g = _looked_up(chord2, table_2K[min(m, 1)])
                     else:
                         g = _pull(chord2, a, b2, F(0) if m == 0 else repulsion)

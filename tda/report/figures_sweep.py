@@ -78,13 +78,20 @@ def _panels(run: Run, wanted: Callable[[Run], list[Cell]]) -> list[Panel]:
 
 
 def _cloob(run: Run) -> list[Cell]:
-    return [cell for cell in run.cells if run.config.models.get(cell.encoder) == "CLOOB"]
+    return _swept_of([cell for cell in run.cells if run.config.models.get(cell.encoder) == "CLOOB"])
 
 
 def _clip_and_others(run: Run) -> list[Cell]:
     """The cells of whoever plays CLIP, and of everybody else who was swept."""
     models = run.config.models
-    return [c for c in run.cells if models.get(c.encoder) == "CLIP" or (models.get(c.encoder) != "CLOOB" and "sweep" in c.parquet)]
+    return _swept_of(
+        [c for c in run.cells if models.get(c.encoder) == "CLIP" or (models.get(c.encoder) != "CLOOB" and "sweep" in c.parquet)]
+    )
+
+
+def _swept_of(cells: list[Cell]) -> list[Cell]:
+    """Those that were swept; where none was, all of them. One data set is enough: a sweep is dear."""
+    return [cell for cell in cells if "sweep" in cell.parquet] or cells
 
 
 def _spec(figure: str, role: str, cells: Callable[[Run], list[Cell]]) -> FigureSpec:

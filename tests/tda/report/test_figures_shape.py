@@ -51,6 +51,14 @@ def test_who_is_in_which_layout(tmp_path: Path) -> None:
     assert {cell.encoder for cell in SPECS["fig16"].cells(run)} == {"toy_infonce", "toy_cloob"}  # who is swept is shown
 
 
+def test_a_sweep_of_one_data_set_is_enough(tmp_path: Path) -> None:
+    root = plant(tmp_path, ("d", "e"), ("toy_infonce", "toy_cloob"))
+    (tmp_path / "analysis" / "e" / "toy_cloob" / "sweep.parquet").unlink()
+    assert SPECS["fig17"].missing(load_run(root, CONFIG)) == []
+    (tmp_path / "analysis" / "d" / "toy_cloob" / "sweep.parquet").unlink()
+    assert len(SPECS["fig17"].missing(load_run(root, CONFIG))) == 2
+
+
 def test_settings_of_single_precision_find_their_numbers(tmp_path: Path) -> None:
     plant_cell(tmp_path, "d", "toy_cloob")
     file = tmp_path / "analysis" / "d" / "toy_cloob" / "sweep.parquet"

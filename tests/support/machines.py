@@ -110,19 +110,15 @@ def _alive() -> list[Any]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
-def actors_on(node: Any) -> list[int]:
-    """Process ids of the actors on a node: workers of its raylet that Ray has named after a class."""
+def actors_on(node: Any, kind: str = "Embedder") -> list[int]:
+    """Process ids of the actors of a class on a node: workers of its raylet that Ray has named after it."""
     (raylet,) = (info.process.pid for info in node.all_processes["raylet"])
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            if parent == raylet and _is_actor(stat.with_name("cmdline").read_bytes()):
+            if parent == raylet and stat.with_name("cmdline").read_bytes().startswith(f"ray::{kind}".encode()):
                 found.append(int(stat.parent.name))
         except OSError:  # it ended meanwhile
             continue
     return sorted(found)
-
-
-def _is_actor(command: bytes) -> bool:
-    return command.startswith(b"ray::") and not command.startswith(b"ray::IDLE")

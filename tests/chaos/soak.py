@@ -34,6 +34,7 @@ from tda.store.quarantine import read_quarantine
 from tda.store.records import recorded
 
 LIMIT = 600.0  # seconds
+CALM = 330.0  # nothing is struck after so many seconds, that a slow machine finishes too
 NODES, MOST_NODES, PAIRS, EVENTS = 2, 3, 12, 14
 FAULTY = 0.05
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
@@ -108,7 +109,7 @@ def strike(machines: Machines, fate: str, draw: random.Random) -> str:
 
 def run(root: Path, shards: Shards, encoder: EncoderConfig, address: str) -> Outcome:
     limits = EmbedConfig(batch_size=4, max_attempts=10)
-    cluster = ClusterConfig(address=address, heartbeat_seconds=20)
+    cluster = ClusterConfig(address=address, heartbeat_seconds=10)
     names = [str(shards.folder / f"{name}.tar") for name in shards.pairs]
     return embed(str(root), DatasetConfig(name="soak", shards=names), [encoder], limits, cluster)
 
@@ -155,17 +156,19 @@ def soak(seed: int, count: int, folder: Path) -> list[str]:
     with ThreadPoolExecutor(1) as pool, several_machines() as machines:
         machines.have(*[(1, 0)] * NODES)
         under_fire: Future[Outcome] = pool.submit(run, root, shards, encoder, machines.address)
+        struck = 0
         for after, fate in schedule(count, draw):
             while len(list(root.glob("embeddings/*/*/_records/*.json"))) < after and not under_fire.done():
                 time.sleep(0.05)
                 _mind(begin)
-            if under_fire.done():
+            if under_fire.done() or time.monotonic() - begin > CALM:
                 break
+            struck += 1
             print(f"  {time.monotonic() - begin:5.0f} s, {after:3d} shards recorded: {fate} ({strike(machines, fate, draw)})", flush=True)
         while not wait([under_fire], timeout=1.0).done:
             _mind(begin)
         first = under_fire.result()
-        print(f"  {time.monotonic() - begin:5.0f} s: {first.line}")
+        print(f"  {time.monotonic() - begin:5.0f} s, struck {struck} times of {EVENTS}: {first.line}")
         wrong = check(root, shards, first)
         again = run(root, shards, encoder, machines.address)
         print(f"  again: {again.line}")

@@ -27,7 +27,6 @@ from tda.store.files import filesystem, is_local, require_writable
 from tda.store.files import join as join_url
 from tda.store.layout import Layout
 from tda.store.nearest import NearestSet, nearest_recorded, reference_hash
-from tda.store.parquet import VECTORS
 from tda.store.records import recorded
 from tda.store.views import recorded_name
 
@@ -166,9 +165,8 @@ def _outcome(job: NearestJob, root: str, joined: Join, told: dict[str, Any] | No
     if told is None:
         return Outcome(whole=False, line=f"{head}: {len(joined.rows)} shards joined ({done_before} done before); {_failed(joined)}")
     found = NearestSet(root, *names)
-    medians = ", ".join(f"{name} {float(np.median(found.cosines(name))):.4f}" for name in VECTORS)
     shards = f"{len(found.shards)} shard{'s' * (len(found.shards) != 1)} ({done_before} done before)"
-    line = f"{head}: {len(found)} rows, {shards}; median closest cosine {medians}; {auditing.line(told)}"
+    line = f"{head}: {len(found)} rows, {shards}; {auditing.line(told)}"
     low = auditing.too_low(told, job.nearest.min_recall)
     if low:
         line += f"; {' and '.join(low)} below nearest.min_recall={job.nearest.min_recall:g}: raise nearest.probes={found.probes}"

@@ -19,7 +19,7 @@ from tda.store.nearest import NearestSet
 from tda.store.parquet import VECTORS
 from tda.store.records import ShardRecord
 
-SCHEMA = 1
+SCHEMA = 2
 SAMPLED_SHARDS = 64  # at most: a sample of a larger set is drawn from some shards, not from all
 NAME = "_audit"
 
@@ -74,6 +74,7 @@ class Audit:
             "rows": sum(len(rows) for _, rows in unit.rows),
             "seed": self.nearest.seed,
             "threshold": self.nearest.threshold,
+            "median": {name: float(np.median(found[name])) for name in VECTORS},
             **{name: duplicate_recall(_stored((exact or found)[name]), found[name], thresholds) for name in VECTORS},
         }
         publish_json(Layout(self.root).nearest_audit(*self.names), told)
@@ -103,6 +104,11 @@ def too_low(told: dict[str, Any], min_recall: float) -> list[str]:
 
 def line(told: dict[str, Any]) -> str:
     """The audit in a few words."""
+    medians = ", ".join(f"{name} {told['median'][name]:.4f}" for name in VECTORS)
+    return f"median closest cosine of {told['rows']} sampled rows: {medians}; {_recall(told)}"
+
+
+def _recall(told: dict[str, Any]) -> str:
     if told["exact"]:
         return "exact"
     parts = []

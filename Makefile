@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
 BENCHES = $(wildcard tests/bench/*.py)
+# those whose work runs on a CUDA device where there is one
+GPU_BENCHES = tests/bench/embed.py tests/bench/full_size.py
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +56,10 @@ soak: $(VENV)/.installed-dev ## 300 shards, some at fault, while actors and node
 
 bench: $(VENV)/.installed-dev ## measure against the rivals, side by side (not part of `make test`)
 	@for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python $$bench; done
+
+bench-gpu: $(VENV)/.installed-dev ## the benches whose work runs on a CUDA device
+	@$(BIN)/python -c 'import sys, torch; sys.exit(0 if torch.cuda.is_available() else "lacuna: torch finds no CUDA device here; make bench runs on the CPU")'
+	@for bench in $(GPU_BENCHES); do echo "== $$bench"; $(BIN)/python $$bench; done
 
 lock: $(UV) ## compile the requirement files again, to the newest versions allowed
 	@$(LOCK) --upgrade --output-file cluster/requirements-cpu.txt

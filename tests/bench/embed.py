@@ -1,6 +1,7 @@
 """Pairs a second of `jobs.embed` beside what it is built of, and beside its rivals, on the same shards with the same small model.
 
 python tests/bench/embed.py [--pairs 600] [--turns 3] [--only lacuna bare ...]
+python tests/bench/embed.py --parts        a real image's decoding and resizing alone, in milliseconds of one CPU
 
 bare: the model alone, on tensors that are decoded already. clip_retrieval: clip-retrieval's `clip_inference`, as it is published, in an
 environment of its own. ray_data: Ray Data's `read_webdataset` and `map_batches` with open_clip, likewise. The environments are made once,
@@ -27,7 +28,8 @@ from rich.table import Table
 HERE = Path(__file__).resolve()
 SHARED = HERE.parents[2].parent / "shared"
 ENVS = Path(os.environ.get("LACUNA_BENCH_ENVS", Path(tempfile.gettempdir()) / "lacuna-bench-envs"))
-PACKAGES = {"clip_retrieval": ("clip-retrieval",), "ray_data": ("ray[data]", "webdataset", "open-clip-torch")}
+# OpenAI's package asks for pkg_resources, which later setuptools lack
+PACKAGES = {"clip_retrieval": ("clip-retrieval", "setuptools<81"), "ray_data": ("ray[data]", "webdataset", "open-clip-torch")}
 CONTESTANTS = ("lacuna", "bare", "bare_uncut", "clip_retrieval", "ray_data")
 BATCH = 64
 MODEL = {
@@ -223,6 +225,45 @@ def shared_decode(folder: Path, turns: int) -> tuple[float, float]:
     return statistics.median(found["one"]), statistics.median(found["two"])
 
 
+def parts() -> None:
+    """CPU time of decoding and resizing the hundred real images, the least of three turns."""
+    from PIL import Image
+
+    from tda.encoders.clip import OPENAI_MEAN, OPENAI_STD, image_transform
+    from tda.encoders.feed import ExactFeed, FastFeed
+    from tda.encoders.pixels import decode_pixels, decode_rgb
+    from tda.encoders.resize import frame_of
+
+    with tarfile.open(SHARED / "data" / "coco100.tar") as tar:
+        jpegs = [tar.extractfile(member).read() for member in tar if member.name.endswith(".jpg")]  # type: ignore[union-attr]  # files
+    image = {"size": 224, "resize_mode": "shortest", "interpolation": "bicubic", "mean": OPENAI_MEAN, "std": OPENAI_STD}
+    pixels, transform, frame = [decode_pixels(jpeg, 10**8) for jpeg in jpegs], image_transform(image), frame_of(image)
+    assert frame is not None
+    exact, fast = ExactFeed(image, transform.transforms[:-2]), FastFeed(frame, on_device=False)
+    ways: dict[str, tuple[Any, list[Any]]] = {
+        "decode, Pillow": (lambda jpeg: np_of(decode_rgb(jpeg, 10**8)), jpegs),
+        "decode, ours": (lambda jpeg: decode_pixels(jpeg, 10**8), jpegs),
+        "open_clip's transform": (lambda x: transform(Image.fromarray(x)), pixels),
+        "resize=exact, to 8 bits": (exact.prepare, pixels),
+        "resize=fast, to 8 bits": (fast.prepare, pixels),
+    }
+    least = dict.fromkeys(ways, float("inf"))
+    for _ in range(3):
+        for name, (way, items) in ways.items():
+            start = time.process_time()
+            for item in items:
+                way(item)
+            least[name] = min(least[name], (time.process_time() - start) / len(items))
+    for name, value in least.items():
+        print(f"{name:<26}{value * 1000:6.2f} ms")
+
+
+def np_of(image: Any) -> Any:
+    import numpy as np
+
+    return np.array(image)
+
+
 def compare(folder: Path, pairs: int, turns: int, names: list[str]) -> None:
     took: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(turns):
@@ -256,7 +297,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(CONTESTANTS), choices=CONTESTANTS)
     parser.add_argument("--contestant", choices=CONTESTANTS[:3])
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--parts", action="store_true")
     given = parser.parse_args()
+    if given.parts:
+        parts()
+        return
     if given.contestant:
         run = {"lacuna": lacuna, "bare": bare, "bare_uncut": lambda folder: bare(folder, cut=False)}[given.contestant]
         print(json.dumps(run(given.folder)))

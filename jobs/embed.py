@@ -22,17 +22,18 @@ from jobs.runtime.heartbeat import Watch, beating_actor
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.replayer import Replayer, replay_tasks
 from jobs.runtime.session import ray_session, room, share_of_cpus, slots
+from jobs.runtime.tally import Tally
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EmbedJob, EncoderConfig
 from tda.encoders import modalities_of
 from tda.encoders.describe import describe
 from tda.errors import LacunaError, ShardError, UserError
 from tda.store.files import filesystem, is_local, require_writable
 from tda.store.layout import Layout
-from tda.store.records import Identity, ShardRecord, check_identity, recorded
+from tda.store.records import Identity, ShardRecord, check_identity, iter_records, recorded_shards
 from tda.store.shards import expand_shards, name_shards
 from tda.toyworld import ensure_toy
 
-Records = dict[str, dict[str, ShardRecord]]  # encoder -> shard -> record
+Records = dict[str, Tally]  # encoder -> what is recorded
 
 
 def run(job: EmbedJob) -> Outcome:
@@ -66,9 +67,7 @@ def embed(
     identities = {name: _identity(encoder, dataset, limits) for name, encoder in by_name.items()}
     for name, identity in identities.items():
         check_identity(layout, dataset.name, name, identity)
-    records = {
-        name: {shard: record for shard, record in recorded(layout, dataset.name, name).items() if shard in shards} for name in by_name
-    }
+    records = {name: _recorded(layout, dataset.name, name, shards) for name in by_name}
     tasks = list(replay_tasks(layout, dataset.name, by_name, shards) if replay else _tasks(shards, records))
     failures: list[LacunaError] = []
     if tasks:
@@ -89,6 +88,14 @@ def embed(
     done_before = len(shards) - len(tasks) - absent
     outcome = _outcome(dataset.name, records, failures, shards=len(shards) - absent, done_before=done_before, limits=limits)
     return outcome if not absent else Outcome(whole=False, line=f"{outcome.line}; {absent} not embedded yet, which replay=true does not do")
+
+
+def _recorded(layout: Layout, dataset: str, encoder: str, shards: dict[str, str]) -> Tally:
+    tally = Tally()
+    here = [shard for shard in recorded_shards(layout, dataset, encoder) if shard in shards]
+    for record in iter_records(layout, dataset, encoder, here):
+        tally.add(record)
+    return tally
 
 
 def _by_name(encoders: list[EncoderConfig]) -> dict[str, EncoderConfig]:
@@ -154,9 +161,9 @@ def _work(plan: EmbedPlan, tasks: list[ShardTask], records: Records, cluster: Cl
         actor = beating_actor(kind, num_cpus=cluster.cpus_per_actor, num_gpus=gpus, max_concurrency=IN_FLIGHT)
         with ShardProgress(what=f"{plan.dataset} / {', '.join(plan.encoders)}", shards=len(tasks)) as progress:
 
-            def on_result(task: ShardTask, made: list[ShardRecord]) -> None:
+            def on_result(_: ShardTask, made: list[ShardRecord]) -> None:
                 for record in made:
-                    records[record.encoder][task.name] = record
+                    records[record.encoder].add(record)
                 progress.add(pairs=made[0].rows_in, drops=sum(made[0].drops.values()), records=made)
 
             def on_failure(_: ShardTask, error: LacunaError) -> None:
@@ -189,12 +196,12 @@ def _work(plan: EmbedPlan, tasks: list[ShardTask], records: Records, cluster: Cl
 
 def _outcome(dataset: str, records: Records, failures: list[LacunaError], *, shards: int, done_before: int, limits: EmbedConfig) -> Outcome:
     """Count what the records say; the line names what is not whole, and why."""
-    told = {name: _told(done.values()) for name, done in records.items()}
+    told = {name: done.told() for name, done in records.items()}
     same = len(set(told.values())) == 1
     pairs = next(iter(told.values())) if same else "; ".join(f"{name} {text}" for name, text in told.items())
     done = max(map(len, records.values()))
     line = f"{dataset} / {', '.join(records)}: {pairs}, {done} shard{'s' * (done != 1)} ({done_before} done before)"
-    worst = max(map(_drop_fraction, records.values()))
+    worst = max(done.drop_fraction for done in records.values())
     if worst > limits.max_drop_fraction:
         line += f"; {worst:.1%} dropped is more than embed.max_drop_fraction={limits.max_drop_fraction:g} allows"
     failed = [error for error in failures if isinstance(error, ShardError)]
@@ -204,21 +211,6 @@ def _outcome(dataset: str, records: Records, failures: list[LacunaError], *, sha
     if failures[len(failed) :]:
         line += f"; ended early: {failures[-1]}; {shards - done - len(failed)} shards are left"
     return Outcome(whole=not failures and worst <= limits.max_drop_fraction, line=line)
-
-
-def _told(records: Iterable[ShardRecord]) -> str:
-    rows_in = rows_out = 0
-    drops: Counter[str] = Counter()
-    for record in records:
-        rows_in, rows_out = rows_in + record.rows_in, rows_out + record.rows_out
-        drops.update(record.drops)
-    reasons = ", ".join(f"{reason} {n}" for reason, n in drops.most_common())
-    return f"{rows_out} of {rows_in} pairs embedded, {drops.total()} dropped{f' ({reasons})' if reasons else ''}"
-
-
-def _drop_fraction(done: dict[str, ShardRecord]) -> float:
-    rows_in = sum(record.rows_in for record in done.values())
-    return sum(sum(record.drops.values()) for record in done.values()) / rows_in if rows_in else 0.0
 
 
 main = command("embed", EmbedJob, run)

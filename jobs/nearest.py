@@ -5,6 +5,7 @@ python -m jobs.nearest dataset.name=laion2b reference.name=laion400m encoder.nam
 What is recorded is not done again. nearest.probes=null is exact; with fewer cells, `audit.json` tells what share of duplicates is found.
 """
 
+import dataclasses
 import sys
 from typing import Any
 
@@ -27,8 +28,8 @@ from tda.store.files import filesystem, is_local, require_writable
 from tda.store.files import join as join_url
 from tda.store.layout import Layout
 from tda.store.nearest import NearestSet, nearest_recorded, reference_hash
-from tda.store.records import recorded
-from tda.store.views import recorded_name
+from tda.store.records import recorded, recorded_shards
+from tda.store.views import recorded_name, view_of
 
 INGESTED = "source:"  # begins the weights of vectors that were made elsewhere
 
@@ -39,10 +40,10 @@ def run(job: NearestJob) -> Outcome:
     Raises UserError, before any actor starts, where a side is not there or empty, or the two are of different encoders or dimensions,
     or `k` is more than the reference's rows; ShardError for a reference that cannot be used.
     """
-    names = (job.dataset.name, job.encoder.name, job.reference.name)
     root = _absolute(job.root)
+    job = _of_recorded(root, job)
+    names = (job.dataset.name, job.encoder.name, job.reference.name)
     Layout(root).nearest_dir(*names)  # refuses bad names before anything is read
-    _require_recorded(job)
     queries, reference = (EmbeddingSet(root, name, job.encoder.name) for name in (job.dataset.name, job.reference.name))
     _require_comparable(job, queries, reference)
     cells = _cell_plan(root, job, reference)
@@ -61,11 +62,16 @@ def run(job: NearestJob) -> Outcome:
     return _outcome(job, root, joined, told, done_before=len(records) - len(units))
 
 
-def _require_recorded(job: NearestJob) -> None:
-    for what, name in (("dataset", job.dataset.name), ("reference", job.reference.name)):
-        base = recorded_name(name)
-        if base != name:
-            raise UserError(f"{what}.name={name} is a view of {base}, which is joined once for all its views: give {what}.name={base}")
+def _of_recorded(root: str, job: NearestJob) -> NearestJob:
+    """The closest rows of a view are those of the data set that it was made of: they are found for that, and serve every view of it."""
+    layout, encoder = Layout(root), job.encoder.name
+    view = view_of(job.reference.name)
+    if view is not None and not recorded_shards(layout, job.reference.name, encoder):
+        base = recorded_name(view.base)
+        raise UserError(f"reference.name={view.name} is a view of {base}, which is laid out whole: give reference.name={base}")
+    if view_of(job.dataset.name) is None or recorded_shards(layout, job.dataset.name, encoder):
+        return job
+    return dataclasses.replace(job, dataset=dataclasses.replace(job.dataset, name=recorded_name(job.dataset.name)))
 
 
 def _require_comparable(job: NearestJob, queries: EmbeddingSet, reference: EmbeddingSet) -> None:

@@ -1,29 +1,38 @@
-"""The whole pipeline in one command: draw, train, embed, analyse, report; each stage does only what is not done yet."""
+"""The whole pipeline in one command: draw, train, embed, find what was seen, analyse, report; each stage does only what is not done yet.
+
+A data set `<name>-minus-<reference>` among `datasets` is `name` without what `reference` holds: both are embedded, the closest rows found,
+and the view is what is analysed.
+"""
 
 import dataclasses
 import sys
+from collections.abc import Iterator
 
 from rich.console import Console
 
 from jobs.analyze import analyze
+from jobs.dedupe import run as dedupe
 from jobs.embed import embed
+from jobs.nearest import run as nearest
 from jobs.report import run as report
 from jobs.runtime.across import across
 from jobs.runtime.app import Outcome, command
-from jobs.runtime.choices import load_choice
+from jobs.runtime.evaluate import evaluate
+from jobs.runtime.experiment import dataset_of, embedded_names, encoder_of, joins_of, views_of
 from jobs.runtime.session import shared_ray
 from jobs.runtime.summary import summary_table
 from jobs.train import train_arms
-from tda.config import AnalyzeJob, Arm, DatasetConfig, EncoderConfig, PaperJob, ReportJob, TrainJob
+from tda.config import AnalyzeJob, Arm, DatasetConfig, DedupeJob, EncoderConfig, NearestJob, PaperJob, ReportJob, TrainJob
 from tda.errors import UserError
 from tda.store.layout import Layout
+from tda.store.views import recorded_name
 
 
 def run(job: PaperJob) -> Outcome:
     """Every stage in order over one Ray; a stage that is not whole ends the run, since the next ones rest on it."""
     _check(job)
     progress = Console(stderr=True)
-    stages = {"train": _train, "embed": _embed, "analyze": _analyze, "report": _report}
+    stages = {"train": _train, "embed": _embed, "nearest": _nearest, "dedupe": _dedupe, "analyze": _analyze, "report": _report}
     with shared_ray():
         for number, (name, stage) in enumerate(stages.items(), start=1):
             progress.print(f"[bold]{number}/{len(stages)} {name}[/bold]", highlight=False)
@@ -45,24 +54,12 @@ def _check(job: PaperJob) -> None:
         raise UserError(f"arms {', '.join(strays)} are not among encoders={job.encoders}")
     if job.arms and job.train_dataset is None:
         raise UserError("arms are given but train_dataset is not: name the preset that they are trained on")
-    for name in filter(None, (job.train_dataset, *job.datasets)):
-        _dataset(job, name)
+    for name in filter(None, (job.train_dataset, *embedded_names(job))):
+        dataset_of(job, name)
     for name in job.encoders:
-        _encoder(job, name)
-
-
-def _dataset(job: PaperJob, name: str) -> DatasetConfig:
-    given = job.shards.get(name)
-    dataset: DatasetConfig = load_choice("dataset", name, job.root, **({} if given is None else {"shards": given}))
-    if dataset.shards is None:
-        raise UserError(f"dataset {name} has no shards: give shards.{name}='/data/{{00000..00059}}.tar'")
-    return dataset
-
-
-def _encoder(job: PaperJob, name: str) -> EncoderConfig:
-    given = job.checkpoints.get(name)
-    encoder: EncoderConfig = load_choice("encoder", name, job.root, **({} if given is None else {"checkpoint": given}))
-    return encoder
+        encoder_of(job, name)
+    if job.dedupe.by is not None and job.dedupe.by not in job.encoders:
+        raise UserError(f"dedupe.by={job.dedupe.by} is not among encoders={job.encoders}")
 
 
 def _train(job: PaperJob) -> list[Outcome]:
@@ -74,16 +71,49 @@ def _train_job(job: PaperJob, name: str, arm: Arm) -> TrainJob:
         root=job.root,
         loss=arm.loss,
         hopfield=arm.hopfield,
-        dataset=_dataset(job, str(job.train_dataset)),
-        encoder=_encoder(job, name),
+        dataset=dataset_of(job, str(job.train_dataset)),
+        encoder=encoder_of(job, name),
         train=job.train,
         cluster=job.cluster,
     )
 
 
 def _embed(job: PaperJob) -> list[Outcome]:
-    encoders = [_encoder(job, name) for name in job.encoders]
-    return [embed(job.root, _dataset(job, name), encoders, job.embed, job.cluster) for name in job.datasets]
+    encoders = [encoder_of(job, name) for name in job.encoders]
+    return [embed(job.root, dataset_of(job, name), encoders, job.embed, job.cluster) for name in embedded_names(job)]
+
+
+def _nearest(job: PaperJob) -> Iterator[Outcome]:
+    for dataset, reference in joins_of(job):
+        for encoder in job.encoders:
+            yield nearest(
+                NearestJob(
+                    root=job.root,
+                    dataset=DatasetConfig(name=dataset),
+                    reference=DatasetConfig(name=reference),
+                    encoder=EncoderConfig(name=encoder),
+                    nearest=job.nearest,
+                    cluster=job.cluster,
+                )
+            )
+
+
+def _dedupe(job: PaperJob) -> Iterator[Outcome]:
+    for view in views_of(job):
+        for encoder in job.encoders:
+            yield dedupe(
+                DedupeJob(
+                    root=job.root,
+                    dataset=DatasetConfig(name=view.base),
+                    reference=DatasetConfig(name=view.reference),
+                    encoder=EncoderConfig(name=encoder),
+                    dedupe=job.dedupe,
+                )
+            )
+        dataset = dataset_of(job, recorded_name(view.base))
+        if dataset.toy is not None and dataset.toy.duplicates:
+            for encoder in [job.dedupe.by] if job.dedupe.by else job.encoders:
+                yield Outcome(whole=True, line=evaluate(job.root, view, encoder, str(dataset.shards).removesuffix("/*.tar")))
 
 
 def _analyze(job: PaperJob) -> list[Outcome]:
@@ -97,8 +127,8 @@ def _analyze_job(job: PaperJob, dataset: str, encoder: str) -> AnalyzeJob:
     transfer = dataclasses.replace(separability, transfer=separability.transfer or others)
     return AnalyzeJob(
         root=job.root,
-        dataset=_dataset(job, dataset),
-        encoder=_encoder(job, encoder),
+        dataset=DatasetConfig(name=dataset),
+        encoder=encoder_of(job, encoder),
         analysis=dataclasses.replace(job.analysis, separability=transfer),
         cluster=job.cluster,
     )

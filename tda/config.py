@@ -61,6 +61,8 @@ class DatasetConfig:
     shards: Any = None
     modalities: list[str] = field(default_factory=lambda: ["image", "text"])
     toy: ToyConfig | None = None  # drawn under the root when its shards are not there yet
+    pairs: int | None = None  # about how many there are, for jobs.plan
+    pair_bytes: int | None = None  # of a pair in its shard, about, for jobs.plan
 
     def __post_init__(self) -> None:
         if len(self.modalities) != 2:
@@ -115,6 +117,31 @@ class EmbedConfig:
 
 
 @dataclass(kw_only=True)
+class HardwareConfig:
+    """What a cluster is made of: for jobs.plan alone."""
+
+    nodes: int = 1
+    gpus: int = 0  # of a node, as the rest
+    tflops: float = 0.0  # of a GPU at 16 bits, as its maker says
+    gpu_bytes: float = 0.0
+    cores: int = 2
+    core_gflops: float = 40.0  # of a core at 32 bits
+    host_bytes: float = 8e9
+    read_bytes: float = 1e9  # a second, from where shards lie
+    utilisation: float = 0.5  # share of the FLOPs that models and products reach
+    decode_rate: float = 1000.0  # images a core decodes in a second, half a megapixel or less
+
+    def __post_init__(self) -> None:
+        for name in ("nodes", "cores"):
+            _at_least(f"cluster.hardware.{name}", getattr(self, name), 1)
+        for name in ("core_gflops", "read_bytes", "utilisation", "decode_rate"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"cluster.hardware.{name}={getattr(self, name)} is too small; it must be above 0")
+        if self.gpus and not (self.tflops > 0 and self.gpu_bytes > 0):
+            raise UserError(f"cluster.hardware.gpus={self.gpus} needs tflops and gpu_bytes above 0")
+
+
+@dataclass(kw_only=True)
 class ClusterConfig:
     """Where it runs. No address: a Ray of its own on this machine, bound to 127.0.0.1."""
 
@@ -122,6 +149,7 @@ class ClusterConfig:
     actors: int | None = None  # null: one a GPU, or as many as the CPUs hold
     cpus_per_actor: float = 1
     gpus_per_actor: float | None = None  # null: 1 where the cluster has GPUs, else 0
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
     heartbeat_seconds: float | None = 120  # an actor that does not answer for so long is replaced, whatever it does; null: never
     wait_seconds: float = 600  # how long a run waits while no node has room for an actor, or none of its actors starts
 
@@ -329,13 +357,25 @@ class PaperJob:
     root: str = MISSING
     train_dataset: str | None = None  # a preset of conf/dataset; null: nothing is trained
     arms: dict[str, Arm] = field(default_factory=dict)  # encoder preset -> how it is trained
-    datasets: list[str] = field(default_factory=list)  # presets, embedded and analysed
+    datasets: list[str] = field(
+        default_factory=list
+    )  # analysed: presets, and <preset>-minus-<preset>: the first without what is in the second
+    reference: str | None = None  # a preset: the training data, in which the closest rows of every data set are found; null: none
     encoders: list[str] = field(default_factory=list)  # presets
     shards: dict[str, Any] = field(default_factory=dict)  # data set -> its shards, where the preset cannot know them
     checkpoints: dict[str, str | None] = field(default_factory=dict)  # encoder -> its checkpoint, likewise
     train: TrainConfig = field(default_factory=TrainConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
+    nearest: NearestConfig = field(default_factory=NearestConfig)
+    dedupe: DedupeConfig = field(default_factory=DedupeConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
+class PlanJob(PaperJob):
+    """An experiment as `PaperJob` tells it, to be counted and not run. `root` may hold records that tell sizes and rates."""
+
+    pairs: dict[str, int] = field(default_factory=dict)  # data set -> pairs, where the preset does not say

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 import conf
 from jobs.runtime import app
 from jobs.runtime.choices import choices, load_choice
+from jobs.runtime.experiment import embedded_names
 from tda.config import (
     AnalyzeJob,
     DatasetConfig,
@@ -19,6 +20,7 @@ from tda.config import (
     IngestJob,
     NearestJob,
     PaperJob,
+    PlanJob,
     ReportJob,
     TrainJob,
     VerifyJob,
@@ -36,6 +38,7 @@ JOBS = {
     "train": TrainJob,
     "report": ReportJob,
     "paper": PaperJob,
+    "plan": PlanJob,
 }
 # a job whose schema takes the group
 TAKES = {
@@ -70,7 +73,7 @@ def test_no_group_is_left_out() -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_job_composes(job: str) -> None:
-    names = [] if job in ("report", "paper", "verify") else ["dataset.name=d", "encoder.name=e"]
+    names = [] if job in ("report", "paper", "verify", "plan") else ["dataset.name=d", "encoder.name=e"]
     extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"], "nearest": ["reference.name=r"]}.get(job, [])
     assert isinstance(_compose(job, *names, *extra), JOBS[job])
     assert ConfigStore.instance().load(f"{job}_schema.yaml")
@@ -88,7 +91,7 @@ def test_choice_composes(group: str, choice: str) -> None:
 def test_experiment_names_presets_that_exist(experiment: str) -> None:
     job = _compose("paper", f"experiment={experiment}")
     assert isinstance(job, PaperJob)
-    for name in job.datasets:
+    for name in embedded_names(job):
         assert isinstance(load_choice("dataset", name, "somewhere"), DatasetConfig)
     for name in {*job.encoders, *job.arms}:
         assert isinstance(load_choice("encoder", name, "somewhere"), EncoderConfig)

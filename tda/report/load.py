@@ -18,6 +18,7 @@ from tda.report.closest import Closest, closest_of
 from tda.report.read import Columns, columns_of, json_of
 from tda.store.files import exists, filesystem, join, list_files
 from tda.store.layout import Layout
+from tda.store.views import read_summary, view_of
 
 CAPTION_ROWS = 10_000_000  # a larger set's caption column is not worth reading for a handful of examples
 
@@ -46,6 +47,7 @@ class Cell:
     sweep: dict[str, Any] = field(default_factory=dict)  # sweep.json: the layout under other settings
     failures: tuple[Failure, ...] = ()
     closest: dict[str, Closest] = field(default_factory=dict)  # reference -> closest cosines in it
+    dedupe: dict[str, Any] = field(default_factory=dict)  # of a view: what summary.json says of how it was made
 
     @property
     def modalities(self) -> tuple[str, str]:
@@ -143,7 +145,33 @@ def _cell(root: str, dataset: str, encoder: str, config: ReportConfig, digest: A
     failures = _failures(root, (dataset, encoder), parquet.get("ranks"), config.failures, digest)
     closest = closest_of(root, dataset, encoder)
     digest.update(json.dumps({reference: one.digest for reference, one in closest.items()}).encode())
-    return Cell(dataset=dataset, encoder=encoder, metrics=metrics, parquet=parquet, sweep=sweep, failures=failures, closest=closest)
+    dedupe, evaluation = _made(root, dataset, encoder, digest)
+    parquet |= {"evaluation": evaluation} if evaluation else {}
+    return Cell(
+        dataset=dataset,
+        encoder=encoder,
+        metrics=metrics,
+        parquet=parquet,
+        sweep=sweep,
+        failures=failures,
+        closest=closest,
+        dedupe=dedupe,
+    )
+
+
+def _made(root: str, dataset: str, encoder: str, digest: Any) -> tuple[dict[str, Any], Columns | None]:
+    """How a view was made, and how planted repeats were found, where it has any."""
+    view = view_of(dataset)
+    if view is None:
+        return {}, None
+    try:
+        summary = read_summary(Layout(root), view, encoder)
+    except UserError:  # analysed here, made elsewhere
+        return {}, None
+    told = {name: value for name, value in summary.items() if name != "kept_per_shard"}
+    digest.update(json.dumps(told, sort_keys=True).encode())
+    url = join(Layout(root).dedupe_dir(view.base, encoder, view.reference), "evaluation.parquet")
+    return told, columns_of(url, digest) if exists(url) else None
 
 
 def _hashes(found: dict[str, Any]) -> set[str]:

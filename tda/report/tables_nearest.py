@@ -2,11 +2,15 @@
 
 from itertools import combinations
 
+import numpy as np
+
 from tda.geometry.shift import Shift
 from tda.report.evidence import name
 from tda.report.findings_nearest import compared, references, shifts
-from tda.report.load import Run
+from tda.report.load import Cell, Run
+from tda.report.read import Columns
 from tda.report.table import Column, Table, Value
+from tda.report.words import listing, percent
 from tda.store.parquet import VECTORS
 
 
@@ -48,3 +52,61 @@ def shift_table(run: Run) -> Table:
 
 def _numbers(one: Shift) -> list[Value]:
     return [one.median_difference, *one.median_ci95, one.ks, *one.ks_ci95]
+
+
+def recovery_table(run: Run) -> Table:
+    """Planted repeats found by the rule in use at every threshold, and by what was decided."""
+    cells = [cell for cell in run.cells if "evaluation" in cell.parquet]
+    kinds = list(dict.fromkeys(kind for cell in cells for kind in cell.parquet["evaluation"]["kind"].tolist() if kind))
+    rows = [row for cell in cells for row in _recovered(run, cell, kinds)]
+    return Table(
+        name="repeats",
+        section="data",
+        label="Repeats",
+        title="Planted repeats found, by kind and threshold",
+        columns=[
+            Column(label="Data set"),
+            Column(label="Rule and threshold"),
+            *(Column(label=kind, show=percent, group="Recall") for kind in kinds),
+            Column(label="all", show=percent, group="Recall"),
+            Column(label="from", show=percent, group="95% interval"),
+            Column(label="to", show=percent, group="95% interval"),
+            Column(label="Precision", show=percent),
+            Column(label="Others dropped", show=lambda number: f"{number:,.0f}"),
+        ],
+        rows=rows,
+        sentences=_dropped(run),
+        note="Copies of the reference that the drawn data set hides: the same bytes, encoded again, resized, cropped, or captioned anew. "
+        "Others are rows that were dropped and are no such copy, though they may look like the reference by chance. "
+        "Every rule at every threshold is in evaluation.parquet, beside kept.parquet.",
+    )
+
+
+def _recovered(run: Run, cell: Cell, kinds: list[str]) -> list[list[Value]]:
+    """What was decided first, then the rule in use, threshold by threshold."""
+    found, rule = cell.parquet["evaluation"], str(cell.dedupe.get("settings", {}).get("rule", "image"))
+    block = f"{cell.dataset}, {name(cell.encoder, run.config)}"
+    decided = _line(found, found["rule"] == "decided", kinds)
+    swept = found["rule"] == rule
+    thresholds = np.unique(found["threshold"][swept]).tolist()
+    lines = {f"{rule}, {threshold:g}": swept & (found["threshold"] == threshold) for threshold in thresholds}
+    return [[block, "as decided", *decided], *([block, told, *_line(found, rows, kinds)] for told, rows in lines.items())]
+
+
+def _line(found: Columns, rows: np.ndarray, kinds: list[str]) -> list[Value]:
+    at = {str(kind): int(row) for kind, row in zip(found["kind"][rows], np.flatnonzero(rows), strict=True)}
+    recall = [float(found["recall"][at[kind]]) if kind in at else None for kind in (*kinds, "")]
+    whole = at[""]
+    return [*recall, *(float(found[column][whole]) for column in ("recall_low", "recall_high", "precision", "others"))]
+
+
+def _dropped(run: Run) -> list[str]:
+    """How many rows a view lacks, and why: once for all models under which it lacks the same."""
+    whom: dict[str, list[str]] = {}
+    for cell in run.cells:
+        if made := cell.dedupe:
+            reasons = [f"{number:,} by {reason}" for reason, number in made["dropped"].items()]
+            by = f", as {name(made['by'], run.config)} decides"
+            told = f"{cell.dataset} keeps {made['rows_kept']:,} of {made['rows']:,} pairs{by}: {listing(reasons) or 'none is a repeat'}"
+            whom.setdefault(told, []).append(name(cell.encoder, run.config))
+    return [f"{told}. The same under {listing(who)}." if len(who) > 1 else f"{told}." for told, who in whom.items()]

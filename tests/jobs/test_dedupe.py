@@ -12,10 +12,22 @@ from repeated_rows import DIM, PLANTED, N, drawn, join_exactly, plant_world, sid
 
 from jobs.analyze import run as analyze
 from jobs.dedupe import run
+from jobs.nearest import run as nearest
 from jobs.runtime import exact, within
-from tda.config import AnalysisConfig, AnalyzeJob, ClusterConfig, DatasetConfig, DedupeConfig, DedupeJob, EncoderConfig
+from tda.config import (
+    AnalysisConfig,
+    AnalyzeJob,
+    ClusterConfig,
+    DatasetConfig,
+    DedupeConfig,
+    DedupeJob,
+    EncoderConfig,
+    NearestConfig,
+    NearestJob,
+)
 from tda.errors import LacunaError, ShardError, UserError
 from tda.store import EmbeddingSet
+from tda.store.nearest import NearestSet
 
 
 def job(root: Path, dataset: str = "d", reference: str = "r", *, encoder: str = "e", **settings: Any) -> DedupeJob:
@@ -75,8 +87,6 @@ def test_what_goes_and_why(root: Path, settings: dict[str, Any], rows: set[int],
 
 
 def test_a_row_at_the_threshold_goes(root: Path) -> None:
-    from tda.store.nearest import NearestSet
-
     cosine = float(NearestSet(str(root), "d", "e", "r").cosines("image")[19])
     run(job(root, exact=[], threshold=cosine))
     assert 19 in gone(root)
@@ -244,6 +254,19 @@ def test_the_view_is_analysed_as_a_set_of_those_rows_and_again_when_they_change(
         assert found[part] == wanted[part]
     run(job(root, threshold=0.5))
     assert measured("d-minus-r")["pairs"] == len(view) - 1
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_closest_rows_of_a_view_are_those_of_its_base(root: Path) -> None:
+    run(job(root))
+    sides = {"dataset": DatasetConfig(name="d-minus-r"), "reference": DatasetConfig(name="r"), "encoder": EncoderConfig(name="e")}
+    before = NearestSet(str(root), "d-minus-r", "e", "r").cosines("image")
+    assert nearest(NearestJob(root=str(root), nearest=NearestConfig(), cluster=ClusterConfig(), **sides)).whole
+    assert sorted(path.name for path in (root / "nearest").iterdir() if path.name[0] != "_") == ["d"]
+    np.testing.assert_allclose(NearestSet(str(root), "d-minus-r", "e", "r").cosines("image"), before, atol=1e-6)
+    sides |= {"dataset": DatasetConfig(name="r"), "reference": DatasetConfig(name="d-minus-r")}
+    with pytest.raises(UserError, match=r"reference.name=d-minus-r is a view of d, which is laid out whole: give reference.name=d$"):
+        nearest(NearestJob(root=str(root), nearest=NearestConfig(), cluster=ClusterConfig(), **sides))
 
 
 class TestRefusals:

@@ -8,7 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+
+from tda.config import RULES
+from tda.toyworld import KINDS
 
 DATASETS = {
     "tiny_train": "toy: {pairs: 160, pairs_per_shard: 80, seed: 1}",
@@ -23,10 +27,12 @@ train_dataset: tiny_train
 arms:
   tiny_infonce: {loss: infonce, hopfield: false}
   tiny_infoloob: {loss: infoloob, hopfield: true}
-datasets: [tiny_seen, tiny_strange]
+datasets: [tiny_seen-minus-tiny_train, tiny_strange]
+reference: tiny_train
 encoders: [tiny_infonce, tiny_infoloob]
+dedupe: {rule: both, threshold: 1.0, by: tiny_infonce} # models that have learnt nothing yet see everything alike
 train: {steps: 4, batch_size: 16, warmup_steps: 1, checkpoint_every: 2}
-report: {models: {tiny_infonce: CLIP, tiny_infoloob: CLOOB}, datasets: {tiny_seen: LAION, tiny_strange: COCO}}
+report: {models: {tiny_infonce: CLIP, tiny_infoloob: CLOOB}, datasets: {tiny_seen-minus-tiny_train: LAION, tiny_strange: COCO}}
 """
 
 
@@ -64,20 +70,44 @@ def unbroken(presets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     last = done.stdout.strip().splitlines()[-1]
     assert last.endswith("report/index.html")
-    for name in (*ENCODERS, "tiny_seen", "tiny_strange"):
+    for name in (*ENCODERS, "tiny_seen-minus-tiny_train", "tiny_strange"):
         assert name in done.stdout
     return root
 
 
 def test_every_stage_left_its_work(unbroken: Path) -> None:
-    for dataset, pairs in (("tiny_seen", 120), ("tiny_strange", 80)):
+    made = [json.loads((unbroken / f"dedupe/tiny_seen/{encoder}/tiny_train/summary.json").read_text()) for encoder in ENCODERS]
+    (kept,) = {summary["rows_kept"] for summary in made}  # one encoder decides for both
+    assert kept <= 120 - 4
+    assert made[0]["dropped"]["caption"] >= 4  # copies of the same bytes, and those encoded again, have their caption and size
+    other = {"tiny_seen-minus-tiny_train": "tiny_strange", "tiny_strange": "tiny_seen-minus-tiny_train"}
+    for dataset, pairs in (("tiny_seen-minus-tiny_train", kept), ("tiny_strange", 80)):
         for encoder in ENCODERS:
             metrics = json.loads((unbroken / "analysis" / dataset / encoder / "metrics.json").read_text())
             assert (metrics["schema"], metrics["pairs"], metrics["dataset"], metrics["encoder"]) == (1, pairs, dataset, encoder)
-            other = {"tiny_seen": "tiny_strange", "tiny_strange": "tiny_seen"}[dataset]
-            assert 0 <= metrics["separability"]["transfer"][other]["accuracy"] <= 1
+            assert 0 <= metrics["separability"]["transfer"][other[dataset]]["accuracy"] <= 1
     page = (unbroken / "report" / "index.html").read_text()
     assert all(name in page for name in ENCODERS)
+    assert "By their closest image of tiny_train" in page
+    assert f"tiny_seen-minus-tiny_train keeps {kept} of 120 pairs" in page
+
+
+def test_planted_copies_are_told_of(unbroken: Path) -> None:
+    found = pq.read_table(unbroken / "dedupe/tiny_seen/tiny_infonce/tiny_train/evaluation.parquet").to_pylist()
+    decided = {row["kind"]: row for row in found if row["rule"] == "decided"}
+    assert {kind: decided[kind]["planted"] for kind in decided} == {"": 10, **dict.fromkeys(KINDS, 2)}
+    assert decided["exact"]["recall"] == decided["reencoded"]["recall"] == 1
+    for rule in RULES:
+        recall = [row["recall"] for row in found if row["rule"] == rule and row["kind"] == ""]
+        assert len(recall) == 10
+        assert recall == sorted(recall, reverse=True)
+    assert (unbroken / "report" / "repeats.csv").read_text().startswith("Data set,Rule and threshold,Recall: ")
+    assert not (unbroken / "dedupe/tiny_seen/tiny_infoloob/tiny_train/evaluation.parquet").exists()
+
+
+def test_closest_pairs_can_be_judged_by_eye(unbroken: Path) -> None:
+    sheets = sorted(path.name for path in (unbroken / "report/contact").glob("*-image.html"))
+    assert sheets == [f"{name}-tiny_infonce-tiny_train-image.html" for name in ("tiny_seen-minus-tiny_train", "tiny_seen", "tiny_strange")]
 
 
 def test_run_again_does_nothing(presets: Path, unbroken: Path) -> None:
@@ -105,7 +135,7 @@ def test_killed_and_run_again_gives_the_same(presets: Path, unbroken: Path, tmp_
     after, whole = _files(root), _files(unbroken)
     assert {name: after[name][0] for name in recorded} == recorded, "a recorded shard was done twice"
     vectors = [name for name in whole if name.startswith("embeddings") and name.endswith(".parquet")]
-    assert len(vectors) == (4 + 2) * len(ENCODERS)
+    assert len(vectors) == (4 + 2 + 2) * len(ENCODERS)
     for name in vectors:
         assert after[name][1] == whole[name][1]
 
@@ -118,6 +148,8 @@ def test_killed_and_run_again_gives_the_same(presets: Path, unbroken: Path, tmp_
         (["encoders=[tiny_infonce]"], "arms tiny_infoloob are not among encoders"),
         (["datasets=[coco]"], "dataset coco has no shards: give shards.coco="),
         (["datasets=[moon]"], "dataset=moon is unknown; choose one of: "),
+        (["datasets=[tiny_seen-minus-moon]"], "dataset=moon is unknown; choose one of: "),
+        (["dedupe.by=nobody"], "dedupe.by=nobody is not among encoders"),
     ],
 )
 def test_mistakes(presets: Path, tmp_path: Path, overrides: list[str], message: str) -> None:

@@ -97,7 +97,7 @@ def join_exactly(root: Path, dataset: str, reference: str, *, encoder: str = "e"
     for shard, record in recorded(layout, dataset, encoder).items():
         rows = slice(start, start + record.rows_out)
         start = rows.stop
-        pairs = {"image": (queries.image(rows), others.image()), "text": (queries.text(rows), others.text())}
+        pairs = {"image": unit(queries.image(rows), others.image()), "text": unit(queries.text(rows), others.text())}
         side_columns = queries.table(["ordinal", "key"]).slice(rows.start, record.rows_out)
         publish_matches(
             layout,
@@ -115,6 +115,10 @@ def join_exactly(root: Path, dataset: str, reference: str, *, encoder: str = "e"
             probes=None,
             k=k,
         )
+
+
+def unit(*sides: Any) -> list[Any]:
+    return [unit_rows(x_ND, "float32")[0] for x_ND in sides]
 
 
 def _matches(cosine_NM: Any, names: list[dict[str, Any]], k: int) -> Matches:

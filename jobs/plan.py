@@ -1,0 +1,111 @@
+"""What a run will cost, before it is paid: FLOPs, bytes, memory and hours of embedding and of finding the closest rows.
+
+python -m jobs.plan experiment=paper cluster=h200x8
+
+Models are counted on their own graphs, without weights. Sizes come from presets, or from the records under `root` where shards are done;
+rates too, where a device of the cluster's kind has measured them. Nothing is read but records, and nothing runs.
+"""
+
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from jobs.runtime.app import Outcome, command
+from jobs.runtime.calibrate import Measured, calibrated, measured
+from jobs.runtime.choices import load_choice
+from jobs.runtime.costs import Cost, JoinSize, Machines, embed_cost, nearest_cost
+from jobs.runtime.experiment import embedded_names, encoder_of, joins_of
+from tda.config import DatasetConfig, NearestConfig, PlanJob
+from tda.encoders.flops import ModelCost, model_cost
+from tda.errors import UserError
+
+
+def run(job: PlanJob) -> Outcome:
+    """Print the cost of every stage with its formulas; the last line adds them up. Raises UserError where a size is not known."""
+    models = {name: model_cost(encoder_of(job, name)) for name in job.encoders}
+    costs = list(plan(job, models))
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(_table(job, costs))
+    for cost in costs:
+        console.print(f"{cost.stage}", markup=False, highlight=False)
+        for name, formula in cost.formulas.items():
+            console.print(f"    {name}: {formula}", markup=False, highlight=False, soft_wrap=True)
+    hours, devices = sum(cost.hours for cost in costs), Machines.of(job.cluster.hardware).devices
+    kind = "GPU" if job.cluster.hardware.gpus else "core"
+    told = f"{sum(cost.flops for cost in costs):.3g} FLOP, {sum(cost.read for cost in costs):.3g} bytes read"
+    return Outcome(whole=True, line=f"plan: {_duration(hours)} on {devices} {kind}s ({told}, {hours * devices:,.3g} {kind}-hours)")
+
+
+def plan(job: PlanJob, models: dict[str, ModelCost]) -> Iterator[Cost]:
+    """The costs of the stages, in their order."""
+    if not models:
+        raise UserError("encoders=[] leaves nothing to plan: name at least one, or choose an experiment")
+    itemsize, sizes, found = np.dtype(job.embed.dtype).itemsize, dict[str, int](), dict[str, Measured]()
+    for name in embedded_names(job):
+        dataset: DatasetConfig = load_choice("dataset", name, job.root)
+        found[name] = measured(job.root, name, models)
+        sizes[name] = _pairs(job, dataset, found[name])
+        machines = calibrated(job.cluster.hardware, found[name])
+        yield embed_cost(name, sizes[name], _pair_bytes(dataset, found[name]), models, itemsize=itemsize, machines=machines)
+    laid_out: set[tuple[str, str]] = set()
+    for dataset_name, reference in joins_of(job):
+        for encoder, model in models.items():
+            size = JoinSize(
+                queries=sizes[dataset_name],
+                reference=sizes[reference],
+                dim=model.dim,
+                itemsize=itemsize,
+                probes=_probes(job.nearest, sizes[reference]),
+                cells=job.nearest.cells,
+                laid_out=(reference, encoder) in laid_out,
+            )
+            laid_out.add((reference, encoder))
+            yield nearest_cost(f"nearest {dataset_name} in {reference}, {encoder}", size, Machines.of(job.cluster.hardware))
+
+
+def _pairs(job: PlanJob, dataset: DatasetConfig, found: Measured) -> int:
+    """As the command says, else as the preset does, else what is embedded already."""
+    known = job.pairs.get(dataset.name) or dataset.pairs or (dataset.toy.pairs if dataset.toy else None) or found.pairs
+    if not known:
+        raise UserError(f"the size of dataset {dataset.name} is not known: give pairs.{dataset.name}=NUMBER")
+    return known
+
+
+def _pair_bytes(dataset: DatasetConfig, found: Measured) -> float:
+    told = found.pair_bytes or dataset.pair_bytes or (TOY_PAIR_BYTES if dataset.toy else None)
+    if not told:
+        raise UserError(f"the bytes of a pair of {dataset.name} are not known: dataset presets tell them as pair_bytes")
+    return float(told)
+
+
+TOY_PAIR_BYTES = 4096  # three members of a tar, each with a header and rounded up to 512
+
+
+def _probes(nearest: NearestConfig, reference: int) -> int | None:
+    """As jobs.nearest decides."""
+    return None if nearest.probes is None or reference < nearest.exact_below else nearest.probes
+
+
+def _table(job: PlanJob, costs: list[Cost]) -> Table:
+    table = Table(title=f"Lacuna: the cost of {', '.join(job.datasets)}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("stage")
+    for heading in ("FLOP", "read", "written", "memory", "time", "bound by"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for cost in costs:
+        numbers = (f"{value:.3g}" for value in (cost.flops, cost.read, cost.written, cost.memory))
+        table.add_row(cost.stage, *numbers, _duration(cost.hours), cost.bound)
+    return table
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:,.1f} h" if hours >= 1 else f"{hours * 60:.1f} min" if hours >= 1 / 60 else f"{hours * 3600:.1f} s"
+
+
+main = command("plan", PlanJob, run)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""`jobs.plan`: an experiment's cost, held to what a run of it really did."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from jobs.embed import embed
+from jobs.nearest import run as nearest
+from jobs.plan import plan, run
+from jobs.runtime.calibrate import calibrated, measured
+from jobs.runtime.experiment import embedded_names, encoder_of, joins_of, views_of
+from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig, HardwareConfig, NearestJob, PlanJob, ToyConfig
+from tda.encoders import clip, load_configured
+from tda.encoders.checkpoints import read_config
+from tda.encoders.flops import counting, model_cost
+from tda.encoders.pipeline import embed_shard
+from tda.errors import UserError
+from tda.store.views import View
+
+ENCODERS = ["toy_infonce", "toy_cloob"]
+SIZES = {"toy_heldout": 80, "toy_train": 160}
+
+
+def job(root: Path, **fields: object) -> PlanJob:
+    given = {"datasets": ["toy_heldout-minus-toy_train"], "reference": "toy_train", "encoders": ENCODERS, "pairs": SIZES}
+    return PlanJob(root=str(root), **{**given, **fields})
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:  # noqa: ARG001 (Ray for the jobs)
+    """A toy run of random weights: embedded and joined."""
+    root = tmp_path_factory.mktemp("root")
+    encoders = [encoder_of(job(root), name) for name in ENCODERS]
+    for encoder in encoders:
+        torch.manual_seed(0)
+        Path(str(encoder.checkpoint)).parent.mkdir(parents=True)
+        torch.save(clip.build(read_config(encoder.config)).state_dict(), str(encoder.checkpoint))
+    for name, pairs in SIZES.items():
+        toy = ToyConfig(pairs=pairs, pairs_per_shard=40, seed=pairs)
+        dataset = DatasetConfig(name=name, shards=f"{root}/shards/{name}/*.tar", toy=toy)
+        assert embed(str(root), dataset, encoders, EmbedConfig(), ClusterConfig()).whole
+    for name in ENCODERS:
+        sides = DatasetConfig(name="toy_heldout"), DatasetConfig(name="toy_train")
+        assert nearest(NearestJob(root=str(root), dataset=sides[0], reference=sides[1], encoder=EncoderConfig(name=name))).whole
+    return root
+
+
+def test_flops_are_those_of_the_run(root: Path) -> None:
+    """Counted while a shard is embedded, against the plan of as many pairs; captions are cut to their length, the plan takes them whole."""
+    encoders = {name: load_configured(encoder_of(job(root), name), "cpu") for name in ENCODERS}
+    with counting() as counter:
+        embed_shard(str(root / "shards/toy_heldout/00000.tar"), encoders, EmbedConfig())
+    models = {name: model_cost(encoder_of(job(root), name)) for name in ENCODERS}
+    planned = next(iter(plan(job(root), models))).flops / SIZES["toy_heldout"] * 40
+    assert 0.6 * planned < counter.get_total_flops() <= planned
+
+
+def test_bytes_are_those_of_the_run(root: Path) -> None:
+    models = {name: model_cost(encoder_of(job(root), name)) for name in ENCODERS}
+    costs = {cost.stage: cost for cost in plan(job(root), models)}
+    for name in SIZES:
+        read = sum(path.stat().st_size for path in (root / "shards" / name).glob("*.tar"))
+        written = sum(path.stat().st_size for path in root.glob(f"embeddings/{name}/*/*.parquet"))
+        assert costs[f"embed {name}"].read == pytest.approx(read)
+        assert costs[f"embed {name}"].written == pytest.approx(written, rel=1.0)  # a small file is half schema
+    assert len(costs) == 2 + 2
+
+
+def test_rates_are_calibrated_where_the_devices_are_of_a_kind(root: Path) -> None:
+    models = {name: model_cost(encoder_of(job(root), name)) for name in ENCODERS}
+    found = measured(str(root), "toy_train", models)
+    assert (found.pairs, found.device) == (160, "cpu")
+    assert found.flops == 160 * sum(model.pair for model in models.values())
+    assert found.rate is not None
+    here = calibrated(HardwareConfig(cores=3), found)
+    assert here.measured
+    assert here.rate == pytest.approx(3 * found.rate)
+    assert not calibrated(HardwareConfig(gpus=8, tflops=790, gpu_bytes=141e9), found).measured
+    assert not calibrated(HardwareConfig(), measured(str(root), "nowhere", models)).measured
+
+
+def test_an_experiment_names_what_is_embedded_and_joined(root: Path) -> None:
+    two = job(root, datasets=["a-minus-r", "a-minus-r-minus-s", "b"], reference="t")
+    assert embedded_names(two) == ["a", "b", "r", "s", "t"]
+    assert views_of(two) == [View("a", "r"), View("a-minus-r", "s")]
+    assert joins_of(two) == [("a", "r"), ("a", "s"), ("a", "t"), ("b", "t")]
+    assert joins_of(job(root, datasets=["toy_train"])) == []
+
+
+def test_a_size_that_nobody_knows_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the size of dataset files_of_mine is not known|dataset=files_of_mine is unknown"):
+        run(job(tmp_path, datasets=["files_of_mine"], reference=None))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["experiment=paper", "cluster=h200x8"], "embed laion2b"),
+        (["experiment=paper", "cluster=h200x8", "nearest.probes=null"], "2 modalities x 2 N D M"),
+    ],
+)
+def test_as_it_is_typed(tmp_path: Path, overrides: list[str], told: str) -> None:
+    typed = [sys.executable, "-m", "jobs.plan", *overrides]
+    done = subprocess.run(typed, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert told in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("plan: ")
+    assert "GPU-hours" in done.stdout.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []

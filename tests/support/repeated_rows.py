@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tda.store.embeddings import EmbeddingSet
+from tda.store.files import filesystem
 from tda.store.layout import Layout
 from tda.store.nearest import Matches, publish_matches, reference_hash
 from tda.store.records import Identity, recorded
@@ -55,8 +56,11 @@ def side(n: int, prefix: str) -> dict[str, list[Any]]:
 def write_set(
     root: Path, dataset: str, vectors: tuple[Any, Any], columns: dict[str, list[Any]], *, encoder: str = "e", sizes: Sequence[int] = ()
 ) -> None:
-    """Record rows in shards of these sizes (one of all by default)."""
+    """Record rows in shards of these sizes (one of all by default), in place of what is recorded under these names."""
     image_ND, text_ND = vectors
+    fs, folder = filesystem(Layout(str(root)).embeddings_dir(dataset, encoder))
+    if fs.exists(folder):
+        fs.rm(folder, recursive=True)  # else the first record of a shard would win
     start = 0
     for number, size in enumerate(sizes or (len(image_ND),)):
         part = slice(start, start + size)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 AUTO = "auto"
-ON_CPU = 64  # its caches, not its memory, decide: measured by tests/bench/embed.py
+ON_CPU = 64  # its caches, not its memory, decide; a choice, not a measurement
 # (bytes of memory, pairs): what a ViT-L/14 in 16 bits leaves room for; larger batches do not raise a device's rate further
 _BY_MEMORY = ((60 * 2**30, 1024), (30 * 2**30, 512), (14 * 2**30, 256), (0, 128))
 

@@ -37,10 +37,6 @@ def _outputs(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((root / "nearest/q/e/r").glob("*.parquet"))}
 
 
-def _holds_cells(node: Any) -> bool:
-    return any(b"Waiting" in Path(f"/proc/{process}/cmdline").read_bytes() for process in actors_on(node))
-
-
 def _waiting(folder: Path) -> type[Holder]:
     """Reference actors that wait, in the middle of one shard, until they are let go."""
 
@@ -70,7 +66,7 @@ def test_killed_node_of_a_reference_actor(
         running = pool.submit(_join, root)
         try:
             wait_for(lambda: running.done() or (tmp_path / "waiting").exists())
-            machines.kill(next(node for node in machines.nodes if _holds_cells(node)))
+            machines.kill(next(node for node in machines.nodes if actors_on(node, "Waiting")))
         finally:
             (tmp_path / "go").touch()
         outcome = running.result()

@@ -69,6 +69,7 @@ def import_ray() -> None:
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # the only switch that makes Ray use the loopback address
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", QUIET_RAY)
+    os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")  # it replaces the builtin `print`, with which numba no longer compiles parallel code
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # a traceback of each error behind a lost actor, whose shard is done again
     import ray  # noqa: F401 (imported for its effect)
 

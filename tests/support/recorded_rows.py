@@ -6,11 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from tda.store.files import filesystem
 from tda.store.layout import Layout
 from tda.store.records import Identity
 from tda.store.rows import Rows, unit_rows
 from tda.store.transaction import publish_shard
 from tda.store.webdata import Source
+
+
+def forget_set(root: Path, dataset: str, encoder: str) -> None:
+    """Remove what is recorded under these names, else the first record of a shard would win."""
+    fs, folder = filesystem(Layout(str(root)).embeddings_dir(dataset, encoder))
+    if fs.exists(folder):
+        fs.rm(folder, recursive=True)
 
 
 def write_set(
@@ -24,7 +32,8 @@ def write_set(
     shards: int = 3,
     modalities: tuple[str, str] = ("image", "text"),
 ) -> None:
-    """Record pairs in shards of unequal size."""
+    """Record pairs in shards of unequal size, in place of what is recorded under these names."""
+    forget_set(root, dataset, encoder)
     identity = Identity(encoder=encoder, weights_sha256="ab" * 32, preprocessing={}, dtype=dtype, modalities=modalities)
     cuts = np.linspace(0, 1, shards + 1) ** 1.5 * len(image_ND)
     for shard, (start, stop) in enumerate(itertools.pairwise(cuts.astype(int).tolist())):

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recorded_rows import forget_set
 
 from tda.store.embeddings import EmbeddingSet
-from tda.store.files import filesystem
 from tda.store.layout import Layout
 from tda.store.nearest import Matches, publish_matches, reference_hash
 from tda.store.records import Identity, recorded
@@ -58,9 +58,7 @@ def write_set(
 ) -> None:
     """Record rows in shards of these sizes (one of all by default), in place of what is recorded under these names."""
     image_ND, text_ND = vectors
-    fs, folder = filesystem(Layout(str(root)).embeddings_dir(dataset, encoder))
-    if fs.exists(folder):
-        fs.rm(folder, recursive=True)  # else the first record of a shard would win
+    forget_set(root, dataset, encoder)
     start = 0
     for number, size in enumerate(sizes or (len(image_ND),)):
         part = slice(start, start + size)

@@ -1,10 +1,12 @@
 """Ray is joined where there is one, and ended by the block that started it."""
 
+import builtins
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import BuiltinFunctionType
 
 import pytest
 
@@ -60,6 +62,18 @@ def test_a_ray_that_is_up_is_joined_and_left_alone() -> None:
     with shared_ray(), ray_session(ClusterConfig()):
         pass
     assert ray.is_initialized()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_print_stays_the_builtin() -> None:
+    """Ray puts a function of its own in its place as soon as a worker's line is shown; numba then refuses parallel loops."""
+    from ray.experimental import tqdm_ray
+
+    shown = builtins.print
+    with ray_session(ClusterConfig()):
+        tqdm_ray.instance()
+    assert builtins.print is shown
+    assert isinstance(print, BuiltinFunctionType)
 
 
 def ray_cpus() -> float:

@@ -140,5 +140,7 @@ class Embedder(Beating):
             raise UserError(
                 f"encoder.checkpoint={self.plan.encoders[name].checkpoint} is {found} on a worker, {wanted} where the run began"
             )
+        if self.plan.limits.compile:
+            model.compile()
         self._canaries[name] = vouch(self.plan.encoders[name], model)
         return model

@@ -52,6 +52,7 @@ class Encoder:
         self.model = model.to(self.device).eval().requires_grad_(requires_grad=False)
         self.preprocess, self.tokenize = preprocess, tokenize
         self.dim, self.weights_sha256, self.preprocessing = dim, weights_sha256, preprocessing
+        self.compiled = False
 
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
         """Preprocessed pixels -> (B, D) float32 on the encoder's device, as the original model returns it."""
@@ -60,6 +61,16 @@ class Encoder:
     def encode_text(self, tokens_BL: Tensor) -> Tensor:
         """Tokens -> (B, D) float32 on the encoder's device, as the original model returns it."""
         return self._run(self.model.encode_text, tokens_BL)
+
+    def compile(self) -> None:
+        """From the next batch on the towers run as kernels that torch.compile makes for them, the same for all batch sizes above one.
+
+        Making them takes up to minutes, once a process. Vectors differ from those before by the rounding of another order of operations.
+        """
+        for name in ("encode_image", "encode_text", "encode"):
+            if tower := getattr(self.model, name, None):
+                setattr(self.model, name, torch.compile(tower, dynamic=True))
+        self.compiled = True
 
     def prepare(self, modality: str, item: Any) -> Any:
         """What is done to one decoded image, or one text, by itself; on any thread."""

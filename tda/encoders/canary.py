@@ -56,12 +56,12 @@ def canary(encoder: "Encoder") -> Canary:
 def vouch(config: "EncoderConfig", encoder: "Encoder") -> dict[str, Any]:
     """Let the canary decide whether `encoder`, loaded by `config`, may embed; what a shard's record keeps of it.
 
-    `cosine` is the least to the same model in float32 on the CPU, which is encoded once a node, and not at all where that is what
-    `encoder` is. Raises UserError if `encoder` answers otherwise, or `config.canary` tells other vectors.
+    `cosine` is the least to the same model in float32 on the CPU, not compiled, which is encoded once a node, and not at all where that
+    is what `encoder` is. Raises UserError if `encoder` answers otherwise, or `config.canary` tells other vectors.
     """
     try:
         found = canary(encoder)
-        is_reference = (encoder.device.type, encoder.precision) == ("cpu", "fp32")
+        is_reference = (encoder.device.type, encoder.precision, encoder.compiled) == ("cpu", "fp32", False)
         wanted = found if is_reference else _reference(config, encoder)
     except UserError as error:
         raise UserError(f"encoder {config.name} is refused: {error}") from None

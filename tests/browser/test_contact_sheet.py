@@ -1,13 +1,13 @@
 """A contact sheet in a real browser: keys mark and move, marks stay and are saved, nothing of a stranger's runs, nothing goes out."""
 
 import json
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from drawn_world import ENCODER, plant_drawn_world
+from pages import opened
 from planted_nearest import plant_nearest
 from planted_report import CAPTIONS, CONFIG, plant
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = pytest.mark.browser
-
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
 @pytest.fixture(scope="module")
@@ -38,37 +36,11 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(root) / f"report/contact/toy_heldout-{ENCODER}-toy_train-image.html"
 
 
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        pytest.skip("no Chromium on this machine: the sheet was not opened")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield opened
-        opened.close()
-
-
 @contextmanager
 def _context(browser: "Browser", **settings: Any) -> "Iterator[BrowserContext]":
     context = browser.new_context(accept_downloads=True, **settings)
-    context.set_default_timeout(120_000)  # a busy machine is no failure
     yield context
     context.close()
-
-
-def _opened(context: "BrowserContext", file: Path) -> "tuple[Page, list[str]]":
-    """The page, and everything that went wrong or went out."""
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
-    page.on("request", lambda request: None if request.url.startswith(("data:", "blob:", file.as_uri())) else wrong.append(request.url))
-    page.goto(file.as_uri())
-    return page, wrong
 
 
 def _press(page: "Page", *keys: str) -> None:
@@ -78,7 +50,7 @@ def _press(page: "Page", *keys: str) -> None:
 
 def test_keys_move_and_mark(browser: "Browser", sheet: Path) -> None:
     with _context(browser) as context:
-        page, wrong = _opened(context, sheet)
+        page, wrong = opened(context, sheet)
         assert page.inner_text("#where") == "pair 1 of 60, page 1 of 3"
         _press(page, "1", "0", "ArrowDown", "1", "ArrowLeft", "0", "ArrowRight", "c")
         assert page.inner_text("#tally") == "repeats 1, not 2, left 57"
@@ -102,10 +74,10 @@ def test_keys_move_and_mark(browser: "Browser", sheet: Path) -> None:
 
 def test_marks_stay_and_are_saved_to_a_file(browser: "Browser", sheet: Path) -> None:
     with _context(browser) as context:
-        page, wrong = _opened(context, sheet)
+        page, wrong = opened(context, sheet)
         _press(page, "1", "0")
         page.locator('.pair[data-rank="5"] button[data-mark="1"]').click()
-        again, _ = _opened(context, sheet)
+        again, _ = opened(context, sheet)
         assert again.inner_text("#tally") == "repeats 2, not 1, left 57"
         assert again.locator('.pair[data-rank="2"] button[data-mark="0"]').get_attribute("aria-pressed") == "true"
         with again.expect_download() as download:
@@ -123,12 +95,12 @@ def test_marks_stay_and_are_saved_to_a_file(browser: "Browser", sheet: Path) -> 
         assert again.inner_text("#tally") == "repeats 1, not 1, left 58"
         assert wrong == []
     with _context(browser) as other:
-        assert _opened(other, sheet)[0].inner_text("#tally") == "repeats 0, not 0, left 60"
+        assert opened(other, sheet)[0].inner_text("#tally") == "repeats 0, not 0, left 60"
 
 
 def test_images_show_and_nothing_is_asked_for(browser: "Browser", sheet: Path) -> None:
     with _context(browser, offline=True) as context:
-        page, wrong = _opened(context, sheet)
+        page, wrong = opened(context, sheet)
         widths = page.eval_on_selector_all(".pair:not([hidden]) img", "all => all.map(e => e.naturalWidth)")
         assert len(widths) == 40
         assert min(widths) > 10
@@ -137,7 +109,7 @@ def test_images_show_and_nothing_is_asked_for(browser: "Browser", sheet: Path) -
 
 def test_strangers_text_runs_nothing(browser: "Browser", hostile: Path) -> None:
     with _context(browser) as context:
-        page, wrong = _opened(context, hostile)
+        page, wrong = opened(context, hostile)
         assert page.title().startswith("Lacuna: the closest pairs of toy_heldout")
         assert CAPTIONS[0] in page.evaluate("document.querySelector('main').textContent")
         assert page.locator("main script, main b").count() == 0
@@ -150,5 +122,5 @@ def test_strangers_text_runs_nothing(browser: "Browser", hostile: Path) -> None:
 @pytest.mark.parametrize("width", [320, 768, 1280])
 def test_nothing_sticks_out(browser: "Browser", sheet: Path, width: int) -> None:
     with _context(browser, viewport={"width": width, "height": 800}) as context:
-        page, _ = _opened(context, sheet)
+        page, _ = opened(context, sheet)
         assert page.evaluate("document.documentElement.scrollWidth") == width

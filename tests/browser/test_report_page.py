@@ -1,12 +1,12 @@
 """The report in a real browser: it opens from disk, runs nothing, asks nothing, and fits the screen."""
 
 import re
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pages import opened
 from planted_report import CAPTIONS, CONFIG, plant
 
 from tda.report.page import build
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 # The smallest contrast of any text with what lies behind it, by WCAG 2; large or bold text is held to the same.
 CONTRAST = """() => {
   const channel = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
@@ -48,32 +47,11 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(root) / "report" / "index.html"
 
 
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        pytest.skip("no Chromium on this machine: the page was not opened")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield opened
-        opened.close()
-
-
 @contextmanager
 def _opened(browser: "Browser", file: Path, **settings: Any) -> "Iterator[tuple[Page, list[str]]]":
     """Open the file; yields the page and everything that went wrong or went out."""
     context = browser.new_context(**settings)
-    page = context.new_page()
-    page.set_default_timeout(120_000)  # a busy machine is no failure
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(("data:", file.as_uri())) else None)
-    page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
-    page.goto(file.as_uri())
-    yield page, wrong
+    yield opened(context, file)
     context.close()
 
 

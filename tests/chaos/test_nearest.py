@@ -1,5 +1,6 @@
-"""A node with a reference actor on it is killed half-way: the join ends with the same files."""
+"""The join loses a node with a reference actor, or its layout is killed in any stage: it ends with the same files."""
 
+import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,21 +15,23 @@ from nearest_rows import clustered, publish_set
 from jobs.nearest import run
 from jobs.runtime.app import Outcome
 from jobs.runtime.holder import Found, Holder, Unit
+from jobs.runtime.layout import Builder
 from tda.config import ClusterConfig, DatasetConfig, EncoderConfig, NearestConfig, NearestJob
+from tda.errors import LacunaError
 
 SHARDS = 12
 
 
-def _join(root: Path) -> Outcome:
-    """Exactly, on two reference actors of a CPU each."""
+def _join(root: Path, attempts: int = 5, actors: int = 2) -> Outcome:
+    """Exactly, on reference actors of a CPU each."""
     return run(
         NearestJob(
             root=str(root),
             dataset=DatasetConfig(name="q"),
             reference=DatasetConfig(name="r"),
             encoder=EncoderConfig(name="e"),
-            nearest=NearestConfig(probes=None, group_bytes=4000, max_attempts=5),
-            cluster=ClusterConfig(actors=2),
+            nearest=NearestConfig(probes=None, group_bytes=4000, max_attempts=attempts),
+            cluster=ClusterConfig(actors=actors),
         )
     )
 
@@ -74,3 +77,48 @@ def test_killed_node_of_a_reference_actor(
     assert len(_outputs(root)) == SHARDS
     assert _outputs(root) == _outputs(calm)
     ended_in(SAME)
+
+
+def _builder(folder: Path, stage: str = "") -> type[Builder]:
+    """Tells which tasks it has done; in `stage` it does one, and an actor dies of the next."""
+
+    class Telling(Builder):
+        def build(self, task: Any, attempt: int) -> int:
+            own = type(task).__name__.lower() == stage
+            if own and any(folder.glob(f"{stage}-*")):
+                os._exit(1)
+            rows = super().build(task, attempt)
+            (folder / f"{type(task).__name__.lower()}-{getattr(task, 'modality', '')}-{getattr(task, 'name', '')}").touch(exist_ok=False)
+            return rows
+
+    return Telling
+
+
+def _layout(root: Path) -> dict[str, bytes]:
+    folder = root / "nearest/_layouts"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_layout_killed_in_every_stage(
+    *, machines: Machines, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_in: EndedIn
+) -> None:
+    machines.have((1, 0), (1, 0))
+    monkeypatch.setattr("jobs.runtime.layout.BUNDLE_ROWS", 250)  # several parts
+    calm, told = tmp_path / "calm", tmp_path / "told"
+    told.mkdir()
+    for folder in (root, calm):
+        publish_set(str(folder), "r", clustered(800, 32, 0), clustered(800, 32, 1), 200)
+        publish_set(str(folder), "q", clustered(20, 32, 2), clustered(20, 32, 3), 10)
+    assert _join(calm).whole
+    for stage in ("coarse", "part", "whole"):
+        monkeypatch.setattr("jobs.runtime.layout.Builder", _builder(told, stage))
+        with pytest.raises(LacunaError):
+            _join(root, attempts=1, actors=1)
+        assert len(list(told.glob(f"{stage}-*"))) == 1
+        assert not (root / "nearest/q").exists()
+    monkeypatch.setattr("jobs.runtime.layout.Builder", _builder(told))
+    assert _join(root).whole  # a task that is done twice would fail
+    assert {path.name.partition("-")[0] for path in told.iterdir()} == {"coarse", "part", "whole"}
+    assert _layout(root) == _layout(calm)
+    assert _outputs(root) == _outputs(calm)
+    ended_in(f"killed in 3 stages, no task done twice, {SAME}")

@@ -15,6 +15,9 @@ BENCHES = $(wildcard tests/bench/*.py)
 # those whose work runs on a CUDA device where there is one
 GPU_BENCHES = tests/bench/embed.py tests/bench/full_size.py
 
+# jobs start many processes: where bytecode may not be kept, each spends seconds on compiling torch
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -41,7 +44,7 @@ run: $(VENV)/.installed-cpu ## the whole pipeline on the toy world, into ROOT (d
 	@$(BIN)/python -m jobs.paper experiment=toy root=$(ROOT)
 
 test: $(VENV)/.installed-dev ## every test that this machine can run
-	@$(BIN)/python -m pytest -m "not gpu"
+	@$(BIN)/python -m pytest -m "not gpu" --numprocesses 2 --dist loadfile
 
 test-gpu: $(VENV)/.installed-dev ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -m gpu

@@ -152,6 +152,23 @@ def test_bad_input_two_encoders_and_resumption(tiny: EncoderConfig, quick: Encod
 
 
 @pytest.mark.usefixtures("ray_cluster")
+def test_three_formats_from_one_decode_are_three_runs(shared_data: Path, shared_golden: Path, tmp_path: Path) -> None:
+    formats = {"open_clip": "openclip_vit_tiny.safetensors", "cloob_official": "cloob_rn_tiny.pt", "cloob_laion": "cloob_laion_tiny.pkl"}
+    encoders = [
+        EncoderConfig(name=name, format=name, checkpoint=str(shared_golden / file), config=str(shared_golden / f"{Path(file).stem}.json"))
+        for name, file in formats.items()
+    ]
+    shard = str(shared_data / "coco100.tar")
+    assert embed_all(tmp_path / "together", shard, encoders).whole
+    for encoder in encoders:
+        assert embed_all(tmp_path / "apart", shard, [encoder]).whole
+    for name in formats:
+        together, apart = (tmp_path / way / f"embeddings/set/{name}/coco100.parquet" for way in ("together", "apart"))
+        assert together.read_bytes() == apart.read_bytes()
+        assert len(EmbeddingSet(str(tmp_path / "together"), "set", name)) == 100
+
+
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_checkpoint_of_another_model_is_the_users_mistake(tiny: EncoderConfig, quick: EncoderConfig, tmp_path: Path) -> None:
     config = json.loads(Path(str(tiny.config)).read_text())
     (tmp_path / "wide.json").write_text(json.dumps({**config, "embed_dim": 64}))

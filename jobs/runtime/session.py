@@ -157,7 +157,7 @@ def _start() -> None:
     """Start a Ray of our own. On a busy machine it can miss its own time limit, so it gets three tries; then LacunaError."""
     import ray
 
-    _provide_token()
+    provide_token()
     for attempt in range(1, START_ATTEMPTS + 1):
         try:
             ray.init(
@@ -193,7 +193,7 @@ def _require_listener(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
-def _provide_token() -> None:
+def provide_token() -> None:
     """A Ray of our own gets a token of its own, known to this process and its children; one that the user has is used."""
     if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
         return

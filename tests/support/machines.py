@@ -1,7 +1,6 @@
 """Several Ray nodes on this machine, that tests kill and add."""
 
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -87,11 +86,11 @@ def several_machines() -> Iterator[Machines]:
     import_ray()
     import ray
 
-    from jobs.runtime.session import _start
+    from jobs.runtime.session import _start, provide_token
 
     before = ray.is_initialized()
     ray.shutdown()
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    provide_token()
     os.environ["PYTHONPATH"] = os.pathsep.join(PATHS)  # actors import what tests share
     machines = Machines()
     ray.init(address=machines.address, log_to_driver=False, logging_level="ERROR")

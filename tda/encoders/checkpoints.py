@@ -6,6 +6,7 @@ import importlib.resources
 import json
 import os
 import pickle
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -144,7 +145,9 @@ def read_file(path: Path) -> Any:
             return read_torchscript(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
-        raise UserError(f"checkpoint {path} cannot be read: {first_line(error)}") from None
+        named = re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error))  # torch would advise to run it
+        told = f"it is no file of tensors alone: it names {named[1]}, which was not imported" if named else first_line(error)
+        raise UserError(f"checkpoint {path} cannot be read: {told}") from None
 
 
 def state_dict_of(loaded: Any, path: Path) -> dict[str, Tensor]:

@@ -117,16 +117,22 @@ def test_run_again_does_nothing(presets: Path, unbroken: Path) -> None:
     assert _files(unbroken) == before
 
 
-@pytest.mark.parametrize("appears", ["models/tiny_infonce/step_*.pt", "embeddings/tiny_seen/*/_records/*.json"])
-def test_killed_and_run_again_gives_the_same(presets: Path, unbroken: Path, tmp_path: Path, appears: str) -> None:
-    command = _command(presets, root := tmp_path / "root", "analysis.parts=[gap]")
+def _killed(command: list[str], presets: Path, root: Path, appears: str) -> None:
+    """Run it until a file of this pattern is there."""
     driver = subprocess.Popen(command, cwd=presets, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 120
     while not list(root.glob(appears)) and driver.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
+    assert list(root.glob(appears))
     assert not (root / "report" / "index.html").exists(), "it was killed too late to show anything"
+
+
+def test_killed_twice_and_run_again_gives_the_same(presets: Path, unbroken: Path, tmp_path: Path) -> None:
+    command = _command(presets, root := tmp_path / "root", "analysis.parts=[gap]")
+    _killed(command, presets, root, "models/tiny_infonce/step_*.pt")
+    _killed(command, presets, root, "embeddings/tiny_seen/*/_records/*.json")
     # its actors outlive it by a moment, with files that come and go: only records are sure to stay
     recorded = {str(file.relative_to(root)): file.stat().st_mtime_ns for file in root.glob("embeddings/*/*/_records/*.json")}
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=presets)

@@ -2,7 +2,9 @@
 
 import hashlib
 import multiprocessing
+import os
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -100,6 +102,24 @@ def test_cut_and_foreign_files_are_refused(shared_golden: Path, tmp_path: Path) 
     np.savez(tmp_path / "w.pt", a=np.ones(2))
     with pytest.raises(UserError, match=r"w.pt cannot be read"):
         read_state_dict(tmp_path / "w.pt")
+
+
+def test_a_file_that_would_run_something_is_refused_by_its_name(tmp_path: Path) -> None:
+    for call, named in ((Call(os.system, f"touch {tmp_path}/ran"), "posix.system"), (Call(np.sum, 1), "numpy.sum")):
+        torch.save({"state_dict": call}, tmp_path / "w.pt")
+        with pytest.raises(UserError, match=rf"w.pt cannot be read: .* it names {named}, which was not imported$"):
+            read_state_dict(tmp_path / "w.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+class Call:
+    """Unpickled without a guard, it is the call of a function."""
+
+    def __init__(self, function: Any, argument: Any) -> None:
+        self.call = function, (argument,)
+
+    def __reduce__(self) -> Any:
+        return self.call
 
 
 def test_a_state_dict_is_found_nested_and_under_module(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tda.geometry.matching import Table, search
+from tda.geometry.matching import Table, nearest_rows
 
 ITERATIONS = 10
 PROBES = 8  # what the number of cells is chosen for where nothing else is said
@@ -62,8 +62,8 @@ def centroid_table(centroids_CD: Any, device: Any = "cpu") -> Table:
 
 
 def nearest_cells(centroids: Table, x_ND: torch.Tensor, probes: int = 1, threads: int | None = None) -> Any:
-    """The `probes` cells nearest to each row, (N, P) int64, NumPy, nearest first; equally near ones in order of number."""
-    return search(centroids, x_ND, min(probes, len(centroids)), threads=threads)[1]
+    """The `probes` cells nearest to each row, (N, P) int64, NumPy, by number; of equally near ones the first in number are taken."""
+    return nearest_rows(centroids, x_ND, min(probes, len(centroids)), threads)
 
 
 def arrange(x_MD: Any, label_M: Any, centroids_CD: Any, bound: int, seed: int = 0) -> tuple[Any, Any, Any]:

@@ -86,13 +86,39 @@ def search(table: Table, queries_ND: torch.Tensor, k: int, cells_NP: Any = None,
     return np.concatenate(cosine), np.concatenate(row)
 
 
-def _search(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int | None) -> tuple[Any, Any]:
+def nearest_rows(table: Table, queries_ND: torch.Tensor, k: int, threads: int | None = None) -> Any:
+    """Rows (N, K) of the K best of the whole table, NumPy, by number: float64 is asked only where float32 leaves more than K.
+
+    Raises UserError as `search` does. The table has at least K rows.
+    """
+    found = [np.zeros((0, k), np.int64)]
+    for part in row_blocks(queries_ND.shape[0], QUERIES):
+        queries = Queries(queries_ND[part], part.start)
+        query_L, row_L = _near(table, queries, k, None, threads)
+        chosen_L = torch.bincount(query_L, minlength=len(queries))[query_L] == k
+        unsure = torch.nonzero(~chosen_L)[:, 0]
+        pairs = query_L[unsure], row_L[unsure]
+        scored = [x.cpu().numpy() for x in (pairs[0], pair_cosines(queries, pairs[0], table, pairs[1]), table.position_M[pairs[1]])]
+        place_NK = best_of(*scored, count=len(queries), k=k)[1]
+        chosen = chosen_L.cpu().numpy()
+        chosen[unsure.cpu().numpy()[place_NK[place_NK >= 0]]] = True
+        query, row = (x.cpu().numpy()[chosen] for x in (query_L, row_L))
+        found.append(row[np.lexsort([row, query])].reshape(-1, k))
+    return np.concatenate(found)
+
+
+def _near(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Queries and rows (L,) that the K best are among, by float32."""
     threads = 1 if queries.rows_ND.is_cuda else threads or torch.get_num_threads()
     work = _by_block(table, queries, threads) if cells_NP is None else _by_cell(table, queries, cells_NP)
     parts = threaded(lambda item: _candidates(table, queries, k, *item), work, threads)
     query_L, row_L, score_L = _joined(parts, queries.norm_N.device)
     near_L = score_L >= _kth_score(query_L, score_L, len(queries), k)[query_L] - 2 * band(table.rows_MD.shape[1])
-    query_L, row_L = query_L[near_L], row_L[near_L]
+    return query_L[near_L], row_L[near_L]
+
+
+def _search(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int | None) -> tuple[Any, Any]:
+    query_L, row_L = _near(table, queries, k, cells_NP, threads)
     cosine_L = pair_cosines(queries, query_L, table, row_L)
     on_host = [x.cpu().numpy() for x in (query_L, cosine_L, table.position_M[row_L], row_L)]
     cosine_NK, place_NK = best_of(*on_host[:3], count=len(queries), k=k)
@@ -165,22 +191,34 @@ def _by_cell(table: Table, queries: Queries, cells_NP: Any) -> Iterator[tuple[An
 def _candidates(table: Table, queries: Queries, k: int, query_B: torch.Tensor, rows: slice) -> Candidates:
     """Candidates of some queries among some rows of the table."""
     unit_BD, margin = queries.unit_ND[query_B], 2 * band(table.rows_MD.shape[1])
-    best_BK = unit_BD.new_full((len(unit_BD), k), -torch.inf)
     size = min(WIDE if unit_BD.is_cuda else TILE, rows.stop - rows.start)
     scores, units, found = unit_BD.new_empty(len(unit_BD) * size), unit_BD.new_empty((size, unit_BD.shape[1])), list[Candidates]()
+    best_BK: torch.Tensor | None = None
     for tile in row_blocks(rows.stop, size, rows.start):
-        score_BT = _product(unit_BD, table.tile(tile, units), scores)
-        hit = torch.nonzero(score_BT.amax(dim=1) >= best_BK[:, -1] - margin)[:, 0]
-        if not len(hit):
-            continue
-        score_hT = score_BT if len(hit) == len(score_BT) else score_BT[hit]
-        best_BK[hit] = _merged(best_BK[hit], score_hT)
-        near_hT = score_hT >= (best_BK[hit, -1] - margin)[:, None]
+        score_hT, query_h = _product(unit_BD, table.tile(tile, units), scores), query_B
+        if best_BK is None:  # every query has its best of the first tile: a small cell is no more than that
+            best_BK = kth_hK = _top(score_hT, k)
+        else:
+            hit = torch.nonzero(score_hT.amax(dim=1) >= best_BK[:, -1] - margin)[:, 0]
+            if not len(hit):
+                continue
+            if len(hit) < len(query_B):
+                score_hT, query_h = score_hT[hit], query_B[hit]
+            kth_hK = best_BK[hit] = _top(torch.cat([best_BK[hit], _top(score_hT, k)], dim=1), k)
+        near_hT = score_hT >= (kth_hK[:, -1] - margin)[:, None]
         row, column = torch.nonzero(near_hT, as_tuple=True)
-        if len(row) > CROWDED * k * len(hit):
-            row, column = torch.nonzero(near_hT & _near_in_float64(table, queries, query_B[hit], tile, k), as_tuple=True)
-        found.append((query_B[hit[row]], column + tile.start, score_hT[row, column]))
+        if len(row) > CROWDED * k * len(query_h):
+            row, column = torch.nonzero(near_hT & _near_in_float64(table, queries, query_h, tile, k), as_tuple=True)
+        found.append((query_h[row], column + tile.start, score_hT[row, column]))
     return _joined(found, unit_BD.device)
+
+
+def _top(score_BT: torch.Tensor, k: int) -> torch.Tensor:
+    """(B, K): the K best scores in descending order, -inf where there are fewer."""
+    if k == 1:
+        return score_BT.amax(dim=1, keepdim=True)
+    top_BK = torch.topk(score_BT, min(k, score_BT.shape[1]), dim=1).values
+    return torch.nn.functional.pad(top_BK, (0, k - top_BK.shape[1]), value=-torch.inf)
 
 
 def _product(x_BD: torch.Tensor, y_TD: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
@@ -198,15 +236,6 @@ def _joined(found: list[Candidates], device: torch.device) -> Candidates:
         return empty, empty, torch.zeros(0, dtype=torch.float32, device=device)
     query_L, row_L, score_L = (torch.cat(part) for part in zip(*found, strict=True))
     return query_L, row_L, score_L
-
-
-def _merged(best_BK: torch.Tensor, score_BT: torch.Tensor) -> torch.Tensor:
-    """The K best scores so far, in descending order."""
-    k = best_BK.shape[1]
-    if k == 1:
-        return torch.maximum(best_BK, score_BT.amax(dim=1, keepdim=True))
-    top = torch.topk(score_BT, min(k, score_BT.shape[1]), dim=1, sorted=False).values
-    return torch.topk(torch.cat([best_BK, top], dim=1), k, dim=1).values
 
 
 def _near_in_float64(table: Table, queries: Queries, query_B: torch.Tensor, tile: slice, k: int) -> torch.Tensor:

@@ -12,7 +12,7 @@ from tda.errors import UserError
 from tda.geometry import matching
 from tda.geometry.best import best_of
 from tda.geometry.cells import arrange, cell_count
-from tda.geometry.matching import Table, search
+from tda.geometry.matching import Table, nearest_rows, search
 from tda.geometry.neighbors import Reference, best_match
 from tda.geometry.recall import duplicate_recall, interval
 from tda.geometry.repeats import first_equal
@@ -52,6 +52,15 @@ def test_exact_is_brute_force_to_the_last_bit(rows: tuple[Any, Any], k: int) -> 
     wanted_cosine, wanted_index = brute(*rows, k)
     np.testing.assert_array_equal(index.reshape(-1, k), wanted_index)
     np.testing.assert_array_equal(cosine.reshape(-1, k), wanted_cosine)
+
+
+@pytest.mark.parametrize("k", [1, 3, 40])
+def test_rows_without_their_cosines_are_the_same_rows(rows: tuple[Any, Any], k: int) -> None:
+    """With repeated rows about, so that float32 alone leaves some undecided."""
+    queries_ND, reference_MD = rows
+    table = Table(torch.from_numpy(reference_MD), torch.arange(len(reference_MD)), np.array([0, len(reference_MD)]))
+    found = nearest_rows(table, torch.from_numpy(queries_ND), k, threads=2)
+    np.testing.assert_array_equal(found, np.sort(brute(*rows, k)[1], axis=1))
 
 
 def test_exact_agrees_with_faiss(rows: tuple[Any, Any]) -> None:

@@ -97,7 +97,7 @@ class EmbedConfig:
     batch_size: Any = "auto"  # pairs, or auto: by the device's memory; either is halved as often as the device runs out of it
     decode_threads: int | None = None  # of an actor; null: 2, or as many CPUs as the cluster has for each actor
     resize: str = "fast"  # fast: within a level or two of Pillow's, in a fifth of its time | exact: Pillow's, bit for bit open_clip's
-    compile: bool = False  # kernels of torch.compile's making: minutes at first, once a process; pays in long runs, where it pays
+    compile: bool = False  # towers as torch.compile's kernels, made once a process, in up to minutes: measure whether it pays
     max_pixels: int = 64_000_000  # checked on the header, before decoding
     max_caption_bytes: int = 65_536
     max_member_bytes: int = 67_108_864

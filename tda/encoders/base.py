@@ -65,7 +65,8 @@ class Encoder:
     def compile(self) -> None:
         """From the next batch on the towers run as kernels that torch.compile makes for them, the same for all batch sizes above one.
 
-        Making them takes up to minutes, once a process. Vectors differ from those before by the rounding of another order of operations.
+        Making them takes up to minutes, once a process; that batch raises RuntimeError where no compiler is found. Vectors differ from
+        those before by the rounding of another order of operations.
         """
         for name in ("encode_image", "encode_text", "encode"):
             if tower := getattr(self.model, name, None):

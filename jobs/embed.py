@@ -12,7 +12,7 @@ encoder=carp_l encoder.checkpoint=CARP_L.pt encoder.tokenizer=FOLDER
 import dataclasses
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.choices import load_choice
@@ -22,6 +22,7 @@ from jobs.runtime.heartbeat import Watch, beating_actor
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.replayer import Replayer, replay_tasks
 from jobs.runtime.session import ray_session, room, share_of_cpus, slots
+from jobs.runtime.share import Records, Share
 from jobs.runtime.tally import Tally
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EmbedJob, EncoderConfig
 from tda.encoders import modalities_of
@@ -33,8 +34,6 @@ from tda.store.records import Identity, ShardRecord, check_identity, iter_record
 from tda.store.shards import expand_shards, name_shards
 from tda.toyworld import ensure_toy
 
-Records = dict[str, Tally]  # encoder -> what is recorded
-
 
 def run(job: EmbedJob) -> Outcome:
     """Embed `job.dataset` with `job.encoder`, or with every preset of `job.encoders`."""
@@ -45,36 +44,50 @@ def run(job: EmbedJob) -> Outcome:
 def embed(
     root: str,
     dataset: DatasetConfig,
-    encoders: list[EncoderConfig],
+    encoders: Sequence[EncoderConfig],
     limits: EmbedConfig,
     cluster: ClusterConfig,
     *,
     replay: bool = False,
 ) -> Outcome:
-    """Embed what is not recorded yet, or with `replay` only what recorded shards have in quarantine.
+    """One data set: `embed_sets`."""
+    return embed_sets(root, [dataset], encoders, limits, cluster, replay=replay)[0]
 
-    Whole if every shard is recorded, none failed, and no more pairs were dropped than `limits` allow.
 
-    Raises UserError, before any actor starts, if no shard matches, an encoder has other modalities than the data set, a checkpoint or
+def embed_sets(
+    root: str,
+    datasets: Sequence[DatasetConfig],
+    encoders: Sequence[EncoderConfig],
+    limits: EmbedConfig,
+    cluster: ClusterConfig,
+    *,
+    replay: bool = False,
+) -> list[Outcome]:
+    """Embed what is not recorded yet, or with `replay` only what recorded shards have in quarantine; one actor serves all data sets.
+
+    An outcome is whole if every shard of its data set is recorded, none failed, and no more pairs were dropped than `limits` allow.
+
+    Raises UserError, before any actor starts, if no shard matches, an encoder has other modalities than a data set, a checkpoint or
     configuration is missing, the root cannot be written, or it holds vectors of other content under the same names; before the first
     shard, if a model does not fit its checkpoint or its canary is refused.
     """
-    layout, by_name, modalities = Layout(_absolute(root)), _by_name(encoders), (dataset.modalities[0], dataset.modalities[1])
+    layout, by_name = Layout(_absolute(root)), _by_name(encoders)
     for encoder in by_name.values():
-        _require_modalities(encoder, modalities)
-    ensure_toy(dataset)
-    shards = name_shards([_absolute(url) for url in expand_shards(dataset.shards)])
-    identities = {name: _identity(encoder, dataset, limits) for name, encoder in by_name.items()}
-    for name, identity in identities.items():
-        check_identity(layout, dataset.name, name, identity)
-    records = {name: _recorded(layout, dataset.name, name, shards) for name in by_name}
-    tasks = list(replay_tasks(layout, dataset.name, by_name, shards) if replay else _tasks(shards, records))
-    failures: list[LacunaError] = []
-    if tasks:
+        for dataset in datasets:
+            _require_modalities(encoder, _modalities(dataset))
+    for dataset in datasets:
+        ensure_toy(dataset)
+    shards = {dataset.name: name_shards([_absolute(url) for url in expand_shards(dataset.shards)]) for dataset in datasets}
+    modalities = _modalities(datasets[0])  # those of every encoder, so of every data set
+    identities = {name: _identity(encoder, modalities, limits) for name, encoder in by_name.items()}
+    for dataset in datasets:
+        for name, identity in identities.items():
+            check_identity(layout, dataset.name, name, identity)
+    shares = [_share(layout, name, urls, by_name, replay=replay) for name, urls in shards.items()]
+    if any(share.tasks for share in shares):
         require_writable(layout.root)
         plan = EmbedPlan(
             root=layout.root,
-            dataset=dataset.name,
             encoders=by_name,
             identities=identities,
             modalities=modalities,
@@ -83,11 +96,14 @@ def embed(
             threads=1,
             decode_threads=1,
         )
-        failures = _work(plan, tasks, records, cluster, Replayer if replay else Embedder)
-    absent = max(len(shards) - len(done) for done in records.values()) if replay else 0
-    done_before = len(shards) - len(tasks) - absent
-    outcome = _outcome(dataset.name, records, failures, shards=len(shards) - absent, done_before=done_before, limits=limits)
-    return outcome if not absent else Outcome(whole=False, line=f"{outcome.line}; {absent} not embedded yet, which replay=true does not do")
+        _work(plan, shares, cluster, Replayer if replay else Embedder)
+    return [share.outcome(limits, replay=replay) for share in shares]
+
+
+def _share(layout: Layout, dataset: str, shards: dict[str, str], encoders: Iterable[str], *, replay: bool) -> Share:
+    records = {name: _recorded(layout, dataset, name, shards) for name in encoders}
+    tasks = replay_tasks(layout, dataset, encoders, shards) if replay else _tasks(dataset, shards, records)
+    return Share(dataset, shards, records, list(tasks))
 
 
 def _recorded(layout: Layout, dataset: str, encoder: str, shards: dict[str, str]) -> Tally:
@@ -98,7 +114,7 @@ def _recorded(layout: Layout, dataset: str, encoder: str, shards: dict[str, str]
     return tally
 
 
-def _by_name(encoders: list[EncoderConfig]) -> dict[str, EncoderConfig]:
+def _by_name(encoders: Sequence[EncoderConfig]) -> dict[str, EncoderConfig]:
     if not all(encoder.name for encoder in encoders):
         raise UserError("encoder.name is missing: give encoder.name=VALUE, or presets by encoders=[NAME,...]")
     twice = [name for name, n in Counter(encoder.name for encoder in encoders).items() if n > 1]
@@ -123,6 +139,10 @@ def _absolute(url: str) -> str:
     return path if is_local(fs) else url
 
 
+def _modalities(dataset: DatasetConfig) -> tuple[str, str]:
+    return dataset.modalities[0], dataset.modalities[1]
+
+
 def _require_modalities(encoder: EncoderConfig, modalities: tuple[str, str]) -> None:
     own = modalities_of(encoder.format)
     if own != modalities:
@@ -130,26 +150,27 @@ def _require_modalities(encoder: EncoderConfig, modalities: tuple[str, str]) -> 
         raise UserError(f"dataset.modalities={given}, but encoder {encoder.name} embeds {wanted}: set dataset.modalities={wanted}")
 
 
-def _identity(encoder: EncoderConfig, dataset: DatasetConfig, limits: EmbedConfig) -> Identity:
+def _identity(encoder: EncoderConfig, modalities: tuple[str, str], limits: EmbedConfig) -> Identity:
     weights_sha256, preprocessing = describe(encoder, limits.resize)
     return Identity(
         encoder=encoder.name,
         weights_sha256=weights_sha256,
         preprocessing=preprocessing,
         dtype=limits.dtype,
-        modalities=(dataset.modalities[0], dataset.modalities[1]),
+        modalities=modalities,
     )
 
 
-def _tasks(shards: dict[str, str], records: Records) -> Iterable[ShardTask]:
+def _tasks(dataset: str, shards: dict[str, str], records: Records) -> Iterable[ShardTask]:
     for shard, url in shards.items():
         if wanting := tuple(name for name, done in records.items() if shard not in done):
-            yield ShardTask(shard, url, wanting)
+            yield ShardTask(dataset, shard, url, wanting)
 
 
-def _work(plan: EmbedPlan, tasks: list[ShardTask], records: Records, cluster: ClusterConfig, kind: type[Embedder]) -> list[LacunaError]:
-    """Run the tasks on actors; `records` grows by what they publish. Returns why shards failed, and last what ended the run early."""
-    failures: list[LacunaError] = []
+def _work(plan: EmbedPlan, shares: Sequence[Share], cluster: ClusterConfig, kind: type[Embedder]) -> None:
+    """Run the tasks on actors; each share's records grow by what they publish, its failures by why shards failed."""
+    by_dataset = {share.dataset: share for share in shares}
+    tasks = [task for share in shares for task in share.tasks]
     with ray_session(cluster):
         actors, gpus = slots(cluster)
         plan = dataclasses.replace(
@@ -159,17 +180,17 @@ def _work(plan: EmbedPlan, tasks: list[ShardTask], records: Records, cluster: Cl
             decode_threads=plan.limits.decode_threads or max(2, share_of_cpus(actors)),
         )
         actor = beating_actor(kind, num_cpus=cluster.cpus_per_actor, num_gpus=gpus, max_concurrency=IN_FLIGHT)
-        with ShardProgress(what=f"{plan.dataset} / {', '.join(plan.encoders)}", shards=len(tasks)) as progress:
+        what = f"{', '.join(share.dataset for share in shares if share.tasks)} / {', '.join(plan.encoders)}"
+        with ShardProgress(what=what, shards=len(tasks)) as progress:
 
-            def on_result(_: ShardTask, made: list[ShardRecord]) -> None:
-                for record in made:
-                    records[record.encoder].add(record)
+            def on_result(task: ShardTask, made: list[ShardRecord]) -> None:
+                by_dataset[task.dataset].add(made)
                 progress.add(pairs=made[0].rows_in, drops=sum(made[0].drops.values()), records=made)
 
-            def on_failure(_: ShardTask, error: LacunaError) -> None:
+            def on_failure(task: ShardTask, error: LacunaError) -> None:
                 if not isinstance(error, ShardError):  # a full disk: every other shard would be embedded in vain
                     raise error
-                failures.append(error)
+                by_dataset[task.dataset].fail(error)
                 progress.add(failed=True)
                 progress.note(str(error))
 
@@ -190,27 +211,8 @@ def _work(plan: EmbedPlan, tasks: list[ShardTask], records: Records, cluster: Cl
             except UserError:
                 raise
             except LacunaError as error:
-                failures.append(error)
-    return failures
-
-
-def _outcome(dataset: str, records: Records, failures: list[LacunaError], *, shards: int, done_before: int, limits: EmbedConfig) -> Outcome:
-    """Count what the records say; the line names what is not whole, and why."""
-    told = {name: done.told() for name, done in records.items()}
-    same = len(set(told.values())) == 1
-    pairs = next(iter(told.values())) if same else "; ".join(f"{name} {text}" for name, text in told.items())
-    done = max(map(len, records.values()))
-    line = f"{dataset} / {', '.join(records)}: {pairs}, {done} shard{'s' * (done != 1)} ({done_before} done before)"
-    worst = max(done.drop_fraction for done in records.values())
-    if worst > limits.max_drop_fraction:
-        line += f"; {worst:.1%} dropped is more than embed.max_drop_fraction={limits.max_drop_fraction:g} allows"
-    failed = [error for error in failures if isinstance(error, ShardError)]
-    if failed:
-        some = ", ".join(f"{error.shard} ({error.reason})" for error in failed[:3])
-        line += f"; {len(failed)} shard{'s' * (len(failed) != 1)} failed: {some}{', ...' if len(failed) > 3 else ''}"
-    if failures[len(failed) :]:
-        line += f"; ended early: {failures[-1]}; {shards - done - len(failed)} shards are left"
-    return Outcome(whole=not failures and worst <= limits.max_drop_fraction, line=line)
+                for share in shares:
+                    share.end(error)
 
 
 main = command("embed", EmbedJob, run)

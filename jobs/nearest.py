@@ -20,8 +20,7 @@ from jobs.runtime.layout import lay_out
 from jobs.runtime.session import ray_session
 from tda.config import NearestConfig, NearestJob
 from tda.errors import ShardError, UserError
-from tda.geometry.cells import cell_count
-from tda.geometry.neighbors import HEAVY
+from tda.geometry.cell_sizes import HEAVY, cell_count
 from tda.store.cells import CellPlan
 from tda.store.embeddings import EmbeddingSet
 from tda.store.files import filesystem, is_local, require_writable
@@ -56,7 +55,8 @@ def run(job: NearestJob) -> Outcome:
     joined = Join()
     if units or told is None:
         require_writable(root)
-        joined = _work(job, cells, settings, units, audit)
+        rows = sum(records[unit.name].rows_out for unit in units)
+        joined = _work(job, cells, settings, units, audit, rows=rows)
         told = None if joined.failures else audit.publish(joined.exact)
         _tidy(root, names, joined)
     return _outcome(job, root, joined, told, done_before=len(records) - len(units))
@@ -141,13 +141,14 @@ def _done(root: str, names: tuple[str, str, str], settings: dict[str, Any]) -> d
     return {shard: record.rows_sha256 for shard, record in records.items() if all(getattr(record, f) == settings[f] for f in fields)}
 
 
-def _work(job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: list[Unit], audit: Audit) -> Join:
+def _work(job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: list[Unit], audit: Audit, *, rows: int) -> Join:
     with ray_session(job.cluster):
         groups = lay_out(cells, job.nearest, job.cluster)
         plan = JoinPlan(
             cells=cells,
             groups=tuple(groups),
             dataset=job.dataset.name,
+            queries=rows,
             probes=settings["probes"],
             k=job.nearest.k,
             threads=1,

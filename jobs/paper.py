@@ -12,7 +12,7 @@ from rich.console import Console
 
 from jobs.analyze import analyze
 from jobs.dedupe import run as dedupe
-from jobs.embed import embed
+from jobs.embed import embed_sets
 from jobs.nearest import run as nearest
 from jobs.report import run as report
 from jobs.runtime.across import across
@@ -79,8 +79,8 @@ def _train_job(job: PaperJob, name: str, arm: Arm) -> TrainJob:
 
 
 def _embed(job: PaperJob) -> list[Outcome]:
-    encoders = [encoder_of(job, name) for name in job.encoders]
-    return [embed(job.root, dataset_of(job, name), encoders, job.embed, job.cluster) for name in embedded_names(job)]
+    datasets = [dataset_of(job, name) for name in embedded_names(job)]
+    return embed_sets(job.root, datasets, [encoder_of(job, name) for name in job.encoders], job.embed, job.cluster)
 
 
 def _nearest(job: PaperJob) -> Iterator[Outcome]:

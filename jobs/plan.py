@@ -20,12 +20,14 @@ from jobs.runtime.choices import load_choice
 from jobs.runtime.costs import Cost, JoinSize, Machines, embed_cost, nearest_cost
 from jobs.runtime.experiment import embedded_names, encoder_of, joins_of
 from tda.config import DatasetConfig, NearestConfig, PlanJob
-from tda.encoders.flops import ModelCost, model_cost
+from tda.encoders.model_cost import ModelCost
 from tda.errors import UserError
 
 
 def run(job: PlanJob) -> Outcome:
     """Print the cost of every stage with its formulas; the last line adds them up. Raises UserError where a size is not known."""
+    from tda.encoders.flops import model_cost
+
     models = {name: model_cost(encoder_of(job, name)) for name in job.encoders}
     costs = list(plan(job, models))
     console = Console(width=None if sys.stdout.isatty() else 140)

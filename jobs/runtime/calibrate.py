@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from jobs.runtime.costs import Machines
 from tda.config import HardwareConfig
-from tda.encoders.flops import ModelCost
+from tda.encoders.model_cost import ModelCost
 from tda.store.layout import Layout
 from tda.store.records import ShardRecord, iter_records
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from math import ceil, isqrt
 
 from tda.config import HardwareConfig
-from tda.encoders.flops import ModelCost
+from tda.encoders.model_cost import ModelCost
+from tda.geometry.cell_sizes import ITERATIONS, SAMPLE
 
 ROW_BYTES = 120  # of a stored row beside its vectors: caption, URL, key, sizes, compressed
 MATCH_BYTES = 24  # of a stored match: two cosines, two rows of the reference, compressed
-SAMPLE, ITERATIONS = 40, 10  # rows a cell, and passes, of the k-means that lays a reference out
 MODALITIES = 2
 HELD = 0.5  # share of a memory that vectors may fill
 

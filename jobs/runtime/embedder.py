@@ -28,7 +28,6 @@ class EmbedPlan:
     """What every actor of a run is told; encoders and identities by encoder name."""
 
     root: str
-    dataset: str
     encoders: Mapping[str, EncoderConfig]
     identities: Mapping[str, Identity]
     modalities: tuple[str, str]
@@ -42,6 +41,7 @@ class EmbedPlan:
 class ShardTask:
     """One shard, and the encoders that have no record of it."""
 
+    dataset: str
     name: str
     url: str
     encoders: tuple[str, ...]
@@ -57,7 +57,7 @@ class Embedder(Beating):
         super().__init__()
         self.plan = plan
         self.layout = Layout(plan.root)
-        self._metrics = EmbedMetrics(plan.dataset)
+        self._metrics = EmbedMetrics()
         self._pipeline: Any = None
         self._models: dict[str, Any] = {}
         self._canaries: dict[str, dict[str, Any]] = {}
@@ -76,13 +76,13 @@ class Embedder(Beating):
         from tda.store.pairs import check_shard
 
         plan = self.plan
-        wanting = [name for name in task.encoders if not exists(self.layout.record(plan.dataset, name, task.name))]
+        wanting = [name for name in task.encoders if not exists(self.layout.record(task.dataset, name, task.name))]
         if wanting:
             source = check_shard(task.url, plan.modalities)
             made = self._made(task, {name: self._model(name) for name in wanting})
             for name, shard in made.items():
-                self._publish(task.name, name, shard, source, attempt=attempt)
-        return [read_record(self.layout, plan.dataset, name, task.name) for name in task.encoders]
+                self._publish(task, name, shard, source, attempt=attempt)
+        return [read_record(self.layout, task.dataset, name, task.name) for name in task.encoders]
 
     def _made(self, task: ShardTask, models: dict[str, Any], select: Any = None) -> dict[str, Any]:
         """What the models make of the shard, or of the pairs that `select` lets through."""
@@ -96,15 +96,15 @@ class Embedder(Beating):
         return made
 
     def _publish(
-        self, shard: str, name: str, made: Any, source: Source, *, attempt: int, replaces: ShardRecord | None = None
+        self, task: ShardTask, name: str, made: Any, source: Source, *, attempt: int, replaces: ShardRecord | None = None
     ) -> ShardRecord:
         from tda.store.transaction import publish_shard
 
         record = publish_shard(
             self.layout,
-            self.plan.dataset,
+            task.dataset,
             name,
-            shard,
+            task.name,
             rows=made.rows,
             drops=made.drops,
             identity=self.plan.identities[name],

@@ -20,6 +20,7 @@ from tda.store.cells import Group
 from tda.store.parquet import VECTORS
 
 IDENTITY_BYTES = 64  # of a held row: position, ordinal, norm, scale, key
+PAYS = 2e11  # FLOPs that a core takes as long for as another actor takes to start: some 4 s
 MEMORY_SHARE = 0.5  # of what the cluster says an actor may have
 
 Assignment = list[list[Group]]  # one list of groups a reference actor
@@ -36,9 +37,11 @@ class Join:
 
 def join_units(plan: JoinPlan, units: Sequence[Unit], nearest: NearestConfig, cluster: ClusterConfig) -> Join:
     """Join every unit, inside a Ray session. Raises UserError if a group of cells does not fit, LacunaError if actors do not live."""
-    actors, gpus = slots(cluster)
+    most, gpus = slots(cluster)
     plan = dataclasses.replace(plan, device="cuda" if gpus else "cpu", threads=max(1, int(cluster.cpus_per_actor)))
-    passes = assign(plan, actors, nearest.memory_bytes or _memory(actors, gpus=bool(gpus)))
+    memory = nearest.memory_bytes or _memory(most, gpus=bool(gpus))
+    actors = most if cluster.actors else useful_actors(plan, units, most, memory)
+    passes = assign(plan, actors, memory)
     names, join, todo = list[str](), Join(), list(units)
     with Bench(plan, max(map(len, passes)), nearest, cluster) as bench:
         for index, assignment in enumerate(passes):
@@ -49,6 +52,15 @@ def join_units(plan: JoinPlan, units: Sequence[Unit], nearest: NearestConfig, cl
                 failed = _rounds(bench, todo, names, join, progress, last=index == len(passes) - 1)
             todo = [unit for unit in todo if unit not in failed]
     return join
+
+
+def useful_actors(plan: JoinPlan, units: Sequence[Unit], most: int, memory_bytes: int) -> int:
+    """As many of `most` as the reference needs to be in memory at once, and as have work for longer than an actor takes to start."""
+    probed = 1.0 if plan.probes is None else min(1.0, plan.probes / plan.cells.cells)
+    audited = sum(len(places) for unit in units for _, places in unit.rows)
+    flops = 2 * plan.cells.dim * sum(group.rows for group in plan.groups) * (plan.queries * probed + audited)
+    holding = -(-sum(group_bytes(plan, group) for group in plan.groups) // memory_bytes)
+    return max(1, min(most, max(holding, int(flops / PAYS))))
 
 
 def assign(plan: JoinPlan, actors: int, memory_bytes: int) -> list[Assignment]:

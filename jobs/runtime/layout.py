@@ -17,7 +17,7 @@ from jobs.runtime.dispatch import dispatch
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.session import slots
 from tda.config import ClusterConfig, NearestConfig
-from tda.geometry.cells import SAMPLE, arrange, centroid_table, nearest_cells, spherical_kmeans
+from tda.geometry.cell_sizes import SAMPLE
 from tda.geometry.repeats import first_equal
 from tda.store.cells import (
     CellPlan,
@@ -164,6 +164,8 @@ class Builder:
         return self._part(task) if isinstance(task, Part) else self._whole(task)
 
     def _coarse(self, task: Coarse) -> int:
+        from tda.geometry.cells import spherical_kmeans
+
         plan = self.plan
         sample_SD = self._sample(task.modality)
         centroids_CD = spherical_kmeans(self._on_device(sample_SD), plan.cells, plan.seed)
@@ -194,6 +196,8 @@ class Builder:
 
     def _labels(self, centroids_CD: Any, x_ND: Any) -> Any:
         import torch
+
+        from tda.geometry.cells import centroid_table, nearest_cells
 
         x = torch.from_numpy(np.array(x_ND)).to(self.device)
         return nearest_cells(centroid_table(centroids_CD, self.device), x, threads=self.threads)[:, 0]
@@ -226,6 +230,8 @@ class Builder:
         return len(position_M)
 
     def _whole(self, task: Whole) -> int:
+        from tda.geometry.cells import arrange
+
         plan, pieces = self.plan, []
         for part in task.parts:
             row_group = read_json(plan.url("_parts", f"{part}.json"))[task.modality].get(str(task.index))

@@ -19,13 +19,12 @@ _TAGS = ("dataset", "encoder")
 class EmbedMetrics:
     """Made at the first record, in a process that Ray runs."""
 
-    def __init__(self, dataset: str) -> None:
-        self._dataset = dataset
+    def __init__(self) -> None:
         self._made: dict[str, Any] = {}
 
     def tell(self, record: ShardRecord) -> None:
         """Count a shard that has been recorded."""
-        metrics, tags = self._metrics(), {"dataset": self._dataset, "encoder": record.encoder}
+        metrics, tags = self._metrics(), {"dataset": record.dataset, "encoder": record.encoder}
         _count(metrics["pairs"], record.rows_in, tags)
         _count(metrics["dropped"], record.rows_in - record.rows_out, tags)
         for stage, seconds in record.seconds.items():

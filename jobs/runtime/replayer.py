@@ -16,7 +16,7 @@ def replay_tasks(layout: Layout, dataset: str, encoders: Iterable[str], shards: 
         for record in iter_records(layout, dataset, encoder, here):
             if record.drops:
                 dropped.setdefault(record.shard, []).append(encoder)
-    yield from (ShardTask(shard, shards[shard], tuple(names)) for shard, names in dropped.items())
+    yield from (ShardTask(dataset, shard, shards[shard], tuple(names)) for shard, names in dropped.items())
 
 
 class Replayer(Embedder):
@@ -35,7 +35,7 @@ class Replayer(Embedder):
         from tda.store.replay import Replay
 
         plan = self.plan
-        record = read_record(self.layout, plan.dataset, name, task.name)
+        record = read_record(self.layout, task.dataset, name, task.name)
         if not record.drops:  # another driver was faster
             return record
         source, replay = check_shard(task.url, plan.modalities), Replay(self.layout, record)
@@ -44,4 +44,4 @@ class Replayer(Embedder):
         if not replay.settles(made.rows, made.drops):
             return record
         whole = dataclasses.replace(made, rows=replay.merged(made.rows))
-        return self._publish(task.name, name, whole, source, attempt=record.attempt + 1, replaces=record)
+        return self._publish(task, name, whole, source, attempt=record.attempt + 1, replaces=record)

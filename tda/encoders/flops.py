@@ -5,7 +5,7 @@ Every matrix product and convolution of one row counts 2 FLOPs a multiply-add; t
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -16,22 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from tda.config import EncoderConfig
 from tda.encoders import carp, clip, cloob_laion, openai
 from tda.encoders.checkpoints import read_config
+from tda.encoders.model_cost import ModelCost
 from tda.errors import UserError
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelCost:
-    """`first` and `second` are FLOPs of one row of each modality, the text at full length: captions that are cut short cost less."""
-
-    first: int
-    second: int
-    parameters: int
-    dim: int
-    pixels: int  # the side of its image; 0 where it has none
-
-    @property
-    def pair(self) -> int:
-        return self.first + self.second
 
 
 def model_cost(encoder: EncoderConfig) -> ModelCost:

@@ -3,22 +3,13 @@
 S rows of a sample, M rows, N queries, D dimensions, C cells, P probed cells.
 """
 
-from math import isqrt
 from typing import Any
 
 import numpy as np
 import torch
 
+from tda.geometry.cell_sizes import ITERATIONS
 from tda.geometry.matching import Table, nearest_rows
-
-ITERATIONS = 10
-PROBES = 8  # what the number of cells is chosen for where nothing else is said
-SAMPLE = 40  # rows a cell that centroids are found from
-
-
-def cell_count(rows: int, probes: int | None = None) -> int:
-    """Cells for which finding the cells of a query costs as much as searching them: sqrt(probes * rows)."""
-    return max(1, min(rows, isqrt((probes or PROBES) * rows)))
 
 
 def spherical_kmeans(sample_SD: Any, cells: int, seed: int = 0, iterations: int = ITERATIONS) -> Any:

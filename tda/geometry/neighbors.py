@@ -9,13 +9,12 @@ import numpy as np
 import torch
 
 from tda.errors import UserError
-from tda.geometry.cells import SAMPLE, arrange, cell_count, centroid_table, nearest_cells, spherical_kmeans
+from tda.geometry.cell_sizes import HEAVY, SAMPLE, cell_count
+from tda.geometry.cells import arrange, centroid_table, nearest_cells, spherical_kmeans
 from tda.geometry.knn import on_device, to_host
 from tda.geometry.matching import Table, search
 from tda.geometry.namespace import namespace
 from tda.geometry.repeats import first_equal
-
-HEAVY = 4  # times the mean: the most rows of a cell
 
 
 def best_match(queries_ND: Any, reference_MD: Any, probes: int | None = None, k: int = 1) -> tuple[Any, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
 
 CONFIDENCE = 0.95
 
@@ -30,6 +29,8 @@ def duplicate_recall(exact_N: Any, found_N: Any, thresholds: Sequence[float]) ->
 
 def interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The exact binomial interval of Clopper and Pearson (1934); (0, 1) without trials."""
+    from scipy.stats import beta  # a second to import, for one row of a result
+
     tail = (1 - confidence) / 2
     low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
     high = float(beta.ppf(1 - tail, successes + 1, trials - successes)) if successes < trials else 1.0

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
 from tda.store.embeddings import EmbeddingSet
@@ -25,8 +24,6 @@ COLUMNS = ("url", "caption", "width", "height")  # what is read for the hashes
 KINDS = ("url", "caption")  # of hashes; `caption` includes the image's size
 BUCKETS = 256
 MANIFEST = "manifest.json"
-
-_OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a
 
 Hashes = tuple[NDArray[np.uint64], NDArray[np.bool_]]  # of every row, and whether the row has one
 
@@ -127,24 +124,14 @@ def _nulls(column: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 def _hashed(column: pa.ChunkedArray, salt_N: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """(N,) hashes of strings, each begun with its salt."""
+    from tda.store.fnv import hash_strings
+
     out_N = np.empty(len(column), dtype=np.uint64)
     at = 0
     for chunk in column.cast(pa.large_string()).chunks:
         _, offsets, data = chunk.buffers()
         edge = np.frombuffer(offsets, dtype=np.int64)[chunk.offset : chunk.offset + len(chunk) + 1] if len(chunk) else np.zeros(1, np.int64)
         text = np.frombuffer(data, dtype=np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)
-        _fnv(text, edge, salt_N[at : at + len(chunk)], out_N[at : at + len(chunk)])
+        hash_strings(text, edge, salt_N[at : at + len(chunk)], out_N[at : at + len(chunk)])
         at += len(chunk)
     return out_N
-
-
-@njit(nogil=True)
-def _fnv(text: Any, edge: Any, salt_N: Any, out_N: Any) -> None:
-    """FNV-1a over 64 bits, then mixed so that the first byte is as random as the last."""
-    for i in range(len(out_N)):
-        value = (_OFFSET ^ salt_N[i]) * _PRIME
-        for at in range(edge[i], edge[i + 1]):
-            value = (value ^ np.uint64(text[at])) * _PRIME
-        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        out_N[i] = value ^ (value >> np.uint64(31))

@@ -3,6 +3,7 @@
 N rows, D dimensions.
 """
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from bad_shards import BAD_PAIRS, bad_files, bad_members, good_pairs, write_tar
 from PIL import Image
 from safetensors.torch import load_file
 
-from jobs.embed import embed, run
+from jobs.embed import embed, embed_sets, run
 from jobs.runtime.app import Outcome
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EmbedJob, EncoderConfig
 from tda.encoders.tokens import HashTokenizer
@@ -166,6 +167,28 @@ def test_three_formats_from_one_decode_are_three_runs(shared_data: Path, shared_
         together, apart = (tmp_path / way / f"embeddings/set/{name}/coco100.parquet" for way in ("together", "apart"))
         assert together.read_bytes() == apart.read_bytes()
         assert len(EmbeddingSet(str(tmp_path / "together"), "set", name)) == 100
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_several_sets_are_embedded_by_the_same_actors(tiny: EncoderConfig, tmp_path: Path) -> None:
+    """Each set is told of on its own, and is what it would be alone."""
+    write_tar(tmp_path / "a.tar", good_pairs(6))
+    write_tar(tmp_path / "b.tar", good_pairs(9, first=50))
+    (tmp_path / "c.tar").write_text("<html>")
+    sets = {"one": ["a"], "two": ["b", "c"]}
+    datasets = [DatasetConfig(name=name, shards=[str(tmp_path / f"{stem}.tar") for stem in stems]) for name, stems in sets.items()]
+    cluster = ClusterConfig(cpus_per_actor=0.5, actors=1)
+    one, two = embed_sets(str(tmp_path / "together"), datasets, [tiny], EmbedConfig(), cluster)
+    assert one == Outcome(whole=True, line="one / tiny: 6 of 6 pairs embedded, 0 dropped, 1 shard (0 done before)")
+    assert not two.whole
+    assert two.line.startswith("two / tiny: 9 of 9 pairs embedded, 0 dropped, 1 shard (0 done before); 1 shard failed: ")
+    again = embed_sets(str(tmp_path / "together"), datasets, [tiny], EmbedConfig(), cluster)
+    assert [outcome.whole for outcome in again] == [True, False]
+    assert "1 shard (1 done before)" in again[1].line
+    alone = embed(str(tmp_path / "alone"), dataclasses.replace(datasets[1], shards=str(tmp_path / "b.tar")), [tiny], EmbedConfig(), cluster)
+    assert alone.whole
+    vectors = [(tmp_path / way / "embeddings/two/tiny/b.parquet").read_bytes() for way in ("together", "alone")]
+    assert vectors[0] == vectors[1]
 
 
 @pytest.mark.usefixtures("ray_cluster")

@@ -83,3 +83,13 @@ def test_foreseen_failure_is_one_line_and_status_1(tmp_path: Path) -> None:
 def test_missing_root(tmp_path: Path) -> None:
     done = _run(tmp_path, "dataset.name=d", "root=???")
     assert (done.returncode, done.stderr) == (2, "lacuna analyze: root is missing: give root=VALUE\n")
+
+
+def test_a_mistake_is_told_before_heavy_libraries_load() -> None:
+    """Importing every command loads none of them: they cost seconds, which a mistake in a line should not take."""
+    commands = sorted(file.stem for file in (Path(__file__).resolve().parents[3] / "jobs").glob("[a-z]*.py"))
+    assert "paper" in commands
+    heavy = ("torch", "scipy", "sklearn", "numba", "faiss", "matplotlib", "ray")
+    code = f"import sys, {', '.join(f'jobs.{name}' for name in commands)}; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr

@@ -4,7 +4,7 @@ import pytest
 
 from jobs.runtime.costs import JoinSize, Machines, embed_cost, join_flops, layout_flops, nearest_cost, row_bytes
 from tda.config import HardwareConfig
-from tda.encoders.flops import ModelCost
+from tda.encoders.model_cost import ModelCost
 from tda.errors import UserError
 
 H200 = HardwareConfig(nodes=1, gpus=8, tflops=790, gpu_bytes=141e9, cores=192, read_bytes=10e9, utilisation=0.5)

@@ -70,7 +70,6 @@ def embedder(shared_golden: Path, tmp_path: Path) -> Embedder:
     identity = Identity(encoder="tiny", weights_sha256=sha256, preprocessing=preprocessing, dtype="float16", modalities=MODALITIES)
     plan = EmbedPlan(
         root=str(tmp_path / "root"),
-        dataset="set",
         encoders={"tiny": config},
         identities={"tiny": identity},
         modalities=MODALITIES,
@@ -83,7 +82,7 @@ def embedder(shared_golden: Path, tmp_path: Path) -> Embedder:
 
 
 def task(folder: Path, name: str, pairs: int) -> ShardTask:
-    return ShardTask(name, str(write_tar(folder / f"{name}.tar", good_pairs(pairs))), ("tiny",))
+    return ShardTask("set", name, str(write_tar(folder / f"{name}.tar", good_pairs(pairs))), ("tiny",))
 
 
 def test_two_shards_at_once_are_told_in_their_records_and_metrics(embedder: Embedder, exported: Exported, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tda.errors import UserError
 from tda.geometry import matching
 from tda.geometry.best import best_of
-from tda.geometry.cells import arrange, cell_count
+from tda.geometry.cell_sizes import cell_count
+from tda.geometry.cells import arrange
 from tda.geometry.matching import Table, nearest_rows, search
 from tda.geometry.neighbors import Reference, best_match
 from tda.geometry.recall import duplicate_recall, interval

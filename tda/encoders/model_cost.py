@@ -1,0 +1,18 @@
+"""What a model costs, as plans calculate with it: apart from the counting, which needs the model's library."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCost:
+    """`first` and `second` are FLOPs of one row of each modality, the text at full length: captions that are cut short cost less."""
+
+    first: int
+    second: int
+    parameters: int
+    dim: int
+    pixels: int  # the side of its image; 0 where it has none
+
+    @property
+    def pair(self) -> int:
+        return self.first + self.second

@@ -9,17 +9,16 @@ else, and ties go to the earlier reference row. Tensors are torch's, on the devi
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 
 from tda.errors import UserError
 from tda.geometry.best import best_of
 from tda.geometry.namespace import row_blocks
+from tda.geometry.threads import threaded
 
 BLOCK, TILE = 2048, 1024  # of a core: 8 MB of scores
 WIDE = 8192  # both, of a GPU
@@ -111,7 +110,7 @@ def _near(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int | 
     """Queries and rows (L,) that the K best are among, by float32."""
     threads = 1 if queries.rows_ND.is_cuda else threads or torch.get_num_threads()
     work = _by_block(table, queries, threads) if cells_NP is None else _by_cell(table, queries, cells_NP)
-    parts = threaded(lambda item: _candidates(table, queries, k, *item), work, threads)
+    parts = _in_threads(lambda item: _candidates(table, queries, k, *item), work, threads)
     query_L, row_L, score_L = _joined(parts, queries.norm_N.device)
     near_L = score_L >= _kth_score(query_L, score_L, len(queries), k)[query_L] - 2 * band(table.rows_MD.shape[1])
     return query_L[near_L], row_L[near_L]
@@ -161,12 +160,10 @@ def _tree_sum(x_BD: torch.Tensor) -> torch.Tensor:
     return x_BD[:, 0]
 
 
-def threaded(function: Callable[[Any], Any], items: Iterable[Any], threads: int | None = None) -> list[Any]:
-    """Results in order. Threads of one core each: they wait for nobody, where a product shared by cores waits for the slowest."""
+def _in_threads(function: Callable[[Any], Any], items: Iterable[Any], threads: int) -> list[Any]:
     before = torch.get_num_threads()
     try:
-        with threadpool_limits(1), ThreadPoolExecutor(threads or before, initializer=lambda: torch.set_num_threads(1)) as pool:
-            return list(pool.map(function, items))
+        return list(threaded(function, items, threads, begin=lambda: torch.set_num_threads(1)))
     finally:
         torch.set_num_threads(before)  # what later threads begin with
 

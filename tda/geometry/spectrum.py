@@ -6,15 +6,19 @@ N rows, D dimensions, B rows of a block. Everything is accumulated in float64: a
 
 import math
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.namespace import namespace, row_blocks
+from tda.geometry.namespace import BLOCK_ROWS, namespace, row_blocks
 from tda.geometry.randomized import randomized_svd as randomized_svd  # noqa: PLC0414 (re-exported: its public place is here)
+from tda.geometry.threads import blas_threads, threaded
 
 COLLAPSE_THRESHOLD = 1e-3
+PART_ROWS = 16_384  # that one core sums up: the parts, and so the bits, are the same on any number of cores
+GRAM_ROWS = 4096  # of a product: with fewer its mirror image costs as much as itself
 DECADES = 6  # the depth of `auc`
 _ROUNDOFF = {"float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
 
@@ -52,23 +56,33 @@ class Moments:
 
     @classmethod
     def of(cls, x_ND: Any) -> "Moments":
-        """Moments of rows of any floating type, (N, D); the float64 temporary is a few thousand rows."""
-        xp = namespace(x_ND)
+        """Moments of rows of any floating type, (N, D), on as many cores as there are; the same bits on any number of them.
+
+        Each core's float64 temporary is a few thousand rows.
+        """
         if x_ND.ndim != 2 or x_ND.shape[0] == 0:
             raise UserError(f"moments need rows, (N, D) with N at least 1, and got {tuple(x_ND.shape)}")
+        parts = list(row_blocks(x_ND.shape[0], PART_ROWS))
+        threads = blas_threads() if isinstance(x_ND, np.ndarray) and len(parts) > 1 else 1
+        work = map if threads == 1 else partial(threaded, threads=threads)
+        return reduce(cls.merge, work(lambda part: cls._of_part(x_ND[part, :]), parts))
+
+    @classmethod
+    def _of_part(cls, x_ND: Any) -> "Moments":
+        xp = namespace(x_ND)
         n, dim = x_ND.shape
-        blocks = list(row_blocks(n))
-        shift_D = xp.mean(xp.astype(x_ND[blocks[0], :], xp.float64), axis=0)
-        sum_D, gram_DD = xp.zeros_like(shift_D), xp.zeros((dim, dim), dtype=xp.float64, order="F")
+        blocks = list(row_blocks(n, GRAM_ROWS))
+        shift_D = xp.mean(xp.astype(x_ND[: min(n, BLOCK_ROWS), :], xp.float64), axis=0)
+        sum_D, gram_DD = xp.zeros_like(shift_D), xp.zeros((dim, dim), dtype=xp.float64)
         buffer_BD = xp.empty((blocks[0].stop, dim), dtype=xp.float64)  # one for all: fresh pages cost more than the conversion
         for block in blocks:
             centred_BD = buffer_BD[: block.stop - block.start, :]
             centred_BD[...] = x_ND[block, :]
             centred_BD -= shift_D
             sum_D += xp.sum(centred_BD, axis=0)
-            gram_DD = _add_gram(gram_DD, centred_BD)
+            gram_DD += centred_BD.T @ centred_BD
         offset_D = sum_D / n
-        return cls(n, shift_D + offset_D, _whole(gram_DD) - n * _outer(offset_D))
+        return cls(n, shift_D + offset_D, gram_DD - n * _outer(offset_D))
 
     def merge(self, other: "Moments") -> "Moments":
         """Moments of both sets of rows together. Commutative to the last bit, associative up to rounding."""
@@ -153,21 +167,6 @@ def covariance_spectrum(x_ND: Any, threshold: float = COLLAPSE_THRESHOLD, stored
     `stored` names the type that the rows were once stored in, if not that of `x_ND`. Raises UserError below two rows.
     """
     return Moments.of(x_ND).spectrum(threshold, stored or str(x_ND.dtype).rsplit(".", maxsplit=1)[-1])
-
-
-def _add_gram(gram_DD: Any, x_BD: Any) -> Any:
-    """``gram + xᵀx`` in the upper triangle. On the CPU in place: a product of its own and its mirror image cost a third more."""
-    if not isinstance(x_BD, np.ndarray):
-        return gram_DD + x_BD.T @ x_BD
-    from scipy.linalg.blas import dsyrk
-
-    return dsyrk(1.0, x_BD.T, beta=1.0, c=gram_DD, overwrite_c=1)
-
-
-def _whole(gram_DD: Any) -> Any:
-    """A symmetric matrix from its upper triangle."""
-    xp = namespace(gram_DD)
-    return xp.triu(gram_DD) + xp.triu(gram_DD, k=1).T
 
 
 def _outer(x_D: Any) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from jobs.embed import embed
+from jobs.embed import embed_sets
 from jobs.nearest import run as nearest
 from jobs.plan import plan, run
 from jobs.runtime.calibrate import calibrated, measured
@@ -38,10 +38,11 @@ def root(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:  
         torch.manual_seed(0)
         Path(str(encoder.checkpoint)).parent.mkdir(parents=True)
         torch.save(clip.build(read_config(encoder.config)).state_dict(), str(encoder.checkpoint))
-    for name, pairs in SIZES.items():
-        toy = ToyConfig(pairs=pairs, pairs_per_shard=40, seed=pairs)
-        dataset = DatasetConfig(name=name, shards=f"{root}/shards/{name}/*.tar", toy=toy)
-        assert embed(str(root), dataset, encoders, EmbedConfig(), ClusterConfig()).whole
+    datasets = [
+        DatasetConfig(name=name, shards=f"{root}/shards/{name}/*.tar", toy=ToyConfig(pairs=pairs, pairs_per_shard=40, seed=pairs))
+        for name, pairs in SIZES.items()
+    ]
+    assert all(outcome.whole for outcome in embed_sets(str(root), datasets, encoders, EmbedConfig(), ClusterConfig(actors=1)))
     for name in ENCODERS:
         sides = DatasetConfig(name="toy_heldout"), DatasetConfig(name="toy_train")
         assert nearest(NearestJob(root=str(root), dataset=sides[0], reference=sides[1], encoder=EncoderConfig(name=name))).whole

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from tda.errors import UserError
-from tda.geometry.spectrum import Moments, covariance_spectrum
+from tda.geometry.spectrum import PART_ROWS, Moments, covariance_spectrum
 
 
 def by_svd(x_ND: Any) -> Any:
@@ -43,6 +44,21 @@ def test_sums_are_those_of_the_rows(planted: Any) -> None:
     np.testing.assert_allclose(moments.sum_D, x_ND.sum(0), rtol=1e-11)
     np.testing.assert_allclose(moments.gram_DD, x_ND.T @ x_ND, rtol=1e-11, atol=1e-9)
     np.testing.assert_allclose(moments.covariance(), np.cov(x_ND.T), atol=1e-12)
+
+
+def test_many_rows_give_the_same_bits_on_any_number_of_cores(planted: Any) -> None:
+    x_ND = planted(3 * PART_ROWS + 7, np.logspace(0, -8, 24), mean=1.0).astype(np.float32)
+    x_ND[-1] = 40  # the last part is its own
+    found = []
+    for cores in (1, 2, 3):
+        with threadpool_limits(cores):
+            found.append(Moments.of(x_ND))
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.mean_D, found[0].mean_D)
+        np.testing.assert_array_equal(other.scatter_DD, found[0].scatter_DD)
+    wide_ND = x_ND.astype(np.float64)
+    np.testing.assert_allclose(found[0].covariance(), np.cov(wide_ND.T), rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(covariance_spectrum(x_ND, stored="float64").singular_values, by_svd(x_ND), rtol=1e-8, atol=1e-15)
 
 
 @settings(deadline=None, max_examples=30)

@@ -138,7 +138,7 @@ class _Held:
     def __init__(self, plan: JoinPlan, groups: Sequence[Group]) -> None:
         import torch
 
-        from tda.geometry.matching import Table
+        from tda.geometry.held_rows import Table
         from tda.geometry.neighbors import Repeats
 
         self.plan, cells, first_cells = plan, plan.cells, plan.first_cells(groups[0].modality)

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from tda.geometry.cell_sizes import ITERATIONS
-from tda.geometry.matching import Table, nearest_rows
+from tda.geometry.held_rows import Queries, Table
+from tda.geometry.matching import nearest_rows, query_blocks
 
 
 def spherical_kmeans(sample_SD: Any, cells: int, seed: int = 0, iterations: int = ITERATIONS) -> Any:
@@ -53,8 +54,17 @@ def centroid_table(centroids_CD: Any, device: Any = "cpu") -> Table:
 
 
 def nearest_cells(centroids: Table, x_ND: torch.Tensor, probes: int = 1, threads: int | None = None) -> Any:
-    """The `probes` cells nearest to each row, (N, P) int64, NumPy, by number; of equally near ones the first in number are taken."""
-    return nearest_rows(centroids, x_ND, min(probes, len(centroids)), threads)
+    """The `probes` cells nearest to each row, (N, P) int64, NumPy, by number; of equally near ones the first in number are taken.
+
+    Raises UserError naming a row that is zero or not finite.
+    """
+    cells = [cells_of(centroids, rows, probes, threads) for rows in query_blocks(x_ND)]
+    return np.concatenate([np.zeros((0, min(probes, len(centroids))), np.int64), *cells])
+
+
+def cells_of(centroids: Table, rows: Queries, probes: int, threads: int | None = None) -> Any:
+    """`nearest_cells` for one block of rows."""
+    return nearest_rows(centroids, rows, min(probes, len(centroids)), threads)
 
 
 def arrange(x_MD: Any, label_M: Any, centroids_CD: Any, bound: int, seed: int = 0) -> tuple[Any, Any, Any]:

@@ -10,9 +10,10 @@ import torch
 
 from tda.errors import UserError
 from tda.geometry.cell_sizes import HEAVY, SAMPLE, cell_count
-from tda.geometry.cells import arrange, centroid_table, nearest_cells, spherical_kmeans
+from tda.geometry.cells import arrange, cells_of, centroid_table, nearest_cells, spherical_kmeans
+from tda.geometry.held_rows import Queries, Table
 from tda.geometry.knn import on_device, to_host
-from tda.geometry.matching import Table, search
+from tda.geometry.matching import best_rows, query_blocks
 from tda.geometry.namespace import namespace
 from tda.geometry.repeats import first_equal
 
@@ -72,14 +73,17 @@ class Reference:
             raise UserError(f"k={k} must be from 1 to {self.shape[0]}, the rows of the reference")
         if probes is not None and probes < 1:
             raise UserError(f"probes={probes} must be at least 1; None searches every cell")
-        queries = _tensor(queries_ND)
-        some = self.centroids is not None and probes is not None and probes < len(self.centroids)
-        cells_NP = nearest_cells(self.centroids, queries, probes, threads) if some and self.centroids and probes else None
-        cosine_NK, row_NK = search(self.table, queries, k, cells_NP, threads)
+        found = [self._block(block, probes, k, threads) for block in query_blocks(_tensor(queries_ND))]
+        cosine_NK, row_NK = (np.concatenate(parts) for parts in zip(*found, strict=True))
         position_NK = np.where(row_NK < 0, -1, self.table.position_M.cpu().numpy()[row_NK])
         if k > 1:
             cosine_NK, position_NK = self.repeats.expand(cosine_NK, position_NK)
         return self._xp.asarray(cosine_NK), self._xp.asarray(position_NK)
+
+    def _block(self, queries: Queries, probes: int | None, k: int, threads: int | None) -> tuple[Any, Any]:
+        some = self.centroids is not None and probes is not None and probes < len(self.centroids)
+        cells_NP = cells_of(self.centroids, queries, probes, threads) if some and self.centroids and probes else None
+        return best_rows(self.table, queries, k, cells_NP, threads)
 
     def _centroids(self, whole: Table, cells: int, seed: int) -> Any:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(whole))[: SAMPLE * cells])

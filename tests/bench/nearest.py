@@ -25,7 +25,8 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from tda.geometry.best import best_of
-from tda.geometry.matching import Table, search
+from tda.geometry.held_rows import Table
+from tda.geometry.matching import search
 from tda.geometry.neighbors import Reference
 from tda.geometry.recall import duplicate_recall
 

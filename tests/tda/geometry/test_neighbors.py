@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tda.errors import UserError
-from tda.geometry import matching
+from tda.geometry import candidates, matching
 from tda.geometry.best import best_of
 from tda.geometry.cell_sizes import cell_count
 from tda.geometry.cells import arrange
-from tda.geometry.matching import Table, nearest_rows, search
+from tda.geometry.held_rows import Queries, Table, pair_cosines
+from tda.geometry.matching import nearest_rows, search
 from tda.geometry.neighbors import Reference, best_match
 from tda.geometry.recall import duplicate_recall, interval
 from tda.geometry.repeats import first_equal
@@ -31,10 +32,10 @@ def clustered(n: int, dim: int, centres: int, noise: float, seed: int) -> Any:
 def brute(queries_ND: Any, reference_MD: Any, k: int) -> tuple[Any, Any]:
     """Every cosine by the same elementwise arithmetic, then a stable sort."""
     one = Table(torch.from_numpy(reference_MD), torch.arange(len(reference_MD)), np.array([0, len(reference_MD)]))
-    queries = matching.Queries(torch.from_numpy(queries_ND))
+    queries = Queries(torch.from_numpy(queries_ND))
     n, m = len(queries_ND), len(reference_MD)
     pairs = torch.arange(n).repeat_interleave(m), torch.arange(m).repeat(n)
-    cosine_NM = matching.pair_cosines(queries, pairs[0], one, pairs[1]).reshape(n, m).numpy()
+    cosine_NM = pair_cosines(queries, pairs[0], one, pairs[1]).reshape(n, m).numpy()
     index_NK = np.argsort(-cosine_NM, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(cosine_NM, index_NK, axis=1), index_NK
 
@@ -47,6 +48,15 @@ def rows(request: pytest.FixtureRequest) -> tuple[Any, Any]:
     return queries_ND, reference_MD
 
 
+@pytest.fixture(params=["scanned", "tiled"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The two ways to compare every row: small tables by the kernel, large ones tile by tile."""
+    if request.param == "tiled":
+        monkeypatch.setattr(matching, "SCANNED", 0)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("k", [1, 3])
 def test_exact_is_brute_force_to_the_last_bit(rows: tuple[Any, Any], k: int) -> None:
     cosine, index = best_match(*rows, k=k)
@@ -55,12 +65,13 @@ def test_exact_is_brute_force_to_the_last_bit(rows: tuple[Any, Any], k: int) -> 
     np.testing.assert_array_equal(cosine.reshape(-1, k), wanted_cosine)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("k", [1, 3, 40])
 def test_rows_without_their_cosines_are_the_same_rows(rows: tuple[Any, Any], k: int) -> None:
     """With repeated rows about, so that float32 alone leaves some undecided."""
     queries_ND, reference_MD = rows
     table = Table(torch.from_numpy(reference_MD), torch.arange(len(reference_MD)), np.array([0, len(reference_MD)]))
-    found = nearest_rows(table, torch.from_numpy(queries_ND), k, threads=2)
+    found = nearest_rows(table, Queries(torch.from_numpy(queries_ND)), k, threads=2)
     np.testing.assert_array_equal(found, np.sort(brute(*rows, k)[1], axis=1))
 
 
@@ -126,10 +137,32 @@ def test_the_best_of_the_bests_of_any_parts_is_the_best(cuts: list[int], k: int)
     np.testing.assert_array_equal(position[place_NK], whole[1])
 
 
+@pytest.mark.parametrize("k", [1, 4])
+def test_cells_are_searched_as_by_brute_force_whoever_asks_for_them(k: int) -> None:
+    """Cells of no rows and of many, asked for by nobody, by a few and by more queries than one step takes; -1 asks for none."""
+    rng = np.random.default_rng(k)
+    sizes = [3, 0, 40, 1, 700, 1100, 2, 154]
+    bounds, reference_MD = np.cumsum([0, *sizes]), clustered(2000, 12, 5, 0.3, 0).astype(np.float16)
+    queries_ND = clustered(2500, 12, 5, 0.3, 1).astype(np.float16)
+    cells_NP = np.stack([np.full(2500, 2), rng.choice([-1, 0, 1, 4, 5, 7], 2500), np.where(np.arange(2500) < 9, 3, -1)], axis=1)
+    cells_NP[2400:] = -1
+    table = Table(torch.from_numpy(reference_MD), torch.arange(2000), bounds)
+    cosine_NK, row_NK = search(table, torch.from_numpy(queries_ND), k, cells_NP, threads=2)
+    cell_M = np.repeat(np.arange(len(sizes)), sizes)
+    everything = brute(queries_ND, reference_MD, 2000)
+    for query in (*range(12), *range(1000, 1050), 2399, 2400):
+        looked = np.isin(cell_M[everything[1][query]], cells_NP[query])
+        wanted = [column[query][looked][:k] for column in everything]
+        there = row_NK[query] >= 0
+        np.testing.assert_array_equal(row_NK[query][there], wanted[1])
+        np.testing.assert_array_equal(cosine_NK[query][there], wanted[0])
+
+
+@pytest.mark.usefixtures("way")
 def test_a_crowd_of_nearly_equal_rows_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    original = matching._near_in_float64
-    monkeypatch.setattr(matching, "_near_in_float64", lambda *given: (calls.append(1), original(*given))[1])
+    original = candidates._near_in_float64
+    monkeypatch.setattr(candidates, "_near_in_float64", lambda *given: (calls.append(1), original(*given))[1])
     reference_MD, queries_ND = clustered(2000, 24, 2, 1e-5, 0).astype(np.float32), clustered(40, 24, 2, 1e-5, 3).astype(np.float32)
     for k in (1, 3):
         for got, wanted in zip(Reference(reference_MD, 1).search(queries_ND, None, k), brute(queries_ND, reference_MD, k), strict=True):

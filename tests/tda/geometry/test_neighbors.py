@@ -225,7 +225,7 @@ def test_heavy_cells_are_cut_and_every_row_is_somewhere() -> None:
 
 
 def test_cells_balance_finding_them_with_searching_them() -> None:
-    assert (cell_count(300_000, 8), cell_count(1), cell_count(5, 8)) == (1549, 1, 5)
+    assert (cell_count(300_000, 8), cell_count(300_000), cell_count(1), cell_count(5, 8)) == (1549, 1095, 1, 5)
 
 
 @given(st.integers(0, 50), st.sampled_from([np.uint8, np.float16, np.float32]), st.integers(1, 9))

@@ -27,6 +27,7 @@ PASSING_CLASSES = frozenset({
     "botocore.exceptions.IncompleteReadError",
     "botocore.parsers.ResponseParserError",
     "http.client.HTTPException",
+    "json.decoder.JSONDecodeError",
     "requests.exceptions.ConnectionError",
     "requests.exceptions.Timeout",
     "urllib3.exceptions.HTTPError",

@@ -198,7 +198,11 @@ def publish_bytes(url: str, data: bytes, *, once: bool = False) -> None:
 
 def publish_json(url: str, obj: Any, *, once: bool = False) -> None:
     """Publish `obj` as JSON; NaN and infinity are refused (ValueError), as other readers do not know them."""
-    publish_bytes(url, json.dumps(obj, indent=1, allow_nan=False).encode() + b"\n", once=once)
+    publish_bytes(url, json_bytes(obj), once=once)
+
+
+def json_bytes(obj: Any) -> bytes:
+    return json.dumps(obj, indent=1, allow_nan=False).encode() + b"\n"
 
 
 def require_writable(root: str) -> None:

@@ -7,7 +7,7 @@ for a minute where it is refused, and no emulator answers it. Its core class ask
 import inspect
 from typing import Any
 
-from gcsfs.core import GCSFileSystem
+from gcsfs.core import GCSFileSystem, quote
 
 NO_CREDENTIALS = "no credentials for Google's store (`gcloud auth application-default login`, or GOOGLE_APPLICATION_CREDENTIALS=<key file>)"
 
@@ -41,3 +41,11 @@ class GoogleFileSystem(GCSFileSystem):  # type: ignore[misc]  # gcsfs has no typ
         if isinstance(error, OSError) and str(error).startswith("Forbidden"):  # of that word gcsfs makes something too
             return PermissionError(f"Forbidden (403): {str(error).partition(chr(10))[2]}")
         return None
+
+    async def _pipe_file(self, path: str, data: bytes, *args: Any, ifGenerationMatch: str | None = None, **options: Any) -> Any:
+        """As gcsfs's, which itself knows no other generation than 0."""
+        if ifGenerationMatch is None:
+            return await super()._pipe_file(path, data, *args, **options)
+        bucket, key, _ = self.split_path(path)
+        url = f"{self._location}/upload/storage/v1/b/{quote(bucket)}/o"
+        return await self._call("POST", url, uploadType="media", name=key, ifGenerationMatch=ifGenerationMatch, data=data)

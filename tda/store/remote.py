@@ -80,6 +80,19 @@ class RemoteFileSystem:
         seconds = timeout() + Path(local).stat().st_size / SLOWEST
         self._call(self.fs.put_file, local, path, mode=mode, seconds=seconds)
 
+    def held(self, path: str) -> dict[str, str]:
+        """Options of `replace` that hold it to the file that is there now: by its etag on S3, its generation on Google's store."""
+        try:
+            info = self.info(path)
+        except FileNotFoundError:
+            return {}
+        found = {"IfMatch": info.get("ETag") if self._protocol() in S3 else None, "ifGenerationMatch": info.get("generation")}
+        return {name: str(value) for name, value in found.items() if value}
+
+    def replace(self, path: str, data: bytes, held: dict[str, str]) -> None:
+        """Write a small file. FileExistsError is raised, and nothing written, where what it was `held` to has been replaced."""
+        patient(lambda: self._once(self.fs.pipe_file, path, data, **held), path)
+
     def rm_file(self, path: str) -> None:
         self._call(self.fs.rm_file, path)
 
@@ -109,12 +122,14 @@ class RemoteFileSystem:
             options["timeout"] = seconds or timeout()  # fsspec's bridge takes it, and ends the call: a read that stalls is a fault
         return call(*args, **options)
 
+    def _protocol(self) -> str:
+        return str(self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0])
+
     def _tune(self) -> None:
         """One layer of retries, ours, where the client lets us; and no listings in memory."""
         if (listings := getattr(self.fs, "dircache", None)) is not None:
             listings.use_listings_cache = False
-        protocol = self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0]
-        if protocol in S3 and getattr(self.fs, "_s3", None) is None:
+        if self._protocol() in S3 and getattr(self.fs, "_s3", None) is None:
             self.fs.retries, self.fs.read_timeout = 1, timeout()
             self.fs.config_kwargs.setdefault("retries", {"total_max_attempts": 1})
 

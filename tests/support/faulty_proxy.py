@@ -1,6 +1,7 @@
 """A proxy before a store on this machine that does to requests what networks and busy stores do."""
 
 import http.client
+import random
 import socket
 import struct
 import threading
@@ -31,6 +32,22 @@ class Fault:
     times: int = 1_000_000
 
 
+@dataclass
+class Weather:
+    """Faults of any request that none is meant for: `share` of all, drawn."""
+
+    share: float
+    draw: random.Random
+    struck: Counter[int | str] = field(default_factory=Counter)
+
+    def fault(self) -> int | str | None:
+        if self.draw.random() >= self.share:
+            return None
+        kind: int | str = self.draw.choices([503, 429, 500, "reset", "cut", "short", "stall"], weights=[3, 2, 1, 3, 3, 3, 1])[0]
+        self.struck[kind] += 1
+        return kind
+
+
 class Dialect(Protocol):
     """What the proxy has to know of a store."""
 
@@ -55,6 +72,7 @@ class Proxy:
     dialect: Dialect
     root: str  # URL of the bucket
     faults: list[Fault] = field(default_factory=list)
+    weather: Weather | None = None
     seen: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
     writing: threading.Lock = field(default_factory=threading.Lock)  # a store sees to it that of two who create one is first
@@ -66,7 +84,7 @@ class Proxy:
                 if one.times and one.method == method and one.part in path:
                     one.times -= 1
                     return one.kind
-        return None
+            return self.weather.fault() if self.weather else None
 
     def ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> tuple[int, Any, bytes]:
         """Status, headers and body of the store's own answer."""
@@ -120,6 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, headers: Any, data: bytes, kind: str | None) -> None:
         told = {name: value for name, value in headers.items() if name.lower() in PASSED_ON or name.lower().startswith("x-")}
+        if self.command == "HEAD" and kind == "short":
+            kind = None  # it would say that the file is empty
         half = data[: len(data) // 2] if kind in ("stall", "cut", "short") else data
         self._send(status, told, half, len(half) if kind == "short" else int(headers.get("Content-Length") or len(data)))
         if kind == "stall":

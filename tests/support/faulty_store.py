@@ -1,6 +1,7 @@
 """Amazon's and Google's store on this machine, each behind a proxy (`faulty_proxy`) through which alone it is reached."""
 
 import json
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ class Google:
 
     def refused(self, proxy: Proxy, path: str, body: bytes) -> bool:
         asked = parse_qs(urlsplit(path).query)
-        if "ifGenerationMatch" not in asked or not ("upload_id" in asked or "uploadType=multipart" in path):
+        if "ifGenerationMatch" not in asked or ("uploadType=resumable" in path and "upload_id" not in asked):
             return False
         status, _, data = proxy.ask("GET", f"/storage/v1/b/{BUCKET}/o/{quote(_name(path, body), safe='')}")
         return asked["ifGenerationMatch"][0] != (json.loads(data)["generation"] if status == 200 else "0")
@@ -67,6 +68,7 @@ def faulty_store() -> Iterator[Proxy]:
     from moto.server import ThreadedMotoServer
     from s3fs import S3FileSystem
 
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line a request
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     proxy = Proxy(moto.get_host_and_port(), S3(), f"s3://{BUCKET}")

@@ -1,10 +1,11 @@
 """Reading and publishing on an S3 server and on Google's, with what networks and busy stores do in between."""
 
-import errno
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,11 @@ from small_rows import SOURCE, drop, identity, small_rows
 
 from tda.encoders.checkpoints import local_file
 from tda.errors import ShardError, UserError
-from tda.store import remote, retry
+from tda.store import records, remote, retry
 from tda.store.embeddings import EmbeddingSet
 from tda.store.files import exists, filesystem, list_files, list_folders, publish_bytes, read_bytes, remove, require_writable
 from tda.store.layout import Layout
-from tda.store.records import read_record
-from tda.store.retry import passes, patient, status_of
+from tda.store.records import ShardRecord, read_record, renew_record
 from tda.store.transaction import publish_shard
 from tda.store.webdata import check_archive, read_pairs
 
@@ -122,6 +122,27 @@ def test_of_two_drivers_the_first_record_wins(proxy: Proxy, tmp_path: Path) -> N
     assert len(EmbeddingSet(root, "d", "e")) == 5
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["", "lost"])
+def test_of_two_replays_the_first_renews_the_record(proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, lost: bool) -> None:
+    layout = Layout(f"{proxy.root}/{tmp_path.name}")
+    old = publish_shard(layout, "d", "e", "0", rows=small_rows(4), drops=[drop(4)], identity=identity(), source=SOURCE)
+    mine, theirs = (replace(old, attempt=attempt) for attempt in (2, 3))
+    if lost:
+        proxy.faults.append(Fault("_records/0.json", "lost", "PUT", times=1))
+        assert renew_record(layout, old, mine) == mine
+        old, mine = mine, replace(old, attempt=4)
+    read = records.read_record
+
+    def and_then_comes_another(*args: Any) -> ShardRecord:
+        found = read(*args)
+        monkeypatch.setattr(records, "read_record", read)
+        assert renew_record(layout, old, theirs) == theirs
+        return found
+
+    monkeypatch.setattr(records, "read_record", and_then_comes_another)
+    assert renew_record(layout, old, mine) == theirs == read(layout, "d", "e", "0")
+
+
 def test_a_name_is_taken_once(proxy: Proxy) -> None:
     assert not proxy.faults
     url = f"{proxy.root}/once"
@@ -209,37 +230,8 @@ def test_a_reader_seeks_as_files_do(proxy: Proxy, monkeypatch: pytest.MonkeyPatc
         fs.open(path, "wb")
 
 
-class AnswerError(Exception):
-    def __init__(self, status: int) -> None:
-        super().__init__(f"the store said {status}")
-        self.status = status
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "number", "tries"),
-    [
-        (AnswerError(404), FileNotFoundError, errno.ENOENT, 1),
-        (AnswerError(403), PermissionError, errno.EACCES, 1),
-        (AnswerError(401), PermissionError, errno.EACCES, 1),
-        (AnswerError(412), FileExistsError, errno.EEXIST, 1),
-        (AnswerError(400), OSError, errno.EIO, 1),
-        (AnswerError(503), OSError, errno.EIO, 4),
-        (AnswerError(429), OSError, errno.EIO, 4),
-        (TimeoutError(), TimeoutError, errno.ETIMEDOUT, 4),
-        (ConnectionResetError(errno.ECONNRESET, "reset"), OSError, errno.ECONNRESET, 4),
-        (ValueError("no such thing"), OSError, errno.EIO, 1),
-    ],
-)
-def test_which_faults_are_tried_again(error: Exception, kind: type[OSError], number: int, tries: int) -> None:
-    calls = []
-
-    def call() -> None:
-        calls.append(1)
-        raise error
-
-    with pytest.raises(kind) as caught:
-        patient(call, "s3://bucket/key")
-    assert (caught.value.errno, len(calls)) == (number, tries)
-    assert str(caught.value.strerror).startswith("s3://bucket/key: ")
-    assert passes(error) == (tries > 1)
-    assert status_of(caught.value) == getattr(error, "status", None)
+def test_a_range_that_is_the_whole_file_is_asked_for_again_too(proxy: Proxy) -> None:
+    publish_bytes(f"{proxy.root}/whole", b"0123456789")
+    fs, path = filesystem(f"{proxy.root}/whole")
+    proxy.faults.append(Fault("/whole", "short", times=2))  # S3 sends a checksum of the whole, so its client is first to see it
+    assert fs.cat_file(path, start=0, end=10) == b"0123456789"

@@ -1,4 +1,4 @@
-"""Bytes at any fsspec URL: a local path, ``s3://...``, ``memory://...``.
+"""Bytes at any fsspec URL: a local path, ``s3://...``, ``gs://...``, ``memory://...``.
 
 A published file appears under its name whole or not at all. Locally that is a temporary name in the same folder, fsync and
 rename; on an object store it is one upload of a finished local file, which such stores make visible only when it is complete.

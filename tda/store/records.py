@@ -115,7 +115,7 @@ def renew_record(layout: Layout, old: ShardRecord, new: ShardRecord) -> ShardRec
     return _replaced(layout, fs, path, new, held)
 
 
-def _replaced(layout: Layout, fs: Any, path: str, new: ShardRecord, held: dict[str, str]) -> ShardRecord:
+def _replaced(layout: Layout, fs: Any, path: str, new: ShardRecord, held: dict[str, Any]) -> ShardRecord:
     try:
         fs.replace(path, json_bytes(asdict(new)), held)
     except FileExistsError:  # another's, or our own where the store's answer to us was lost

@@ -80,7 +80,7 @@ class RemoteFileSystem:
         seconds = timeout() + Path(local).stat().st_size / SLOWEST
         self._call(self.fs.put_file, local, path, mode=mode, seconds=seconds)
 
-    def held(self, path: str) -> dict[str, str]:
+    def held(self, path: str) -> dict[str, Any]:
         """Options of `replace` that hold it to the file that is there now: by its etag on S3, its generation on Google's store."""
         try:
             info = self.info(path)
@@ -89,7 +89,7 @@ class RemoteFileSystem:
         found = {"IfMatch": info.get("ETag") if self._protocol() in S3 else None, "ifGenerationMatch": info.get("generation")}
         return {name: str(value) for name, value in found.items() if value}
 
-    def replace(self, path: str, data: bytes, held: dict[str, str]) -> None:
+    def replace(self, path: str, data: bytes, held: dict[str, Any]) -> None:
         """Write a small file. FileExistsError is raised, and nothing written, where what it was `held` to has been replaced."""
         patient(lambda: self._once(self.fs.pipe_file, path, data, **held), path)
 

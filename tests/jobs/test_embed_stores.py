@@ -20,10 +20,21 @@ from tda.store.files import list_files, publish_bytes
 SHARDS = 4
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def encoder(shared_golden: Path) -> EncoderConfig:
     files = {"config": ".json", "checkpoint": ".safetensors"}
     return EncoderConfig(name="tiny", **{field: str(shared_golden / f"openclip_vit_tiny{end}") for field, end in files.items()})
+
+
+@pytest.fixture(scope="module")
+def local(encoder: EncoderConfig, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:  # noqa: ARG001 (it runs)
+    """A folder with four shards, and in `root` what a local run makes of them."""
+    folder = tmp_path_factory.mktemp("local")
+    for i in range(SHARDS):
+        write_tar(folder / f"{i:05d}.tar", good_pairs(20, first=20 * i))
+    dataset, limits = DatasetConfig(name="set", shards=str(folder / "*.tar")), EmbedConfig(batch_size=16)
+    embed(str(folder / "root"), dataset, [encoder], limits, ClusterConfig(actors=1, cpus_per_actor=0.5))
+    return folder
 
 
 @pytest.fixture
@@ -44,21 +55,21 @@ def command(encoder: EncoderConfig, store: Proxy, root: str, cwd: Path) -> subpr
     return subprocess.run([sys.executable, "-m", "jobs.embed", *words], cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def same_as_local(root: str, encoder: EncoderConfig, folder: Path) -> None:
-    """Embed the shards that lie in `folder` there, and hold what is in `root` to that."""
-    dataset, limits = DatasetConfig(name="set", shards=str(folder / "*.tar")), EmbedConfig(batch_size=16)
-    embed(str(folder / "local"), dataset, [encoder], limits, ClusterConfig(actors=1, cpus_per_actor=0.5))
-    found, wanted = EmbeddingSet(root, "set", "tiny"), EmbeddingSet(str(folder / "local"), "set", "tiny")
-    for mine_ND, theirs_ND in zip((found.image(), found.text()), (wanted.image(), wanted.text()), strict=True):
+def upload(local: Path, store: Proxy, shards: int) -> None:
+    for path in sorted(local.glob("*.tar"))[:shards]:
+        publish_bytes(f"{store.root}/shards/{path.name}", path.read_bytes())
+
+
+def same_as_local(root: str, local: Path, shards: int) -> None:
+    found, wanted, rows = EmbeddingSet(root, "set", "tiny"), EmbeddingSet(str(local / "root"), "set", "tiny"), 20 * shards
+    for mine_ND, theirs_ND in zip((found.image(), found.text()), (wanted.image()[:rows], wanted.text()[:rows]), strict=True):
         assert np.array_equal(mine_ND.view(np.uint16), theirs_ND.view(np.uint16))
-    assert found.table(["shard", "ordinal", "key", "caption"]).equals(wanted.table(["shard", "ordinal", "key", "caption"]))
+    columns = ["shard", "ordinal", "key", "caption"]
+    assert found.table(columns).equals(wanted.table(columns)[:rows])
 
 
-@pytest.mark.usefixtures("ray_cluster")
-def test_from_bucket_to_bucket(encoder: EncoderConfig, proxy: Proxy, tmp_path: Path) -> None:
-    for i in range(SHARDS):
-        path = write_tar(tmp_path / f"{i:05d}.tar", good_pairs(20, first=20 * i))
-        publish_bytes(f"{proxy.root}/shards/{path.name}", path.read_bytes())
+def test_from_bucket_to_bucket(encoder: EncoderConfig, local: Path, proxy: Proxy, tmp_path: Path) -> None:
+    upload(local, proxy, SHARDS)
     root = f"{proxy.root}/root"
 
     proxy.faults += [
@@ -83,20 +94,17 @@ def test_from_bucket_to_bucket(encoder: EncoderConfig, proxy: Proxy, tmp_path: P
     assert second.returncode == 0, second.stderr
     assert second.stdout == "set / tiny: 80 of 80 pairs embedded, 0 dropped, 4 shards (2 done before)\n"
 
-    same_as_local(root, encoder, tmp_path)
+    same_as_local(root, local, SHARDS)
     assert list_files(f"{root}/embeddings/set/tiny") == [f"{i:05d}.parquet" for i in range(SHARDS)]
     outcome = verify(VerifyJob(root=root))
     assert (outcome.whole, outcome.line) == (True, f"verify: {root}: 4 shards, 80 rows, 0 dropped: whole and true")
 
 
-@pytest.mark.usefixtures("ray_cluster")
 def test_from_googles_store_to_it_with_the_weights_there_too(
-    encoder: EncoderConfig, google: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoder: EncoderConfig, local: Path, google: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LACUNA_CACHE", str(tmp_path / "cache"))
-    for i in range(2):
-        path = write_tar(tmp_path / f"{i:05d}.tar", good_pairs(20, first=20 * i))
-        publish_bytes(f"{google.root}/shards/{path.name}", path.read_bytes())
+    upload(local, google, 2)
     weights = f"{google.root}/tiny.safetensors"
     publish_bytes(weights, Path(str(encoder.checkpoint)).read_bytes())
     google.faults += [
@@ -112,7 +120,7 @@ def test_from_googles_store_to_it_with_the_weights_there_too(
     done = command(replace(encoder, checkpoint=weights), google, root, tmp_path)
     assert (done.returncode, done.stdout) == (0, "set / tiny: 40 of 40 pairs embedded, 0 dropped, 2 shards (0 done before)\n"), done.stderr
     assert not any(fault.times for fault in google.faults)
-    same_as_local(root, encoder, tmp_path)
+    same_as_local(root, local, 2)
     assert verify(VerifyJob(root=root)).line == f"verify: {root}: 2 shards, 40 rows, 0 dropped: whole and true"
 
 

@@ -54,7 +54,7 @@ checks: $(VENV)/.installed-dev ## ruff and mypy
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-soak: $(VENV)/.installed-dev ## 300 shards, some at fault, while actors and nodes are killed at random: at most 10 minutes
+soak: $(VENV)/.installed-dev ## 300 shards, some at fault or in a store that fails, while actors and nodes are killed at random: at most 10 minutes
 	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/soak.py
 
 bench: $(VENV)/.installed-dev ## measure against the rivals, side by side (not part of `make test`)

@@ -1,4 +1,4 @@
-"""Bytes at any fsspec URL: a local path, ``s3://...``, ``memory://...``.
+"""Bytes at any fsspec URL: a local path, ``s3://...``, ``gs://...``, ``memory://...``.
 
 A published file appears under its name whole or not at all. Locally that is a temporary name in the same folder, fsync and
 rename; on an object store it is one upload of a finished local file, which such stores make visible only when it is complete.
@@ -29,6 +29,7 @@ from tda.store.remote import RemoteFileSystem
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOENT)  # the last: no such bucket
 READERS = 32
 AHEAD = 512  # small files in memory at once
+GOOGLE = ("gs://", "gcs://")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
@@ -36,10 +37,19 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 def filesystem(url: str) -> tuple[Any, str]:
     """The file system of `url`, fsspec's own where it is local and else a `RemoteFileSystem`, and the path of `url` inside it."""
     try:
-        fs, path = fsspec.core.url_to_fs(url)
+        fs, path = _google(url) if url.startswith(GOOGLE) else fsspec.core.url_to_fs(url)
     except (ValueError, ImportError) as error:
         raise UserError(f"{url!r} is no URL that can be opened here: {error}") from None
     return (fs if is_local(fs) else RemoteFileSystem(fs)), str(path)
+
+
+def _google(url: str) -> tuple[Any, str]:
+    try:
+        from tda.store.google import GoogleFileSystem
+    except ImportError as error:
+        raise UserError(f"{url!r} is on Google's store, for which gcsfs is needed: pip install 'lacuna[gcs]' ({error})") from None
+    fs = GoogleFileSystem()
+    return fs, fs._strip_protocol(url)  # noqa: SLF001 (as fsspec itself does)
 
 
 def is_local(fs: Any) -> bool:
@@ -188,7 +198,11 @@ def publish_bytes(url: str, data: bytes, *, once: bool = False) -> None:
 
 def publish_json(url: str, obj: Any, *, once: bool = False) -> None:
     """Publish `obj` as JSON; NaN and infinity are refused (ValueError), as other readers do not know them."""
-    publish_bytes(url, json.dumps(obj, indent=1, allow_nan=False).encode() + b"\n", once=once)
+    publish_bytes(url, json_bytes(obj), once=once)
+
+
+def json_bytes(obj: Any) -> bytes:
+    return json.dumps(obj, indent=1, allow_nan=False).encode() + b"\n"
 
 
 def require_writable(root: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tda.errors import ShardError, UserError
-from tda.store.files import filesystem, is_local, iter_many, list_files, locked, publish_json, read_bytes
+from tda.store.files import filesystem, is_local, iter_many, json_bytes, list_files, locked, publish_json, read_bytes
 from tda.store.layout import Layout
 
 SCHEMA = 1
@@ -101,14 +101,25 @@ def create_record(layout: Layout, record: ShardRecord) -> ShardRecord:
 def renew_record(layout: Layout, old: ShardRecord, new: ShardRecord) -> ShardRecord:
     """Put `new` in the place of `old`, unless another has renewed it: returns the record that stands.
 
-    Locally a lock makes this one step; on an object store an instant is left in which another replay's record can be overwritten.
+    Locally a lock makes this one step; S3 and Google's store replace what was read and nothing else.
     """
-    fs, path = filesystem(layout.records_dir(old.dataset, old.encoder))
-    with locked(Path(path)) if is_local(fs) else nullcontext():
+    fs, path = filesystem(layout.record(old.dataset, old.encoder, old.shard))
+    with locked(Path(path).parent) if is_local(fs) else nullcontext():
+        held = {} if is_local(fs) else fs.held(path)  # before it is read: what comes after is noticed either way
         standing = read_record(layout, old.dataset, old.encoder, old.shard)
         if standing != old:
             return standing
-        publish_record(layout, new)
+        if is_local(fs):
+            publish_record(layout, new)
+            return new
+    return _replaced(layout, fs, path, new, held)
+
+
+def _replaced(layout: Layout, fs: Any, path: str, new: ShardRecord, held: dict[str, Any]) -> ShardRecord:
+    try:
+        fs.replace(path, json_bytes(asdict(new)), held)
+    except FileExistsError:  # another's, or our own where the store's answer to us was lost
+        return read_record(layout, new.dataset, new.encoder, new.shard)
     return new
 
 

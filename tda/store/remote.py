@@ -5,16 +5,18 @@ Only what Lacuna asks of a store is here. Listings are never cached: other write
 
 import errno
 import io
+import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from tda.store.retry import ShortReadError, patient, timeout
 
 RANGE = 8 * 2**20  # bytes asked for at once: long enough for a store's latency, short enough to be asked for again
-SLOWEST = 2**20  # bytes a second of an upload or download that is not yet stalled
+SLOWEST = 2**20  # bytes a second of an upload that is not yet stalled
 S3 = ("s3", "s3a")
 
 
@@ -59,7 +61,8 @@ class RemoteFileSystem:
         return list(self._call(self.fs.find, path, maxdepth=maxdepth))
 
     def ukey(self, path: str) -> str:
-        return str(self._call(self.fs.ukey, path))
+        """Digest of what the store says of a file, which is another once the file is replaced."""
+        return sha256(str(sorted(self.info(path).items(), key=str)).encode()).hexdigest()
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
         """The content, or the range start..end-1 of it, which has to be there whole."""
@@ -68,13 +71,27 @@ class RemoteFileSystem:
         return self.read_range(path, start, end)
 
     def get_file(self, path: str, local: str) -> None:
-        seconds = timeout() + (self.size(path) or 0) / SLOWEST
-        patient(lambda: self._once(self.fs.get_file, path, local, seconds=seconds), path)
+        """Copy a file to this machine, by ranges where its size is known: no client tells a stream that was cut short in every case."""
+        with self.open(path) as source, Path(local).open("wb") as target:
+            shutil.copyfileobj(source, target, 2**20)
 
     def put_file(self, local: str, path: str, mode: str = "overwrite") -> None:
         """Upload a finished file in one piece. With mode="create" FileExistsError is raised where the name is taken."""
         seconds = timeout() + Path(local).stat().st_size / SLOWEST
         self._call(self.fs.put_file, local, path, mode=mode, seconds=seconds)
+
+    def held(self, path: str) -> dict[str, Any]:
+        """Options of `replace` that hold it to the file that is there now: by its etag on S3, its generation on Google's store."""
+        try:
+            info = self.info(path)
+        except FileNotFoundError:
+            return {}
+        found = {"IfMatch": info.get("ETag") if self._protocol() in S3 else None, "ifGenerationMatch": info.get("generation")}
+        return {name: str(value) for name, value in found.items() if value}
+
+    def replace(self, path: str, data: bytes, held: dict[str, Any]) -> None:
+        """Write a small file. FileExistsError is raised, and nothing written, where what it was `held` to has been replaced."""
+        patient(lambda: self._once(self.fs.pipe_file, path, data, **held), path)
 
     def rm_file(self, path: str) -> None:
         self._call(self.fs.rm_file, path)
@@ -105,12 +122,14 @@ class RemoteFileSystem:
             options["timeout"] = seconds or timeout()  # fsspec's bridge takes it, and ends the call: a read that stalls is a fault
         return call(*args, **options)
 
+    def _protocol(self) -> str:
+        return str(self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0])
+
     def _tune(self) -> None:
         """One layer of retries, ours, where the client lets us; and no listings in memory."""
         if (listings := getattr(self.fs, "dircache", None)) is not None:
             listings.use_listings_cache = False
-        protocol = self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0]
-        if protocol in S3 and getattr(self.fs, "_s3", None) is None:
+        if self._protocol() in S3 and getattr(self.fs, "_s3", None) is None:
             self.fs.retries, self.fs.read_timeout = 1, timeout()
             self.fs.config_kwargs.setdefault("retries", {"total_max_attempts": 1})
 

@@ -1,6 +1,7 @@
 """Calls to a remote store: tried again where the fault passes, and every other fault an OSError that says so in one line.
 
-What passes: timeouts, connections that break or are refused, answers cut short, and the statuses 408, 425, 429 and 5xx. What does not:
+What passes: timeouts, connections that break or are refused, answers cut short, and the statuses 408, 409 (two writers at
+once), 425, 429 and 5xx. What does not:
 404 (FileNotFoundError), 401 and 403 (PermissionError), 412 (FileExistsError), and everything else that a store says.
 
 Waits grow from half a second, each drawn at random up to its bound, so that workers that failed together do not come back together.
@@ -18,15 +19,17 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 20.0  # seconds
-PASSING_STATUS = (408, 425, 429)
+PASSING_STATUS = (408, 409, 425, 429)
 # Classes that no OSError stands above, by name, so that no client has to be imported to know them.
 PASSING_CLASSES = frozenset({
     "aiohttp.client_exceptions.ClientError",
     "botocore.exceptions.ConnectionError",
+    "botocore.exceptions.FlexibleChecksumError",
     "botocore.exceptions.HTTPClientError",
     "botocore.exceptions.IncompleteReadError",
     "botocore.parsers.ResponseParserError",
     "http.client.HTTPException",
+    "json.decoder.JSONDecodeError",
     "requests.exceptions.ConnectionError",
     "requests.exceptions.Timeout",
     "urllib3.exceptions.HTTPError",

@@ -1,8 +1,9 @@
-"""Three hundred shards, one in twenty at fault, while actors and nodes die at random: is every pair accounted for, once?
+"""Three hundred shards, some at fault, some in a store that fails, while actors and nodes die at random: is every pair there, once?
 
 PYTHONPATH=tests/support python tests/chaos/soak.py [--seed N] [--shards 300]        (`make soak`; at most 10 minutes)
 
-The seed decides which shards are at fault, and after how many recorded shards what dies. The same seed is the same schedule.
+The seed decides which shards are at fault, and after how many recorded shards what dies. The same seed is the same schedule; of what
+befalls the store's requests it draws the sequence, but whom a fault meets is up to their order.
 """
 
 import argparse
@@ -17,18 +18,22 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 from bad_shards import BAD_PAIRS, bad_files, good_pairs, write_tar
+from faulty_proxy import Proxy, Weather
+from faulty_store import faulty_store
 from machines import Machines, actors_on, several_machines
 
 from jobs.embed import embed
 from jobs.runtime.app import Outcome
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig
 from tda.store.embeddings import EmbeddingSet
+from tda.store.files import publish_bytes
 from tda.store.layout import Layout
 from tda.store.quarantine import read_quarantine
 from tda.store.records import recorded
@@ -37,6 +42,8 @@ LIMIT = 600.0  # seconds
 CALM = 330.0  # nothing is struck after so many seconds, that a slow machine finishes too
 NODES, MOST_NODES, PAIRS, EVENTS = 2, 3, 12, 14
 FAULTY = 0.05
+REMOTE = 3  # every third shard is in the store
+STORM = 0.15  # of its requests meet a fault
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
 FATES = ("actor killed", "actor stopped", "node killed", "node killed and replaced", "node added")
 
@@ -48,6 +55,11 @@ class Shards:
     folder: Path
     pairs: dict[str, dict[str, str | None]] = field(default_factory=dict)
     unusable: dict[str, str] = field(default_factory=dict)
+    remote: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def urls(self) -> list[str]:
+        return [self.remote.get(name, str(self.folder / f"{name}.tar")) for name in self.pairs]
 
     @property
     def keys(self) -> Counter[tuple[str, str]]:
@@ -82,6 +94,21 @@ def write_shards(folder: Path, count: int, draw: random.Random) -> Shards:
     return made
 
 
+@contextmanager
+def stored(shards: Shards, draw: random.Random) -> Iterator[Proxy]:
+    """Move some of the shards into a store, and let it storm there."""
+    with faulty_store() as proxy:
+        for name in [*shards.pairs][::REMOTE]:
+            shards.remote[name] = f"{proxy.root}/{name}.tar"
+            file = shards.folder / f"{name}.tar"
+            if file.exists():
+                publish_bytes(shards.remote[name], file.read_bytes())
+                file.unlink()
+        os.environ["LACUNA_STORE_ATTEMPTS"] = "8"  # in such weather some call fails four times in a row
+        proxy.weather = Weather(STORM, draw)
+        yield proxy
+
+
 def schedule(count: int, draw: random.Random) -> Iterator[tuple[int, str]]:
     """(recorded shards, what happens then), every fate at least once."""
     fates = [*FATES, *draw.choices(FATES, weights=(5, 1, 1, 2, 1), k=EVENTS - len(FATES))]
@@ -110,8 +137,7 @@ def strike(machines: Machines, fate: str, draw: random.Random) -> str:
 def run(root: Path, shards: Shards, encoder: EncoderConfig, address: str) -> Outcome:
     limits = EmbedConfig(batch_size=4, max_attempts=10)
     cluster = ClusterConfig(address=address, heartbeat_seconds=10)
-    names = [str(shards.folder / f"{name}.tar") for name in shards.pairs]
-    return embed(str(root), DatasetConfig(name="soak", shards=names), [encoder], limits, cluster)
+    return embed(str(root), DatasetConfig(name="soak", shards=shards.urls), [encoder], limits, cluster)
 
 
 def check(root: Path, shards: Shards, outcome: Outcome) -> list[str]:
@@ -153,7 +179,7 @@ def soak(seed: int, count: int, folder: Path) -> list[str]:
     print(
         f"{count} shards, {sum(shards.keys.values())} pairs in those that can be used; at fault: {dict(Counter(shards.unusable.values()))}"
     )
-    with ThreadPoolExecutor(1) as pool, several_machines() as machines:
+    with ThreadPoolExecutor(1) as pool, stored(shards, random.Random(seed)) as store, several_machines() as machines:
         machines.have(*[(1, 0)] * NODES)
         under_fire: Future[Outcome] = pool.submit(run, root, shards, encoder, machines.address)
         struck = 0
@@ -169,10 +195,11 @@ def soak(seed: int, count: int, folder: Path) -> list[str]:
             _mind(begin)
         first = under_fire.result()
         print(f"  {time.monotonic() - begin:5.0f} s, struck {struck} times of {EVENTS}: {first.line}")
+        print(f"  of {store.seen.total()} requests to the store {store.weather.struck.total()} at fault: {dict(store.weather.struck)}")
         wrong = check(root, shards, first)
         again = run(root, shards, encoder, machines.address)
         print(f"  again: {again.line}")
-    return wrong + check(root, shards, again) + verified(root)
+        return wrong + check(root, shards, again) + verified(root)
 
 
 def _mind(begin: float) -> None:

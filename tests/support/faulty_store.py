@@ -1,128 +1,64 @@
-"""An S3 server on this machine, and a proxy before it that does to requests what networks and busy stores do."""
+"""Amazon's and Google's store on this machine, each behind a proxy (`faulty_proxy`) through which alone it is reached."""
 
-import http.client
+import json
+import logging
 import os
-import socket
-import struct
 import threading
-import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
+from functools import partial
+from http.server import HTTPServer
 from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from faulty_proxy import Fault, Proxy, serving
+
+__all__ = ["BUCKET", "Fault", "Proxy", "faulty_google", "faulty_store"]
 
 BUCKET = "bucket"
-ERRORS = {403: "AccessDenied", 404: "NoSuchKey", 429: "TooManyRequests", 500: "InternalError", 503: "SlowDown"}
-PASSED_ON = ("content-type", "etag", "last-modified", "content-range", "accept-ranges", "x-amz-request-id")
+IMPATIENT = {"LACUNA_STORE_TIMEOUT": "2", "LACUNA_STORE_ATTEMPTS": "4"}
 
 
-@dataclass
-class Fault:
-    """What befalls the first `times` requests of `method` whose path holds `part`.
+class S3:
+    """moto knows preconditions itself."""
 
-    kind: a status, or reset | stall (half of the answer, then silence) | cut (half of it, then the end) | short (half of it, as if whole)
-    | lost (done, but the answer does not arrive).
+    def about(self, method: str, path: str, _: bytes) -> tuple[str, str]:
+        return method, path
+
+    def error(self, _: int, name: str) -> tuple[str, bytes]:
+        return "application/xml", f"<?xml version='1.0'?><Error><Code>{name}</Code><Message>{name}</Message></Error>".encode()
+
+    def refused(self, *_: Any) -> bool:
+        return False
+
+
+class Google:
+    """Uploads are POSTs; those in one piece have the name in their body. The emulator knows no `ifGenerationMatch`, so it is kept here.
+
+    An upload of several pieces is held to it when it ends, as Google does.
     """
 
-    part: str
-    kind: int | str
-    method: str = "GET"
-    times: int = 1_000_000
+    def about(self, method: str, path: str, body: bytes) -> tuple[str, str]:
+        told = unquote(path)
+        if "/upload/" in path and method == "POST":
+            return "PUT", f"{told}/{_name(path, body)}"
+        return ("HEAD" if method == "GET" and "/download/" not in path else method), told
+
+    def error(self, status: int, name: str) -> tuple[str, bytes]:
+        return "application/json", json.dumps({"error": {"code": status, "message": name}}).encode()
+
+    def refused(self, proxy: Proxy, path: str, body: bytes) -> bool:
+        asked = parse_qs(urlsplit(path).query)
+        if "ifGenerationMatch" not in asked or ("uploadType=resumable" in path and "upload_id" not in asked):
+            return False
+        status, _, data = proxy.ask("GET", f"/storage/v1/b/{BUCKET}/o/{quote(_name(path, body), safe='')}")
+        return asked["ifGenerationMatch"][0] != (json.loads(data)["generation"] if status == 200 else "0")
 
 
-@dataclass
-class Proxy:
-    """Forwards to `target` (host, port); `faults` may be changed while it runs."""
-
-    target: tuple[str, int]
-    faults: list[Fault] = field(default_factory=list)
-    seen: Counter[str] = field(default_factory=Counter)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def fault(self, method: str, path: str) -> int | str | None:
-        with self.lock:
-            self.seen[method] += 1
-            for one in self.faults:
-                if one.times and one.method == method and one.part in path:
-                    one.times -= 1
-                    return one.kind
-        return None
-
-
-class _Handler(BaseHTTPRequestHandler):
-    proxy: Proxy
-    protocol_version = "HTTP/1.1"
-
-    def _serve(self) -> None:
-        body = self._body()
-        kind = self.proxy.fault(self.command, self.path)
-        if isinstance(kind, int):
-            name = ERRORS.get(kind, "Error")
-            data = f"<?xml version='1.0'?><Error><Code>{name}</Code><Message>{name}</Message></Error>".encode()
-            self._send(kind, {"Content-Type": "application/xml"}, b"" if self.command == "HEAD" else data, len(data))
-        elif kind == "reset":
-            self._reset()
-        else:
-            self._forward(body, kind)
-
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve
-
-    def _body(self) -> bytes:
-        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        parts = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
-    def _forward(self, body: bytes, kind: str | int | None) -> None:
-        inner = http.client.HTTPConnection(*self.proxy.target, timeout=60)
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in ("transfer-encoding", "content-length")}
-        inner.request(self.command, self.path, body=body, headers={**headers, "Content-Length": str(len(body))})
-        answer = inner.getresponse()
-        data = answer.read()
-        told = {name: value for name, value in answer.getheaders() if name.lower() in PASSED_ON or name.lower().startswith("x-amz")}
-        length = int(answer.headers.get("Content-Length") or len(data))
-        inner.close()
-        if kind == "lost":
-            self._reset()
-            return
-        half = data[: len(data) // 2] if kind in ("stall", "cut", "short") else data
-        self._send(answer.status, told, half, len(half) if kind == "short" else length)
-        if kind == "stall":
-            time.sleep(8)
-        if kind in ("stall", "cut"):
-            self.close_connection = True
-
-    def _send(self, status: int, headers: dict[str, str], data: bytes, length: int) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(length)}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-        self.wfile.flush()
-
-    def _reset(self) -> None:
-        self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except (OSError, ValueError):  # a client that was cut off hangs up
-            self.close_connection = True
-
-    def finish(self) -> None:
-        with suppress(OSError, ValueError):
-            super().finish()
-
-    def log_message(self, *_: Any) -> None:
-        pass
+def _name(path: str, body: bytes) -> str:
+    """The object that a POST uploads, by its address or else by the JSON before its content."""
+    told = parse_qs(urlsplit(path).query).get("name")
+    return told[0] if told else json.loads(body[body.index(b"{") : body.index(b"}") + 1])["name"]
 
 
 @contextmanager
@@ -130,38 +66,54 @@ def faulty_store() -> Iterator[Proxy]:
     """A bucket behind a proxy; inside the block this process and its children find it as their S3."""
     import boto3
     from moto.server import ThreadedMotoServer
+    from s3fs import S3FileSystem
 
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line a request
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
-    proxy = Proxy(moto.get_host_and_port())
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": proxy}))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    told = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}",
-        "AWS_ACCESS_KEY_ID": "someone",
-        "AWS_SECRET_ACCESS_KEY": "something",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "LACUNA_STORE_TIMEOUT": "2",
-        "LACUNA_STORE_ATTEMPTS": "4",
-    }
-    before = {name: os.environ.get(name) for name in told}
-    os.environ.update(told)
-    _forget()
+    proxy = Proxy(moto.get_host_and_port(), S3(), f"s3://{BUCKET}")
+    account = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "something", "AWS_DEFAULT_REGION": "us-east-1"}
     try:
-        boto3.client("s3").create_bucket(Bucket=BUCKET)
-        yield proxy
+        with serving(proxy) as url, _told({"AWS_ENDPOINT_URL": url, **account}, S3FileSystem):
+            boto3.client("s3").create_bucket(Bucket=BUCKET)
+            yield proxy
     finally:
-        _forget()
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-        server.shutdown()
-        server.server_close()
         moto.stop()
 
 
-def _forget() -> None:
-    """fsspec keeps its file systems, with the endpoint that they began with."""
-    from s3fs import S3FileSystem
+@contextmanager
+def faulty_google() -> Iterator[Proxy]:
+    """As `faulty_store`, of Google's store, without credentials."""
+    from gcp_storage_emulator.handlers.buckets import create_bucket
+    from gcp_storage_emulator.server import RequestHandler
+    from gcp_storage_emulator.storage import Storage
 
-    S3FileSystem.clear_instance_cache()
+    from tda.store.google import GoogleFileSystem
+
+    storage = Storage(use_memory_fs=True)
+    create_bucket(BUCKET, storage)
+    server = HTTPServer(("127.0.0.1", 0), partial(RequestHandler, storage))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    proxy = Proxy(("127.0.0.1", server.server_port), Google(), f"gs://{BUCKET}")
+    nobody = {"NO_GCE_CHECK": "true", "GOOGLE_APPLICATION_CREDENTIALS": os.devnull + "/none"}  # else Google's metadata server is looked for
+    try:
+        with serving(proxy) as url, _told({"STORAGE_EMULATOR_HOST": url, **nobody}, GoogleFileSystem):
+            yield proxy
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def _told(variables: dict[str, str], kind: Any) -> Iterator[None]:
+    """Set environment variables. fsspec keeps its file systems, with the endpoint that they began with: they are forgotten."""
+    variables = {**variables, **IMPATIENT}
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    kind.clear_instance_cache()
+    try:
+        yield
+    finally:
+        kind.clear_instance_cache()
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})

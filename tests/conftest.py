@@ -36,6 +36,23 @@ def shared_golden() -> Path:
 
 
 @pytest.fixture(scope="session")
+def drawn_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A planted root and its report, drawn once for all processes of this run: who uses it changes nothing in it."""
+    from filelock import FileLock
+    from planted_report import CONFIG, plant
+
+    from tda.report.page import build
+
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with FileLock(folder / "drawn_report.lock"):
+        root = folder / "drawn_report"
+        if not (root / "report" / "index.html").exists():
+            assert build(plant(root), CONFIG).rebuilt
+    return root
+
+
+@pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """A Ray on this machine that the jobs of a test session join."""
     from jobs.runtime.session import ray_session

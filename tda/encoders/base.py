@@ -49,14 +49,18 @@ class Encoder:
     ) -> None:
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device, has_batch_norm=_has_batch_norm(model))
-        self.model = model.to(self.device).eval().requires_grad_(requires_grad=False)
+        self.model = model.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(requires_grad=False)
         self.preprocess, self.tokenize = preprocess, tokenize
         self.dim, self.weights_sha256, self.preprocessing = dim, weights_sha256, preprocessing
         self.compiled = False
 
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
-        """Preprocessed pixels -> (B, D) float32 on the encoder's device, as the original model returns it."""
-        return self._run(self.model.encode_image, pixels_B3HW)
+        """Preprocessed pixels -> (B, D) float32 on the encoder's device, as the original model returns it.
+
+        Convolutions have channels last in memory: a quarter of a small ViT's time on a CPU, some hundredths of a large model's.
+        """
+        tower = self.model.encode_image
+        return self._run(lambda x_B3HW: tower(x_B3HW.contiguous(memory_format=torch.channels_last)), pixels_B3HW)
 
     def encode_text(self, tokens_BL: Tensor) -> Tensor:
         """Tokens -> (B, D) float32 on the encoder's device, as the original model returns it."""

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pages import opened
-from planted_report import CAPTIONS, CONFIG, plant
-
-from tda.report.page import build
+from planted_report import CAPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,11 +38,9 @@ CONTRAST = """() => {
   return worst; }"""
 
 
-@pytest.fixture(scope="module")
-def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = plant(tmp_path_factory.mktemp("root"))
-    build(root, CONFIG)
-    return Path(root) / "report" / "index.html"
+@pytest.fixture
+def page_file(drawn_report: Path) -> Path:
+    return drawn_report / "report" / "index.html"
 
 
 @contextmanager

@@ -4,8 +4,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
-from planted_report import CAPTIONS, CONFIG, plant, plant_cell, strip
+from planted_report import CAPTIONS, CONFIG, plant_cell, strip
 
 from tda.config import ReportConfig
 from tda.report.figures import registry
@@ -37,13 +36,6 @@ class _Structure(HTMLParser):
             assert self.open.pop() == tag
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = plant(tmp_path_factory.mktemp("root"))
-    assert build(root, CONFIG).rebuilt
-    return Path(root)
-
-
 def _elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
     parser = _Structure()
     parser.feed(page)
@@ -51,17 +43,17 @@ def _elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
     return parser.seen
 
 
-def test_all_files_are_there_and_the_page_is_small(built: Path) -> None:
-    names = {file.name for file in (built / "report").iterdir()}
+def test_all_files_are_there_and_the_page_is_small(drawn_report: Path) -> None:
+    names = {file.name for file in (drawn_report / "report").iterdir()}
     figures = [spec.name for spec in registry() if spec.name not in NOT_PLANTED]
     tables = ("table1", "table2", "ablation", "layouts", "sweep", "dimension", "local", "compared", "topology")
     made = {f"{name}.{suffix}" for name in figures for suffix in ("svg", "png")} | {f"{name}.csv" for name in tables}
     assert names == made | {"index.html", MANIFEST}
-    assert (built / "report" / "index.html").stat().st_size < 8_000_000
+    assert (drawn_report / "report" / "index.html").stat().st_size < 8_000_000
 
 
-def test_nothing_points_outside(built: Path) -> None:
-    page = (built / "report" / "index.html").read_text()
+def test_nothing_points_outside(drawn_report: Path) -> None:
+    page = (drawn_report / "report" / "index.html").read_text()
     seen = _elements(page)
     links = [value for tag, attrs in seen for key, value in attrs.items() if key in ("src", "href", "xlink:href") and value]
     assert all(re.match(r"#|data:image/png;base64,|[\w]+\.(svg|png|csv)$", link) for link in links)
@@ -73,15 +65,15 @@ def test_nothing_points_outside(built: Path) -> None:
     assert not re.search(r"@import|url\((?!#)", page)
 
 
-def test_ids_are_unique_and_links_lead_somewhere(built: Path) -> None:
-    seen = _elements((built / "report" / "index.html").read_text())
+def test_ids_are_unique_and_links_lead_somewhere(drawn_report: Path) -> None:
+    seen = _elements((drawn_report / "report" / "index.html").read_text())
     ids = [attrs["id"] for _, attrs in seen if "id" in attrs]
     assert len(ids) == len(set(ids))
     assert {str(attrs["href"])[1:] for tag, attrs in seen if tag == "a" and str(attrs["href"]).startswith("#")} <= set(ids)
 
 
-def test_what_strangers_wrote_is_text(built: Path) -> None:
-    page = (built / "report" / "index.html").read_text()
+def test_what_strangers_wrote_is_text(drawn_report: Path) -> None:
+    page = (drawn_report / "report" / "index.html").read_text()
     assert CAPTIONS[0] not in page
     assert "&lt;script&gt;document.title = &#39;taken&#39;&lt;/script&gt;" in page
     assert "⟨RIGHT-TO-LEFT OVERRIDE⟩gnp.elif a שלום &#34;quoted&#34; &amp; &#39;single&#39; ⟨U+0007⟩bell and lines" in page
@@ -89,8 +81,8 @@ def test_what_strangers_wrote_is_text(built: Path) -> None:
     assert "\u202e" not in page
 
 
-def test_every_figure_and_table_says_what_it_shows(built: Path) -> None:
-    seen = _elements((built / "report" / "index.html").read_text())
+def test_every_figure_and_table_says_what_it_shows(drawn_report: Path) -> None:
+    seen = _elements((drawn_report / "report" / "index.html").read_text())
     pictures = [attrs["aria-label"] for tag, attrs in seen if attrs.get("role") == "img"]
     assert len(pictures) == len([spec for spec in registry() if spec.name not in NOT_PLANTED])
     assert all(label and re.search(r"\d", label.split(". ", 2)[-1]) for label in pictures)
@@ -98,8 +90,8 @@ def test_every_figure_and_table_says_what_it_shows(built: Path) -> None:
     assert all("scope" in attrs for tag, attrs in seen if tag == "th")
 
 
-def test_sections_hold_what_belongs_to_them(built: Path) -> None:
-    page = (built / "report" / "index.html").read_text()
+def test_sections_hold_what_belongs_to_them(drawn_report: Path) -> None:
+    page = (drawn_report / "report" / "index.html").read_text()
     parts = dict(re.findall(r'<section id="part-(\w+)">(.*?)(?=<section id="(?:part-|method))', page, re.DOTALL))
     inside = {key: re.findall(r'<(?:figure|section) class="[a-z]+" id="(\w+)"', part) for key, part in parts.items()}
     assert inside["gap"][:5] == ["table1", "ablation", "layouts", "fig02", "fig03"]
@@ -113,11 +105,11 @@ def test_sections_hold_what_belongs_to_them(built: Path) -> None:
         assert re.findall(r'href="#(\w+)"', links) == inside[key]
 
 
-def test_the_same_inputs_are_not_drawn_again(built: Path) -> None:
-    before = {file.name: file.stat().st_mtime_ns for file in (built / "report").iterdir()}
-    again = build(str(built), CONFIG)
+def test_the_same_inputs_are_not_drawn_again(drawn_report: Path) -> None:
+    before = {file.name: file.stat().st_mtime_ns for file in (drawn_report / "report").iterdir()}
+    again = build(str(drawn_report), CONFIG)
     assert not again.rebuilt
-    assert {file.name: file.stat().st_mtime_ns for file in (built / "report").iterdir()} == before
+    assert {file.name: file.stat().st_mtime_ns for file in (drawn_report / "report").iterdir()} == before
 
 
 def test_a_report_is_made_again_when_something_changed(tmp_path: Path) -> None:

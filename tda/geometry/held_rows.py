@@ -50,7 +50,8 @@ class Queries:
 
     def __post_init__(self) -> None:
         self.norm_N = row_norms(self.rows_ND, "queries", self.first)
-        self.unit_ND = self.rows_ND.to(torch.float32) * (1 / self.norm_N).to(torch.float32)[:, None]
+        scale_N1 = (1 / self.norm_N).to(torch.float32)[:, None]
+        self.unit_ND = torch.mul(self.rows_ND, scale_N1, out=torch.empty_like(self.rows_ND, dtype=torch.float32))
 
     def __len__(self) -> int:
         return int(self.rows_ND.shape[0])

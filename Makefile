@@ -44,7 +44,7 @@ run: $(VENV)/.installed-cpu ## the whole pipeline on the toy world, into ROOT (d
 	@$(BIN)/python -m jobs.paper experiment=toy root=$(ROOT)
 
 test: $(VENV)/.installed-dev ## every test that this machine can run
-	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m "not gpu" --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-gpu: $(VENV)/.installed-dev ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -m gpu

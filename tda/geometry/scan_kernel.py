@@ -6,12 +6,13 @@ N queries, D dimensions, C cells, T rows of a cell, B queries at once, L (query,
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from tda.compiled import compiled
 
 AT_ONCE = 256  # queries of a product: their scores stay in the cache
 
 
-@njit(nogil=True, cache=True, fastmath={"nnan", "nsz", "reassoc"})
+@compiled(nogil=True, fastmath={"nnan", "nsz", "reassoc"})
 def _largest(score_T: Any) -> Any:
     best = score_T[0]
     for i in range(1, len(score_T)):
@@ -19,7 +20,7 @@ def _largest(score_T: Any) -> Any:
     return best
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _kth_largest(score_T: Any, best_K: Any) -> Any:
     """The K-th largest score; -inf where there are fewer. `best_K` is scratch."""
     best_K[:] = -np.inf
@@ -35,7 +36,7 @@ def _kth_largest(score_T: Any, best_K: Any) -> Any:
     return best_K[last]
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def scan_cells(  # noqa: PLR0917 (numba takes arguments by place)
     unit_ND: Any,
     query_L: Any,

@@ -8,7 +8,7 @@ threads cannot change a bit. Its draws come from an xorshift seeded by (seed, ep
 attraction 2b (1 - w) / d, repulsion 2b w / d, along the great circle. `tda.geometry.sphere_cuda` is the same text for CUDA.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numba import config, get_num_threads, njit, prange, set_num_threads
 
+from tda.compiled import compiled
 from tda.errors import UserError
 
 U = np.uint32
@@ -75,14 +76,6 @@ def schedule(graph: Any, n_epochs: int) -> Schedule:
     graph.eliminate_zeros()
     step_E = np.minimum(np.round(graph.data * 2.0**32), 2.0**32 - 1).astype(U)
     return Schedule(start_M=graph.indptr.astype(np.int64), index_E=graph.indices.astype(np.int32), step_E=step_E)
-
-
-def _kept_compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """Compile for all cores and store the result, so that only the first process on a machine waits for the compiler."""
-    try:
-        return njit(parallel=True, error_model="numpy", cache=True)(function)
-    except RuntimeError:  # neither beside the source nor in the user's cache is a folder that can be written
-        return njit(parallel=True, error_model="numpy")(function)
 
 
 @njit(inline="always")
@@ -156,7 +149,7 @@ def _epoch(  # noqa: PLR0917 # compiled for CPU and GPU alike: flat arguments
         new_M3[i, 0], new_M3[i, 1], new_M3[i, 2] = x / norm, y / norm, z / norm
 
 
-epoch_cpu = _kept_compiled(_epoch)
+epoch_cpu = compiled(parallel=True, error_model="numpy")(_epoch)
 
 
 @contextmanager

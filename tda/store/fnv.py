@@ -3,12 +3,13 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from tda.compiled import compiled
 
 _OFFSET, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def hash_strings(text: Any, edge: Any, salt_N: Any, out_N: Any) -> None:
     """FNV-1a over 64 bits, then mixed so that the first byte is as random as the last."""
     for i in range(len(out_N)):

@@ -354,16 +354,6 @@ def test_mistakes_are_one_clear_line(call: Any, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_where_nothing_can_be_stored_the_kernel_is_compiled_all_the_same() -> None:
-    from tda.geometry.sphere_layout import _kept_compiled
-
-    made: dict[str, Any] = {}
-    exec("def double(x_N):\n    x_N *= 2", made)  # noqa: S102 # a function of no file: numba has no folder for it
-    x_N = np.ones(3)
-    _kept_compiled(made["double"])(x_N)
-    assert x_N.tolist() == [2, 2, 2]
-
-
 def test_import_waits_for_nothing() -> None:
     code = (
         "import sys, tda.geometry.sphere, tda.geometry.mixing; print(any(m in sys.modules for m in ('numba', 'umap', 'cupy', 'sklearn')))"

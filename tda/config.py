@@ -193,7 +193,7 @@ class NearestConfig:
     probes: int | None = 8  # cells searched for each row; null: all, which is exact
     exact_below: int = 100_000  # a reference of fewer rows is searched exactly, whatever `probes` says
     k: int = 1  # matches kept a row and modality
-    cells: int | None = None  # null: sqrt(8 * rows); of the layout, as are the next three
+    cells: int | None = None  # null: sqrt(4 * rows); of the layout, as are the next three
     max_cell_rows: int | None = None  # null: four times the mean; heavier cells are cut
     group_bytes: int = 268_435_456  # cells read and held together
     seed: int = 0  # of the cells, and of the audit's sample

@@ -6,11 +6,11 @@ what runs at the same time: the devices, the decoding cores, or the reading.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, isqrt
+from math import ceil
 
 from tda.config import HardwareConfig
 from tda.encoders.model_cost import ModelCost
-from tda.geometry.cell_sizes import ITERATIONS, SAMPLE
+from tda.geometry.cell_sizes import ITERATIONS, SAMPLE, cell_count
 
 ROW_BYTES = 120  # of a stored row beside its vectors: caption, URL, key, sizes, compressed
 MATCH_BYTES = 24  # of a stored match: two cosines, two rows of the reference, compressed
@@ -108,7 +108,7 @@ class JoinSize:
 
     @property
     def cell_count(self) -> int:
-        return min(self.cells or max(1, isqrt((self.probes or 8) * self.reference)), self.reference)
+        return min(self.cells or cell_count(self.reference), self.reference)
 
 
 def nearest_cost(stage: str, size: JoinSize, machines: Machines) -> Cost:

@@ -59,8 +59,10 @@ def useful_actors(plan: JoinPlan, units: Sequence[Unit], most: int, memory_bytes
     probed = 1.0 if plan.probes is None else min(1.0, plan.probes / plan.cells.cells)
     audited = sum(len(places) for unit in units for _, places in unit.rows)
     flops = 2 * plan.cells.dim * sum(group.rows for group in plan.groups) * (plan.queries * probed + audited)
-    holding = -(-sum(group_bytes(plan, group) for group in plan.groups) // memory_bytes)
-    return max(1, min(most, max(holding, int(flops / PAYS))))
+    actors = max(1, min(most, int(flops / PAYS)))
+    while actors < most and len(assign(plan, actors, memory_bytes)) > 1:
+        actors += 1
+    return actors
 
 
 def assign(plan: JoinPlan, actors: int, memory_bytes: int) -> list[Assignment]:

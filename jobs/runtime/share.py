@@ -46,7 +46,8 @@ class Share:
         """Count what the records say; the line names what is not whole, and why."""
         absent = max(len(self.shards) - len(one) for one in self.records.values()) if replay else 0
         worst = max(one.drop_fraction for one in self.records.values())
-        line = self._done(len(self.shards) - len(self.tasks) - absent)
+        todo = {task.name for task in self.tasks}
+        line = self._done(sum(shard not in todo and all(shard in one for one in self.records.values()) for shard in self.shards))
         if worst > limits.max_drop_fraction:
             line += f"; {worst:.1%} dropped is more than embed.max_drop_fraction={limits.max_drop_fraction:g} allows"
         line += self._undone()

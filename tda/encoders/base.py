@@ -49,7 +49,7 @@ class Encoder:
     ) -> None:
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device, has_batch_norm=_has_batch_norm(model))
-        self.model = model.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(requires_grad=False)
+        self.model = _channels_last(model.to(self.device)).eval().requires_grad_(requires_grad=False)
         self.preprocess, self.tokenize = preprocess, tokenize
         self.dim, self.weights_sha256, self.preprocessing = dim, weights_sha256, preprocessing
         self.compiled = False
@@ -127,6 +127,13 @@ def resolve_precision(name: str, device: torch.device, *, has_batch_norm: bool =
     if name == "auto":
         return "fp32" if device.type != "cuda" else "fp16" if has_batch_norm else "bf16"
     return name
+
+
+def _channels_last(model: Any) -> Any:
+    for weight in model.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return model
 
 
 def _has_batch_norm(model: Any) -> bool:

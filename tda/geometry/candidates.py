@@ -30,7 +30,7 @@ def whole_steps(table: Table, queries: Queries, threads: int) -> Iterator[Step]:
 def cell_steps(table: Table, queries: Queries, query_L: Any, query_bounds: Any) -> Iterator[Step]:
     """Each cell with the queries that look into it, at most `WIDE` of them at once; NumPy arrays of `tda.geometry.scan.asked`."""
     query = torch.from_numpy(query_L).to(queries.norm_N.device)
-    for cell in np.flatnonzero(np.diff(query_bounds)):
+    for cell in np.flatnonzero((np.diff(query_bounds) > 0) & (np.diff(table.bounds) > 0)):
         for part in row_blocks(int(query_bounds[cell + 1]), WIDE, int(query_bounds[cell])):
             yield query[part], slice(int(table.bounds[cell]), int(table.bounds[cell + 1]))
 

@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from tda.geometry import scan
 from tda.geometry.best import best_of
 from tda.geometry.candidates import candidates, cell_steps, whole_steps
 from tda.geometry.held_rows import Queries, Table, band, joined, pair_cosines
 from tda.geometry.namespace import row_blocks
-from tda.geometry.scan import asked, scan, scan_steps
 from tda.geometry.threads import threaded
 
 QUERIES = 65_536  # queries in float32 at once
-SCANNED = 8192  # rows of a table that are compared whole by the kernel too
 
 
 def search(table: Table, queries_ND: torch.Tensor, k: int, cells_NP: Any = None, threads: int | None = None) -> tuple[Any, Any]:
@@ -75,9 +74,10 @@ def nearest_rows(table: Table, queries: Queries, k: int, threads: int | None = N
 def _near(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int | None) -> tuple[torch.Tensor, torch.Tensor]:
     """Queries and rows (L,) that the K best are among, by float32."""
     threads = 1 if queries.rows_ND.is_cuda else threads or torch.get_num_threads()
-    by_query = None if cells_NP is None else asked(cells_NP, len(table.bounds) - 1)
-    if not queries.rows_ND.is_cuda and (by_query or len(table) <= SCANNED):
-        parts = _in_threads(partial(scan, table, queries, k), scan_steps(table, queries, by_query), threads)
+    by_query = None if cells_NP is None else scan.asked(cells_NP, len(table.bounds) - 1)
+    if not queries.rows_ND.is_cuda and (by_query or len(table) <= scan.LARGEST):
+        scan.load_kernel()
+        parts = _in_threads(partial(scan.scan, table, queries, k), scan.scan_steps(table, queries, by_query), threads)
     else:
         steps = cell_steps(table, queries, *by_query) if by_query else whole_steps(table, queries, threads)
         parts = _in_threads(partial(candidates, table, queries, k), steps, threads)

@@ -17,6 +17,7 @@ from tda.geometry.held_rows import Candidates, Queries, Table, band, joined
 from tda.geometry.namespace import row_blocks
 
 ROWS, ASKED = 1024, 2048  # of a step, unless a cell has more: 2 MB of rows at D = 512
+LARGEST = 8192  # rows of a cell, or of a table that is searched whole, that are scanned at once: 16 MB; others go tile by tile
 
 _scratch = threading.local()
 
@@ -63,11 +64,18 @@ def _runs(row_bounds: Any, query_bounds: Any) -> Iterator[tuple[int, int]]:
         yield first, stop
 
 
+def load_kernel() -> None:
+    """Load the kernel, and with it the BLAS that it calls, before threads are limited: a limit reaches only what is loaded."""
+    import tda.geometry.scan_kernel  # noqa: F401 (for its effect)
+
+
 def scan(table: Table, queries: Queries, k: int, step: ScanStep) -> Candidates:
     """Candidates of a step: what is within two bands of the K-th best score of its query in its cell."""
     from tda.geometry.scan_kernel import scan_cells
 
     begin, end = int(step.row_bounds[0]), int(step.row_bounds[-1])
+    if end - begin > LARGEST:
+        return joined([candidates(table, queries, k, cell) for cell in _cells(step)], queries.unit_ND.device)
     unit_TD = table.tile(slice(begin, end), _rows(end - begin, table.rows_MD.shape[1]))
     room = CROWDED * k * len(step.query_L)
     query_L, row_L, score_L = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.float32)
@@ -76,7 +84,8 @@ def scan(table: Table, queries: Queries, k: int, step: ScanStep) -> Candidates:
     count = scan_cells(*asking, unit_TD.numpy(), step.row_bounds - begin, k, margin, query_L, row_L, score_L)
     if count < 0:  # a crowd of nearly equal rows, which only float64 tells apart
         return joined([candidates(table, queries, k, cell) for cell in _cells(step)], unit_TD.device)
-    return torch.from_numpy(query_L[:count]), torch.from_numpy(row_L[:count] + begin), torch.from_numpy(score_L[:count])
+    found = query_L[:count].copy(), row_L[:count] + begin, score_L[:count].copy()  # the room is let go
+    return torch.from_numpy(found[0]), torch.from_numpy(found[1]), torch.from_numpy(found[2])
 
 
 def _cells(step: ScanStep) -> Iterator[Step]:

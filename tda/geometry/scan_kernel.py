@@ -6,6 +6,7 @@ N queries, D dimensions, C cells, T rows of a cell, B queries at once, L (query,
 from typing import Any
 
 import numpy as np
+from scipy.linalg import cython_blas as _blas  # noqa: F401 (compiled products call it: loaded with the kernel, it knows limits on threads)
 
 from tda.compiled import compiled
 

@@ -56,9 +56,9 @@ class Moments:
 
     @classmethod
     def of(cls, x_ND: Any) -> "Moments":
-        """Moments of rows of any floating type, (N, D), on as many cores as there are; the same bits on any number of them.
+        """Moments of rows of any floating type, (N, D), on as many cores as there are.
 
-        Each core's float64 temporary is a few thousand rows.
+        Above `PART_ROWS` rows the bits are the same on any number of cores. Each core's float64 temporary is a few thousand rows.
         """
         if x_ND.ndim != 2 or x_ND.shape[0] == 0:
             raise UserError(f"moments need rows, (N, D) with N at least 1, and got {tuple(x_ND.shape)}")

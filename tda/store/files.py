@@ -38,6 +38,8 @@ def filesystem(url: str) -> tuple[Any, str]:
     """The file system of `url`, fsspec's own where it is local and else a `RemoteFileSystem`, and the path of `url` inside it."""
     try:
         fs, path = _google(url) if url.startswith(GOOGLE) else fsspec.core.url_to_fs(url)
+    except UserError:
+        raise
     except (ValueError, ImportError) as error:
         raise UserError(f"{url!r} is no URL that can be opened here: {error}") from None
     return (fs if is_local(fs) else RemoteFileSystem(fs)), str(path)

@@ -5,7 +5,7 @@ once), 425, 429 and 5xx. What does not:
 404 (FileNotFoundError), 401 and 403 (PermissionError), 412 (FileExistsError), and everything else that a store says.
 
 Waits grow from half a second, each drawn at random up to its bound, so that workers that failed together do not come back together.
-$LACUNA_STORE_ATTEMPTS (5) and $LACUNA_STORE_TIMEOUT (60 seconds for a call; uploads and downloads of whole files get more) are for a
+$LACUNA_STORE_ATTEMPTS (5) and $LACUNA_STORE_TIMEOUT (60 seconds for a call; uploads get more) are for a
 store that is better or worse than most.
 """
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tda.errors import UserError
-from tda.geometry import candidates, matching
+from tda.geometry import candidates, scan
 from tda.geometry.best import best_of
 from tda.geometry.cell_sizes import cell_count
 from tda.geometry.cells import arrange
@@ -52,7 +52,7 @@ def rows(request: pytest.FixtureRequest) -> tuple[Any, Any]:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The two ways to compare every row: small tables by the kernel, large ones tile by tile."""
     if request.param == "tiled":
-        monkeypatch.setattr(matching, "SCANNED", 0)
+        monkeypatch.setattr(scan, "LARGEST", 0)
     return str(request.param)
 
 
@@ -137,6 +137,7 @@ def test_the_best_of_the_bests_of_any_parts_is_the_best(cuts: list[int], k: int)
     np.testing.assert_array_equal(position[place_NK], whole[1])
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("k", [1, 4])
 def test_cells_are_searched_as_by_brute_force_whoever_asks_for_them(k: int) -> None:
     """Cells of no rows and of many, asked for by nobody, by a few and by more queries than one step takes; -1 asks for none."""

@@ -70,5 +70,5 @@ def test_without_gcsfs_one_line_names_the_extra(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     monkeypatch.setitem(sys.modules, "gcsfs.core", None)
     for url in ("gs://bucket/x", "gcs://bucket/x"):
-        with pytest.raises(UserError, match=rf"^'{url}' .*pip install 'lacuna\[gcs\]'"):
+        with pytest.raises(UserError, match=rf"^'{url}' is on Google's store.*pip install 'lacuna\[gcs\]'"):
             exists(url)

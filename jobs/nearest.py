@@ -148,7 +148,6 @@ def _work(job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: lis
             cells=cells,
             groups=tuple(groups),
             dataset=job.dataset.name,
-            queries=rows,
             probes=settings["probes"],
             k=job.nearest.k,
             threads=1,
@@ -156,7 +155,7 @@ def _work(job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: lis
             settings=settings,
         )
         sample = [] if settings["probes"] is None or audit.done() is not None else [audit.unit]
-        return join_units(plan, [*sample, *units], job.nearest, job.cluster) if sample or units else Join()
+        return join_units(plan, [*sample, *units], job.nearest, job.cluster, queries=rows) if sample or units else Join()
 
 
 def _tidy(root: str, names: tuple[str, str, str], joined: Join) -> None:

@@ -31,12 +31,11 @@ Found = dict[str, pa.Table]  # modality -> matches in `FOUND`, of some queries
 
 @dataclass(frozen=True, kw_only=True)
 class JoinPlan:
-    """What every actor of a join is told. `queries`: rows to look up; `probes` None: every cell."""
+    """What every actor of a join is told. `probes` None: every cell."""
 
     cells: CellPlan
     groups: tuple[Group, ...]
     dataset: str
-    queries: int
     probes: int | None
     k: int
     threads: int

@@ -35,12 +35,15 @@ class Join:
     exact: dict[str, Any] | None = None
 
 
-def join_units(plan: JoinPlan, units: Sequence[Unit], nearest: NearestConfig, cluster: ClusterConfig) -> Join:
-    """Join every unit, inside a Ray session. Raises UserError if a group of cells does not fit, LacunaError if actors do not live."""
+def join_units(plan: JoinPlan, units: Sequence[Unit], nearest: NearestConfig, cluster: ClusterConfig, *, queries: int) -> Join:
+    """Join every unit, of `queries` rows in all, inside a Ray session.
+
+    Raises UserError if a group of cells does not fit, LacunaError if actors do not live.
+    """
     most, gpus = slots(cluster)
     plan = dataclasses.replace(plan, device="cuda" if gpus else "cpu", threads=max(1, int(cluster.cpus_per_actor)))
     memory = nearest.memory_bytes or _memory(most, gpus=bool(gpus))
-    actors = most if cluster.actors else useful_actors(plan, units, most, memory)
+    actors = most if cluster.actors else useful_actors(plan, units, queries, most, memory)
     passes = assign(plan, actors, memory)
     names, join, todo = list[str](), Join(), list(units)
     with Bench(plan, max(map(len, passes)), nearest, cluster) as bench:
@@ -54,12 +57,16 @@ def join_units(plan: JoinPlan, units: Sequence[Unit], nearest: NearestConfig, cl
     return join
 
 
-def useful_actors(plan: JoinPlan, units: Sequence[Unit], most: int, memory_bytes: int) -> int:
-    """As many of `most` as the reference needs to be in memory at once, and as have work for longer than an actor takes to start."""
+def useful_actors(plan: JoinPlan, units: Sequence[Unit], queries: int, most: int, memory_bytes: int) -> int:
+    """Reference actors to start, of `most` that there is room for, where the units have `queries` rows.
+
+    As many as hold the whole reference at once, and as have work for longer than an actor takes to start.
+    """
     probed = 1.0 if plan.probes is None else min(1.0, plan.probes / plan.cells.cells)
     audited = sum(len(places) for unit in units for _, places in unit.rows)
-    flops = 2 * plan.cells.dim * sum(group.rows for group in plan.groups) * (plan.queries * probed + audited)
-    actors = max(1, min(most, int(flops / PAYS)))
+    flops = 2 * plan.cells.dim * sum(group.rows for group in plan.groups) * (queries * probed + audited)
+    holding = -(-sum(group_bytes(plan, group) for group in plan.groups) // memory_bytes)  # at least: a group is not shared out
+    actors = max(1, min(most, max(holding, int(flops / PAYS))))
     while actors < most and len(assign(plan, actors, memory_bytes)) > 1:
         actors += 1
     return actors

@@ -73,10 +73,11 @@ class RemoteFileSystem:
 
     def get_file(self, path: str, local: str) -> None:
         """Copy a file to this machine, by ranges where its size is known: no client tells a stream that was cut short in every case."""
-        if self.size(path) is None:
-            self._call(lambda target, source, **options: self.fs.get_file(source, target, **options), local, path)
+        size = self.size(path)
+        if size is None:
+            patient(lambda: self._once(self.fs.get_file, path, local), path)
             return
-        with self.open(path) as source, Path(local).open("wb") as target:
+        with io.BufferedReader(RangeReader(self, path, size), 2**17) as source, Path(local).open("wb") as target:
             shutil.copyfileobj(source, target, 2**20)
 
     def put_file(self, local: str, path: str, mode: str = "overwrite") -> None:

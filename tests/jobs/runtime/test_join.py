@@ -31,7 +31,7 @@ def plan() -> JoinPlan:
         group_rows=50_000,
         seed=0,
     )
-    return JoinPlan(cells=cells, groups=GROUPS, dataset="q", queries=100, probes=None, k=1, threads=1, device="cpu", settings={})
+    return JoinPlan(cells=cells, groups=GROUPS, dataset="q", probes=None, k=1, threads=1, device="cpu", settings={})
 
 
 @pytest.mark.parametrize(
@@ -39,22 +39,22 @@ def plan() -> JoinPlan:
     [(100, None, 1), (10_000, None, 16), (10_000, 2, 1), (100_000, 2, 2), (100_000, 500, 16)],
 )
 def test_an_actor_is_started_where_it_has_work(plan: JoinPlan, queries: int, probes: int | None, actors: int) -> None:
-    assert useful_actors(dataclasses.replace(plan, queries=queries, probes=probes), [Unit("s")], 16, ROOMY) == actors
+    assert useful_actors(dataclasses.replace(plan, probes=probes), [Unit("s")], queries, 16, ROOMY) == actors
 
 
 def test_the_audit_is_work_too(plan: JoinPlan) -> None:
     probing = dataclasses.replace(plan, probes=2)
-    assert useful_actors(probing, [Unit("_audit", rows=(("s", tuple(range(2000))),)), Unit("s")], 16, ROOMY) == 4
+    assert useful_actors(probing, [Unit("_audit", rows=(("s", tuple(range(2000))),)), Unit("s")], 100, 16, ROOMY) == 4
 
 
 def test_what_one_actor_cannot_hold_is_shared_out(plan: JoinPlan) -> None:
     group = group_bytes(plan, GROUPS[0])
-    assert useful_actors(plan, [Unit("s")], 16, 2 * group) == 4
+    assert useful_actors(plan, [Unit("s")], 100, 16, 2 * group) == 4
     passes = assign(plan, 4, 2 * group)
     assert len(passes) == 1
     assert sorted(held.url for groups in passes[0] for held in groups) == sorted(group.url for group in GROUPS)
-    assert useful_actors(plan, [Unit("s")], 3, 2 * group) == 3  # the rest takes another pass
+    assert useful_actors(plan, [Unit("s")], 100, 3, 2 * group) == 3  # the rest takes another pass
     assert len(assign(plan, 3, 2 * group)) == 2
-    assert useful_actors(plan, [Unit("s")], 16, int(1.7 * group)) == 8, "a group is not shared out"
+    assert useful_actors(plan, [Unit("s")], 100, 16, int(1.7 * group)) == 8, "a group is not shared out"
     with pytest.raises(UserError, match=r"nearest\.memory_bytes="):
         assign(plan, 4, group - 1)

@@ -8,23 +8,23 @@ import pytest
 from faulty_store import Fault, Proxy, faulty_google
 
 from tda.errors import UserError
-from tda.store import retry
 from tda.store.files import exists, filesystem, publish_bytes, read_bytes, require_writable
 
 LARGE = np.random.default_rng(0).bytes(6_000_000)  # more than gcsfs sends in one request
 
 
+pytestmark = pytest.mark.usefixtures("calm")
+
+
 @pytest.fixture(scope="module")
-def google() -> Iterator[Proxy]:
+def proxy() -> Iterator[Proxy]:
     with faulty_google() as found:
         yield found
 
 
-@pytest.fixture(autouse=True)
-def _clean(google: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
-    yield
-    google.faults.clear()
+@pytest.fixture
+def google(proxy: Proxy) -> Proxy:
+    return proxy
 
 
 @pytest.mark.parametrize("kind", [503, "reset", 404, 410], ids=["503", "reset", "no such upload", "the upload has ended"])

@@ -15,7 +15,7 @@ from small_rows import SOURCE, drop, identity, small_rows
 
 from tda.encoders.checkpoints import local_file
 from tda.errors import ShardError, UserError
-from tda.store import records, remote, retry
+from tda.store import records, remote
 from tda.store.embeddings import EmbeddingSet
 from tda.store.files import exists, filesystem, list_files, list_folders, publish_bytes, read_bytes, remove, require_writable
 from tda.store.layout import Layout
@@ -23,18 +23,13 @@ from tda.store.records import ShardRecord, read_record, renew_record
 from tda.store.transaction import publish_shard
 from tda.store.webdata import check_archive, read_pairs
 
+pytestmark = pytest.mark.usefixtures("calm")
+
 
 @pytest.fixture(scope="module", params=[faulty_store, faulty_google], ids=["s3", "gs"])
 def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
     with request.param() as found:
         yield found
-
-
-@pytest.fixture(autouse=True)
-def _clean(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
-    yield
-    proxy.faults.clear()
 
 
 @pytest.fixture

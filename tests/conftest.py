@@ -3,17 +3,30 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's workers are polite to everything else, here to the other tests: they would starve
-LONGEST = "test_paper.py"
+FIRST = ("test_paper.py", "chaos")  # what takes longest: nobody waits for it alone at the end
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file goes first, so that nobody waits for it alone at the end."""
-    items.sort(key=lambda item: item.path.name != LONGEST)
+    """The longest file goes first, then the longest folder."""
+    items.sort(key=lambda item: min((i for i, name in enumerate(FIRST) if name in item.path.parts), default=len(FIRST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file is one process's, and so is tests/chaos, whose files share a cluster of several nodes."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "chaos" if "/chaos/" in nodeid else super()._split_scope(nodeid)
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def _folder(name: str) -> Path:

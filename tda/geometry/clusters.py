@@ -193,17 +193,14 @@ def _run_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
 
 
 def _run_fast_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
-    """fast_hdbscan grows the tree; hdbscan cuts it, so that selection, epsilon and persistence mean the same in both."""
-    import fast_hdbscan
-    from hdbscan._hdbscan_tree import compute_stability, get_clusters
+    """fast_hdbscan spans the rows; hdbscan condenses and cuts the tree, so that every option means the same in both."""
+    from fast_hdbscan.hdbscan import compute_minimum_spanning_tree
+    from hdbscan._hdbscan_linkage import label
+    from hdbscan._hdbscan_tree import compute_stability, condense_tree, get_clusters
 
-    model = fast_hdbscan.HDBSCAN(min_cluster_size=options.min_cluster_size, min_samples=options.min_samples)
-    grown = model.fit(np.asarray(to_host(x_UD), dtype=np.float64))._condensed_tree  # noqa: SLF001 (the plain record array)
-    tree = np.empty(len(grown), dtype=[("parent", np.intp), ("child", np.intp), ("lambda_val", float), ("child_size", np.intp)])
-    for name in tree.dtype.names or ():
-        tree[name] = grown[name]
-    stability = compute_stability(tree)
-    found: tuple[Any, Any, Any] = get_clusters(tree, stability, options.method, options.single, False, options.epsilon)
+    edges, _, _ = compute_minimum_spanning_tree(np.asarray(to_host(x_UD), dtype=np.float64), min_samples=options.min_samples)
+    tree = condense_tree(label(edges[np.argsort(edges[:, 2], kind="stable")]), options.min_cluster_size)
+    found: tuple[Any, Any, Any] = get_clusters(tree, compute_stability(tree), options.method, options.single, False, options.epsilon)
     return found
 
 

@@ -1,8 +1,6 @@
 """`jobs.analyze` over recorded embeddings: numbers, tables, what is done again and what is not, and refusals."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from recorded_rows import write_set
+from typed import typed
 
 from jobs.analyze import run
 from jobs.ingest import run as ingest
@@ -287,10 +286,11 @@ class TestRefusals:
         with pytest.raises(UserError, match=rf"analysis\..*{field}="):
             group(**{field: value})
 
+    @pytest.mark.usefixtures("ray_cluster")
     def test_the_command(self, root: Path) -> None:
-        words = [sys.executable, "-m", "jobs.analyze", "encoder.name=tiny", f"root={root}", "analysis.parts=[gap]"]
-        bad = subprocess.run([*words, "dataset.name=nowhere"], capture_output=True, text=True, check=False)
+        words = ["encoder.name=tiny", f"root={root}", "analysis.parts=[gap]"]
+        bad = typed("analyze", *words, "dataset.name=nowhere")
         assert (bad.returncode, bad.stdout, len(bad.stderr.splitlines())) == (2, "", 1)
-        good = subprocess.run([*words, "dataset.name=world"], capture_output=True, text=True, check=False)
+        good = typed("analyze", *words, "dataset.name=world")
         assert good.returncode == 0, good.stderr
         assert good.stdout.splitlines()[-1].startswith("world / tiny: 501 pairs, gap ")

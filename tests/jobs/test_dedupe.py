@@ -1,14 +1,13 @@
 """`jobs.dedupe` on planted repeats: what goes and why, what is done again and what is not, and refusals."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from repeated_rows import DIM, PLANTED, N, drawn, join_exactly, plant_world, side, towards, write_set
+from typed import typed
 
 from jobs.analyze import run as analyze
 from jobs.dedupe import run
@@ -323,10 +322,10 @@ class TestRefusals:
 
 
 def test_as_it_is_typed(root: Path) -> None:
-    typed = [sys.executable, "-m", "jobs.dedupe", "dataset.name=d", "reference.name=r", "encoder.name=e", f"root={root}"]
-    done = subprocess.run([*typed, "dedupe.rule=either", "dedupe.threshold=0.89"], capture_output=True, text=True, check=False, cwd=root)
+    words = ["dataset.name=d", "reference.name=r", "encoder.name=e", f"root={root}"]
+    done = typed("dedupe", *words, "dedupe.rule=either", "dedupe.threshold=0.89", cwd=root)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"d-minus-r / e: {N - len(PLANTED)} of {N} pairs kept, {len(PLANTED)} dropped (")
-    done = subprocess.run([*typed, "dedupe.threshold=95"], capture_output=True, text=True, check=False, cwd=root)
+    done = typed("dedupe", *words, "dedupe.threshold=95", cwd=root)
     told = "lacuna dedupe: dedupe.threshold=95.0 is no cosine; it must be from -1 to 1\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", told)

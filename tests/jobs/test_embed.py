@@ -3,7 +3,6 @@
 N rows, D dimensions.
 """
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import torch
 from bad_shards import BAD_PAIRS, bad_files, bad_members, good_pairs, write_tar
 from PIL import Image
 from safetensors.torch import load_file
+from typed import typed
 
 from jobs.embed import embed, embed_sets, run
 from jobs.runtime.app import Outcome
@@ -73,18 +73,8 @@ def cosine(x_ND: np.ndarray, y_ND: np.ndarray) -> np.ndarray:
     return (x_ND * y_ND).sum(1) / np.linalg.norm(x_ND, axis=1) / np.linalg.norm(y_ND, axis=1)
 
 
-def command(root: Path, *overrides: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    words = [
-        sys.executable,
-        "-m",
-        "jobs.embed",
-        "dataset=files",
-        "dataset.name=coco",
-        "encoder=open_clip",
-        "encoder.name=tiny",
-        f"root={root}",
-    ]
-    return subprocess.run([*words, *overrides], cwd=cwd, capture_output=True, text=True, check=False)
+def words(root: Path, *overrides: str) -> list[str]:
+    return ["dataset=files", "dataset.name=coco", "encoder=open_clip", "encoder.name=tiny", f"root={root}", *overrides]
 
 
 def test_the_command_on_real_pairs(shared_data: Path, shared_golden: Path, tiny: EncoderConfig, tmp_path: Path) -> None:
@@ -93,7 +83,8 @@ def test_the_command_on_real_pairs(shared_data: Path, shared_golden: Path, tiny:
         f"encoder.config={tiny.config}",
         f"encoder.checkpoint={tiny.checkpoint}",
     ]
-    done = command(tmp_path / "root", *overrides, cwd=tmp_path)
+    command = [sys.executable, "-m", "jobs.embed", *words(tmp_path / "root", *overrides)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "coco / tiny: 100 of 100 pairs embedded, 0 dropped, 1 shard (0 done before)\n"), (
         done.stderr
     )
@@ -102,12 +93,13 @@ def test_the_command_on_real_pairs(shared_data: Path, shared_golden: Path, tiny:
     assert len(made) == 100
     for found_ND, wanted_ND in zip((made.image(), made.text()), open_clips_own(shared_golden, shared_data / "coco100.tar"), strict=True):
         assert cosine(found_ND, wanted_ND).min() > 0.9999
-    again = command(tmp_path / "root", *overrides, cwd=tmp_path)
+    again = typed("embed", *words(tmp_path / "root", *overrides), cwd=tmp_path)
     assert (again.returncode, again.stdout) == (0, "coco / tiny: 100 of 100 pairs embedded, 0 dropped, 1 shard (1 done before)\n")
 
 
 def test_a_mistake_at_the_command_is_one_line(shared_data: Path, tmp_path: Path) -> None:
-    done = command(tmp_path / "root", f"dataset.shards={shared_data}/coco100.tar", "encoder.checkpoint=absent.pt", cwd=tmp_path)
+    mistaken = words(tmp_path / "root", f"dataset.shards={shared_data}/coco100.tar", "encoder.checkpoint=absent.pt")
+    done = typed("embed", *mistaken, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("lacuna embed: encoder.checkpoint=")
@@ -174,14 +166,19 @@ def test_three_formats_from_one_decode_are_three_runs(shared_data: Path, shared_
     shard = str(shared_data / "coco100.tar")
     assert embed_all(tmp_path, shard, encoders).whole
     for encoder in encoders:
-        alone = embed_shard(shard, {encoder.name: load_configured(encoder, "cpu")}, EmbedConfig())[encoder.name]
-        together = EmbeddingSet(str(tmp_path), "set", encoder.name)
-        assert len(together) == 100
-        assert np.array_equal(together.image(), alone.rows.image_ND)
-        assert np.array_equal(together.text(), alone.rows.text_ND)
+        assert len(EmbeddingSet(str(tmp_path), "set", encoder.name)) == 100
+        require_same_as_alone(tmp_path, "set", encoder, shard)
 
 
-@pytest.mark.usefixtures("ray_cluster")
+def require_same_as_alone(root: Path, dataset: str, encoder: EncoderConfig, shard: str) -> None:
+    """The data set has the vectors, to the bit, that its one shard has when nothing else goes on."""
+    made = EmbeddingSet(str(root), dataset, encoder.name)
+    alone = embed_shard(shard, {encoder.name: load_configured(encoder, "cpu")}, EmbedConfig())[encoder.name].rows
+    assert np.array_equal(made.image(), alone.image_ND)
+    assert np.array_equal(made.text(), alone.text_ND)
+
+
+@pytest.mark.usefixtures("ray_cluster", "one_thread")
 def test_several_sets_are_embedded_by_the_same_actors(tiny: EncoderConfig, tmp_path: Path) -> None:
     """Each set is told of on its own, and is what it would be alone."""
     write_tar(tmp_path / "a.tar", good_pairs(6))
@@ -194,10 +191,8 @@ def test_several_sets_are_embedded_by_the_same_actors(tiny: EncoderConfig, tmp_p
     assert one == Outcome(whole=True, line="one / tiny: 6 of 6 pairs embedded, 0 dropped, 1 shard (0 done before)")
     assert not two.whole
     assert two.line.startswith("two / tiny: 9 of 9 pairs embedded, 0 dropped, 1 shard (0 done before); 1 shard failed: ")
-    alone = embed(str(tmp_path / "alone"), dataclasses.replace(datasets[1], shards=str(tmp_path / "b.tar")), [tiny], EmbedConfig(), cluster)
-    assert alone.whole
-    vectors = [(tmp_path / way / "embeddings/two/tiny/b.parquet").read_bytes() for way in ("together", "alone")]
-    assert vectors[0] == vectors[1]
+    for name, stem in (("one", "a"), ("two", "b")):
+        require_same_as_alone(tmp_path / "together", name, tiny, str(tmp_path / f"{stem}.tar"))
 
 
 @pytest.mark.usefixtures("ray_cluster")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bad_shards import good_pairs, write_tar
 from faulty_store import Fault, Proxy, faulty_google, faulty_store
+from typed import typed
 
 from jobs.embed import embed
 from jobs.verify import run as verify
@@ -49,10 +50,14 @@ def google() -> Iterator[Proxy]:
         yield found
 
 
-def command(encoder: EncoderConfig, store: Proxy, root: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    words = ["dataset.name=set", f"dataset.shards={store.root}/shards/*.tar", "encoder.name=tiny", f"encoder.config={encoder.config}"]
-    words += [f"encoder.checkpoint={encoder.checkpoint}", f"root={root}", "cluster.actors=1", "embed.batch_size=16"]
-    return subprocess.run([sys.executable, "-m", "jobs.embed", *words], cwd=cwd, capture_output=True, text=True, check=False)
+def words(encoder: EncoderConfig, store: Proxy, root: str) -> list[str]:
+    given = ["dataset.name=set", f"dataset.shards={store.root}/shards/*.tar", "encoder.name=tiny", f"encoder.config={encoder.config}"]
+    return [*given, f"encoder.checkpoint={encoder.checkpoint}", f"root={root}", "cluster.actors=1", "embed.batch_size=16"]
+
+
+def command(given: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    """On a Ray of its own, which has the address and the keys of the store in its environment."""
+    return subprocess.run([sys.executable, "-m", "jobs.embed", *given], cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def upload(local: Path, store: Proxy, shards: int) -> None:
@@ -82,7 +87,7 @@ def test_from_bucket_to_bucket(encoder: EncoderConfig, local: Path, proxy: Proxy
         Fault("root/embeddings/set/tiny/00000.parquet", 503, "PUT", times=2),
         Fault("root/embeddings/set/tiny/_records/00001.json", "lost", "PUT", times=1),
     ]
-    first = command(encoder, proxy, root, tmp_path)
+    first = command(words(encoder, proxy, root), tmp_path)
     assert first.returncode == 1, first.stderr
     assert first.stdout.startswith("set / tiny: 40 of 40 pairs embedded, 0 dropped, 2 shards (0 done before); 2 shards failed: ")
     assert f"{proxy.root}/shards/00002.tar (forbidden)" in first.stdout
@@ -90,7 +95,7 @@ def test_from_bucket_to_bucket(encoder: EncoderConfig, local: Path, proxy: Proxy
     assert [fault.part for fault in proxy.faults if fault.times == 0] == [fault.part for fault in proxy.faults if fault.times < 1000]
 
     proxy.faults.clear()
-    second = command(encoder, proxy, root, tmp_path)
+    second = command(words(encoder, proxy, root), tmp_path)
     assert second.returncode == 0, second.stderr
     assert second.stdout == "set / tiny: 80 of 80 pairs embedded, 0 dropped, 4 shards (2 done before)\n"
 
@@ -117,7 +122,7 @@ def test_from_googles_store_to_it_with_the_weights_there_too(
         Fault("root/embeddings/set/tiny/_records/00001.json", "lost", "PUT", times=1),
     ]
     root = f"{google.root}/root"
-    done = command(replace(encoder, checkpoint=weights), google, root, tmp_path)
+    done = command(words(replace(encoder, checkpoint=weights), google, root), tmp_path)
     assert (done.returncode, done.stdout) == (0, "set / tiny: 40 of 40 pairs embedded, 0 dropped, 2 shards (0 done before)\n"), done.stderr
     assert not any(fault.times for fault in google.faults)
     same_as_local(root, local, 2)
@@ -128,7 +133,7 @@ def test_a_bucket_that_may_not_be_written_is_one_line_before_any_actor(encoder: 
     path = write_tar(tmp_path / "00000.tar", good_pairs(2))
     publish_bytes(f"{proxy.root}/shards/{path.name}", path.read_bytes())
     proxy.faults.append(Fault("/closed/", 403, "PUT"))
-    done = command(encoder, proxy, f"{proxy.root}/closed", tmp_path)
+    done = typed("embed", *words(encoder, proxy, f"{proxy.root}/closed"), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"lacuna embed: root={proxy.root}/closed cannot be written: ")

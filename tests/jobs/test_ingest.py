@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from small_rows import unit
+from typed import typed
 
 from jobs.ingest import run
 from tda.config import DatasetConfig, EmbedConfig, EncoderConfig, IngestJob
@@ -35,9 +36,8 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "x.npz"
 
 
-def command(root: Path, source: Path | str, *overrides: str) -> list[str]:
-    given = ["dataset.name=coco", "encoder.name=clip", f"source={source}", f"root={root}", *overrides]
-    return [sys.executable, "-m", "jobs.ingest", *given]
+def words(root: Path, source: Path | str, *overrides: str) -> list[str]:
+    return ["dataset.name=coco", "encoder.name=clip", f"source={source}", f"root={root}", *overrides]
 
 
 def changed(root: Path) -> dict[str, int]:
@@ -145,9 +145,9 @@ def test_a_bad_name_and_a_bad_size_are_refused() -> None:
 
 
 def test_the_command_prints_one_line_and_its_status(tmp_path: Path, source: Path) -> None:
-    done = subprocess.run(command(tmp_path / "root", source), capture_output=True, text=True, check=False)
+    done = typed("ingest", *words(tmp_path / "root", source))
     assert (done.returncode, done.stdout) == (0, "ingest: 1000 pairs of coco by clip in 1 shards (1 new), 0 dropped\n")
-    wrong = subprocess.run(command(tmp_path / "root", tmp_path / "none.npz"), capture_output=True, text=True, check=False)
+    wrong = typed("ingest", *words(tmp_path / "root", tmp_path / "none.npz"))
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr == f"lacuna ingest: source={tmp_path / 'none.npz'} is not there\n"
 
@@ -155,16 +155,16 @@ def test_the_command_prints_one_line_and_its_status(tmp_path: Path, source: Path
 def test_killed_half_way_the_same_command_gives_the_table_of_an_unbroken_run(tmp_path: Path) -> None:
     image_ND, text_ND = unit(40_000, dim=32, dtype="float32"), unit(40_000, dim=32, seed=1, dtype="float32")
     np.savez(tmp_path / "x.npz", image=image_ND, text=text_ND)
-    given = command(tmp_path / "root", tmp_path / "x.npz", "rows_per_shard=500")
+    given = words(tmp_path / "root", tmp_path / "x.npz", "rows_per_shard=500")
     records = tmp_path / "root/embeddings/coco/clip/_records"
-    with subprocess.Popen(given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([sys.executable, "-m", "jobs.ingest", *given], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and not (records.is_dir() and len(list(records.glob("0*.json"))) > 5):
             pass
         process.send_signal(signal.SIGKILL)
         process.wait()
     before = {name: time for name, time in changed(tmp_path / "root").items() if "_records/0" in name}
     assert 5 < len(before) < 80
-    subprocess.run(given, check=True, capture_output=True)
+    assert typed("ingest", *given).returncode == 0
     after = changed(tmp_path / "root")
     assert all(after[name] == time for name, time in before.items()), "what was recorded is not done again"
     run(job(tmp_path / "clean", tmp_path / "x.npz", rows_per_shard=500))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from typed import typed
 
 from tda.config import RULES
 from tda.toyworld import KINDS
@@ -54,9 +55,8 @@ def presets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _command(presets: Path, root: Path, *overrides: str) -> list[str]:
-    options = [f"--config-dir={presets}", "experiment=tiny", f"root={root}", *overrides]
-    return [sys.executable, "-m", "jobs.paper", *options]
+def _words(presets: Path, root: Path, *overrides: str) -> list[str]:
+    return [f"--config-dir={presets}", "experiment=tiny", f"root={root}", *overrides]
 
 
 def _files(root: Path) -> dict[str, tuple[int, bytes]]:
@@ -67,7 +67,8 @@ def _files(root: Path) -> dict[str, tuple[int, bytes]]:
 @pytest.fixture(scope="module")
 def unbroken(presets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("unbroken") / "root"
-    done = subprocess.run(_command(presets, root), capture_output=True, text=True, check=False, cwd=presets)
+    command = [sys.executable, "-m", "jobs.paper", *_words(presets, root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=presets)
     assert done.returncode == 0, done.stderr
     last = done.stdout.strip().splitlines()[-1]
     assert last.endswith("report/index.html")
@@ -113,13 +114,16 @@ def test_closest_pairs_can_be_judged_by_eye(unbroken: Path) -> None:
 
 def test_run_again_does_nothing(presets: Path, unbroken: Path) -> None:
     before = _files(unbroken)
-    done = subprocess.run(_command(presets, unbroken), capture_output=True, text=True, check=False, cwd=presets)
+    done = typed("paper", *_words(presets, unbroken), cwd=presets)
     assert done.returncode == 0, done.stderr
     assert _files(unbroken) == before
 
 
-def _killed(command: list[str], presets: Path, root: Path, appears: str) -> None:
-    """Run it until a file of this pattern is there."""
+def _killed(words: list[str], presets: Path, root: Path, appears: str) -> None:
+    """Run it, on the Ray of this session, until a file of this pattern is there."""
+    import ray
+
+    command = [sys.executable, "-m", "jobs.paper", *words, f"cluster.address={ray.get_runtime_context().gcs_address}"]
     driver = subprocess.Popen(command, cwd=presets, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 120
     while not list(root.glob(appears)) and driver.poll() is None and time.monotonic() < deadline:
@@ -130,14 +134,15 @@ def _killed(command: list[str], presets: Path, root: Path, appears: str) -> None
     assert not (root / "report" / "index.html").exists(), "it was killed too late to show anything"
 
 
+@pytest.mark.usefixtures("ray_cluster")
 def test_killed_twice_and_run_again_gives_the_same(presets: Path, unbroken: Path, tmp_path: Path) -> None:
     alone = ["encoders=[tiny_infonce]", "~arms.tiny_infoloob", "analysis.parts=[gap]"]  # one arm is what it is beside others
-    command = _command(presets, root := tmp_path / "root", *alone)
-    _killed(command, presets, root, "models/tiny_infonce/step_*.pt")
-    _killed(command, presets, root, "embeddings/tiny_seen/*/_records/*.json")
+    words = _words(presets, root := tmp_path / "root", *alone)
+    _killed(words, presets, root, "models/tiny_infonce/step_*.pt")
+    _killed(words, presets, root, "embeddings/tiny_seen/*/_records/*.json")
     # its actors outlive it by a moment, with files that come and go: only records are sure to stay
     recorded = {str(file.relative_to(root)): file.stat().st_mtime_ns for file in root.glob("embeddings/*/*/_records/*.json")}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=presets)
+    done = typed("paper", *words, cwd=presets)
     assert done.returncode == 0, done.stderr
     after, whole = _files(root), _files(unbroken)
     assert {name: after[name][0] for name in recorded} == recorded, "a recorded shard was done twice"
@@ -160,7 +165,7 @@ def test_killed_twice_and_run_again_gives_the_same(presets: Path, unbroken: Path
     ],
 )
 def test_mistakes(presets: Path, tmp_path: Path, overrides: list[str], message: str) -> None:
-    done = subprocess.run(_command(presets, tmp_path / "root", *overrides), capture_output=True, text=True, check=False, cwd=presets)
+    done = typed("paper", *_words(presets, tmp_path / "root", *overrides), cwd=presets)
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
     assert not (tmp_path / "root").exists(), "a mistake costs no work"

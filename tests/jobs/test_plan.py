@@ -1,11 +1,10 @@
 """`jobs.plan`: an experiment's cost, held to what a run of it really did."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from typed import typed
 
 from jobs.embed import embed_sets
 from jobs.nearest import run as nearest
@@ -106,8 +105,7 @@ def test_a_size_that_nobody_knows_is_asked_for(tmp_path: Path) -> None:
     ],
 )
 def test_as_it_is_typed(tmp_path: Path, overrides: list[str], told: str) -> None:
-    typed = [sys.executable, "-m", "jobs.plan", *overrides]
-    done = subprocess.run(typed, capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = typed("plan", *overrides, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert told in done.stdout
     assert done.stdout.splitlines()[-1].startswith("plan: ")

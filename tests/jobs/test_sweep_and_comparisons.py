@@ -1,14 +1,13 @@
 """Sweeps of the layout by multirun, and encoders compared on the same pairs, as a user runs them."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from recorded_rows import write_set
+from typed import typed
 
 from jobs.analyze import run
 from jobs.runtime.rows import shared_positions
@@ -46,8 +45,9 @@ def read(path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def swept(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
     """A root with one data set and a sweep of it, made by the command, that never was analysed before."""
+    del ray_cluster
     root = tmp_path_factory.mktemp("swept")
     write_set(root, "world", *spaces(gap=0.5))
     command(root, "analysis.umap.n_neighbors=5,12", "analysis.umap.min_dist=0,0.5")
@@ -55,9 +55,8 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(root: Path, *overrides: str) -> list[str]:
-    words = [sys.executable, "-m", "jobs.analyze", "-m", f"root={root}", "dataset.name=world", "encoder.name=tiny"]
-    options = ["analysis.umap.n_epochs=40", "analysis.clusters.min_cluster_size=5"]
-    done = subprocess.run([*words, *options, *overrides], capture_output=True, text=True, check=False)
+    words = ["-m", f"root={root}", "dataset.name=world", "encoder.name=tiny"]
+    done = typed("analyze", *words, "analysis.umap.n_epochs=40", "analysis.clusters.min_cluster_size=5", *overrides)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

@@ -1,10 +1,12 @@
 """Matches of drawn rows, ready to publish beside the embeddings of `small_rows`."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from small_rows import SOURCE, identity, small_rows
 
+from tda.store.embeddings import EmbeddingSet
 from tda.store.files import remove
 from tda.store.layout import Layout
 from tda.store.nearest import Matches, NearestRecord, publish_matches, reference_hash
@@ -66,3 +68,12 @@ def publish_set(root: str, dataset: str, image_ND: Any, text_ND: Any, rows_per_s
         dtype = str(image_ND.dtype)
         remove(Layout(root).record(dataset, "e", name))  # the first record would win
         publish_shard(Layout(root), dataset, "e", name, rows=rows, drops=[], identity=identity(dtype, **origin), source=SOURCE)
+
+
+def scale_first_row(root: Path, dataset: str, shard: str, by: float) -> None:
+    """Multiply one image vector of a published float16 shard, the data set's first, as a fault of the disk would."""
+    path = root / f"embeddings/{dataset}/e/{shard}.parquet"
+    data, vector = bytearray(path.read_bytes()), EmbeddingSet(str(root), dataset, "e").image(slice(0, 1)).tobytes()
+    at = bytes(data).index(vector)
+    data[at : at + len(vector)] = (np.frombuffer(vector, np.float16) * np.float16(by)).tobytes()
+    path.write_bytes(data)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.runtime.heartbeat import Beating
+from jobs.runtime.imports import uncollected
 from jobs.runtime.metrics import EmbedMetrics
 from tda.config import EmbedConfig, EncoderConfig
 from tda.errors import UserError
@@ -126,15 +127,16 @@ class Embedder(Beating):
             return self._models[name]
 
     def _load(self, name: str) -> Any:
-        import torch
+        with uncollected():
+            import torch
 
-        from tda.encoders import load_configured
-        from tda.encoders.canary import vouch
-        from tda.encoders.pipeline import Pipeline
+            from tda.encoders import load_configured
+            from tda.encoders.canary import vouch
+            from tda.encoders.pipeline import Pipeline
 
-        torch.set_num_threads(self.plan.threads)
-        self._pipeline = self._pipeline or Pipeline(self.plan.limits, self.plan.decode_threads)
-        model = load_configured(self.plan.encoders[name], self.plan.device)
+            torch.set_num_threads(self.plan.threads)
+            self._pipeline = self._pipeline or Pipeline(self.plan.limits, self.plan.decode_threads)
+            model = load_configured(self.plan.encoders[name], self.plan.device)
         found, wanted = model.weights_sha256, self.plan.identities[name].weights_sha256
         if found != wanted:
             raise UserError(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from jobs.runtime.imports import uncollected
 from tda.store.cells import CellPlan, Group, read_columns
 from tda.store.files import join
 from tda.store.layout import Layout
@@ -84,7 +85,10 @@ class Holder:
 
     def load(self, groups: list[Group]) -> int:
         """Hold these groups, and no others; returns the rows held. Those that are held already are not read again."""
-        import torch
+        with uncollected():
+            import torch
+
+            import tda.geometry.neighbors  # noqa: F401 (with what a search needs)
 
         torch.set_num_threads(self.plan.threads)
         if self._groups != groups:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from jobs.runtime.dispatch import dispatch
+from jobs.runtime.imports import uncollected
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.session import slots
 from tda.config import ClusterConfig, NearestConfig
@@ -153,7 +154,10 @@ class Builder:
 
     def build(self, task: Coarse | Part | Whole | Entire, attempt: int) -> int:
         """Raises ShardError for a reference shard that cannot be used."""
-        import torch
+        with uncollected():
+            import torch
+
+            import tda.geometry.cells  # noqa: F401 (with what each stage needs)
 
         torch.set_num_threads(self.threads)
         if isinstance(task, Entire):

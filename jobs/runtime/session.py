@@ -70,6 +70,8 @@ def import_ray() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", QUIET_RAY)
     os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")  # it replaces the builtin `print`, with which numba no longer compiles parallel code
+    os.environ.setdefault("RAY_LOG_MONITOR_MANY_FILES_THRESHOLD", "0")  # no line of a worker is shown here: nobody has to look for
+    os.environ.setdefault("LOG_NAME_UPDATE_INTERVAL_S", "86400")  # new files ten times a second
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # a traceback of each error behind a lost actor, whose shard is done again
     import ray  # noqa: F401 (imported for its effect)
 

@@ -4,6 +4,7 @@ N queries, M reference rows, D dimensions, T rows of a tile, C cells, L pairs. T
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ class Table:
     def __post_init__(self) -> None:
         self.norm_M = row_norms(self.rows_MD, "reference", self.position_M)
         self.scale_M = (1 / self.norm_M).to(torch.float32)
+        self.crowded = False  # more rows than float32 tells apart are near the best, as far as bfloat16 can see
 
     def __len__(self) -> int:
         return int(self.rows_MD.shape[0])
@@ -55,6 +57,11 @@ class Queries:
 
     def __len__(self) -> int:
         return int(self.rows_ND.shape[0])
+
+    @cached_property
+    def brief(self) -> torch.Tensor:
+        """The unit rows (N, D) in bfloat16."""
+        return self.unit_ND.to(torch.bfloat16)
 
 
 def band(dim: int) -> float:

@@ -17,7 +17,8 @@ import torch
 
 from tda.geometry import scan
 from tda.geometry.best import best_of
-from tda.geometry.candidates import candidates, cell_steps, whole_steps
+from tda.geometry.brief_scan import tile_by_tile
+from tda.geometry.candidates import cell_steps, whole_steps
 from tda.geometry.held_rows import Queries, Table, band, joined, pair_cosines
 from tda.geometry.namespace import row_blocks
 from tda.geometry.threads import threaded
@@ -75,12 +76,13 @@ def _near(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int | 
     """Queries and rows (L,) that the K best are among, by float32."""
     threads = 1 if queries.rows_ND.is_cuda else threads or torch.get_num_threads()
     by_query = None if cells_NP is None else scan.asked(cells_NP, len(table.bounds) - 1)
+    if not queries.rows_ND.is_cuda:
+        scan.prepare(table, queries)
     if not queries.rows_ND.is_cuda and (by_query or len(table) <= scan.LARGEST):
-        scan.load_kernel()
         parts = _in_threads(partial(scan.scan, table, queries, k), scan.scan_steps(table, queries, by_query), threads)
     else:
         steps = cell_steps(table, queries, *by_query) if by_query else whole_steps(table, queries, threads)
-        parts = _in_threads(partial(candidates, table, queries, k), steps, threads)
+        parts = _in_threads(partial(tile_by_tile, table, queries, k), steps, threads)
     query_L, row_L, score_L = joined(parts, queries.norm_N.device)
     near_L = score_L >= _kth_score(query_L, score_L, len(queries), k)[query_L] - 2 * band(table.rows_MD.shape[1])
     return query_L[near_L], row_L[near_L]

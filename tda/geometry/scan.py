@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from tda.geometry.brief_scan import briefly, tile_by_tile
 from tda.geometry.candidates import CROWDED, Step, candidates
 from tda.geometry.held_rows import Candidates, Queries, Table, band, joined
 from tda.geometry.namespace import row_blocks
@@ -64,9 +65,12 @@ def _runs(row_bounds: Any, query_bounds: Any) -> Iterator[tuple[int, int]]:
         yield first, stop
 
 
-def load_kernel() -> None:
-    """Load the kernel, and with it the BLAS that it calls, before threads are limited: a limit reaches only what is loaded."""
+def prepare(table: Table, queries: Queries) -> None:
+    """What threads need before they begin: the kernel, with the BLAS that it calls, which a limit reaches only once it is loaded."""
     import tda.geometry.scan_kernel  # noqa: F401 (for its effect)
+
+    if briefly(table):
+        _ = queries.brief
 
 
 def scan(table: Table, queries: Queries, k: int, step: ScanStep) -> Candidates:
@@ -74,8 +78,8 @@ def scan(table: Table, queries: Queries, k: int, step: ScanStep) -> Candidates:
     from tda.geometry.scan_kernel import scan_cells
 
     begin, end = int(step.row_bounds[0]), int(step.row_bounds[-1])
-    if end - begin > LARGEST:
-        return joined([candidates(table, queries, k, cell) for cell in _cells(step)], queries.unit_ND.device)
+    if end - begin > LARGEST or (len(step.row_bounds) == 2 and briefly(table)):  # several small cells are faster in one go of the kernel
+        return joined([tile_by_tile(table, queries, k, cell) for cell in _cells(step)], queries.unit_ND.device)
     unit_TD = table.tile(slice(begin, end), _rows(end - begin, table.rows_MD.shape[1]))
     room = CROWDED * k * len(step.query_L)
     query_L, row_L, score_L = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.float32)

@@ -10,6 +10,8 @@ from scipy.linalg import cython_blas as _blas  # noqa: F401 (compiled products c
 
 from tda.compiled import compiled
 
+BLOCK = 32  # scores whose largest tells whether any of them is looked at
+MINUS_INFINITY = np.uint32(0xFF800000)  # the bits of it
 AT_ONCE = 256  # queries of a product: their scores stay in the cache
 
 
@@ -23,8 +25,7 @@ def _largest(score_T: Any) -> Any:
 
 @compiled(nogil=True)
 def _kth_largest(score_T: Any, best_K: Any) -> Any:
-    """The K-th largest score; -inf where there are fewer. `best_K` is scratch."""
-    best_K[:] = -np.inf
+    """The K-th largest of these scores and of those in `best_K`, which descend and are replaced; -inf is none."""
     last = len(best_K) - 1
     for i in range(len(score_T)):
         score = score_T[i]
@@ -69,6 +70,7 @@ def scan_cells(  # noqa: PLR0917 (numba takes arguments by place)
             np.dot(gathered[:count], tile_TD.T, score_BT)
             for i in range(count):
                 score_T = score_BT[i]
+                best_K[:] = -np.inf
                 least = (_largest(score_T) if k == 1 else _kth_largest(score_T, best_K)) - margin
                 for t in range(rows):
                     if score_T[t] >= least:
@@ -76,4 +78,70 @@ def scan_cells(  # noqa: PLR0917 (numba takes arguments by place)
                             return -1
                         out_query[found], out_row[found], out_score[found] = query_L[start + i], row_bounds[cell] + t, score_T[t]
                         found += 1
+    return found
+
+
+@compiled(nogil=True, fastmath={"nnan", "nsz", "reassoc", "contract"})
+def _dot(x_D: Any, y_D: Any) -> Any:
+    total = np.float32(0)
+    for d in range(len(x_D)):
+        total += x_D[d] * y_D[d]
+    return total
+
+
+@compiled(nogil=True)
+def _packed(least: Any, query_L: Any, row_L: Any, score_L: Any) -> int:
+    """Bring what scores at least `least` to the front; returns how many there are."""
+    kept = 0
+    for i in range(len(score_L)):
+        if score_L[i] >= least:
+            query_L[kept], row_L[kept], score_L[kept] = query_L[i], row_L[i], score_L[i]
+            kept += 1
+    return kept
+
+
+@compiled(nogil=True)
+def refine(  # noqa: PLR0917 (numba takes arguments by place)
+    bits_BT: Any,
+    query_B: Any,
+    unit_ND: Any,
+    rows_TD: Any,
+    first_row: int,
+    best_BK: Any,
+    brief_margin: Any,
+    margin: Any,
+    found: int,
+    out_query: Any,
+    out_row: Any,
+    out_score: Any,
+) -> int:
+    """Write the candidates of one tile behind the `found` there are, and return how many there are then, or -1 where they are a crowd.
+
+    `bits_BT` holds a bfloat16 score for each row of `rows_TD` (T, D), and maybe more; `best_BK` the K best of each query in earlier
+    tiles, which the best of each block of this one join: no more than the K best, which is enough for a bound. Rows within `brief_margin`
+    of the K-th are scored again in float32, and are candidates where they score at least the tile's K-th best less `margin`.
+    """
+    rows, k, blocks = len(rows_TD), best_BK.shape[1], (len(rows_TD) + BLOCK - 1) // BLOCK
+    bits_T, best_K, left = np.full(blocks * BLOCK, MINUS_INFINITY), np.empty(k, np.float32), len(out_query) - found
+    brief_T, largest = bits_T.view(np.float32), np.empty(blocks, np.float32)
+    for i in range(len(query_B)):
+        for t in range(rows):
+            bits_T[t] = np.uint32(bits_BT[i, t]) << np.uint32(16)
+        for j in range(blocks):
+            largest[j] = _largest(brief_T[j * BLOCK : (j + 1) * BLOCK])
+        if _largest(largest) < best_BK[i, k - 1] - brief_margin:
+            continue
+        least, begin, unit_D = _kth_largest(largest, best_BK[i]) - brief_margin, found, unit_ND[query_B[i]]
+        for j in range(blocks):
+            if largest[j] >= least:
+                for t in range(j * BLOCK, min((j + 1) * BLOCK, rows)):
+                    if brief_T[t] >= least:
+                        if left == 0:
+                            return -1
+                        left -= 1
+                        out_query[found], out_row[found], out_score[found] = query_B[i], first_row + t, _dot(unit_D, rows_TD[t])
+                        found += 1
+        best_K[:] = -np.inf
+        least = _kth_largest(out_score[begin:found], best_K) - margin
+        found = begin + _packed(least, out_query[begin:found], out_row[begin:found], out_score[begin:found])
     return found

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tda.errors import UserError
-from tda.geometry import candidates, scan
+from tda.geometry import brief_scan, candidates, scan
 from tda.geometry.best import best_of
 from tda.geometry.cell_sizes import cell_count
 from tda.geometry.cells import arrange
@@ -54,10 +54,11 @@ def best_40(rows: tuple[Any, Any]) -> tuple[Any, Any]:
     return brute(*rows, 40)
 
 
-@pytest.fixture(params=["scanned", "tiled"])
+@pytest.fixture(params=["scanned", "tiled", "scanned briefly", "tiled briefly"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The two ways to compare every row: small tables by the kernel, large ones tile by tile."""
-    if request.param == "tiled":
+    """The ways to compare rows: small tables by the kernel, large ones tile by tile, either by way of bfloat16 or not."""
+    monkeypatch.setattr(brief_scan, "pays", lambda _: "briefly" in request.param)
+    if "tiled" in request.param:
         monkeypatch.setattr(scan, "LARGEST", 0)
     return str(request.param)
 

@@ -1,0 +1,63 @@
+"""Candidates among many rows by way of bfloat16, tile by tile: what was seen already spares most tiles a second look.
+
+N queries, D dimensions, K matches, B queries of a block, T rows of a tile, L candidates.
+"""
+
+import numpy as np
+import torch
+
+from tda.geometry.brief import BriefRows, brief_band, pays
+from tda.geometry.candidates import CROWDED, TILE, Step, candidates
+from tda.geometry.held_rows import Candidates, Queries, Table, band, joined
+from tda.geometry.namespace import row_blocks
+
+AT_ONCE = 512  # queries of a product
+
+
+def briefly(table: Table) -> bool:
+    """Whether products with these rows pay in bfloat16."""
+    return not (table.crowded or table.rows_MD.is_cuda) and pays(table.rows_MD.shape[1])
+
+
+def tile_by_tile(table: Table, queries: Queries, k: int, step: Step) -> Candidates:
+    """As `tda.geometry.candidates.candidates`, which does the work where bfloat16 does not pay, and from the first crowd on."""
+    query_B, rows = step
+    if not briefly(table):
+        return candidates(table, queries, k, step)
+    search, found = _BriefSearch(queries, query_B, k, min(TILE, rows.stop - rows.start)), list[Candidates]()
+    for tile in row_blocks(rows.stop, TILE, rows.start):
+        near = search.tile(table.tile(tile, search.unit_TD), tile.start)
+        if near is None:
+            table.crowded = True
+            found.append(candidates(table, queries, k, (query_B, slice(tile.start, rows.stop))))
+            break
+        found.append(near)
+    return joined(found, query_B.device)
+
+
+class _BriefSearch:
+    """Some queries on their way through tiles, with the K best scores of each so far."""
+
+    def __init__(self, queries: Queries, query_B: torch.Tensor, k: int, rows: int) -> None:
+        count, dim = len(query_B), queries.unit_ND.shape[1]
+        self.queries, self.query_B = queries, query_B
+        self.unit_TD = torch.empty((rows, dim))
+        self._best_BK = np.full((count, k), -np.inf, np.float32)
+        self._margins = [np.float32(2 * bound(dim)) for bound in (brief_band, band)]
+        room = CROWDED * k * count
+        self._out = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.float32)
+
+    def tile(self, unit_TD: torch.Tensor, first_row: int) -> Candidates | None:
+        """Candidates among the rows of a tile, or None where they are a crowd."""
+        from tda.geometry.scan_kernel import refine
+
+        brief, unit_ND, rows_TD, count = BriefRows(unit_TD), self.queries.unit_ND.numpy(), unit_TD.numpy(), 0
+        for part in row_blocks(len(self.query_B), AT_ONCE):
+            query_B = self.query_B[part]
+            bits_BT = brief.scores(self.queries.brief, query_B)
+            told = query_B.numpy(), unit_ND, rows_TD, first_row, self._best_BK[part]
+            count = refine(bits_BT, *told, *self._margins, count, *self._out)
+            if count < 0:
+                return None
+        query_L, row_L, score_L = (torch.from_numpy(column[:count].copy()) for column in self._out)
+        return query_L, row_L, score_L

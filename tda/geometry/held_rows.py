@@ -40,7 +40,7 @@ class Table:
 
     def tile(self, part: slice, out: torch.Tensor) -> torch.Tensor:
         """(T, D) unit rows in float32, in the memory of `out`."""
-        return torch.mul(self.rows_MD[part], self.scale_M[part, None], out=out[: part.stop - part.start])
+        return out[: part.stop - part.start].copy_(self.rows_MD[part]).mul_(self.scale_M[part, None])  # faster than one mixed product
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Queries:
     def __post_init__(self) -> None:
         self.norm_N = row_norms(self.rows_ND, "queries", self.first)
         scale_N1 = (1 / self.norm_N).to(torch.float32)[:, None]
-        self.unit_ND = torch.mul(self.rows_ND, scale_N1, out=torch.empty_like(self.rows_ND, dtype=torch.float32))
+        self.unit_ND = torch.empty_like(self.rows_ND, dtype=torch.float32).copy_(self.rows_ND).mul_(scale_N1)
 
     def __len__(self) -> int:
         return int(self.rows_ND.shape[0])

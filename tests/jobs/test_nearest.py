@@ -220,9 +220,3 @@ def test_sides_that_do_not_compare_are_refused_before_anything_starts(root: Path
 def test_a_view_is_not_joined_but_its_base(root: Path) -> None:
     with pytest.raises(UserError, match=r"reference.name=r-minus-x is a view of r, .* give reference.name=r$"):
         join(root, reference="r-minus-x")
-
-
-@pytest.mark.usefixtures("ray_cluster")
-def test_a_group_that_no_actor_can_hold_names_both_settings(root: Path) -> None:
-    with pytest.raises(UserError, match=r"nearest.memory_bytes=100 holds no group of cells .* lower nearest.group_bytes"):
-        join(root, memory_bytes=100)

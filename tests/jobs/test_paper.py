@@ -136,7 +136,8 @@ def _killed(words: list[str], presets: Path, root: Path, appears: str) -> None:
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_killed_twice_and_run_again_gives_the_same(presets: Path, unbroken: Path, tmp_path: Path) -> None:
-    alone = ["encoders=[tiny_infonce]", "~arms.tiny_infoloob", "analysis.parts=[gap]"]  # one arm is what it is beside others
+    # one arm is what it is beside others, and one actor embeds what two do
+    alone = ["encoders=[tiny_infonce]", "~arms.tiny_infoloob", "analysis.parts=[gap]", "cluster.actors=1"]
     words = _words(presets, root := tmp_path / "root", *alone)
     _killed(words, presets, root, "models/tiny_infonce/step_*.pt")
     _killed(words, presets, root, "embeddings/tiny_seen/*/_records/*.json")

@@ -7,11 +7,10 @@ import torch
 from typed import typed
 
 from jobs.embed import embed_sets
-from jobs.nearest import run as nearest
 from jobs.plan import plan, run
 from jobs.runtime.calibrate import calibrated, measured
 from jobs.runtime.experiment import embedded_names, encoder_of, joins_of, views_of
-from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig, HardwareConfig, NearestJob, PlanJob, ToyConfig
+from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, HardwareConfig, PlanJob, ToyConfig
 from tda.encoders import clip, load_configured
 from tda.encoders.checkpoints import read_config
 from tda.encoders.flops import counting, model_cost
@@ -30,7 +29,7 @@ def job(root: Path, **fields: object) -> PlanJob:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:  # noqa: ARG001 (Ray for the jobs)
-    """A toy run of random weights: embedded and joined."""
+    """A toy run of random weights: embedded."""
     root = tmp_path_factory.mktemp("root")
     encoders = [encoder_of(job(root), name) for name in ENCODERS]
     for encoder in encoders:
@@ -42,9 +41,6 @@ def root(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:  
         for name, pairs in SIZES.items()
     ]
     assert all(outcome.whole for outcome in embed_sets(str(root), datasets, encoders, EmbedConfig(), ClusterConfig(actors=1)))
-    for name in ENCODERS:
-        sides = DatasetConfig(name="toy_heldout"), DatasetConfig(name="toy_train")
-        assert nearest(NearestJob(root=str(root), dataset=sides[0], reference=sides[1], encoder=EncoderConfig(name=name))).whole
     return root
 
 

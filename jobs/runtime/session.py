@@ -19,6 +19,8 @@ START_ATTEMPTS = 3
 MOST_ACTORS = 1_000_000
 WAIT_TOLD_EVERY = 30.0  # seconds
 QUIET_RAY = "A worker died or was killed|Raylet is terminated|has been marked dead"  # pages on stdout; the dispatcher tells it in a line
+# No line of a worker is shown by a Ray of our own: its log monitor need not look for new files ten times a second.
+RESTING_MONITOR = {"RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "0", "LOG_NAME_UPDATE_INTERVAL_S": "86400"}
 
 _held = False
 
@@ -70,8 +72,6 @@ def import_ray() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", QUIET_RAY)
     os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")  # it replaces the builtin `print`, with which numba no longer compiles parallel code
-    os.environ.setdefault("RAY_LOG_MONITOR_MANY_FILES_THRESHOLD", "0")  # no line of a worker is shown here: nobody has to look for
-    os.environ.setdefault("LOG_NAME_UPDATE_INTERVAL_S", "86400")  # new files ten times a second
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # a traceback of each error behind a lost actor, whose shard is done again
     import ray  # noqa: F401 (imported for its effect)
 
@@ -162,19 +162,32 @@ def _start() -> None:
     provide_token()
     for attempt in range(1, START_ATTEMPTS + 1):
         try:
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=OBJECT_STORE_BYTES,
-            )
+            with _environment(RESTING_MONITOR):
+                ray.init(
+                    address="local",
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                )
         except Exception as error:  # Ray raises a bare Exception when its node is late
             ray.shutdown()
             if type(error) is not Exception or attempt == START_ATTEMPTS:
                 raise LacunaError(f"Ray did not start on this machine: {str(error).partition(chr(10))[0]}") from error
         else:
             return
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """These values inside the block, where nothing else is said."""
+    mine = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(mine)
+    try:
+        yield
+    finally:
+        for name in mine:
+            del os.environ[name]
 
 
 def _join(address: str) -> None:

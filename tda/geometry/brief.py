@@ -22,9 +22,10 @@ _scratch = threading.local()
 
 @cache
 def pays(dim: int) -> bool:
-    """Whether this processor has instructions for bfloat16 (AVX-512 BF16 or AMX)."""
+    """Whether this processor has instructions for bfloat16 (AVX-512 BF16 or AMX), and torch the library that uses them."""
     asked = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return dim >= LEAST_DIM and any(bool(ask()) for ask in asked if ask)
+    library = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # torch has no type for it
+    return dim >= LEAST_DIM and library and any(bool(ask()) for ask in asked if ask)
 
 
 def brief_band(dim: int) -> float:
@@ -41,7 +42,7 @@ class BriefRows:
         self._rows_TD[:count].copy_(unit_TD)
 
     def scores(self, queries_ND: torch.Tensor, query_B: torch.Tensor) -> Any:
-        """At least (B, T) scores as the bits of bfloat16, uint16, NumPy; valid until the thread's next call. `query_B` ascends."""
+        """At least (B, T) scores as the bits of bfloat16, uint16, NumPy; valid until the thread's next call."""
         gathered = self._gathered(queries_ND, query_B)
         shape = len(gathered), len(self._rows_TD)
         score = torch.mm(gathered, self._rows_TD.T, out=_held("scores", shape[0] * shape[1]).view(shape))
@@ -50,7 +51,7 @@ class BriefRows:
     @staticmethod
     def _gathered(queries_ND: torch.Tensor, query_B: torch.Tensor) -> torch.Tensor:
         tall, first = _up(len(query_B), QUERY_STEP), int(query_B[0])
-        if int(query_B[-1]) - first == len(query_B) - 1 and first + tall <= len(queries_ND):
+        if first + tall <= len(queries_ND) and torch.equal(query_B, torch.arange(first, first + len(query_B))):
             return queries_ND[first : first + tall]
         gathered = _held("queries", tall * queries_ND.shape[1]).view(tall, -1)
         torch.index_select(queries_ND, 0, query_B, out=gathered[: len(query_B)])

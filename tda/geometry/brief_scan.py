@@ -12,17 +12,18 @@ from tda.geometry.held_rows import Candidates, Queries, Table, band, joined
 from tda.geometry.namespace import row_blocks
 
 AT_ONCE = 512  # queries of a product
+MOST = 64  # matches: to sort more of them in takes longer than the product saves
 
 
-def briefly(table: Table) -> bool:
-    """Whether products with these rows pay in bfloat16."""
-    return not (table.crowded or table.rows_MD.is_cuda) and pays(table.rows_MD.shape[1])
+def briefly(table: Table, k: int) -> bool:
+    """Whether it pays to look for the K best of these rows by products in bfloat16."""
+    return k <= MOST and not (table.crowded or table.rows_MD.is_cuda) and pays(table.rows_MD.shape[1])
 
 
 def tile_by_tile(table: Table, queries: Queries, k: int, step: Step) -> Candidates:
     """As `tda.geometry.candidates.candidates`, which does the work where bfloat16 does not pay, and from the first crowd on."""
     query_B, rows = step
-    if not briefly(table):
+    if not briefly(table, k):
         return candidates(table, queries, k, step)
     search, found = _BriefSearch(queries, query_B, k, min(TILE, rows.stop - rows.start)), list[Candidates]()
     for tile in row_blocks(rows.stop, TILE, rows.start):
@@ -44,7 +45,7 @@ class _BriefSearch:
         self.unit_TD = torch.empty((rows, dim))
         self._best_BK = np.full((count, k), -np.inf, np.float32)
         self._margins = [np.float32(2 * bound(dim)) for bound in (brief_band, band)]
-        room = CROWDED * k * count
+        room = CROWDED * k * count + rows  # those of one query are there before they are sifted
         self._out = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.float32)
 
     def tile(self, unit_TD: torch.Tensor, first_row: int) -> Candidates | None:

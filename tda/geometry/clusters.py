@@ -199,7 +199,8 @@ def _run_fast_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
     from hdbscan._hdbscan_tree import compute_stability, condense_tree, get_clusters
 
     edges, _, _ = compute_minimum_spanning_tree(np.asarray(to_host(x_UD), dtype=np.float64), min_samples=options.min_samples)
-    tree = condense_tree(label(edges[np.argsort(edges[:, 2], kind="stable")]), options.min_cluster_size)
+    ascending = np.lexsort((edges[:, 1], edges[:, 0], edges[:, 2]))  # equal ones in an order that no thread decides
+    tree = condense_tree(label(edges[ascending]), options.min_cluster_size)
     found: tuple[Any, Any, Any] = get_clusters(tree, compute_stability(tree), options.method, options.single, False, options.epsilon)
     return found
 

@@ -65,7 +65,7 @@ class Queries:
 
 
 def band(dim: int) -> float:
-    """Bound on |computed - true| of a float32 dot product of unit rows, each component off by two roundings (Higham 2002, sec. 3.1)."""
+    """Bound on |computed - true| of a float32 product of unit rows, each component off by up to three roundings (Higham 2002, 3.1)."""
     return 1.01 * (dim + 8) * 2.0**-24
 
 

@@ -77,7 +77,7 @@ def _near(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int | 
     threads = 1 if queries.rows_ND.is_cuda else threads or torch.get_num_threads()
     by_query = None if cells_NP is None else scan.asked(cells_NP, len(table.bounds) - 1)
     if not queries.rows_ND.is_cuda:
-        scan.prepare(table, queries)
+        scan.prepare(table, queries, k)
     if not queries.rows_ND.is_cuda and (by_query or len(table) <= scan.LARGEST):
         parts = _in_threads(partial(scan.scan, table, queries, k), scan.scan_steps(table, queries, by_query), threads)
     else:

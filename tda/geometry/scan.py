@@ -65,11 +65,11 @@ def _runs(row_bounds: Any, query_bounds: Any) -> Iterator[tuple[int, int]]:
         yield first, stop
 
 
-def prepare(table: Table, queries: Queries) -> None:
+def prepare(table: Table, queries: Queries, k: int) -> None:
     """What threads need before they begin: the kernel, with the BLAS that it calls, which a limit reaches only once it is loaded."""
     import tda.geometry.scan_kernel  # noqa: F401 (for its effect)
 
-    if briefly(table):
+    if briefly(table, k):
         _ = queries.brief
 
 
@@ -78,7 +78,7 @@ def scan(table: Table, queries: Queries, k: int, step: ScanStep) -> Candidates:
     from tda.geometry.scan_kernel import scan_cells
 
     begin, end = int(step.row_bounds[0]), int(step.row_bounds[-1])
-    if end - begin > LARGEST or (len(step.row_bounds) == 2 and briefly(table)):  # several small cells are faster in one go of the kernel
+    if end - begin > LARGEST or (len(step.row_bounds) == 2 and briefly(table, k)):  # several small cells are faster in one go of the kernel
         return joined([tile_by_tile(table, queries, k, cell) for cell in _cells(step)], queries.unit_ND.device)
     unit_TD = table.tile(slice(begin, end), _rows(end - begin, table.rows_MD.shape[1]))
     room = CROWDED * k * len(step.query_L)

@@ -11,6 +11,7 @@ from scipy.linalg import cython_blas as _blas  # noqa: F401 (compiled products c
 from tda.compiled import compiled
 
 BLOCK = 32  # scores whose largest tells whether any of them is looked at
+RESCORED = 64  # rows a query and match that are scored again, at most: more of them cost more than bfloat16 saves
 MINUS_INFINITY = np.uint32(0xFF800000)  # the bits of it
 AT_ONCE = 256  # queries of a product: their scores stay in the cache
 
@@ -118,11 +119,12 @@ def refine(  # noqa: PLR0917 (numba takes arguments by place)
     """Write the candidates of one tile behind the `found` there are, and return how many there are then, or -1 where they are a crowd.
 
     `bits_BT` holds a bfloat16 score for each row of `rows_TD` (T, D), and maybe more; `best_BK` the K best of each query in earlier
-    tiles, which the best of each block of this one join: no more than the K best, which is enough for a bound. Rows within `brief_margin`
-    of the K-th are scored again in float32, and are candidates where they score at least the tile's K-th best less `margin`.
+    tiles, which the best of each block of this one join (where blocks are few, all of it): never better than the true ones, as a bound
+    has to be. Rows within `brief_margin` of the K-th are scored again in float32, and are candidates where they score at least the
+    tile's K-th best less `margin`.
     """
     rows, k, blocks = len(rows_TD), best_BK.shape[1], (len(rows_TD) + BLOCK - 1) // BLOCK
-    bits_T, best_K, left = np.full(blocks * BLOCK, MINUS_INFINITY), np.empty(k, np.float32), len(out_query) - found
+    bits_T, best_K, left = np.full(blocks * BLOCK, MINUS_INFINITY), np.empty(k, np.float32), RESCORED * max(k * len(query_B), BLOCK)
     brief_T, largest = bits_T.view(np.float32), np.empty(blocks, np.float32)
     for i in range(len(query_B)):
         for t in range(rows):
@@ -131,12 +133,13 @@ def refine(  # noqa: PLR0917 (numba takes arguments by place)
             largest[j] = _largest(brief_T[j * BLOCK : (j + 1) * BLOCK])
         if _largest(largest) < best_BK[i, k - 1] - brief_margin:
             continue
-        least, begin, unit_D = _kth_largest(largest, best_BK[i]) - brief_margin, found, unit_ND[query_B[i]]
+        least = _kth_largest(largest if 4 * k <= blocks else brief_T, best_BK[i]) - brief_margin
+        begin, unit_D = found, unit_ND[query_B[i]]
         for j in range(blocks):
             if largest[j] >= least:
                 for t in range(j * BLOCK, min((j + 1) * BLOCK, rows)):
                     if brief_T[t] >= least:
-                        if left == 0:
+                        if left == 0 or found == len(out_query):
                             return -1
                         left -= 1
                         out_query[found], out_row[found], out_score[found] = query_B[i], first_row + t, _dot(unit_D, rows_TD[t])

@@ -110,8 +110,8 @@ def compete(turns: int) -> dict[str, list[float]]:
         f"{mine} of {cells} cells": lambda: ours(mine)[0],
         f"faiss IVF, {other} of {cells}": lambda: theirs(other)[0],
         f"faiss IVF, {fine} of {FINER * cells}": lambda: finer(fine)[0],
-        f"{DEFAULT} of {cells} cells": lambda: ours(DEFAULT)[0],
-        f"faiss IVF, {DEFAULT} of {cells}": lambda: theirs(DEFAULT)[0],
+        f"unless told: {DEFAULT} of {cells} cells": lambda: ours(DEFAULT)[0],
+        f"faiss IVF, too: {DEFAULT} of {cells}": lambda: theirs(DEFAULT)[0],
     }
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
     seconds["exact"].append((first[0], first[1]))

@@ -171,11 +171,13 @@ def test_three_formats_from_one_decode_are_three_runs(shared_data: Path, shared_
 
 
 def require_same_as_alone(root: Path, dataset: str, encoder: EncoderConfig, shard: str) -> None:
-    """The data set has the vectors, to the bit, that its one shard has when nothing else goes on."""
+    """The data set has the rows, to the bit, that its one shard has when nothing else goes on."""
     made = EmbeddingSet(str(root), dataset, encoder.name)
     alone = embed_shard(shard, {encoder.name: load_configured(encoder, "cpu")}, EmbedConfig())[encoder.name].rows
     assert np.array_equal(made.image(), alone.image_ND)
     assert np.array_equal(made.text(), alone.text_ND)
+    for column in ("ordinal", "key", "caption"):
+        assert made.table([column])[column].to_pylist() == list(getattr(alone, f"{column}s"))
 
 
 @pytest.mark.usefixtures("ray_cluster", "one_thread")

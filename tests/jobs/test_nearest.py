@@ -77,7 +77,7 @@ def require_brute_force(root: Path, drawn: dict[str, Any], k: int) -> None:
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_exact_is_brute_force_on_one_actor_and_on_five_in_one_pass_and_in_three(root: Path, drawn: dict[str, Any]) -> None:
+def test_exact_is_brute_force_on_one_actor_in_one_pass_and_in_three_and_on_five(root: Path, drawn: dict[str, Any]) -> None:
     made = []
     for actors, memory, passes in ((1, 10**9, 1), (1, 140_000, 3), (5, 33_000, 3)):  # at least
         shutil.rmtree(root / "nearest/q", ignore_errors=True)

@@ -69,6 +69,7 @@ def test_from_quarantine_to_rows(encoder: EncoderConfig, tmp_path: Path) -> None
 
     found, model = EmbeddingSet(str(root), "set", "tiny"), {"tiny": load_configured(encoder, "cpu")}
     wanted = [embed_shard(str(tmp_path / f"{shard}.tar"), model, EmbedConfig())["tiny"].rows for shard in ("a", "b")]
+    assert found.table(["shard"])["shard"].to_pylist() == ["a"] * 7 + ["b"] * 4
     for column in ("ordinal", "key", "caption", "width", "height"):
         assert found.table([column])[column].to_pylist() == [value for shard in wanted for value in getattr(shard, f"{column}s")]
     old = [i for i in range(11) if i not in LARGE]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tda.geometry import brief_scan
+from tda.geometry import brief_scan, scan
 from tda.geometry.brief import LEAST_DIM, BriefRows, brief_band, pays
-from tda.geometry.held_rows import Queries, Table
+from tda.geometry.held_rows import Table
 from tda.geometry.matching import search
 
 
@@ -55,7 +55,24 @@ def test_a_table_that_is_crowded_is_searched_without(cells: list[int], monkeypat
         for got, expected in zip(search(tables[1], queries_ND, 2, cells_NP), wanted, strict=True):
             np.testing.assert_array_equal(got, expected)
         assert tables[1].crowded
-    spread = Table(torch.from_numpy(drawn(3000, 96, "any direction")), torch.arange(3000), np.array(cells))
-    search(spread, queries_ND, 2, cells_NP)
-    assert not spread.crowded
-    assert Queries(queries_ND).brief.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("k", [1, 8, 40, 65])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("cells", [[0, 3333], [0, 2100, 3333]])
+def test_several_tiles_are_searched_as_without(cells: list[int], dtype: str, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More rows than a tile, more queries than a product, and near copies in both of one row."""
+    rows_MD, queries_ND = drawn(3333, 96, "any direction"), drawn(600, 96, "any direction")
+    rows_MD[1000:1040] = queries_ND[5] + 1e-4 * drawn(40, 96, "any direction")
+    queries_ND[20:40] = rows_MD[2000:2020]
+    rows, queries = (torch.from_numpy(x.astype(dtype)) for x in (rows_MD, queries_ND))
+    cells_NP = None if len(cells) == 2 else np.tile(np.arange(2), (600, 1))
+    found = []
+    for briefly in (False, True):
+        monkeypatch.setattr(brief_scan, "pays", lambda _, briefly=briefly: briefly)
+        table = Table(rows, torch.arange(3333), np.array(cells))
+        monkeypatch.setattr(scan, "LARGEST", 0)
+        found.append(search(table, queries, k, cells_NP, threads=2))
+        assert not table.crowded
+    for got, expected in zip(*found, strict=True):
+        np.testing.assert_array_equal(got, expected)

@@ -128,7 +128,7 @@ def test_probes_are_audited_and_a_reference_actor_killed_half_way_changes_nothin
     assert (told["rows"], told["exact"], told["probes"]) == (200, False, 2)
     assert "recall of duplicates at 0.95: image" in outcome.line
     # the same audit, held to more than this join can do
-    refused = join(root, 2, **{**probed, "min_recall": 1.0, "thresholds": [], "threshold": 0.5, "probes": 1})
+    refused = join(root, 1, **{**probed, "min_recall": 1.0, "thresholds": [], "threshold": 0.5, "probes": 1})
     assert not refused.whole
     assert "below nearest.min_recall=1: raise nearest.probes=1" in refused.line
     mark = tmp_path_factory.mktemp("mark") / "died"

@@ -59,18 +59,20 @@ def test_a_table_that_is_crowded_is_searched_without(cells: list[int], monkeypat
 
 @pytest.mark.parametrize("k", [1, 8, 40, 65])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-@pytest.mark.parametrize("cells", [[0, 3333], [0, 2100, 3333]])
+@pytest.mark.parametrize("cells", [[0, 833], [0, 525, 833]])
 def test_several_tiles_are_searched_as_without(cells: list[int], dtype: str, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """More rows than a tile, more queries than a product, and near copies in both of one row."""
-    rows_MD, queries_ND = drawn(3333, 96, "any direction"), drawn(600, 96, "any direction")
-    rows_MD[1000:1040] = queries_ND[5] + 1e-4 * drawn(40, 96, "any direction")
-    queries_ND[20:40] = rows_MD[2000:2020]
+    monkeypatch.setattr(brief_scan, "TILE", 256)
+    monkeypatch.setattr(brief_scan, "AT_ONCE", 64)
+    rows_MD, queries_ND = drawn(833, 96, "any direction"), drawn(150, 96, "any direction")
+    rows_MD[300:340] = queries_ND[5] + 1e-4 * drawn(40, 96, "any direction")
+    queries_ND[20:40] = rows_MD[600:620]
     rows, queries = (torch.from_numpy(x.astype(dtype)) for x in (rows_MD, queries_ND))
-    cells_NP = None if len(cells) == 2 else np.tile(np.arange(2), (600, 1))
+    cells_NP = None if len(cells) == 2 else np.tile(np.arange(2), (150, 1))
     found = []
     for briefly in (False, True):
         monkeypatch.setattr(brief_scan, "pays", lambda _, briefly=briefly: briefly)
-        table = Table(rows, torch.arange(3333), np.array(cells))
+        table = Table(rows, torch.arange(833), np.array(cells))
         monkeypatch.setattr(scan, "LARGEST", 0)
         found.append(search(table, queries, k, cells_NP, threads=2))
         assert not table.crowded

@@ -5,19 +5,17 @@ What they leave is scored again in float32 (`tda.geometry.scan_kernel.refine`), 
 N queries, D dimensions, B queries at once, T rows of a tile.
 """
 
-import threading
 from functools import cache
 from typing import Any
 
 import torch
 
 from tda.geometry.held_rows import band
+from tda.geometry.scratch import scratch
 
 ROUNDING = 2.0**-8  # relative error of a number rounded to bfloat16
 LEAST_DIM = 64  # below it a product is too small to gain
 ROW_STEP, QUERY_STEP = 64, 16  # sizes of products are rounded up to these: a size that is new has its code made anew
-
-_scratch = threading.local()
 
 
 @cache
@@ -38,14 +36,14 @@ class BriefRows:
 
     def __init__(self, unit_TD: torch.Tensor) -> None:
         count, dim = unit_TD.shape
-        self._rows_TD = _held("rows", _up(count, ROW_STEP) * dim).view(-1, dim)
+        self._rows_TD = scratch("brief_rows", (_up(count, ROW_STEP), dim), torch.bfloat16)
         self._rows_TD[:count].copy_(unit_TD)
 
     def scores(self, queries_ND: torch.Tensor, query_B: torch.Tensor) -> Any:
         """At least (B, T) scores as the bits of bfloat16, uint16, NumPy; valid until the thread's next call."""
         gathered = self._gathered(queries_ND, query_B)
-        shape = len(gathered), len(self._rows_TD)
-        score = torch.mm(gathered, self._rows_TD.T, out=_held("scores", shape[0] * shape[1]).view(shape))
+        out = scratch("brief_scores", (len(gathered), len(self._rows_TD)), torch.bfloat16)
+        score = torch.mm(gathered, self._rows_TD.T, out=out)
         return score.view(torch.uint16).numpy()
 
     @staticmethod
@@ -53,19 +51,10 @@ class BriefRows:
         tall, first = _up(len(query_B), QUERY_STEP), int(query_B[0])
         if first + tall <= len(queries_ND) and torch.equal(query_B, torch.arange(first, first + len(query_B))):
             return queries_ND[first : first + tall]
-        gathered = _held("queries", tall * queries_ND.shape[1]).view(tall, -1)
+        gathered = scratch("brief_queries", (tall, queries_ND.shape[1]), torch.bfloat16)
         torch.index_select(queries_ND, 0, query_B, out=gathered[: len(query_B)])
         return gathered
 
 
 def _up(count: int, step: int) -> int:
     return -(-count // step) * step
-
-
-def _held(name: str, count: int) -> torch.Tensor:
-    """Memory of this thread: fresh pages cost more than what is done with them."""
-    held = getattr(_scratch, name, None)
-    if held is None or held.numel() < count:
-        held = torch.zeros(count, dtype=torch.bfloat16)
-        setattr(_scratch, name, held)
-    return held[:count]

@@ -10,6 +10,7 @@ from tda.geometry.brief import BriefRows, brief_band, pays
 from tda.geometry.candidates import CROWDED, TILE, Step, candidates
 from tda.geometry.held_rows import Candidates, Queries, Table, band, joined
 from tda.geometry.namespace import row_blocks
+from tda.geometry.scratch import scratch
 
 AT_ONCE = 512  # queries of a product
 MOST = 64  # matches: to sort more of them in takes longer than the product saves
@@ -42,7 +43,7 @@ class _BriefSearch:
     def __init__(self, queries: Queries, query_B: torch.Tensor, k: int, rows: int) -> None:
         count, dim = len(query_B), queries.unit_ND.shape[1]
         self.queries, self.query_B = queries, query_B
-        self.unit_TD = torch.empty((rows, dim))
+        self.unit_TD = scratch("rows", (rows, dim))
         self._best_BK = np.full((count, k), -np.inf, np.float32)
         self._margins = [np.float32(2 * bound(dim)) for bound in (brief_band, band)]
         room = CROWDED * k * count + rows  # those of one query are there before they are sifted

@@ -73,12 +73,13 @@ def nearest_rows(table: Table, queries: Queries, k: int, threads: int | None = N
 
 
 def _near(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Queries and rows (L,) that the K best are among, by float32."""
-    threads = 1 if queries.rows_ND.is_cuda else threads or torch.get_num_threads()
+    """Queries and rows (L,) that the K best are among, by float32 (and, on the way to it, bfloat16)."""
+    on_cpu = not queries.rows_ND.is_cuda
+    threads = threads or torch.get_num_threads() if on_cpu else 1
     by_query = None if cells_NP is None else scan.asked(cells_NP, len(table.bounds) - 1)
-    if not queries.rows_ND.is_cuda:
+    if on_cpu:
         scan.prepare(table, queries, k)
-    if not queries.rows_ND.is_cuda and (by_query or len(table) <= scan.LARGEST):
+    if on_cpu and (by_query or len(table) <= scan.LARGEST):
         parts = _in_threads(partial(scan.scan, table, queries, k), scan.scan_steps(table, queries, by_query), threads)
     else:
         steps = cell_steps(table, queries, *by_query) if by_query else whole_steps(table, queries, threads)

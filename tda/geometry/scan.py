@@ -3,7 +3,6 @@
 N queries, P probed cells, C cells, L (query, cell) pairs. A step's float32 rows are made by its thread, and its products by the kernel.
 """
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,11 +15,10 @@ from tda.geometry.brief_scan import briefly, tile_by_tile
 from tda.geometry.candidates import CROWDED, Step, candidates
 from tda.geometry.held_rows import Candidates, Queries, Table, band, joined
 from tda.geometry.namespace import row_blocks
+from tda.geometry.scratch import scratch
 
 ROWS, ASKED = 1024, 2048  # of a step, unless a cell has more: 2 MB of rows at D = 512
 LARGEST = 8192  # rows of a cell, or of a table that is searched whole, that are scanned at once: 16 MB; others go tile by tile
-
-_scratch = threading.local()
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def scan(table: Table, queries: Queries, k: int, step: ScanStep) -> Candidates:
     begin, end = int(step.row_bounds[0]), int(step.row_bounds[-1])
     if end - begin > LARGEST or (len(step.row_bounds) == 2 and briefly(table, k)):  # several small cells are faster in one go of the kernel
         return joined([tile_by_tile(table, queries, k, cell) for cell in _cells(step)], queries.unit_ND.device)
-    unit_TD = table.tile(slice(begin, end), _rows(end - begin, table.rows_MD.shape[1]))
+    unit_TD = table.tile(slice(begin, end), scratch("rows", (end - begin, table.rows_MD.shape[1])))
     room = CROWDED * k * len(step.query_L)
     query_L, row_L, score_L = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.float32)
     margin = np.float32(2 * band(table.rows_MD.shape[1]))
@@ -95,11 +93,3 @@ def scan(table: Table, queries: Queries, k: int, step: ScanStep) -> Candidates:
 def _cells(step: ScanStep) -> Iterator[Step]:
     for rows, asking in zip(pairwise(step.row_bounds.tolist()), pairwise(step.query_bounds.tolist()), strict=True):
         yield torch.from_numpy(step.query_L[slice(*asking)]), slice(*rows)
-
-
-def _rows(count: int, dim: int) -> torch.Tensor:
-    """Memory of this thread for float32 rows: fresh pages cost more than the conversion."""
-    held = getattr(_scratch, "rows", None)
-    if held is None or held.numel() < count * dim:
-        held = _scratch.rows = torch.empty(max(count, ROWS) * dim)
-    return held[: count * dim].view(count, dim)

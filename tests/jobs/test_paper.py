@@ -120,7 +120,7 @@ def test_run_again_does_nothing(presets: Path, unbroken: Path) -> None:
 
 
 def _killed(words: list[str], presets: Path, root: Path, appears: str) -> None:
-    """Run it, on the Ray of this session, until a file of this pattern is there."""
+    """Run it, on the Ray that tests share, until a file of this pattern is there."""
     import ray
 
     command = [sys.executable, "-m", "jobs.paper", *words, f"cluster.address={ray.get_runtime_context().gcs_address}"]

@@ -58,7 +58,7 @@ def nearest_cells(centroids: Table, x_ND: torch.Tensor, probes: int = 1, threads
 
     Raises UserError naming a row that is zero or not finite.
     """
-    cells = [cells_of(centroids, rows, probes, threads) for rows in query_blocks(x_ND)]
+    cells = [cells_of(centroids, rows, probes, threads) for rows in query_blocks(x_ND, probes, None)]
     return np.concatenate([np.zeros((0, min(probes, len(centroids))), np.int64), *cells])
 
 

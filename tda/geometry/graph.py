@@ -1,24 +1,30 @@
-"""Who is near whom: nearest neighbours by cosine, and the fuzzy graph that UMAP lays out.
+"""Who is near whom: nearest neighbours by cosine.
 
 N rows, D dimensions, K neighbours (the row itself not among them), C candidates, B rows of a tile, M rows of a query,
-S rows that a search left short. Distances are cosine
-distances, 1 - cos, in [0, 2]. Neighbours are found once for the largest K that is wanted and cut for smaller ones.
+S rows of a sample, or that a search left short, P probed cells. Distances are cosine distances, 1 - cos, in [0, 2]. Neighbours are
+found once for the largest K that is wanted and cut for smaller ones.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.knn import to_host
+from tda.geometry.knn import sample_rows, to_host
 from tda.geometry.namespace import namespace, row_blocks, unit_rows
 
-EXACT_ROWS = 40_000  # above it, on a CPU, all pairs cost more than a search by descent
+if TYPE_CHECKING:
+    from tda.geometry.neighbors import Reference
+
+TILED_ROWS = 6000  # up to here they are compared by NumPy alone
+EXACT_ROWS = 40_000  # above it, on a CPU, all pairs cost more than to find cells and look into the nearest
 TILE_BYTES = 128 << 20  # of one similarity tile
-SPARE = 8  # candidates beyond k: float32 products may swap what float64 distances order
+SPARE = 8  # candidates beyond k: rounded products may swap what float64 distances order
+CLOSE = 1e-6  # below it 1 - cos has lost its digits, and the distance is taken from the difference of the rows
+RECALL, SAMPLE = 0.99, 256  # of the neighbours, measured on so many rows
+FIRST_PROBES = 4  # cells; twice as many until they do
+ALL_PAIRS = 8  # comparing all pairs costs as much as looking into one of so many cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,26 +81,26 @@ def unit32(x_ND: Any) -> Any:
     return unit_ND
 
 
-def _ordered(query_MD: Any, base_ND: Any, near_MC: Any, k: int) -> Knn:
-    """Order candidates by distance in float64 and keep the `k` nearest, a tile of gathered rows at a time.
+def _ordered(near_MC: Any, distance_MC: Any, k: int, *, exact: bool = True) -> Knn:
+    """The `k` nearest candidates, equal distances in order of position.
 
-    Taken from the difference, not from 1 - cos: equal rows are at distance 0. In float64, so that turning the data about the origin
-    leaves the rounded distances, and all that is computed from them, as they were.
+    Distances are float64 until here, so that turning the data about the origin leaves the rounded ones, and all that is computed from
+    them, as they were.
     """
-    index_MK, distance_MK = np.empty((len(near_MC), k), dtype=np.int32), np.empty((len(near_MC), k), dtype=np.float32)
-    for rows in row_blocks(len(near_MC), max(1, TILE_BYTES // (8 * near_MC.shape[1] * base_ND.shape[1]))):
-        near_BC = np.sort(near_MC[rows], axis=1)  # equal distances in order of position
-        unit_BCD = unit_rows(base_ND[near_BC.ravel()]).reshape(*near_BC.shape, -1)
-        unit_BCD -= unit_rows(query_MD[rows])[:, None, :]
-        distance_BC = 0.5 * np.einsum("bcd,bcd->bc", unit_BCD, unit_BCD)
-        order_BK = np.argsort(distance_BC.astype(np.float32), axis=1, kind="stable")[:, :k]
-        index_MK[rows] = np.take_along_axis(near_BC, order_BK, axis=1)
-        distance_MK[rows] = np.take_along_axis(distance_BC, order_BK, axis=1)
-    return Knn(index_NK=index_MK, distance_NK=distance_MK)
+    by_place_MC = np.argsort(near_MC, axis=1)
+    near_MC = np.take_along_axis(near_MC, by_place_MC, axis=1)
+    distance_MC = np.take_along_axis(distance_MC, by_place_MC, axis=1).astype(np.float32)
+    order_MK = np.argsort(distance_MC, axis=1, kind="stable")[:, :k]
+    index_MK = np.take_along_axis(near_MC, order_MK, axis=1).astype(np.int32)
+    return Knn(index_NK=index_MK, distance_NK=np.take_along_axis(distance_MC, order_MK, axis=1), exact=exact)
+
+
+def _half_squared(x_BD: Any) -> Any:
+    return 0.5 * np.einsum("...d,...d->...", x_BD, x_BD)
 
 
 def _nearest(query_MD: Any, base_ND: Any, k: int, own_M: Any = None) -> Knn:
-    """Exact neighbours among the base rows, a tile of similarities at a time; `own_M` are positions in the base to leave out."""
+    """Exact neighbours among a few thousand base rows, a tile of similarities at a time; `own_M`: positions in the base to leave out."""
     unit_MD, unit_ND = unit32(query_MD), unit32(base_ND)
     count = len(unit_ND)
     wide = min(k + SPARE, count - (own_M is not None))
@@ -104,26 +110,54 @@ def _nearest(query_MD: Any, base_ND: Any, k: int, own_M: Any = None) -> Knn:
         if own_M is not None:
             sims_BN[np.arange(len(sims_BN)), own_M[rows]] = -np.inf
         near_MC[rows] = np.argpartition(sims_BN, count - wide, axis=1)[:, count - wide :]
-    return _ordered(query_MD, base_ND, near_MC, k)
+    distance_MC = np.empty(near_MC.shape)
+    for rows in row_blocks(len(near_MC), max(1, TILE_BYTES // (8 * wide * base_ND.shape[1]))):
+        unit_BCD = unit_rows(base_ND[near_MC[rows].ravel()]).reshape(-1, wide, base_ND.shape[1])
+        distance_MC[rows] = _half_squared(unit_BCD - unit_rows(query_MD[rows])[:, None, :])
+    return _ordered(near_MC, distance_MC, k)
 
 
-def _exact(x_ND: Any, k: int, seed: int) -> Knn:
-    del seed  # nothing is drawn
-    return _nearest(x_ND, x_ND, k, own_M=np.arange(len(x_ND)))
+def _searched(x_ND: Any, k: int, seed: int, *, exact: bool) -> Knn:
+    """Neighbours by `tda.geometry.neighbors`: among all rows, or in the cells nearest to each row."""
+    from tda.geometry.neighbors import Reference  # with torch, whose loading takes as long as to compare a few thousand rows
+
+    wide = min(k + SPARE, len(x_ND) - 1) + 1  # the row itself among them
+    found = None if exact else _in_cells(Reference(x_ND, seed=seed), x_ND, wide, seed)
+    cosine_NC, near_NC = found or Reference(x_ND, cells=1).search(x_ND, None, wide)
+    other_NC = near_NC != np.arange(len(x_ND))[:, None]
+    other_NC[:, -1] &= ~other_NC.all(axis=1)  # among many equal rows the row itself may be missing: the last gives way
+    near_NC, cosine_NC = (x_NC[other_NC].reshape(-1, wide - 1) for x_NC in (near_NC, cosine_NC))
+    return _ordered(near_NC, _distances(x_ND, x_ND, near_NC, cosine_NC), k, exact=not found)
 
 
-def _descent(x_ND: Any, k: int, seed: int) -> Knn:
-    """Neighbours by pynndescent; rows for which it found too few are searched exactly."""
-    from pynndescent import NNDescent
+def _distances(query_MD: Any, base_ND: Any, near_MC: Any, cosine_MC: Any) -> Any:
+    """1 - cos (M, C) in float64, but of rows so close that it would lose its digits from their difference: equal rows are at 0."""
+    distance_MC = 1 - cosine_MC
+    row_L, column_L = np.nonzero(distance_MC < CLOSE)
+    for part in row_blocks(len(row_L)):
+        row, column = row_L[part], column_L[part]
+        distance_MC[row, column] = _half_squared(unit_rows(query_MD[row]) - unit_rows(base_ND[near_MC[row, column]]))
+    return distance_MC
 
-    wide_NK = NNDescent(unit32(x_ND), metric="cosine", n_neighbors=k + 1, random_state=seed, n_jobs=-1).neighbor_graph[0]
-    other_NK = (wide_NK != np.arange(len(x_ND))[:, None]) & (wide_NK >= 0)
-    first_NK = np.argsort(~other_NK, axis=1, kind="stable")[:, :k]
-    near_NK = np.take_along_axis(wide_NK, first_NK, axis=1)
-    short_S = np.flatnonzero(other_NK.sum(axis=1) < k)
-    near_NK[short_S] = _nearest(x_ND[short_S], x_ND, k, own_M=short_S).index_NK if len(short_S) else 0
-    found = _ordered(x_ND, x_ND, near_NK, k)
-    return Knn(index_NK=found.index_NK, distance_NK=found.distance_NK, exact=False)
+
+def _in_cells(reference: "Reference", x_ND: Any, wide: int, seed: int) -> tuple[Any, Any] | None:
+    """Cosines and positions (N, C) from as few cells as find `RECALL` of what sampled rows have; None where all pairs cost no more."""
+    sample_SD = x_ND[sample_rows(len(x_ND), SAMPLE, seed)]
+    true_SC, probes = reference.search(sample_SD, None, wide)[1], FIRST_PROBES
+    while ALL_PAIRS * probes <= len(reference.centroids or ()):
+        found_SC = reference.search(sample_SD, probes, wide)[1]
+        if np.mean([np.isin(found, true).mean() for found, true in zip(found_SC, true_SC, strict=True)]) >= RECALL:
+            return _filled(reference, x_ND, *reference.search(x_ND, probes, wide))
+        probes *= 2
+    return None
+
+
+def _filled(reference: "Reference", x_ND: Any, cosine_NC: Any, near_NC: Any) -> tuple[Any, Any]:
+    """What cells with too few rows left empty, searched among all rows."""
+    short_S = np.flatnonzero((near_NC < 0).any(axis=1))
+    if len(short_S):
+        cosine_NC[short_S], near_NC[short_S] = reference.search(x_ND[short_S], None, near_NC.shape[1])
+    return cosine_NC, near_NC
 
 
 def _brute_cuml(x_ND: Any, k: int) -> Knn:
@@ -145,8 +179,9 @@ def _brute_cuml(x_ND: Any, k: int) -> Knn:
 def knn_graph(x_ND: Any, k: int = 100, *, method: str = "auto", seed: int = 0, device: str = "auto") -> Knn:
     """Return the `k` nearest other rows of every row by cosine.
 
-    `x_ND`: N rows of any length above 0. `method`: exact (all pairs, in tiles of bounded memory), approximate (pynndescent), or auto:
-    exact up to `EXACT_ROWS` rows, and always on a GPU, where cuML searches. Raises UserError for a row that is zero or not finite,
+    `x_ND`: N rows of any length above 0. `method`: exact (all pairs, in tiles of bounded memory), approximate (in as many cells as find
+    `RECALL` of the neighbours of sampled rows; exact where that is no cheaper), or auto: exact up to `EXACT_ROWS` rows, and always on a
+    GPU, where cuML searches. Raises UserError for a row that is zero or not finite,
     fewer than 2 rows, or `k` not in 1 .. N - 1.
     """
     if method not in ("auto", "exact", "approximate"):
@@ -156,70 +191,20 @@ def knn_graph(x_ND: Any, k: int = 100, *, method: str = "auto", seed: int = 0, d
         raise UserError(f"{count} rows have no {k} neighbours each; ask for 1 to {count - 1}")
     if cuda(device):
         return _brute_cuml(x_ND, k)
-    search = _exact if method == "exact" or (method == "auto" and count <= EXACT_ROWS) else _descent
-    return search(to_host(x_ND), k, seed)
+    host_ND, exact = to_host(x_ND), method == "exact" or (method == "auto" and count <= EXACT_ROWS)
+    if exact and count <= TILED_ROWS:
+        return _nearest(host_ND, host_ND, k, own_M=np.arange(count))
+    return _searched(host_ND, k, seed, exact=exact)
 
 
 def nearest_of(query_MD: Any, base_ND: Any, k: int) -> Knn:
     """Return the `k` base rows nearest to each query row by cosine, exactly; same errors as `knn_graph`."""
     if query_MD.ndim != 2 or query_MD.shape[1] != base_ND.shape[1]:
         raise UserError(f"new rows {tuple(query_MD.shape)} do not fit the fitted rows {tuple(base_ND.shape)}; the dimensions must agree")
-    return _nearest(to_host(query_MD), to_host(base_ND), min(k, base_ND.shape[0]))
+    query_MD, base_ND, k = to_host(query_MD), to_host(base_ND), min(k, base_ND.shape[0])
+    if len(base_ND) <= TILED_ROWS:
+        return _nearest(query_MD, base_ND, k)
+    from tda.geometry.neighbors import Reference
 
-
-def _with_self(knn: Knn) -> tuple[Any, Any]:
-    """UMAP's libraries expect each row as its own first neighbour."""
-    xp = namespace(knn.index_NK)
-    index_NK = xp.concat([xp.arange(len(knn), dtype=xp.int32)[:, None], knn.index_NK], axis=1)
-    return index_NK, xp.concat([xp.zeros((len(knn), 1), dtype=xp.float32), knn.distance_NK], axis=1)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run umap-learn's memberships so that they repeat: a mean that it takes over all rows depends on the number of threads.
-
-    They cost little beside the search. numba is told to store the two functions, which it would compile in every process.
-    """
-    from numba import get_num_threads, set_num_threads
-    from umap import umap_
-
-    with suppress(RuntimeError):  # no folder to write to
-        umap_.smooth_knn_dist.enable_caching()
-        umap_.compute_membership_strengths.enable_caching()
-    before = get_num_threads()
-    set_num_threads(1)
-    try:
-        yield
-    finally:
-        set_num_threads(before)
-
-
-def fuzzy_graph(knn: Knn, n_neighbors: int, *, device: str = "auto") -> Any:
-    """Return UMAP's symmetric membership graph (N, N), sparse CSR, weights in (0, 1], by umap-learn or cuML.
-
-    `n_neighbors` counts the row itself, as UMAP's does, so that `n_neighbors - 1` of the graph's neighbours are used.
-    Source: McInnes, Healy and Melville 2018, section 3.1. Raises UserError where the graph holds fewer.
-    """
-    if n_neighbors < 2:
-        raise UserError(f"n_neighbors={n_neighbors} is too small; it counts the row itself, so it must be at least 2")
-    index_NK, distance_NK = _with_self(knn.cut(n_neighbors - 1))
-    if cuda(device):
-        from cuml.manifold.umap import fuzzy_simplicial_set as on_gpu
-
-        shape_only = index_NK.astype("float32")  # only its number of rows is used when neighbours are given
-        return on_gpu(shape_only, n_neighbors, metric="cosine", knn_indices=index_NK, knn_dists=distance_NK).tocsr()
-    from umap.umap_ import fuzzy_simplicial_set
-
-    index_NK, distance_NK = to_host(index_NK), to_host(distance_NK)
-    with _one_thread():
-        return fuzzy_simplicial_set(index_NK, n_neighbors, None, "cosine", knn_indices=index_NK, knn_dists=distance_NK)[0].tocsr()
-
-
-def fuzzy_rows(knn: Knn) -> Any:
-    """Return memberships (M, K) in [0, 1] of new rows in their nearest fitted rows: one-sided, for `SphereUMAP.transform`."""
-    from umap.umap_ import compute_membership_strengths, smooth_knn_dist
-
-    with _one_thread():
-        sigma_M, rho_M = smooth_knn_dist(knn.distance_NK, float(knn.k), local_connectivity=0.0)
-        strengths = compute_membership_strengths(knn.index_NK, knn.distance_NK, sigma_M, rho_M, False, bipartite=True)
-    return strengths[2].reshape(knn.index_NK.shape)
+    cosine_MC, near_MC = Reference(base_ND, cells=1).search(query_MD, None, min(k + SPARE, len(base_ND)))
+    return _ordered(near_MC, _distances(query_MD, base_ND, near_MC, cosine_MC), k)

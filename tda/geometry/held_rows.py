@@ -10,9 +10,8 @@ from typing import Any
 import torch
 
 from tda.errors import UserError
-from tda.geometry.namespace import row_blocks
+from tda.geometry.dots import pair_dots
 
-EXACT_ROWS, EXACT_WIDE = 512, 65_536  # rows in float64 at once, of a core (2 MB at D = 512, which stay in the cache) and of a GPU
 TINY = 1e-30  # norms below it, or above its inverse, have no float32 direction
 
 Candidates = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # query, reference row, float32 score: (L,) each
@@ -71,9 +70,8 @@ def band(dim: int) -> float:
 
 def row_norms(x_ND: torch.Tensor, what: str, first: Any = 0) -> torch.Tensor:
     """L2 norms (N,) float64. Raises UserError naming the first row that is zero or not finite (`first`: position of row 0, or of each)."""
-    norm_N = torch.empty(x_ND.shape[0], dtype=torch.float64, device=x_ND.device)
-    for part in row_blocks(x_ND.shape[0], EXACT_WIDE if x_ND.is_cuda else EXACT_ROWS):
-        norm_N[part] = torch.sqrt(_tree_sum(x_ND[part].to(torch.float64) ** 2))
+    own_N = torch.arange(x_ND.shape[0], device=x_ND.device)
+    norm_N = torch.sqrt(pair_dots(x_ND, own_N, x_ND, own_N, torch.get_num_threads()))
     bad = torch.nonzero(~((norm_N > TINY) & (norm_N < 1 / TINY)))[:, 0]
     if len(bad):
         row = int(bad[0]) + first if isinstance(first, int) else int(first[bad].min())
@@ -81,23 +79,10 @@ def row_norms(x_ND: torch.Tensor, what: str, first: Any = 0) -> torch.Tensor:
     return norm_N
 
 
-def pair_cosines(queries: Queries, query_L: torch.Tensor, table: Table, row_L: torch.Tensor) -> torch.Tensor:
+def pair_cosines(queries: Queries, query_L: torch.Tensor, table: Table, row_L: torch.Tensor, threads: int = 1) -> torch.Tensor:
     """Cosines (L,) float64 of queries with rows of the table: the same two rows give the same bits anywhere."""
-    out_L = torch.empty(len(query_L), dtype=torch.float64, device=query_L.device)
-    for part in row_blocks(len(query_L), EXACT_WIDE if query_L.is_cuda else EXACT_ROWS):
-        query, row = query_L[part], row_L[part]
-        dot = _tree_sum(queries.rows_ND[query].to(torch.float64) * table.rows_MD[row].to(torch.float64))
-        out_L[part] = dot / (queries.norm_N[query] * table.norm_M[row])
-    return out_L
-
-
-def _tree_sum(x_BD: torch.Tensor) -> torch.Tensor:
-    """Sum over D by halving: elementwise additions, so that the order is D's alone, on any device."""
-    while x_BD.shape[1] > 1:
-        half = x_BD.shape[1] // 2
-        rest = x_BD[:, 2 * half :]
-        x_BD = torch.cat([x_BD[:, :half] + x_BD[:, half : 2 * half], rest], dim=1) if rest.shape[1] else x_BD[:, :half] + x_BD[:, half:]
-    return x_BD[:, 0]
+    dot_L = pair_dots(queries.rows_ND, query_L, table.rows_MD, row_L, threads)
+    return dot_L / (queries.norm_N[query_L] * table.norm_M[row_L])
 
 
 def joined(found: list[Candidates], device: torch.device) -> Candidates:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tda.config import AnalysisConfig
-from tda.geometry.graph import Knn, fuzzy_graph
+from tda.geometry.fuzzy import fuzzy_graph
+from tda.geometry.graph import Knn
 from tda.geometry.knn import to_host
 from tda.geometry.mixing import Mixing, layout_neighbors, modality_mixing, trustworthiness
 from tda.geometry.sphere import SphereUMAP, angles

@@ -24,6 +24,9 @@ from tda.geometry.namespace import row_blocks
 from tda.geometry.threads import threaded
 
 QUERIES = 65_536  # queries in float32 at once
+ROOM = 2**23  # candidates at once, as far as they can be foreseen: 170 MB
+FEWEST = 4096  # queries at once, however many candidates each has: cells are read anew for every block
+OF_ALL = 4  # times K: the candidates of a query that is compared with every row
 
 
 def search(table: Table, queries_ND: torch.Tensor, k: int, cells_NP: Any = None, threads: int | None = None) -> tuple[Any, Any]:
@@ -33,7 +36,7 @@ def search(table: Table, queries_ND: torch.Tensor, k: int, cells_NP: Any = None,
     Raises UserError naming a query that is zero or not finite.
     """
     cosine, row = [np.zeros((0, k))], [np.zeros((0, k), np.int64)]
-    for queries in query_blocks(queries_ND):
+    for queries in query_blocks(queries_ND, k, None if cells_NP is None else cells_NP.shape[1]):
         part = slice(queries.first, queries.first + len(queries))
         found = best_rows(table, queries, k, None if cells_NP is None else cells_NP[part], threads)
         cosine.append(found[0])
@@ -41,15 +44,17 @@ def search(table: Table, queries_ND: torch.Tensor, k: int, cells_NP: Any = None,
     return np.concatenate(cosine), np.concatenate(row)
 
 
-def query_blocks(queries_ND: torch.Tensor) -> Iterator[Queries]:
-    """The queries, as many at once as are held in float32. Raises UserError naming one that is zero or not finite."""
-    return (Queries(queries_ND[part], part.start) for part in row_blocks(queries_ND.shape[0], QUERIES))
+def query_blocks(queries_ND: torch.Tensor, k: int, probes: int | None) -> Iterator[Queries]:
+    """The queries, as many at once as their candidates have room. Raises UserError naming one that is zero or not finite."""
+    rows = min(QUERIES, max(FEWEST, ROOM // (k * (probes or OF_ALL))))
+    return (Queries(queries_ND[part], part.start) for part in row_blocks(queries_ND.shape[0], rows))
 
 
 def best_rows(table: Table, queries: Queries, k: int, cells_NP: Any = None, threads: int | None = None) -> tuple[Any, Any]:
     """`search` for one block of queries."""
+    threads = threads or torch.get_num_threads()
     query_L, row_L = _near(table, queries, k, cells_NP, threads)
-    cosine_L = pair_cosines(queries, query_L, table, row_L)
+    cosine_L = pair_cosines(queries, query_L, table, row_L, threads)
     on_host = [x.cpu().numpy() for x in (query_L, cosine_L, table.position_M[row_L], row_L)]
     cosine_NK, place_NK = best_of(*on_host[:3], count=len(queries), k=k)
     return cosine_NK, np.where(place_NK < 0, -1, np.append(on_host[3], -1)[place_NK])
@@ -60,11 +65,13 @@ def nearest_rows(table: Table, queries: Queries, k: int, threads: int | None = N
 
     The table has at least K rows.
     """
+    threads = threads or torch.get_num_threads()
     query_L, row_L = _near(table, queries, k, None, threads)
     chosen_L = torch.bincount(query_L, minlength=len(queries))[query_L] == k
     unsure = torch.nonzero(~chosen_L)[:, 0]
     pairs = query_L[unsure], row_L[unsure]
-    scored = [x.cpu().numpy() for x in (pairs[0], pair_cosines(queries, pairs[0], table, pairs[1]), table.position_M[pairs[1]])]
+    cosine_L = pair_cosines(queries, pairs[0], table, pairs[1], threads)
+    scored = [x.cpu().numpy() for x in (pairs[0], cosine_L, table.position_M[pairs[1]])]
     place_NK = best_of(*scored, count=len(queries), k=k)[1]
     chosen = chosen_L.cpu().numpy()
     chosen[unsure.cpu().numpy()[place_NK[place_NK >= 0]]] = True
@@ -72,10 +79,10 @@ def nearest_rows(table: Table, queries: Queries, k: int, threads: int | None = N
     return row[np.lexsort([row, query])].reshape(-1, k)
 
 
-def _near(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+def _near(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Queries and rows (L,) that the K best are among, by float32 (and, on the way to it, bfloat16)."""
     on_cpu = not queries.rows_ND.is_cuda
-    threads = threads or torch.get_num_threads() if on_cpu else 1
+    threads = threads if on_cpu else 1
     by_query = None if cells_NP is None else scan.asked(cells_NP, len(table.bounds) - 1)
     if on_cpu:
         scan.prepare(table, queries, k)
@@ -85,8 +92,17 @@ def _near(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int | 
         steps = cell_steps(table, queries, *by_query) if by_query else whole_steps(table, queries, threads)
         parts = _in_threads(partial(tile_by_tile, table, queries, k), steps, threads)
     query_L, row_L, score_L = joined(parts, queries.norm_N.device)
-    near_L = score_L >= _kth_score(query_L, score_L, len(queries), k)[query_L] - 2 * band(table.rows_MD.shape[1])
+    near_L = _within(query_L, score_L, len(queries), k, 2 * band(table.rows_MD.shape[1]))
     return query_L[near_L], row_L[near_L]
+
+
+def _within(query_L: torch.Tensor, score_L: torch.Tensor, count: int, k: int, margin: float) -> torch.Tensor:
+    """Which candidates score at least the K-th best of their query less the margin."""
+    if k == 1 or query_L.is_cuda:
+        return score_L >= _kth_score(query_L, score_L, count, k)[query_L] - margin
+    from tda.geometry.sift import within
+
+    return torch.from_numpy(within(query_L.numpy(), score_L.numpy(), count, k, np.float32(margin)))
 
 
 def _in_threads(function: Callable[[Any], Any], items: Iterable[Any], threads: int) -> list[Any]:

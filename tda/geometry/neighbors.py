@@ -73,7 +73,7 @@ class Reference:
             raise UserError(f"k={k} must be from 1 to {self.shape[0]}, the rows of the reference")
         if probes is not None and probes < 1:
             raise UserError(f"probes={probes} must be at least 1; None searches every cell")
-        found = [self._block(block, probes, k, threads) for block in query_blocks(_tensor(queries_ND))]
+        found = [self._block(block, probes, k, threads) for block in query_blocks(_tensor(queries_ND), k, probes)]
         cosine_NK, row_NK = (np.concatenate(parts) for parts in zip(*found, strict=True))
         position_NK = np.where(row_NK < 0, -1, self.table.position_M.cpu().numpy()[row_NK])
         if k > 1:

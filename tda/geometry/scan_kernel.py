@@ -25,7 +25,7 @@ def _largest(score_T: Any) -> Any:
 
 
 @compiled(nogil=True)
-def _kth_largest(score_T: Any, best_K: Any) -> Any:
+def kth_largest(score_T: Any, best_K: Any) -> Any:
     """The K-th largest of these scores and of those in `best_K`, which descend and are replaced; -inf is none."""
     last = len(best_K) - 1
     for i in range(len(score_T)):
@@ -72,7 +72,7 @@ def scan_cells(  # noqa: PLR0917 (numba takes arguments by place)
             for i in range(count):
                 score_T = score_BT[i]
                 best_K[:] = -np.inf
-                least = (_largest(score_T) if k == 1 else _kth_largest(score_T, best_K)) - margin
+                least = (_largest(score_T) if k == 1 else kth_largest(score_T, best_K)) - margin
                 for t in range(rows):
                     if score_T[t] >= least:
                         if found == len(out_query):
@@ -133,7 +133,7 @@ def refine(  # noqa: PLR0917 (numba takes arguments by place)
             largest[j] = _largest(brief_T[j * BLOCK : (j + 1) * BLOCK])
         if _largest(largest) < best_BK[i, k - 1] - brief_margin:
             continue
-        least = _kth_largest(largest if 4 * k <= blocks else brief_T, best_BK[i]) - brief_margin
+        least = kth_largest(largest if 4 * k <= blocks else brief_T, best_BK[i]) - brief_margin
         begin, unit_D = found, unit_ND[query_B[i]]
         for j in range(blocks):
             if largest[j] >= least:
@@ -145,6 +145,6 @@ def refine(  # noqa: PLR0917 (numba takes arguments by place)
                         out_query[found], out_row[found], out_score[found] = query_B[i], first_row + t, _dot(unit_D, rows_TD[t])
                         found += 1
         best_K[:] = -np.inf
-        least = _kth_largest(out_score[begin:found], best_K) - margin
+        least = kth_largest(out_score[begin:found], best_K) - margin
         found = begin + _packed(least, out_query[begin:found], out_row[begin:found], out_score[begin:found])
     return found

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.graph import Knn, cuda, fuzzy_graph, fuzzy_rows, knn_graph, nearest_of
+from tda.geometry.fuzzy import fuzzy_graph, fuzzy_rows
+from tda.geometry.graph import Knn, cuda, knn_graph, nearest_of
 from tda.geometry.knn import on_device, to_host
 from tda.geometry.namespace import namespace
 

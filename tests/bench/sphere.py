@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from scipy.spatial import KDTree
 
-from tda.geometry.graph import Knn, fuzzy_graph, knn_graph
+from tda.geometry.fuzzy import fuzzy_graph
+from tda.geometry.graph import Knn, knn_graph
 from tda.geometry.mixing import layout_neighbors, modality_mixing, trustworthiness
 from tda.geometry.sphere import SphereUMAP, sweep
 

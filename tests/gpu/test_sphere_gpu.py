@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from tda.geometry.graph import fuzzy_graph, knn_graph
+from tda.geometry.fuzzy import fuzzy_graph
+from tda.geometry.graph import knn_graph
 from tda.geometry.mixing import trustworthiness
 from tda.geometry.sphere import SphereUMAP
 from tda.geometry.sphere_cuda import layout_cuda

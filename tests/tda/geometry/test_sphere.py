@@ -13,7 +13,8 @@ import pytest
 from scipy import sparse
 
 from tda.errors import UserError
-from tda.geometry.graph import fuzzy_graph, knn_graph
+from tda.geometry.fuzzy import fuzzy_graph
+from tda.geometry.graph import knn_graph
 from tda.geometry.mixing import layout_neighbors, modality_mixing, trustworthiness
 from tda.geometry.sphere import SphereUMAP, angles, sweep
 from tda.geometry.sphere_cuda import SOURCE

@@ -122,12 +122,16 @@ def _searched(x_ND: Any, k: int, seed: int, *, exact: bool) -> Knn:
     from tda.geometry.neighbors import Reference  # with torch, whose loading takes as long as to compare a few thousand rows
 
     wide = min(k + SPARE, len(x_ND) - 1) + 1  # the row itself among them
-    found = None if exact else _in_cells(Reference(x_ND, seed=seed), x_ND, wide, seed)
-    cosine_NC, near_NC = found or Reference(x_ND, cells=1).search(x_ND, None, wide)
+    reference = Reference(x_ND, cells=1 if exact else None, seed=seed)
+    probes = None if exact else _probes(reference, x_ND[sample_rows(len(x_ND), SAMPLE, seed)], wide)
+    cosine_NC, near_NC = reference.search(x_ND, probes, wide)
+    short_S = np.flatnonzero((near_NC < 0).any(axis=1))  # their cells hold too few rows
+    if len(short_S):
+        cosine_NC[short_S], near_NC[short_S] = reference.search(x_ND[short_S], None, wide)
     other_NC = near_NC != np.arange(len(x_ND))[:, None]
     other_NC[:, -1] &= ~other_NC.all(axis=1)  # among many equal rows the row itself may be missing: the last gives way
     near_NC, cosine_NC = (x_NC[other_NC].reshape(-1, wide - 1) for x_NC in (near_NC, cosine_NC))
-    return _ordered(near_NC, _distances(x_ND, x_ND, near_NC, cosine_NC), k, exact=not found)
+    return _ordered(near_NC, _distances(x_ND, x_ND, near_NC, cosine_NC), k, exact=probes is None)
 
 
 def _distances(query_MD: Any, base_ND: Any, near_MC: Any, cosine_MC: Any) -> Any:
@@ -140,24 +144,15 @@ def _distances(query_MD: Any, base_ND: Any, near_MC: Any, cosine_MC: Any) -> Any
     return distance_MC
 
 
-def _in_cells(reference: "Reference", x_ND: Any, wide: int, seed: int) -> tuple[Any, Any] | None:
-    """Cosines and positions (N, C) from as few cells as find `RECALL` of what sampled rows have; None where all pairs cost no more."""
-    sample_SD = x_ND[sample_rows(len(x_ND), SAMPLE, seed)]
+def _probes(reference: "Reference", sample_SD: Any, wide: int) -> int | None:
+    """As few cells as find `RECALL` of what sampled rows have among all; None where to compare all pairs costs no more."""
     true_SC, probes = reference.search(sample_SD, None, wide)[1], FIRST_PROBES
     while ALL_PAIRS * probes <= len(reference.centroids or ()):
         found_SC = reference.search(sample_SD, probes, wide)[1]
         if np.mean([np.isin(found, true).mean() for found, true in zip(found_SC, true_SC, strict=True)]) >= RECALL:
-            return _filled(reference, x_ND, *reference.search(x_ND, probes, wide))
+            return probes
         probes *= 2
     return None
-
-
-def _filled(reference: "Reference", x_ND: Any, cosine_NC: Any, near_NC: Any) -> tuple[Any, Any]:
-    """What cells with too few rows left empty, searched among all rows."""
-    short_S = np.flatnonzero((near_NC < 0).any(axis=1))
-    if len(short_S):
-        cosine_NC[short_S], near_NC[short_S] = reference.search(x_ND[short_S], None, near_NC.shape[1])
-    return cosine_NC, near_NC
 
 
 def _brute_cuml(x_ND: Any, k: int) -> Knn:

@@ -13,7 +13,10 @@ from tda.geometry.scan_kernel import kth_largest
 
 @compiled(nogil=True)
 def within(query_L: Any, score_L: Any, count: int, k: int, margin: Any) -> Any:
-    """Places in L of what scores at least the K-th best score of its query (of `count`) less `margin`; the places of a query together."""
+    """Places in L (int64) of what scores at least the K-th best of its query less `margin`; the places of a query together.
+
+    `query_L`: int64 below `count`; `score_L` and `margin`: float32. Of a query with fewer than K candidates all stay.
+    """
     begin = np.zeros(count + 1, np.int64)
     for query in query_L:
         begin[query + 1] += 1

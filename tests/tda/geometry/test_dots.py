@@ -1,6 +1,8 @@
 """Dot products of pairs have the bits of a sum by halves, however they are cut. N and M rows, D dimensions, L pairs."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -27,3 +29,8 @@ def test_pairs_are_added_up_by_halves(dim: int, dtype: torch.dtype, monkeypatch:
 def test_no_pairs_have_no_products() -> None:
     none = torch.zeros(0, dtype=torch.int64)
     assert pair_dots(torch.ones(2, 3), none, torch.ones(2, 3), none, threads=2).shape == (0,)
+
+
+def test_numba_waits_until_a_product_is_asked_for() -> None:
+    check = "import sys, tda.geometry.neighbors; print('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=True, capture_output=True, text=True).stdout.strip() == "False"

@@ -29,8 +29,12 @@ def _python(site: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProce
     return subprocess.run([sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_wheel_holds_every_configuration_file(site: Path) -> None:
-    values = {str(file.relative_to(REPOSITORY)) for file in (REPOSITORY / "conf").rglob("*") if file.suffix in (".yaml", ".json")}
+PACKED = (".yaml", ".json", ".html", ".css", ".js", ".typed")
+
+
+def test_wheel_holds_every_configuration_file_and_template(site: Path) -> None:
+    files = [file for folder in ("conf", "tda") for file in (REPOSITORY / folder).rglob("*")]
+    values = {str(file.relative_to(REPOSITORY)) for file in files if file.suffix in PACKED}
     packed = {str(file.relative_to(site)) for file in site.rglob("*") if file.is_file()}
     assert values <= packed
     assert not [name for name in packed if name.startswith("tests")]

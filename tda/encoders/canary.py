@@ -9,7 +9,6 @@ Legend: N inputs, D dimensions, H, W pixels, K numbers that a digest keeps of a 
 import base64
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tda.errors import UserError
+from tda.source_digest import source_digest
 
 if TYPE_CHECKING:
     from tda.config import EncoderConfig
@@ -191,11 +191,10 @@ def _content_hash(encoder: "Encoder") -> str:
 
     import torch
 
-    sources = {file.name: file.read_text() for file in sorted(Path(__file__).parent.glob("*.py"))}
     content = {
         "weights": encoder.weights_sha256,
         "fed": encoder.preprocessing,
-        "code": sources,
+        "code": source_digest("tda.encoders"),
         "torch": torch.__version__,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]

@@ -16,6 +16,7 @@ from tda.errors import LacunaError
 from tda.report.contact_pairs import Pair, pairs_of
 from tda.report.thumbnails import Thumbnail, Thumbnails, thumbnails
 from tda.report.words import visible
+from tda.source_digest import source_digest
 from tda.store.files import exists, join, list_folders, publish_bytes, publish_json, read_json
 from tda.store.layout import Layout
 from tda.store.nearest import NearestSet
@@ -95,14 +96,8 @@ def _plans(root: str, names: tuple[str, str, str], config: ReportConfig) -> list
         nearest = NearestSet(root, *names)
     except LacunaError:
         return []
-    settings = [config.contact, config.max_pixels, _code()]
+    settings = [config.contact, config.max_pixels, source_digest("tda.report")]
     return [_Plan(nearest, names, modality, content_hash([nearest.digest, modality, settings])) for modality in VECTORS if len(nearest)]
-
-
-def _code() -> str:
-    folder = resources.files("tda.report")
-    names = ("contact.py", "contact_pairs.py", "contact.html", "contact.css", "contact.js", "thumbnails.py", "words.py")
-    return hashlib.sha256(b"".join(folder.joinpath(name).read_bytes() for name in names)).hexdigest()
 
 
 def _standing(folder: str, plan: _Plan) -> Sheet | None:

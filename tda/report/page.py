@@ -17,6 +17,7 @@ from tda.report.style import INK, MODALITIES, model_styles
 from tda.report.table import Table
 from tda.report.tables import tables
 from tda.report.words import listing, visible
+from tda.source_digest import source_digest
 from tda.store.files import exists, filesystem, join, publish_bytes, publish_json, read_json
 from tda.store.layout import Layout
 
@@ -111,10 +112,8 @@ def _built(run: Run, files: Iterable[str], missing: Iterable[str], *, rebuilt: b
 
 def _code() -> str:
     """Hash of what draws: this package's files, and the versions of the libraries that do the work."""
-    folder = resources.files("tda.report")
-    sources = sorted((item.name, item.read_bytes()) for item in folder.iterdir() if item.name.endswith((".py", ".html", ".css")))
     versions = [metadata.version(library) for library in ("matplotlib", "jinja2")]
-    return hashlib.sha256(repr((sources, versions)).encode()).hexdigest()
+    return hashlib.sha256(repr((source_digest("tda.report"), versions)).encode()).hexdigest()
 
 
 def _manifest(folder: str) -> dict[str, Any]:

@@ -49,10 +49,11 @@ test: $(VENV)/.installed-dev ## every test that this machine can run
 test-gpu: $(VENV)/.installed-dev ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -m gpu
 
-checks: $(VENV)/.installed-dev ## ruff and mypy
+checks: $(VENV)/.installed-dev ## ruff, mypy and the import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 soak: $(VENV)/.installed-dev ## 300 shards, some at fault or in a store that fails, while actors and nodes are killed at random: at most 10 minutes
 	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/soak.py

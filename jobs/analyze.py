@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from jobs.analysis.comparisons import compare_encoders, comparison_line
+from jobs.analysis.parts import TABLES, digest, keys, part_hashes, with_needed
+from jobs.analysis.run import measured
+from jobs.analysis.shape import Subject
+from jobs.analysis.sweep import cell_line, in_sweep, sweep_cells
 from jobs.runtime.app import Outcome, command
-from jobs.runtime.comparisons import compare_encoders, comparison_line
-from jobs.runtime.measure_parts import measured
-from jobs.runtime.measure_shape import Subject
-from jobs.runtime.parts import TABLES, digest, keys, part_hashes, with_needed
 from jobs.runtime.session import ray_session, shared_ray
-from jobs.runtime.sweep import cell_line, in_sweep, sweep_cells
-from jobs.runtime.tables import SCHEMA, publish_table, read_table, table_hash
 from tda.config import PARTS, AnalyzeJob
 from tda.errors import LacunaError, UserError
-from tda.store.embeddings import EmbeddingSet
+from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.files import exists, join, publish_json, read_json
-from tda.store.layout import Layout
+from tda.store.paths import RootPaths
+from tda.store.tables import SCHEMA, publish_table, read_table, table_hash
 
 
 def run(job: AnalyzeJob) -> Outcome:
@@ -49,7 +49,7 @@ def analyze(job: AnalyzeJob) -> Outcome:
     head, found = _head(job, embeddings, hashes), _existing(job, hashes)
     missing = [part for part in with_needed(job.analysis.parts, job.analysis) if part not in found["part_hashes"]]
     if missing:
-        folder = Layout(job.root).analysis_dir(job.dataset.name, job.encoder.name)
+        folder = RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name)
         rows_hash = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
         subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=folder, rows_hash=rows_hash)
         with ray_session(job.cluster):
@@ -58,7 +58,7 @@ def analyze(job: AnalyzeJob) -> Outcome:
             for name in TABLES.get(part, []):
                 publish_table(_table_url(job, name), tables[name], hashes[part])
         found |= metrics | {"part_hashes": found["part_hashes"] | {part: hashes[part] for part in missing}}
-        publish_json(Layout(job.root).metrics(job.dataset.name, job.encoder.name), head | _in_order(found))
+        publish_json(RootPaths(job.root).metrics(job.dataset.name, job.encoder.name), head | _in_order(found))
     return Outcome(whole=True, line=result_line(head | found))
 
 
@@ -88,7 +88,7 @@ def _sweep(jobs: list[AnalyzeJob]) -> Outcome:
     for job in jobs:
         umap = job.analysis.umap
         (cell,) = sweep_cells(job, [(umap.n_neighbors, umap.min_dist)])
-        if not exists(Layout(job.root).metrics(job.dataset.name, job.encoder.name)):
+        if not exists(RootPaths(job.root).metrics(job.dataset.name, job.encoder.name)):
             analyze(replace(job, analysis=replace(job.analysis, parts=["gap"])))
         lines.append(cell_line(job, cell))
     return Outcome(whole=True, line="; ".join(lines))
@@ -133,7 +133,7 @@ def _content(job: AnalyzeJob, dataset: str) -> list[Any]:
 
 def _existing(job: AnalyzeJob, hashes: Mapping[str, str]) -> dict[str, Any]:
     """Keys of metrics.json that are of the same rows and settings, each with its tables; `part_hashes` names their parts."""
-    url = Layout(job.root).metrics(job.dataset.name, job.encoder.name)
+    url = RootPaths(job.root).metrics(job.dataset.name, job.encoder.name)
     try:
         metrics = read_json(url) if exists(url) else {}
     except ValueError:  # not JSON: nothing that can be kept
@@ -150,7 +150,7 @@ def _in_order(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _table_url(job: AnalyzeJob, name: str) -> str:
-    return join(Layout(job.root).analysis_dir(job.dataset.name, job.encoder.name), f"{name}.parquet")
+    return join(RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name), f"{name}.parquet")
 
 
 main = command("analyze", AnalyzeJob, run)

@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from jobs.dedup.decisions import REASONS, Cosines, decide
+from jobs.dedup.exact_matches import exact_flags
+from jobs.dedup.self_duplicates import drop_within
 from jobs.runtime.app import Outcome, command
-from jobs.runtime.exact import exact_flags
-from jobs.runtime.repeats import REASONS, Cosines, decide
-from jobs.runtime.within import drop_within
 from tda.config import DedupeConfig, DedupeJob
 from tda.errors import UserError
 from tda.geometry.duplicates import Rule
-from tda.store.embeddings import EmbeddingSet
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.datasets.nearest import NearestSet
+from tda.store.datasets.views import Kept, View, content_hash, publish_kept, read_summary
 from tda.store.files import exists
-from tda.store.layout import Layout
-from tda.store.nearest import NearestSet
-from tda.store.views import Kept, View, content_hash, publish_kept, read_summary
+from tda.store.paths import RootPaths
 
 Codes = npt.NDArray[np.uint8]
 
@@ -36,7 +36,7 @@ def run(job: DedupeJob) -> Outcome:
     Raises UserError for an empty data set, closest rows that are missing or stale, and settings that leave nothing to decide by.
     """
     view = View(job.dataset.name, job.reference.name)
-    layout, by = Layout(job.root), job.dedupe.by or job.encoder.name
+    layout, by = RootPaths(job.root), job.dedupe.by or job.encoder.name
     rows = EmbeddingSet(job.root, view.base, job.encoder.name)
     deciding = rows if by == job.encoder.name else EmbeddingSet(job.root, view.base, by)
     inputs = _Inputs(job, deciding, by)
@@ -103,7 +103,7 @@ class _Inputs:
         }
 
 
-def _standing(layout: Layout, view: View, encoder: str, content: str) -> dict[str, Any] | None:
+def _standing(layout: RootPaths, view: View, encoder: str, content: str) -> dict[str, Any] | None:
     """The summary that is there, if it is of this content and its rows are there too."""
     try:
         summary = read_summary(layout, view, encoder)
@@ -121,7 +121,7 @@ def rule_of(settings: DedupeConfig) -> Rule:
 
 def _decide(job: DedupeJob, inputs: _Inputs) -> tuple[Codes, dict[str, Any]]:
     """The reason of every deciding row, and what summary.json tells of how it was found."""
-    layout, rule = Layout(job.root), rule_of(job.dedupe)
+    layout, rule = RootPaths(job.root), rule_of(job.dedupe)
     flags_N = exact_flags(layout, inputs.names, inputs.rows, inputs.reference, job.dedupe.exact)
     reason_N, matched = decide(Cosines(inputs.nearest, inputs.rows), flags_N, rule)
     told: dict[str, Any] = {"matched": matched}

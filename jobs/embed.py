@@ -14,24 +14,24 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from jobs.embedding.dataset_run import Records, Share
+from jobs.embedding.embedder import IN_FLIGHT, Embedder, EmbedPlan, ShardTask
+from jobs.embedding.replayer import Replayer, replay_tasks
+from jobs.embedding.tally import Tally
+from jobs.runtime.actors.dispatch import dispatch
+from jobs.runtime.actors.heartbeat import Watch, beating_actor
 from jobs.runtime.app import Outcome, command
-from jobs.runtime.choices import load_choice
-from jobs.runtime.dispatch import dispatch
-from jobs.runtime.embedder import IN_FLIGHT, Embedder, EmbedPlan, ShardTask
-from jobs.runtime.heartbeat import Watch, beating_actor
+from jobs.runtime.presets import load_choice
 from jobs.runtime.progress import ShardProgress
-from jobs.runtime.replayer import Replayer, replay_tasks
 from jobs.runtime.session import ray_session, room, share_of_cpus, slots
-from jobs.runtime.share import Records, Share
-from jobs.runtime.tally import Tally
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EmbedJob, EncoderConfig
 from tda.encoders import modalities_of
-from tda.encoders.describe import describe
+from tda.encoders.identity import describe
 from tda.errors import LacunaError, ShardError, UserError
+from tda.store.commit.records import Identity, ShardRecord, check_identity, iter_records, recorded_shards
 from tda.store.files import filesystem, is_local, require_writable
-from tda.store.layout import Layout
-from tda.store.records import Identity, ShardRecord, check_identity, iter_records, recorded_shards
-from tda.store.shards import expand_shards, name_shards
+from tda.store.paths import RootPaths
+from tda.store.shards.expand import expand_shards, name_shards
 from tda.toyworld import ensure_toy
 
 
@@ -71,7 +71,7 @@ def embed_sets(
     configuration is missing, the root cannot be written, or it holds vectors of other content under the same names; before the first
     shard, if a model does not fit its checkpoint or its canary is refused.
     """
-    layout, by_name = Layout(_absolute(root)), _by_name(encoders)
+    layout, by_name = RootPaths(_absolute(root)), _by_name(encoders)
     for encoder in by_name.values():
         for dataset in datasets:
             _require_modalities(encoder, _modalities(dataset))
@@ -100,13 +100,13 @@ def embed_sets(
     return [share.outcome(limits, replay=replay) for share in shares]
 
 
-def _share(layout: Layout, dataset: str, shards: dict[str, str], encoders: Iterable[str], *, replay: bool) -> Share:
+def _share(layout: RootPaths, dataset: str, shards: dict[str, str], encoders: Iterable[str], *, replay: bool) -> Share:
     records = {name: _recorded(layout, dataset, name, shards) for name in encoders}
     tasks = replay_tasks(layout, dataset, encoders, shards) if replay else _tasks(dataset, shards, records)
     return Share(dataset, shards, records, list(tasks))
 
 
-def _recorded(layout: Layout, dataset: str, encoder: str, shards: dict[str, str]) -> Tally:
+def _recorded(layout: RootPaths, dataset: str, encoder: str, shards: dict[str, str]) -> Tally:
     tally = Tally()
     here = [shard for shard in recorded_shards(layout, dataset, encoder) if shard in shards]
     for record in iter_records(layout, dataset, encoder, here):

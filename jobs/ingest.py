@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.progress import ShardProgress
 from tda.config import IngestJob
-from tda.store.builder import ShardBuilder
+from tda.store.commit.records import Identity, check_identity, recorded, recorded_shards
+from tda.store.commit.transaction import publish_shard
 from tda.store.files import require_writable
-from tda.store.layout import Layout
-from tda.store.records import Identity, check_identity, recorded, recorded_shards
-from tda.store.sources import Batch, VectorSource, fingerprint, open_source
-from tda.store.transaction import publish_shard
-from tda.store.webdata import Source
+from tda.store.ingest.builder import ShardBuilder
+from tda.store.ingest.sources import Batch, VectorSource, fingerprint, open_source
+from tda.store.paths import RootPaths
+from tda.store.types import Source
 
 
 def run(job: IngestJob) -> Outcome:
@@ -21,7 +21,7 @@ def run(job: IngestJob) -> Outcome:
 
     Raises UserError for a source that cannot be taken, or another source under the same names.
     """
-    layout, names = Layout(job.root), (job.dataset.name, job.encoder.name)
+    layout, names = RootPaths(job.root), (job.dataset.name, job.encoder.name)
     layout.embeddings_dir(*names)  # refuses bad names before anything is read
     source = open_source(job.source, job.image_column, job.text_column)
     content, size = fingerprint(source.files)
@@ -78,7 +78,7 @@ def _aligned(batches: Iterator[Batch], rows_per_shard: int) -> Iterator[Batch]:
             low = high
 
 
-def _outcome(job: IngestJob, layout: Layout, made: int) -> Outcome:
+def _outcome(job: IngestJob, layout: RootPaths, made: int) -> Outcome:
     records = recorded(layout, job.dataset.name, job.encoder.name).values()
     rows_in, rows_out = sum(record.rows_in for record in records), sum(record.rows_out for record in records)
     dropped = rows_in - rows_out

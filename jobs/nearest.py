@@ -11,24 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from jobs.runtime import audit as auditing
+from jobs.join import recall_audit as auditing
+from jobs.join.build_cells import lay_out
+from jobs.join.driver import Join, join_units
+from jobs.join.recall_audit import Audit
+from jobs.join.reference_actor import JoinPlan, Unit
 from jobs.runtime.app import Outcome, command
-from jobs.runtime.audit import Audit
-from jobs.runtime.holder import JoinPlan, Unit
-from jobs.runtime.join import Join, join_units
-from jobs.runtime.layout import lay_out
 from jobs.runtime.session import ray_session
 from tda.config import NearestConfig, NearestJob
 from tda.errors import ShardError, UserError
-from tda.geometry.cell_sizes import HEAVY, cell_count
-from tda.store.cells import CellPlan
-from tda.store.embeddings import EmbeddingSet
+from tda.geometry.neighbors.sizes import HEAVY, cell_count
+from tda.store.commit.records import recorded, recorded_shards
+from tda.store.datasets.cells import CellPlan
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.datasets.nearest import NearestSet, nearest_recorded, reference_hash
+from tda.store.datasets.views import recorded_name, view_of
 from tda.store.files import filesystem, is_local, require_writable
 from tda.store.files import join as join_url
-from tda.store.layout import Layout
-from tda.store.nearest import NearestSet, nearest_recorded, reference_hash
-from tda.store.records import recorded, recorded_shards
-from tda.store.views import recorded_name, view_of
+from tda.store.paths import RootPaths
 
 INGESTED = "source:"  # begins the weights of vectors that were made elsewhere
 
@@ -42,12 +42,12 @@ def run(job: NearestJob) -> Outcome:
     root = _absolute(job.root)
     job = _of_recorded(root, job)
     names = (job.dataset.name, job.encoder.name, job.reference.name)
-    Layout(root).nearest_dir(*names)  # refuses bad names before anything is read
+    RootPaths(root).nearest_dir(*names)  # refuses bad names before anything is read
     queries, reference = (EmbeddingSet(root, name, job.encoder.name) for name in (job.dataset.name, job.reference.name))
     _require_comparable(job, queries, reference)
     cells = _cell_plan(root, job, reference)
     settings = _settings(job, cells, queries)
-    records = recorded(Layout(root), *names[:2])
+    records = recorded(RootPaths(root), *names[:2])
     done = _done(root, names, settings)
     units = [Unit(shard) for shard, record in records.items() if done.get(shard) != record.output["sha256"]]
     audit = Audit(root, names, job.nearest, records, auditing.settings_of(settings))
@@ -64,7 +64,7 @@ def run(job: NearestJob) -> Outcome:
 
 def _of_recorded(root: str, job: NearestJob) -> NearestJob:
     """The closest rows of a view are those of the data set that it was made of: they are found for that, and serve every view of it."""
-    layout, encoder = Layout(root), job.encoder.name
+    layout, encoder = RootPaths(root), job.encoder.name
     view = view_of(job.reference.name)
     if view is not None and not recorded_shards(layout, job.reference.name, encoder):
         base = recorded_name(view.base)
@@ -100,7 +100,7 @@ def _cell_plan(root: str, job: NearestJob, reference: EmbeddingSet) -> CellPlan:
         root=root,
         reference=job.reference.name,
         encoder=job.encoder.name,
-        reference_hash=reference_hash(Layout(root), job.reference.name, job.encoder.name),
+        reference_hash=reference_hash(RootPaths(root), job.reference.name, job.encoder.name),
         shards=tuple(zip(reference.shards, reference.rows_per_shard, strict=True)),
         dim=reference.dim,
         dtype=reference.dtype,
@@ -132,7 +132,7 @@ def _probes(nearest: NearestConfig, cells: CellPlan) -> int | None:
 
 def _done(root: str, names: tuple[str, str, str], settings: dict[str, Any]) -> dict[str, str]:
     """Query shards that were joined with the same settings -> sha256 of their rows then."""
-    layout = Layout(root)
+    layout = RootPaths(root)
     try:
         records = nearest_recorded(layout, *names)
     except ShardError:  # one that cannot be read: which, the join would find out again; all are few seconds of reading
@@ -160,7 +160,7 @@ def _work(job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: lis
 
 def _tidy(root: str, names: tuple[str, str, str], joined: Join) -> None:
     """Remove what passes kept, once nothing needs it any more."""
-    fs, path = filesystem(join_url(Layout(root).nearest_dir(*names), "_partial"))
+    fs, path = filesystem(join_url(RootPaths(root).nearest_dir(*names), "_partial"))
     if not joined.failures and fs.exists(path):
         fs.rm(path, recursive=True)
 

@@ -11,21 +11,21 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from jobs.analyze import analyze
+from jobs.dedup.planted_recall import evaluate
 from jobs.dedupe import run as dedupe
 from jobs.embed import embed_sets
+from jobs.experiment.names import dataset_of, embedded_names, encoder_of, joins_of, views_of
+from jobs.experiment.summary import summary_table
+from jobs.experiment.sweeps_and_comparisons import across
 from jobs.nearest import run as nearest
 from jobs.report import run as report
-from jobs.runtime.across import across
 from jobs.runtime.app import Outcome, command
-from jobs.runtime.evaluate import evaluate
-from jobs.runtime.experiment import dataset_of, embedded_names, encoder_of, joins_of, views_of
 from jobs.runtime.session import shared_ray
-from jobs.runtime.summary import summary_table
 from jobs.train import train_arms
 from tda.config import AnalyzeJob, Arm, DatasetConfig, DedupeJob, EncoderConfig, NearestJob, PaperJob, ReportJob, TrainJob
 from tda.errors import UserError
-from tda.store.layout import Layout
-from tda.store.views import recorded_name
+from tda.store.datasets.views import recorded_name
+from tda.store.paths import RootPaths
 
 
 def run(job: PaperJob) -> Outcome:
@@ -41,7 +41,7 @@ def run(job: PaperJob) -> Outcome:
                 if not outcome.whole:
                     return Outcome(whole=False, line=f"{name}: {outcome.line}")
     Console(width=None if sys.stdout.isatty() else 100).print(summary_table(job.root, job.datasets, job.encoders))
-    return Outcome(whole=True, line=f"report: {Layout(job.root).report()}")
+    return Outcome(whole=True, line=f"report: {RootPaths(job.root).report()}")
 
 
 def _check(job: PaperJob) -> None:

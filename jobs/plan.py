@@ -14,11 +14,11 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from jobs.experiment.names import embedded_names, encoder_of, joins_of
+from jobs.planning.calibrate import Measured, calibrated, measured
+from jobs.planning.costs import Cost, JoinSize, Machines, embed_cost, nearest_cost
 from jobs.runtime.app import Outcome, command
-from jobs.runtime.calibrate import Measured, calibrated, measured
-from jobs.runtime.choices import load_choice
-from jobs.runtime.costs import Cost, JoinSize, Machines, embed_cost, nearest_cost
-from jobs.runtime.experiment import embedded_names, encoder_of, joins_of
+from jobs.runtime.presets import load_choice
 from tda.config import DatasetConfig, NearestConfig, PlanJob
 from tda.encoders.model_cost import ModelCost
 from tda.errors import UserError

@@ -7,14 +7,14 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.runtime.actors.dispatch import dispatch
 from jobs.runtime.app import Outcome, command
-from jobs.runtime.dispatch import dispatch
 from jobs.runtime.session import ray_session, slots
 from tda.config import ClusterConfig, TrainJob
 from tda.errors import LacunaError, UserError
 from tda.store.files import filesystem, is_local, require_writable
-from tda.store.layout import Layout
-from tda.store.shards import expand_shards, shard_name
+from tda.store.paths import RootPaths
+from tda.store.shards.expand import expand_shards, shard_name
 from tda.toyworld import ensure_toy
 
 MAX_ATTEMPTS = 3  # actors an arm may lose; each goes on from the last checkpoint
@@ -24,7 +24,7 @@ MAX_ATTEMPTS = 3  # actors an arm may lose; each goes on from the last checkpoin
 class Task:
     """An arm with the URLs of its shards and the folder of its model, as a worker with another working directory is told them."""
 
-    arm: Any  # tda.encoders.training.Arm: importing it takes the seconds of torch
+    arm: Any  # tda.encoders.training.loop.Arm: importing it takes the seconds of torch
     urls: tuple[str, ...]
     folder: str
 
@@ -56,9 +56,9 @@ def train_arms(jobs: list[TrainJob]) -> list[Outcome]:
 
 
 def _task(job: TrainJob) -> Task:
-    from tda.encoders.checkpoints import read_config
-    from tda.encoders.clip import require_open_clip
-    from tda.encoders.training import Arm
+    from tda.encoders.formats.open_clip import require_open_clip
+    from tda.encoders.training.loop import Arm
+    from tda.encoders.weights.local_copy import read_config
 
     if not job.encoder.name:
         raise UserError("encoder.name is missing: give encoder.name=VALUE")
@@ -74,7 +74,7 @@ def _task(job: TrainJob) -> Task:
         settings=settings,
         shards=tuple((shard_name(url), _size(url)) for url in urls),
     )
-    return Task(arm, urls, _absolute(Layout(job.root).model_dir(job.encoder.name)))
+    return Task(arm, urls, _absolute(RootPaths(job.root).model_dir(job.encoder.name)))
 
 
 def _size(url: str) -> int:
@@ -91,14 +91,14 @@ def _absolute(url: str) -> str:
 
 
 def _finished(task: Task) -> dict[str, Any] | None:
-    from tda.encoders.snapshots import Snapshots
+    from tda.encoders.training.checkpoints import Snapshots
 
     return Snapshots(task.folder, task.arm.config_hash).finished()
 
 
 def _work(tasks: list[Task], cluster: ClusterConfig, outcomes: dict[str, Outcome]) -> None:
     """Train `tasks` on actors; `outcomes` grows by what they come to."""
-    from jobs.runtime.trainbars import TrainBars
+    from jobs.training.bars import TrainBars
 
     with ray_session(cluster), TrainBars(steps={str(task): task.arm.config.steps for task in tasks}) as bars:
         crew = Crew(cluster, bars)
@@ -129,7 +129,7 @@ class Crew:
     def __init__(self, cluster: ClusterConfig, bars: Any) -> None:
         import ray
 
-        from jobs.runtime.trainer import ArmTrainer
+        from jobs.training.trainer import ArmTrainer
 
         self.size, gpus = slots(cluster)
         self.bars, self._asked = bars, dict[Any, tuple[str, Any]]()  # reference of an answer -> the arm, the actor

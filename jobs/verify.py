@@ -11,9 +11,9 @@ from jobs.runtime.session import ray_session, slots
 from tda.config import ClusterConfig, VerifyJob
 from tda.errors import UserError
 from tda.store.files import exists, remove
-from tda.store.inventory import Folder, check_derived, check_models, folders, temporaries
-from tda.store.layout import Layout
-from tda.store.verify import Checked, check_shard_files
+from tda.store.paths import RootPaths
+from tda.store.verify.root import Folder, check_derived, check_models, folders, temporaries
+from tda.store.verify.shard import Checked, check_shard_files
 
 IN_PROCESS = 64  # shards that are checked before a Ray would have started
 CHUNK = 16  # shards a task
@@ -24,7 +24,7 @@ Chunk = tuple[str, str, str, tuple[str, ...]]  # root, data set, encoder, shards
 
 def run(job: VerifyJob) -> Outcome:
     """Check all that the root holds. Raises UserError where there is no root."""
-    layout = Layout(job.root)
+    layout = RootPaths(job.root)
     if not exists(job.root):
         raise UserError(f"root={job.root} is not there")
     found = list(folders(layout))
@@ -71,7 +71,7 @@ def _tell(problems: Iterable[str]) -> int:
     return len(lines)
 
 
-def _check_all(layout: Layout, found: list[Folder], cluster: ClusterConfig) -> dict[tuple[str, str], list[Checked]]:
+def _check_all(layout: RootPaths, found: list[Folder], cluster: ClusterConfig) -> dict[tuple[str, str], list[Checked]]:
     """Every recorded shard, by folder in order of shard name."""
     chunks = [(layout.root, folder.dataset, folder.encoder, tuple(shards)) for folder in found for shards in _chunks(folder.shards)]
     results: dict[tuple[str, str], list[Checked]] = {(folder.dataset, folder.encoder): [] for folder in found}
@@ -91,7 +91,7 @@ def _chunks(shards: list[str]) -> Iterator[list[str]]:
 
 def check_chunk(chunk: Chunk) -> list[Checked]:
     root, dataset, encoder, shards = chunk
-    return [check_shard_files(Layout(root), dataset, encoder, shard) for shard in shards]
+    return [check_shard_files(RootPaths(root), dataset, encoder, shard) for shard in shards]
 
 
 def _on_ray(chunks: list[Chunk], cluster: ClusterConfig) -> Iterator[tuple[Chunk, list[Checked]]]:

@@ -8,9 +8,9 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 import conf
+from jobs.experiment.names import embedded_names
 from jobs.runtime import app
-from jobs.runtime.choices import choices, load_choice
-from jobs.runtime.experiment import embedded_names
+from jobs.runtime.presets import choices, load_choice
 from tda.config import (
     AnalyzeJob,
     DatasetConfig,

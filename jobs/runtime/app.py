@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from jobs.runtime.complaints import explain
+from jobs.runtime.config_errors import explain
 from jobs.runtime.session import shared_ray
 from tda.errors import LacunaError, UserError
 

@@ -11,8 +11,8 @@ from typing import Any, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tda.encoders.meter import together
-from tda.store.records import ShardRecord
+from tda.encoders.pipeline.timing import together
+from tda.store.commit.records import ShardRecord
 
 RECENT = 32  # shards that tell how busy the devices are now
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 # format -> a module with load(checkpoint, config, device, precision, **options) and describe(checkpoint, config, **options)
 FORMATS = {
-    "open_clip": "tda.encoders.clip",
-    "openai": "tda.encoders.openai",
-    "cloob_official": "tda.encoders.cloob_official",
-    "cloob_laion": "tda.encoders.cloob_laion",
-    "carp": "tda.encoders.carp",
+    "open_clip": "tda.encoders.formats.open_clip",
+    "openai": "tda.encoders.formats.openai",
+    "cloob_official": "tda.encoders.formats.cloob_official",
+    "cloob_laion": "tda.encoders.formats.cloob_laion",
+    "carp": "tda.encoders.formats.carp",
 }
 OPTIONS = {"open_clip": ("pretrained", "tokenizer"), "carp": ("tokenizer",)}
 MODALITIES = {"carp": ("passage", "review")}  # the others embed images and texts
@@ -59,7 +59,7 @@ def opened(
     options: dict[str, str | None],
 ) -> tuple[Any, str, dict[str, str]]:
     """The module that reads the format, the checkpoint's path on this machine, and the options that were given; raises as `load`."""
-    from tda.encoders.checkpoints import local_file
+    from tda.encoders.weights.local_copy import local_file
 
     if format not in FORMATS:
         raise UserError(f"encoder.format={format!r} is unknown; choose one of: {', '.join(FORMATS)}")

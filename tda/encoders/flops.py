@@ -14,9 +14,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from tda.config import EncoderConfig
-from tda.encoders import carp, clip, cloob_laion, openai
-from tda.encoders.checkpoints import read_config
+from tda.encoders.formats import carp, cloob_laion, openai
+from tda.encoders.formats import open_clip as clip
 from tda.encoders.model_cost import ModelCost
+from tda.encoders.weights.local_copy import read_config
 from tda.errors import UserError
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.knn import sample_rows, to_host
-from tda.geometry.namespace import namespace, unit_rows
+from tda.geometry.arrays.namespace import namespace, unit_rows
+from tda.geometry.arrays.rows import sample_rows, to_host
 
 SCALE_QUANTILE = 0.9  # of the distances, set to 1 in both spaces before their components are compared (Barannikov et al. 2022)
 LEAST_ROWS = 8

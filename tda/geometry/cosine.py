@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tda.errors import UserError
-from tda.geometry.namespace import namespace
-from tda.geometry.spectrum import Moments
+from tda.geometry.arrays.namespace import namespace
+from tda.geometry.spectrum.moments import Moments
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.knn import Neighbors, check_rows, distinct, sample_rows, to_host
-from tda.geometry.namespace import namespace, row_blocks
+from tda.geometry.arrays.namespace import namespace, row_blocks
+from tda.geometry.arrays.rows import check_rows, distinct, sample_rows, to_host
+from tda.geometry.neighbors.kdtree import Neighbors
 
 QUERY_ROWS = 16_384
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tda.errors import UserError
-from tda.geometry.namespace import unit_rows
+from tda.geometry.arrays.namespace import unit_rows
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]

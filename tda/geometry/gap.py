@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-from tda.geometry.namespace import namespace
-from tda.geometry.spectrum import Moments
+from tda.geometry.arrays.namespace import namespace
+from tda.geometry.spectrum.moments import Moments
 
 
 def centroid_distance(image: Moments, text: Moments) -> float:

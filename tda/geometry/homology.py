@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.knn import distinct, to_host
-from tda.geometry.namespace import namespace, unit_rows
+from tda.geometry.arrays.namespace import namespace, unit_rows
+from tda.geometry.arrays.rows import distinct, to_host
 
 METRICS = ("geodesic", "chord")
 CHOICES = ("farthest", "random")

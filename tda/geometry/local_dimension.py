@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.knn import to_host
-from tda.geometry.spectrum import Spectrum
+from tda.geometry.arrays.rows import to_host
+from tda.geometry.spectrum.moments import Spectrum
 
 LEAST_CLUSTERS = 4  # under it a partial correlation has no degree of freedom left
 NAMES = ("pearson", "spearman", "partial_spearman_given_size")

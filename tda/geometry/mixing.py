@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.graph import TILE_BYTES, unit32
-from tda.geometry.knn import to_host
-from tda.geometry.namespace import namespace, row_blocks
+from tda.geometry.arrays.namespace import namespace, row_blocks
+from tda.geometry.arrays.rows import to_host
+from tda.geometry.neighbors.graph import TILE_BYTES, unit32
 
 
 @dataclass(frozen=True, kw_only=True)

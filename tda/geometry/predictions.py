@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.knn import to_host
+from tda.geometry.arrays.rows import to_host
 from tda.geometry.local_dimension import Association
 
 WEAK = 0.2  # a rank correlation under this is no prediction worth the name

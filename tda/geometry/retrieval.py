@@ -11,7 +11,7 @@ rows tie exactly wherever they stand. Under CuPy leave CUPY_TF32 unset: its prod
 from typing import Any
 
 from tda.errors import UserError
-from tda.geometry.namespace import check_pairs, namespace, row_blocks, unit_rows
+from tda.geometry.arrays.namespace import check_pairs, namespace, row_blocks, unit_rows
 
 TILE = 2048
 RESCORE_ROWS = 4096  # dot products at a time: 50 MB at D = 512

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.namespace import check_pairs, namespace, unit_rows
-from tda.geometry.spectrum import Moments
+from tda.geometry.arrays.namespace import check_pairs, namespace, unit_rows
+from tda.geometry.spectrum.moments import Moments
 
 TOLERANCE = 1e-8  # of the gradient's norm; the default, 1e-4, leaves rows near the plane to chance
 MAX_ITERATIONS = 10_000

@@ -8,18 +8,17 @@ from importlib import metadata, resources
 from typing import Any
 
 from tda.config import ReportConfig
-from tda.report.contact import Sheet, build_sheets
-from tda.report.evidence import RULES, name, value
-from tda.report.figures import SECTIONS, SHEET_COLUMNS, FigureSpec, panel_svg, registry, sheet
-from tda.report.headlines import headlines
-from tda.report.load import Run, load_run
-from tda.report.style import INK, MODALITIES, model_styles
-from tda.report.table import Table
-from tda.report.tables import tables
-from tda.report.words import listing, visible
+from tda.report.contact.sheet import Sheet, build_sheets
+from tda.report.data.evidence import RULES, name, value
+from tda.report.data.load import Run, load_run
+from tda.report.data.words import listing, visible
+from tda.report.drawing.figure import SHEET_COLUMNS, FigureSpec, panel_svg, sheet
+from tda.report.drawing.style import INK, MODALITIES, model_styles
+from tda.report.drawing.table import Table
+from tda.report.topics.registry import SECTIONS, headlines, registry, tables
 from tda.source_digest import source_digest
 from tda.store.files import exists, filesystem, join, publish_bytes, publish_json, read_json
-from tda.store.layout import Layout
+from tda.store.paths import RootPaths
 
 MANIFEST = "manifest.json"  # published last: its presence says that the rest is there
 
@@ -82,7 +81,7 @@ def build(root: str, config: ReportConfig) -> Built:
     run = load_run(root, config)
     sheets = build_sheets(root, [(cell.dataset, cell.encoder) for cell in run.cells], config)
     digest = hashlib.sha256(f"{run.digest} {_code()} {sheets}".encode()).hexdigest()
-    folder = Layout(root).report().rpartition("/")[0]
+    folder = RootPaths(root).report().rpartition("/")[0]
     before = _manifest(folder)
     if before.get("digest") == digest and all(exists(join(folder, file)) for file in before["files"]):
         return _built(run, before["files"], before["missing"], rebuilt=False)
@@ -101,7 +100,7 @@ def build(root: str, config: ReportConfig) -> Built:
 
 def _built(run: Run, files: Iterable[str], missing: Iterable[str], *, rebuilt: bool) -> Built:
     return Built(
-        url=Layout(run.root).report(),
+        url=RootPaths(run.root).report(),
         datasets=len(run.datasets),
         encoders=len(run.encoders),
         files=tuple(files),

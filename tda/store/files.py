@@ -24,7 +24,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from tda.errors import LacunaError, UserError
-from tda.store.remote import RemoteFileSystem
+from tda.store.remote.filesystem import RemoteFileSystem
 
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOENT)  # the last: no such bucket
 READERS = 32
@@ -47,7 +47,7 @@ def filesystem(url: str) -> tuple[Any, str]:
 
 def _google(url: str) -> tuple[Any, str]:
     try:
-        from tda.store.google import GoogleFileSystem
+        from tda.store.remote.google import GoogleFileSystem
     except ImportError as error:
         raise UserError(f"{url!r} is on Google's store, for which gcsfs is needed: pip install 'lacuna[gcs]' ({error})") from None
     fs = GoogleFileSystem()

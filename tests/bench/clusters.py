@@ -37,7 +37,7 @@ def contest(rows: int, dim: int, engine: str, sample: int) -> dict[str, float]:
     seconds, cpu = [], []
     for _ in range(2):
         began, began_cpu = time.perf_counter(), time.process_time()
-        from tda.geometry.clusters import hdbscan
+        from tda.geometry.clusters.density import hdbscan
 
         found = hdbscan(x_ND, 100, 10, engine=engine, sample=sample)
         seconds.append(time.perf_counter() - began)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jobs.analyze import run as analyze
 from jobs.embed import embed
-from jobs.runtime.choices import load_choice
+from jobs.runtime.presets import load_choice
 from jobs.runtime.session import shared_ray
 from jobs.train import train_arms
 from tda.config import AnalysisConfig, AnalyzeJob, ClusterConfig, EmbedConfig, TrainConfig, TrainJob

@@ -43,7 +43,7 @@ def write_inputs(folder: Path, pairs: int, shards: int = 3) -> None:
     """Shards of the hundred real pairs over and over, under keys of their own, and the model with random weights."""
     import torch
 
-    from tda.encoders.clip import build
+    from tda.encoders.formats.open_clip import build
 
     with tarfile.open(SHARED / "data" / "coco100.tar") as tar:
         members = [(member.name, tar.extractfile(member).read()) for member in tar if member.name.endswith((".jpg", ".txt"))]  # type: ignore[union-attr]  # files
@@ -65,15 +65,15 @@ def lacuna(folder: Path) -> float:
     """Seconds from the first shard's first byte to the last record."""
     from jobs.embed import embed
     from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig
-    from tda.store.layout import Layout
-    from tda.store.records import recorded
+    from tda.store.commit.records import recorded
+    from tda.store.paths import RootPaths
 
     root = tempfile.mkdtemp(dir=folder)
     encoder = EncoderConfig(name="small", config=str(folder / "configs/bench-small.json"), checkpoint=str(folder / "model.pt"))
     dataset = DatasetConfig(name="bench", shards=str(folder / "shards/*.tar"))
     outcome = embed(root, dataset, [encoder], EmbedConfig(batch_size=BATCH), ClusterConfig(actors=1, cpus_per_actor=2))
     assert outcome.whole, outcome.line
-    records = recorded(Layout(root), "bench", "small").values()
+    records = recorded(RootPaths(root), "bench", "small").values()
     written = [(Path(root) / f"embeddings/bench/small/_records/{record.shard}.json").stat().st_mtime for record in records]
     begun = [end - record.seconds["span"] - record.seconds["write"] for end, record in zip(written, records, strict=True)]
     print(json.dumps([{**record.speed, **record.seconds} for record in records][-1]), file=sys.stderr)
@@ -206,7 +206,7 @@ def shared_decode(folder: Path, turns: int) -> tuple[float, float]:
     """Seconds of two tiny models in one pass, and of two passes, by the same pipeline; medians of interleaved turns."""
     from tda.config import EmbedConfig
     from tda.encoders import load
-    from tda.encoders.pipeline import Pipeline
+    from tda.encoders.pipeline.shard import Pipeline
 
     golden = SHARED / "golden"
     names = {"tiny": "openclip_vit_tiny", "quick": "openclip_vit_tiny_quickgelu"}
@@ -230,10 +230,10 @@ def parts() -> None:
     """CPU time of decoding and resizing the hundred real images, the least of three turns."""
     from PIL import Image
 
-    from tda.encoders.clip import OPENAI_MEAN, OPENAI_STD, image_transform
-    from tda.encoders.feed import ExactFeed, FastFeed
-    from tda.encoders.pixels import decode_pixels, decode_rgb
-    from tda.encoders.resize import frame_of
+    from tda.encoders.formats.open_clip import OPENAI_MEAN, OPENAI_STD, image_transform
+    from tda.encoders.images.resize import frame_of
+    from tda.encoders.pipeline.preprocess import ExactFeed, FastFeed
+    from tda.store.images.decode import decode_pixels, decode_rgb
 
     with tarfile.open(SHARED / "data" / "coco100.tar") as tar:
         jpegs = [tar.extractfile(member).read() for member in tar if member.name.endswith(".jpg")]  # type: ignore[union-attr]  # files

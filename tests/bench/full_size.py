@@ -16,12 +16,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from jobs.runtime.choices import load_choice
+from jobs.runtime.presets import load_choice
 from tda.config import EncoderConfig
-from tda.encoders import carp, clip, cloob_laion, openai
-from tda.encoders.checkpoints import read_config
-from tda.store.layout import Layout
-from tda.store.records import recorded
+from tda.encoders.formats import carp, cloob_laion, openai
+from tda.encoders.formats import open_clip as clip
+from tda.encoders.weights.local_copy import read_config
+from tda.store.commit.records import recorded
+from tda.store.paths import RootPaths
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 PRESETS = ("clip_vitb16_laion400m", "clip_vitb16_openai", "clip_rn50_openai", "cloob_vitb16_laion400m", "rn50_infoloob_hopfield", "carp_l")
@@ -90,7 +91,7 @@ def embed(name: str, shard: Path) -> dict[str, Any]:
         del model
         words = [sys.executable, "-m", "jobs.embed", "dataset=files", f"encoder={name}", "embed.batch_size=25", f"root={folder}/root"]
         line = subprocess.run([*words, *overrides], check=True, stdout=subprocess.PIPE, text=True).stdout
-        (record,) = recorded(Layout(f"{folder}/root"), "captions" if preset.format == "carp" else "coco", name).values()
+        (record,) = recorded(RootPaths(f"{folder}/root"), "captions" if preset.format == "carp" else "coco", name).values()
     return {"parameters": parameters, "gigabytes": size / 1e9, "rows": record.rows_out, "seconds": record.seconds["encode"], "line": line}
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from tda.geometry.local_spectrum import GroupMoments
-from tda.geometry.spectrum import Moments
+from tda.geometry.spectrum.moments import Moments
+from tda.geometry.spectrum.per_cluster import GroupMoments
 
 BLOCK, ROUNDS, TARGET, MEMORY_TARGET = 131_072, 2, 2.0, 1.05
 

@@ -27,10 +27,10 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from tda.config import NearestConfig
-from tda.geometry.best import best_of
-from tda.geometry.held_rows import Table
-from tda.geometry.matching import search
-from tda.geometry.neighbors import Reference
+from tda.geometry.neighbors.reference import Reference
+from tda.geometry.neighbors.search import search
+from tda.geometry.neighbors.table import Table
+from tda.geometry.neighbors.top_k import best_of
 from tda.geometry.recall import duplicate_recall
 
 QUERIES, ROWS, DIM = 20_000, 300_000, 512

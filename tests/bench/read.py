@@ -12,11 +12,11 @@ from collections.abc import Callable
 import numpy as np
 
 from tda.store import EmbeddingSet
-from tda.store.layout import Layout
-from tda.store.records import Identity
-from tda.store.rows import Rows, unit_rows
-from tda.store.transaction import publish_shard
-from tda.store.webdata import Source
+from tda.store.commit.records import Identity
+from tda.store.commit.rows import Rows, unit_rows
+from tda.store.commit.transaction import publish_shard
+from tda.store.paths import RootPaths
+from tda.store.types import Source
 
 ROUNDS, SHARDS, TARGET = 7, 4, 0.5
 
@@ -54,7 +54,7 @@ def publish(root: str, image_ND: np.ndarray) -> float:
     for shard, part_ND in enumerate(np.array_split(image_ND, SHARDS)):
         n = len(part_ND)
         rows = Rows(ordinals=range(n), keys=["key"] * n, captions=["a caption"] * n, image_ND=part_ND, text_ND=part_ND)
-        publish_shard(Layout(root), "bench", "bench", f"{shard:05d}", rows=rows, drops=[], identity=identity, source=Source("", 0, ""))
+        publish_shard(RootPaths(root), "bench", "bench", f"{shard:05d}", rows=rows, drops=[], identity=identity, source=Source("", 0, ""))
     return time.perf_counter() - began
 
 

@@ -10,8 +10,8 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from tda.store.layout import Layout
-from tda.store.records import ShardRecord
+from tda.store.commit.records import ShardRecord
+from tda.store.paths import RootPaths
 
 TARGET = 10.0  # seconds for 100,000 records
 SMALL = 5_000
@@ -19,11 +19,11 @@ SMALL = 5_000
 RESUME = """
 import json, sys, time
 from jobs.embed import _recorded
-from tda.store.layout import Layout
-from tda.store.records import recorded_shards
+from tda.store.paths import RootPaths
+from tda.store.commit.records import recorded_shards
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
-layout, shards = Layout(sys.argv[1]), {f"{i:06d}": "" for i in range(int(sys.argv[2]))}
+layout, shards = RootPaths(sys.argv[1]), {f"{i:06d}": "" for i in range(int(sys.argv[2]))}
 before, began = peak(), time.perf_counter()
 listed = len(recorded_shards(layout, "d", "e"))
 listing = time.perf_counter() - began
@@ -65,7 +65,7 @@ def fill(folder: str, records: int) -> None:
         seconds={"read": 1.0, "decode": 2.0, "batch": 3.0, "encode": 4.0},
         canary={"digest": "c1:" + "3" * 64, "device": "cuda", "precision": "bf16", "cosine": 0.9999},
     )
-    path = Path(Layout(folder).records_dir("d", "e"))
+    path = Path(RootPaths(folder).records_dir("d", "e"))
     path.mkdir(parents=True)
     for i in range(records):
         (path / f"{i:06d}.json").write_text(json.dumps({**asdict(record), "shard": f"{i:06d}"}, indent=1))

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tda.geometry.spectrum import covariance_spectrum
+from tda.geometry.spectrum.moments import covariance_spectrum
 
 ROWS, DIM, TURNS = 200_000, 512, 5
 

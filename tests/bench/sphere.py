@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from scipy.spatial import KDTree
 
-from tda.geometry.fuzzy import fuzzy_graph
-from tda.geometry.graph import Knn, knn_graph
 from tda.geometry.mixing import layout_neighbors, modality_mixing, trustworthiness
-from tda.geometry.sphere import SphereUMAP, sweep
+from tda.geometry.neighbors.graph import Knn, knn_graph
+from tda.geometry.sphere.fuzzy_graph import fuzzy_graph
+from tda.geometry.sphere.umap import SphereUMAP, sweep
 
 ROWS, DIM, EPOCHS = 10_000, 512, 200
 NEIGHBORS, DISTANCES = (5, 15, 50, 100), (0.0, 0.1, 0.4, 0.8)

@@ -11,7 +11,7 @@ from pages import opened
 from planted_nearest import plant_nearest
 from planted_report import CAPTIONS, CONFIG, plant
 
-from tda.report.contact import build_sheets
+from tda.report.contact.sheet import build_sheets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

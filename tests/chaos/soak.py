@@ -32,11 +32,11 @@ from machines import Machines, actors_on, several_machines
 from jobs.embed import embed
 from jobs.runtime.app import Outcome
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig
-from tda.store.embeddings import EmbeddingSet
+from tda.store.commit.quarantine import read_quarantine
+from tda.store.commit.records import recorded
+from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.files import publish_bytes
-from tda.store.layout import Layout
-from tda.store.quarantine import read_quarantine
-from tda.store.records import recorded
+from tda.store.paths import RootPaths
 
 LIMIT = 600.0  # seconds
 CALM = 330.0  # nothing is struck after so many seconds, that a slow machine finishes too
@@ -142,7 +142,7 @@ def run(root: Path, shards: Shards, encoder: EncoderConfig, address: str) -> Out
 
 def check(root: Path, shards: Shards, outcome: Outcome) -> list[str]:
     """What is wrong: pairs lost or doubled, a ledger that does not close, drops without their reason, rows that are no unit vectors."""
-    layout, wrong = Layout(str(root)), []
+    layout, wrong = RootPaths(str(root)), []
     records = recorded(layout, "soak", "tiny")
     if records.keys() != shards.pairs.keys() - shards.unusable.keys():
         wrong.append(

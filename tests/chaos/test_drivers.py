@@ -12,9 +12,9 @@ from chaos import SAME, EndedIn, Meeting, Running, assert_same_table, wait_for
 from machines import Machines
 
 from tda.config import DatasetConfig
-from tda.store.embeddings import EmbeddingSet
-from tda.store.layout import Layout
-from tda.store.records import recorded_shards
+from tda.store.commit.records import recorded_shards
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.paths import RootPaths
 
 Start = Callable[[], subprocess.Popen[str]]
 
@@ -38,7 +38,7 @@ def start(machines: Machines, dataset: DatasetConfig, meeting: Meeting, root: Pa
 
 
 def test_driver_killed_at_every_commit_point(start: Start, meeting: Meeting, clean: Path, root: Path, ended_in: EndedIn) -> None:
-    layout, shard = Layout(str(root)), "00002"
+    layout, shard = RootPaths(str(root)), "00002"
     files = {
         "rows": root / f"embeddings/set/quick/{shard}.parquet",
         "drops": root / f"quarantine/set/quick/{shard}.parquet",

@@ -12,10 +12,10 @@ from chaos import SAME, EndedIn, wait_for
 from machines import Machines, actors_on
 from nearest_rows import clustered, publish_set
 
+from jobs.join.build_cells import Builder
+from jobs.join.reference_actor import Found, Holder, Unit
 from jobs.nearest import run
 from jobs.runtime.app import Outcome
-from jobs.runtime.holder import Found, Holder, Unit
-from jobs.runtime.layout import Builder
 from tda.config import ClusterConfig, DatasetConfig, EncoderConfig, NearestConfig, NearestJob
 from tda.errors import LacunaError
 
@@ -64,7 +64,7 @@ def test_killed_node_of_a_reference_actor(
         publish_set(str(folder), "q", clustered(SHARDS * 10, 32, 2), clustered(SHARDS * 10, 32, 3), 10)
     assert _join(calm).whole
     shutil.copytree(calm / "nearest/_layouts", root / "nearest/_layouts")
-    monkeypatch.setattr("jobs.runtime.join.Holder", _waiting(tmp_path))
+    monkeypatch.setattr("jobs.join.driver.Holder", _waiting(tmp_path))
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(_join, root)
         try:
@@ -103,7 +103,7 @@ def test_layout_killed_in_every_stage(
     *, machines: Machines, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_in: EndedIn
 ) -> None:
     machines.have((1, 0), (1, 0))
-    monkeypatch.setattr("jobs.runtime.layout.BUNDLE_ROWS", 250)  # several parts
+    monkeypatch.setattr("jobs.join.build_cells.BUNDLE_ROWS", 250)  # several parts
     calm, told = tmp_path / "calm", tmp_path / "told"
     told.mkdir()
     for folder in (root, calm):
@@ -111,12 +111,12 @@ def test_layout_killed_in_every_stage(
         publish_set(str(folder), "q", clustered(20, 32, 2), clustered(20, 32, 3), 10)
     assert _join(calm, actors=1).whole
     for stage in ("coarse", "part", "whole"):
-        monkeypatch.setattr("jobs.runtime.layout.Builder", _builder(told, stage))
+        monkeypatch.setattr("jobs.join.build_cells.Builder", _builder(told, stage))
         with pytest.raises(LacunaError):
             _join(root, attempts=1, actors=1)
         assert len(list(told.glob(f"{stage}-*"))) == 1
         assert not (root / "nearest/q").exists()
-    monkeypatch.setattr("jobs.runtime.layout.Builder", _builder(told))
+    monkeypatch.setattr("jobs.join.build_cells.Builder", _builder(told))
     assert _join(root).whole  # a task that is done twice would fail
     assert {path.name.partition("-")[0] for path in told.iterdir()} == {"coarse", "part", "whole"}
     assert _layout(root) == _layout(calm)

@@ -13,10 +13,10 @@ from bad_shards import good_pairs, write_tar
 from tda.config import EmbedConfig
 from tda.encoders import load
 from tda.encoders.base import Encoder
-from tda.encoders.feed import FastFeed
-from tda.encoders.pipeline import Pipeline, embed_shard
-from tda.encoders.resize import Frame
-from tda.encoders.roofline import gemm_rate
+from tda.encoders.images.resize import Frame
+from tda.encoders.pipeline.preprocess import FastFeed
+from tda.encoders.pipeline.roofline import gemm_rate
+from tda.encoders.pipeline.shard import Pipeline, embed_shard
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tda.geometry import retrieval, separability
-from tda.geometry.pairs import PairStats
-from tda.geometry.spectrum import covariance_spectrum
+from tda.geometry.parts.pair_stats import PairStats
+from tda.geometry.spectrum.moments import covariance_spectrum
 
 pytestmark = pytest.mark.gpu
 

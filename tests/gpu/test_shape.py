@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from tda.geometry.assign import Assigner
-from tda.geometry.clusters import hdbscan
+from tda.geometry.clusters.assign import Assigner
+from tda.geometry.clusters.density import hdbscan
 from tda.geometry.compare import compare
 from tda.geometry.dimension import mle, two_nn
 from tda.geometry.homology import persistence
-from tda.geometry.knn import Neighbors
-from tda.geometry.local_spectrum import GroupMoments
-from tda.geometry.randomized import randomized_svd
-from tda.geometry.tsqr import tsqr_spectrum
+from tda.geometry.neighbors.kdtree import Neighbors
+from tda.geometry.spectrum.per_cluster import GroupMoments
+from tda.geometry.spectrum.randomized import randomized_svd
+from tda.geometry.spectrum.tsqr import tsqr_spectrum
 
 pytestmark = pytest.mark.gpu
 

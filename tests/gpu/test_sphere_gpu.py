@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from tda.geometry.fuzzy import fuzzy_graph
-from tda.geometry.graph import knn_graph
 from tda.geometry.mixing import trustworthiness
-from tda.geometry.sphere import SphereUMAP
-from tda.geometry.sphere_cuda import layout_cuda
-from tda.geometry.sphere_init import random_start
-from tda.geometry.sphere_layout import Forces, layout_cpu, schedule
+from tda.geometry.neighbors.graph import knn_graph
+from tda.geometry.sphere.epochs_cpu import Forces, layout_cpu, schedule
+from tda.geometry.sphere.epochs_cuda import layout_cuda
+from tda.geometry.sphere.fuzzy_graph import fuzzy_graph
+from tda.geometry.sphere.init import random_start
+from tda.geometry.sphere.umap import SphereUMAP
 
 pytestmark = pytest.mark.gpu
 

@@ -26,8 +26,8 @@ from tda.config import (
 )
 from tda.errors import UserError
 from tda.geometry import retrieval, separability
-from tda.geometry.pairs import PairStats
-from tda.store.embeddings import EmbeddingSet
+from tda.geometry.parts.pair_stats import PairStats
+from tda.store.datasets.embedding_set import EmbeddingSet
 
 TABLES = ("cosine", "pca", "ranks", "spectra")
 BASIC = ["gap", "cosine", "separability", "retrieval", "spectrum"]

@@ -24,12 +24,12 @@ from tda.config import (
     UmapConfig,
 )
 from tda.errors import UserError
+from tda.geometry.arrays.namespace import unit_rows
+from tda.geometry.clusters.stability import agreement
 from tda.geometry.dimension import two_nn
 from tda.geometry.mixing import layout_neighbors, modality_mixing, trustworthiness
-from tda.geometry.namespace import unit_rows
-from tda.geometry.spectrum import Moments, covariance_spectrum
-from tda.geometry.stability import agreement
-from tda.store.embeddings import EmbeddingSet
+from tda.geometry.spectrum.moments import Moments, covariance_spectrum
+from tda.store.datasets.embedding_set import EmbeddingSet
 
 SHAPE = ["umap", "mixing", "clusters", "local_dimension", "dimension", "homology"]
 QUICK: dict[str, Any] = {"homology": HomologyConfig(landmarks=20, stability_seeds=2)}
@@ -212,7 +212,7 @@ class TestSpaces:
         assert found["clusters"]["fitted_noise_fraction"] == pytest.approx(found["clusters"]["noise_fraction"], abs=0.1)
 
     def test_blocks_lanes_and_chunks_give_the_numbers_of_one(self, world: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-        from jobs.runtime import measure_local
+        from jobs.analysis import local as measure_local
 
         root, _ = world
         whole = measured(root, parts=["local_dimension"])["per_cluster"]

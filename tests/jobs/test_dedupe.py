@@ -10,9 +10,10 @@ from repeated_rows import DIM, PLANTED, N, drawn, join_exactly, plant_world, sid
 from typed import typed
 
 from jobs.analyze import run as analyze
+from jobs.dedup import exact_matches as exact
+from jobs.dedup import self_duplicates as within
 from jobs.dedupe import run
 from jobs.nearest import run as nearest
-from jobs.runtime import exact, within
 from tda.config import (
     AnalysisConfig,
     AnalyzeJob,
@@ -26,7 +27,7 @@ from tda.config import (
 )
 from tda.errors import LacunaError, ShardError, UserError
 from tda.store import EmbeddingSet
-from tda.store.nearest import NearestSet
+from tda.store.datasets.nearest import NearestSet
 
 
 def job(root: Path, dataset: str = "d", reference: str = "r", *, encoder: str = "e", **settings: Any) -> DedupeJob:
@@ -113,7 +114,7 @@ def test_run_again_touches_nothing(root: Path) -> None:
 
 
 def test_killed_between_rows_and_summary_is_made_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tda.store import views
+    from tda.store.datasets import views
 
     run(job(root))
 

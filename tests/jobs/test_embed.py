@@ -23,13 +23,13 @@ from jobs.embed import embed, embed_sets, run
 from jobs.runtime.app import Outcome
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EmbedJob, EncoderConfig
 from tda.encoders import load_configured
-from tda.encoders.pipeline import embed_shard
+from tda.encoders.pipeline.shard import embed_shard
 from tda.encoders.tokens import HashTokenizer
 from tda.errors import UserError
-from tda.store.embeddings import EmbeddingSet
-from tda.store.layout import Layout
-from tda.store.quarantine import read_quarantine
-from tda.store.records import recorded
+from tda.store.commit.quarantine import read_quarantine
+from tda.store.commit.records import recorded
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.paths import RootPaths
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_bad_input_two_encoders_and_resumption(tiny: EncoderConfig, quick: Encod
     assert "dropped is more than embed.max_drop_fraction=0.05 allows" in first.line
     assert f"{len(reasons)} shards failed: " in first.line
 
-    layout = Layout(str(root))
+    layout = RootPaths(str(root))
     kept = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in root.rglob("tiny/**/*") if path.is_file()}
     (folder / "page.tar").write_bytes(write_tar(tmp_path / "mended.tar", good_pairs(5, first=100)).read_bytes())
     second = embed_all(root, shards, [tiny, quick], batch_size=8, max_drop_fraction=0.9)

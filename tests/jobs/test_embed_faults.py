@@ -17,7 +17,7 @@ from jobs.embed import embed
 from jobs.runtime.app import Outcome
 from jobs.verify import run as verify
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig, VerifyJob
-from tda.store.embeddings import EmbeddingSet
+from tda.store.datasets.embedding_set import EmbeddingSet
 
 SHARDS, PAIRS = 12, 60
 pytestmark = [

@@ -15,7 +15,7 @@ from typed import typed
 from jobs.embed import embed
 from jobs.verify import run as verify
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig, VerifyJob
-from tda.store.embeddings import EmbeddingSet
+from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.files import list_files, publish_bytes
 
 SHARDS = 4

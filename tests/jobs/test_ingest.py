@@ -18,9 +18,9 @@ from jobs.ingest import run
 from tda.config import DatasetConfig, EmbedConfig, EncoderConfig, IngestJob
 from tda.errors import UserError
 from tda.store import EmbeddingSet
-from tda.store.layout import Layout
-from tda.store.quarantine import read_quarantine
-from tda.store.records import recorded
+from tda.store.commit.quarantine import read_quarantine
+from tda.store.commit.records import recorded
+from tda.store.paths import RootPaths
 
 N = 1_000
 
@@ -63,8 +63,8 @@ def test_a_second_run_does_nothing_and_a_broken_one_is_finished(tmp_path: Path, 
     assert "(0 new)" in run(job(root, source)).line
     assert changed(root) == before
     for shard in ("00001", "00003"):
-        Path(Layout(str(root)).record("coco", "clip", shard)).unlink()
-    Path(Layout(str(root)).embedding("coco", "clip", "00001")).write_bytes(b"PAR1 half")
+        Path(RootPaths(str(root)).record("coco", "clip", shard)).unlink()
+    Path(RootPaths(str(root)).embedding("coco", "clip", "00001")).write_bytes(b"PAR1 half")
     assert "(2 new)" in run(job(root, source)).line
     after = changed(root)
     assert {name for name in before if before[name] != after.get(name)} == {
@@ -82,13 +82,13 @@ def test_rows_without_a_direction_are_listed_and_decide_the_outcome(tmp_path: Pa
     assert outcome.whole
     assert "997 pairs" in outcome.line
     assert "3 dropped" in outcome.line
-    listed = read_quarantine(Layout(str(tmp_path)), "coco", "clip").to_pylist()
+    listed = read_quarantine(RootPaths(str(tmp_path)), "coco", "clip").to_pylist()
     assert [(row["shard"], row["ordinal"], row["key"], row["reason"], row["detail"]) for row in listed] == [
         ("00000", 5, "000000005", "not_finite", "image"),
         ("00000", 299, "000000299", "zero_vector", "image"),
         ("00001", 0, "000000300", "not_finite", "text"),
     ]
-    for record in recorded(Layout(str(tmp_path)), "coco", "clip").values():
+    for record in recorded(RootPaths(str(tmp_path)), "coco", "clip").values():
         assert record.rows_in == record.rows_out + sum(record.drops.values())
     strict = run(job(tmp_path, tmp_path / "x.npz", embed=EmbedConfig(dtype="float32", max_drop_fraction=0.001)))
     assert not strict.whole
@@ -133,7 +133,7 @@ def test_rows_that_were_never_normalised(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", image=10 * unit(N, dtype="float32"), text=unit(N, seed=1, dtype="float32"))
     with pytest.raises(UserError, match=r"norms from 10 to 10.*normalise=true"):
         run(job(tmp_path / "root", tmp_path / "x.npz"))
-    assert recorded(Layout(str(tmp_path / "root")), "coco", "clip") == {}
+    assert recorded(RootPaths(str(tmp_path / "root")), "coco", "clip") == {}
     assert run(job(tmp_path / "root", tmp_path / "x.npz", normalise=True)).whole
 
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from nearest_rows import clustered, publish_set, scale_first_row
 
-import jobs.runtime.join
+import jobs.join.driver
+from jobs.join.reference_actor import Found, Holder, Unit
 from jobs.nearest import run
 from jobs.runtime.app import Outcome
-from jobs.runtime.holder import Found, Holder, Unit
 from tda.config import ClusterConfig, DatasetConfig, EncoderConfig, NearestConfig, NearestJob
 from tda.errors import ShardError, UserError
 from tda.geometry.neighbors import best_match
 from tda.store import EmbeddingSet
-from tda.store.layout import Layout
-from tda.store.nearest import NearestSet
+from tda.store.datasets.nearest import NearestSet
+from tda.store.paths import RootPaths
 
 DIM = 64  # from which on bfloat16 is used, where the processor has it
 
@@ -100,18 +100,18 @@ class _Passes:
     count = 0
 
     def watch(self, work: Callable[[], Outcome]) -> Outcome:
-        original = jobs.runtime.join.assign
+        original = jobs.join.driver.assign
 
         def counted(*given: Any) -> Any:
             passes = original(*given)
             self.count = len(passes)
             return passes
 
-        jobs.runtime.join.assign = counted
+        jobs.join.driver.assign = counted
         try:
             return work()
         finally:
-            jobs.runtime.join.assign = original
+            jobs.join.driver.assign = original
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -133,7 +133,7 @@ def test_probes_are_audited_and_a_reference_actor_killed_half_way_changes_nothin
     assert "below nearest.min_recall=1: raise nearest.probes=1" in refused.line
     mark = tmp_path_factory.mktemp("mark") / "died"
     shutil.rmtree(root / "nearest/q")
-    monkeypatch.setattr(jobs.runtime.join, "Holder", _mortal(mark))
+    monkeypatch.setattr(jobs.join.driver, "Holder", _mortal(mark))
     outcome = join(root, 2, **probed)
     assert mark.exists()
     assert outcome.whole, outcome.line
@@ -167,7 +167,7 @@ def test_a_changed_reference_is_laid_out_anew_and_changed_queries_are_joined_aga
     assert "(0 done before)" in join(root).line
     assert set((root / "nearest/_layouts/r/e").iterdir()) == layouts
     publish_set(str(root), "r", drawn["ri"][:1200], drawn["rt"][300:], 400)
-    Path(Layout(str(root)).record("r", "e", "r-00003")).unlink()
+    Path(RootPaths(str(root)).record("r", "e", "r-00003")).unlink()
     with pytest.raises(UserError, match="the join of q used"):
         NearestSet(str(root), "q", "e", "r")
     assert join(root).whole

@@ -7,16 +7,17 @@ import torch
 from typed import typed
 
 from jobs.embed import embed_sets
+from jobs.experiment.names import embedded_names, encoder_of, joins_of, views_of
 from jobs.plan import plan, run
-from jobs.runtime.calibrate import calibrated, measured
-from jobs.runtime.experiment import embedded_names, encoder_of, joins_of, views_of
+from jobs.planning.calibrate import calibrated, measured
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, HardwareConfig, PlanJob, ToyConfig
-from tda.encoders import clip, load_configured
-from tda.encoders.checkpoints import read_config
+from tda.encoders import load_configured
 from tda.encoders.flops import counting, model_cost
-from tda.encoders.pipeline import embed_shard
+from tda.encoders.formats import open_clip as clip
+from tda.encoders.pipeline.shard import embed_shard
+from tda.encoders.weights.local_copy import read_config
 from tda.errors import UserError
-from tda.store.views import View
+from tda.store.datasets.views import View
 
 ENCODERS = ["toy_infonce", "toy_cloob"]
 SIZES = {"toy_heldout": 80, "toy_train": 160}
@@ -46,8 +47,8 @@ def root(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:  
 
 def test_flops_are_those_of_the_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted while a shard is embedded, against the plan of as many pairs; captions are cut to their length, the plan takes them whole."""
-    monkeypatch.setattr("tda.encoders.device.gemm_rate", lambda *_: 1.0)  # what measures the device is not the run's work,
-    monkeypatch.setattr("tda.encoders.device.flops_of", lambda *_: 0.0)  # nor what counts it
+    monkeypatch.setattr("tda.encoders.pipeline.device.gemm_rate", lambda *_: 1.0)  # what measures the device is not the run's work,
+    monkeypatch.setattr("tda.encoders.pipeline.device.flops_of", lambda *_: 0.0)  # nor what counts it
     encoders = {name: load_configured(encoder_of(job(root), name), "cpu") for name in ENCODERS}
     with counting() as counter:
         embed_shard(str(root / "shards/toy_heldout/00000.tar"), encoders, EmbedConfig())

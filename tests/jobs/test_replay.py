@@ -10,11 +10,11 @@ from jobs.embed import embed
 from jobs.runtime.app import Outcome
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig
 from tda.encoders import load_configured
-from tda.encoders.pipeline import embed_shard
-from tda.store.embeddings import EmbeddingSet
-from tda.store.layout import Layout
-from tda.store.quarantine import read_quarantine
-from tda.store.records import recorded
+from tda.encoders.pipeline.shard import embed_shard
+from tda.store.commit.quarantine import read_quarantine
+from tda.store.commit.records import recorded
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.paths import RootPaths
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 LARGE = {3: "large", 6: "also_large"}  # ordinal -> key
@@ -44,7 +44,7 @@ def stamped(root: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def test_from_quarantine_to_rows(encoder: EncoderConfig, tmp_path: Path) -> None:
-    root, layout = tmp_path / "root", Layout(str(tmp_path / "root"))
+    root, layout = tmp_path / "root", RootPaths(str(tmp_path / "root"))
     write_shard(tmp_path / "a.tar")
     write_tar(tmp_path / "b.tar", good_pairs(4, first=90))
     first = embed_all(root, encoder, max_pixels=10_000)

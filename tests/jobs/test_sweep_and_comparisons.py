@@ -10,8 +10,6 @@ from recorded_rows import write_set
 from typed import typed
 
 from jobs.analyze import run
-from jobs.runtime.rows import shared_positions
-from jobs.runtime.tables import read_table
 from tda.config import (
     AnalysisConfig,
     AnalyzeJob,
@@ -23,11 +21,13 @@ from tda.config import (
     UmapConfig,
 )
 from tda.errors import UserError
+from tda.geometry.clusters.stability import agreement
 from tda.geometry.compare import compare
-from tda.geometry.graph import knn_graph
-from tda.geometry.sphere import SphereUMAP
-from tda.geometry.stability import agreement
-from tda.store.embeddings import EmbeddingSet
+from tda.geometry.neighbors.graph import knn_graph
+from tda.geometry.sphere.umap import SphereUMAP
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.datasets.sampling import shared_positions
+from tda.store.tables import read_table
 
 PARTS = ["gap", "spectrum", "local_dimension"]
 

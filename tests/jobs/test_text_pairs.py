@@ -15,10 +15,10 @@ from jobs.runtime.app import Outcome
 from tda.config import AnalyzeJob, ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig, ReportConfig, ReportJob
 from tda.encoders import load_configured
 from tda.errors import UserError
-from tda.store.embeddings import EmbeddingSet
-from tda.store.layout import Layout
-from tda.store.quarantine import read_quarantine
-from tda.store.records import recorded
+from tda.store.commit.quarantine import read_quarantine
+from tda.store.commit.records import recorded
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.paths import RootPaths
 
 CLUSTER = ClusterConfig(cpus_per_actor=0.5, actors=1)
 
@@ -59,9 +59,9 @@ def test_from_shards_to_the_page(carp: EncoderConfig, tmp_path: Path) -> None:
     for found_ND, modality in ((made.image(), "passage"), (made.text(), "review")):
         wanted_ND = encoder.encode(modality, encoder.tokenize([row[modality] for row in stories])).numpy()
         np.testing.assert_allclose(found_ND, wanted_ND, atol=1e-5)
-    quarantine = read_quarantine(Layout(str(root)), "stories", "carp_l").to_pylist()
+    quarantine = read_quarantine(RootPaths(str(root)), "stories", "carp_l").to_pylist()
     assert [(row["ordinal"], row["reason"]) for row in quarantine] == [(20 + i, reason) for i, (_, reason) in enumerate(BAD_LINES)]
-    records = recorded(Layout(str(root)), "stories", "carp_l")
+    records = recorded(RootPaths(str(root)), "stories", "carp_l")
     assert {record.canary["digest"] for record in records.values() if record.canary} == {records["a"].canary["digest"]}  # type: ignore[index]
 
     analysed = analyze.run(

@@ -16,11 +16,11 @@ from jobs import verify
 from jobs.verify import main, run
 from tda.config import ClusterConfig, VerifyJob
 from tda.errors import UserError
-from tda.store import transaction
-from tda.store.layout import Layout
-from tda.store.quarantine import drops_table
-from tda.store.records import read_record
-from tda.store.transaction import publish_shard
+from tda.store.commit import transaction
+from tda.store.commit.quarantine import drops_table
+from tda.store.commit.records import read_record
+from tda.store.commit.transaction import publish_shard
+from tda.store.paths import RootPaths
 
 EMBEDDINGS, RECORDS, QUARANTINE = "embeddings/d/e", "embeddings/d/e/_records", "quarantine/d/e"
 
@@ -28,7 +28,9 @@ EMBEDDINGS, RECORDS, QUARANTINE = "embeddings/d/e", "embeddings/d/e/_records", "
 def publish(root: Path, shard: str, *, weights: str = "w", dtype: str = "float16") -> None:
     """Six pairs, of which 2 and 5 were dropped."""
     rows = small_rows(4, ordinals=[0, 1, 3, 4], seed=int(shard[-1]), dtype=dtype)
-    publish_shard(Layout(str(root)), "d", "e", shard, rows=rows, drops=[drop(2), drop(5)], identity=identity(dtype, weights), source=SOURCE)
+    publish_shard(
+        RootPaths(str(root)), "d", "e", shard, rows=rows, drops=[drop(2), drop(5)], identity=identity(dtype, weights), source=SOURCE
+    )
 
 
 @pytest.fixture
@@ -194,7 +196,7 @@ def test_what_an_attempt_that_was_killed_left_behind_is_known_as_such(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mend_model(root)
-    layout, old = Layout(str(root)), read_record(Layout(str(root)), "d", "e", "00001")
+    layout, old = RootPaths(str(root)), read_record(RootPaths(str(root)), "d", "e", "00001")
     with monkeypatch.context() as patch:
         patch.setattr(transaction, "tidy", lambda *_: None)
         publish_shard(layout, "d", "e", "00001", rows=small_rows(6), drops=[], identity=identity(), source=SOURCE, replaces=old)

@@ -19,17 +19,18 @@ from typing import Any
 import numpy as np
 from bad_shards import good_pairs, write_tar
 
+from jobs.embedding.embedder import Embedder, EmbedPlan, ShardTask
 from jobs.runtime.app import Outcome
-from jobs.runtime.embedder import Embedder, EmbedPlan, ShardTask
 from tda.config import DatasetConfig, EncoderConfig
-from tda.store.embeddings import EmbeddingSet
+from tda.store.commit.quarantine import read_quarantine
+from tda.store.commit.records import ShardRecord, read_record, recorded
+from tda.store.commit.rows import Rows, unit_rows
+from tda.store.commit.transaction import publish_shard
+from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.files import exists
-from tda.store.layout import Layout
-from tda.store.pairs import check_shard, read_shard
-from tda.store.quarantine import Drop, read_quarantine
-from tda.store.records import ShardRecord, read_record, recorded
-from tda.store.rows import Rows, unit_rows
-from tda.store.transaction import publish_shard
+from tda.store.paths import RootPaths
+from tda.store.shards.read import check_shard, read_shard
+from tda.store.types import Drop
 
 EndedIn = Callable[[str], None]
 Running = Callable[..., AbstractContextManager[Future[Outcome]]]
@@ -50,7 +51,7 @@ def write_shards(folder: Path, count: int) -> DatasetConfig:
 
 
 def quick_describe(encoder: EncoderConfig, resize: str) -> tuple[str, dict[str, Any]]:
-    """In the place of `tda.encoders.describe`: the quick encoder has no weights, and none of torch's seconds."""
+    """In the place of `tda.encoders.identity`: the quick encoder has no weights, and none of torch's seconds."""
     return "0" * 64, {"hash": "crc32", "format": encoder.format, "resize": resize}
 
 
@@ -154,7 +155,7 @@ def _kill(driver: int) -> None:
 
 
 def quick_embed(plan: EmbedPlan, task: ShardTask, attempt: int) -> list[ShardRecord]:
-    layout = Layout(plan.root)
+    layout = RootPaths(plan.root)
     for name in task.encoders:
         if not exists(layout.record(task.dataset, name, task.name)):
             source = check_shard(task.url, plan.modalities)
@@ -200,7 +201,7 @@ def assert_same_table(root: Path, clean: Path, encoder: str = ENCODER) -> None:
     assert np.array_equal(found.text().view(np.uint16), wanted.text().view(np.uint16))
     columns = ["shard", "ordinal", "key", "caption"]
     assert found.table(columns).equals(wanted.table(columns))
-    layouts = Layout(str(root)), Layout(str(clean))
+    layouts = RootPaths(str(root)), RootPaths(str(clean))
     drops, wanted_drops = (read_quarantine(layout, DATASET, encoder) for layout in layouts)
     assert drops.equals(wanted_drops)
     records, clean_records = (recorded(layout, DATASET, encoder) for layout in layouts)

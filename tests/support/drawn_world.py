@@ -10,11 +10,11 @@ from PIL import Image
 from repeated_rows import join_exactly
 
 from tda.config import ToyConfig
-from tda.store.layout import Layout
-from tda.store.records import Identity
-from tda.store.rows import Rows, unit_rows
-from tda.store.transaction import publish_shard
-from tda.store.webdata import RawPair, check_archive, read_pairs
+from tda.store.commit.records import Identity
+from tda.store.commit.rows import Rows, unit_rows
+from tda.store.commit.transaction import publish_shard
+from tda.store.paths import RootPaths
+from tda.store.shards.webdataset import RawPair, check_archive, read_pairs
 from tda.toyworld import write_toy
 
 ENCODER = "toy_infonce"
@@ -49,7 +49,7 @@ def _embed(root: str, dataset: str, tar: Path) -> None:
         text_ND=unit_rows(np.array([_read(pair.caption) for pair in pairs]))[0],
     )
     identity = Identity(encoder=ENCODER, weights_sha256="ab" * 32, preprocessing={}, dtype="float32")
-    publish_shard(Layout(root), dataset, ENCODER, tar.stem, rows=rows, drops=[], identity=identity, source=check_archive(str(tar)))
+    publish_shard(RootPaths(root), dataset, ENCODER, tar.stem, rows=rows, drops=[], identity=identity, source=check_archive(str(tar)))
 
 
 def _seen(data: bytes) -> Any:

@@ -88,7 +88,7 @@ def faulty_google() -> Iterator[Proxy]:
     from gcp_storage_emulator.server import RequestHandler
     from gcp_storage_emulator.storage import Storage
 
-    from tda.store.google import GoogleFileSystem
+    from tda.store.remote.google import GoogleFileSystem
 
     storage = Storage(use_memory_fs=True)
     create_bucket(BUCKET, storage)

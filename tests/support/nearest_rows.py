@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 from small_rows import SOURCE, identity, small_rows
 
-from tda.store.embeddings import EmbeddingSet
+from tda.store.commit.records import ShardRecord
+from tda.store.commit.rows import unit_rows
+from tda.store.commit.transaction import publish_shard
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.datasets.nearest import Matches, NearestRecord, publish_matches, reference_hash
 from tda.store.files import remove
-from tda.store.layout import Layout
-from tda.store.nearest import Matches, NearestRecord, publish_matches, reference_hash
-from tda.store.records import ShardRecord
-from tda.store.rows import unit_rows
-from tda.store.transaction import publish_shard
+from tda.store.paths import RootPaths
 
 
-def embedded(layout: Layout, dataset: str, shard: str, n: int = 4, *, seed: int = 0, weights: str = "w", **columns: Any) -> ShardRecord:
+def embedded(layout: RootPaths, dataset: str, shard: str, n: int = 4, *, seed: int = 0, weights: str = "w", **columns: Any) -> ShardRecord:
     remove(layout.record(dataset, "e", shard))  # the first record would win
     return publish_shard(
         layout, dataset, "e", shard, rows=small_rows(n, seed=seed, **columns), drops=[], identity=identity(weights=weights), source=SOURCE
@@ -35,7 +35,7 @@ def drawn_matches(n: int, k: int = 1, seed: int = 0) -> Matches:
     )
 
 
-def joined(layout: Layout, record: ShardRecord, *, reference: str = "r", k: int = 1, **fields: Any) -> NearestRecord:
+def joined(layout: RootPaths, record: ShardRecord, *, reference: str = "r", k: int = 1, **fields: Any) -> NearestRecord:
     """Publish drawn matches for the rows of `record`."""
     n = record.rows_out
     names = {"dataset": record.dataset, "encoder": record.encoder, "reference": reference, "shard": record.shard}
@@ -66,8 +66,8 @@ def publish_set(root: str, dataset: str, image_ND: Any, text_ND: Any, rows_per_s
         rows = small_rows(len(image_ND[part]), image_ND=image_ND[part], text_ND=text_ND[part])
         name = f"{dataset}-{start // rows_per_shard:05d}"
         dtype = str(image_ND.dtype)
-        remove(Layout(root).record(dataset, "e", name))  # the first record would win
-        publish_shard(Layout(root), dataset, "e", name, rows=rows, drops=[], identity=identity(dtype, **origin), source=SOURCE)
+        remove(RootPaths(root).record(dataset, "e", name))  # the first record would win
+        publish_shard(RootPaths(root), dataset, "e", name, rows=rows, drops=[], identity=identity(dtype, **origin), source=SOURCE)
 
 
 def scale_first_row(root: Path, dataset: str, shard: str, by: float) -> None:

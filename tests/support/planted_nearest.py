@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from tda.store.embeddings import EmbeddingSet
-from tda.store.layout import Layout
-from tda.store.nearest import Matches, publish_matches, reference_hash
-from tda.store.records import Identity, recorded
-from tda.store.rows import Rows
-from tda.store.transaction import publish_shard
-from tda.store.webdata import Source
+from tda.store.commit.records import Identity, recorded
+from tda.store.commit.rows import Rows
+from tda.store.commit.transaction import publish_shard
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.datasets.nearest import Matches, publish_matches, reference_hash
+from tda.store.paths import RootPaths
+from tda.store.types import Source
 
 CENTRES = {"toy_heldout": (0.93, 0.96), "toy_shifted": (0.78, 0.90)}  # image, text
 M = 50
@@ -25,7 +25,7 @@ def plant_reference(root: Path | str, encoder: str, name: str = "toy_train", see
     rows = Rows(ordinals=range(M), keys=[f"{row:06}" for row in range(M)], captions=captions, image_ND=unit, text_ND=unit)
     identity = Identity(encoder=encoder, weights_sha256="ab" * 32, preprocessing={}, dtype="float32")
     source = Source(path="/gone/00000.tar", size=1, etag="1")
-    publish_shard(Layout(str(root)), name, encoder, "00000", rows=rows, drops=[], identity=identity, source=source)
+    publish_shard(RootPaths(str(root)), name, encoder, "00000", rows=rows, drops=[], identity=identity, source=source)
 
 
 def plant_nearest(
@@ -33,7 +33,7 @@ def plant_nearest(
 ) -> None:
     """Matches of every row of a data set that is there; the reference too."""
     plant_reference(root, encoder, reference)
-    layout, rows = Layout(str(root)), EmbeddingSet(str(root), dataset, encoder)
+    layout, rows = RootPaths(str(root)), EmbeddingSet(str(root), dataset, encoder)
     rng = np.random.default_rng([seed, *dataset.encode(), *encoder.encode()])
     image, text = centres or CENTRES[dataset]
     for shard, record in recorded(layout, dataset, encoder).items():

@@ -13,11 +13,11 @@ from planted_files import write
 from planted_shape import plant_comparisons, plant_shape, plant_sweep
 
 from tda.config import ReportConfig
-from tda.store.layout import Layout
-from tda.store.records import Identity
-from tda.store.rows import Rows
-from tda.store.transaction import publish_shard
-from tda.store.webdata import Source
+from tda.store.commit.records import Identity
+from tda.store.commit.rows import Rows
+from tda.store.commit.transaction import publish_shard
+from tda.store.paths import RootPaths
+from tda.store.types import Source
 
 N, D = 400, 64
 
@@ -70,7 +70,7 @@ def plant_cell(
     """Write metrics.json, the Parquet files and the embeddings of one cell; `metrics` replaces whole parts. Returns the metrics."""
     arm = ARMS[encoder]
     rng = np.random.default_rng([seed, *encoder.encode()])
-    layout = Layout(str(root))
+    layout = RootPaths(str(root))
     spectra = {modality: spectrum(arm, height) for modality, height in (("image", 1.0), ("text", 0.6), ("both", 0.9))}
     folder = Path(layout.analysis_dir(dataset, encoder))
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,14 +111,14 @@ def spectrum(arm: Mapping[str, float], height: float) -> dict[str, Any]:
 def plant_curve(root: Path | str, encoder: str, steps: int = 400) -> None:
     rng = np.random.default_rng([*encoder.encode()])
     step = np.arange(1, steps + 1)
-    folder = Path(Layout(str(root)).model_dir(encoder))
+    folder = Path(RootPaths(str(root)).model_dir(encoder))
     folder.mkdir(parents=True, exist_ok=True)
     loss = 4 * np.exp(-step / 80) + 0.5 + rng.normal(0, 0.05, steps)
     rate = 2e-3 * np.minimum(step / 40, 0.5 + 0.5 * np.cos(np.pi * step / steps))
     write(folder / "curve.parquet", {"step": step, "loss": loss, "learning_rate": rate})
 
 
-def plant_captions(layout: Layout, dataset: str, encoder: str, rng: np.random.Generator) -> None:
+def plant_captions(layout: RootPaths, dataset: str, encoder: str, rng: np.random.Generator) -> None:
     vectors = rng.normal(size=(N, 8))
     unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     captions = [CAPTIONS.get(row, f"a small red square above a large blue circle, {row}") for row in range(N)]

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from tda.store.commit.records import Identity
+from tda.store.commit.rows import Rows, unit_rows
+from tda.store.commit.transaction import publish_shard
 from tda.store.files import filesystem
-from tda.store.layout import Layout
-from tda.store.records import Identity
-from tda.store.rows import Rows, unit_rows
-from tda.store.transaction import publish_shard
-from tda.store.webdata import Source
+from tda.store.paths import RootPaths
+from tda.store.types import Source
 
 
 def forget_set(root: Path, dataset: str, encoder: str) -> None:
     """Remove what is recorded under these names, else the first record of a shard would win."""
-    fs, folder = filesystem(Layout(str(root)).embeddings_dir(dataset, encoder))
+    fs, folder = filesystem(RootPaths(str(root)).embeddings_dir(dataset, encoder))
     if fs.exists(folder):
         fs.rm(folder, recursive=True)
 
@@ -42,7 +42,7 @@ def write_set(
         names = [f"{i:06d}" for i in range(n)]
         rows = Rows(ordinals=list(range(n)), keys=names, captions=names, image_ND=image_BD, text_ND=text_BD)
         source = Source(path=f"/data/{shard:05d}.tar", size=n, etag=None)
-        publish_shard(Layout(str(root)), dataset, encoder, f"{shard:05d}", rows=rows, drops=[], identity=identity, source=source)
+        publish_shard(RootPaths(str(root)), dataset, encoder, f"{shard:05d}", rows=rows, drops=[], identity=identity, source=source)
 
 
 def spoil(root: Path, dataset: str, image_D: Any, encoder: str = "tiny") -> None:

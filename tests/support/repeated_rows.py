@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from recorded_rows import forget_set
 
-from tda.store.embeddings import EmbeddingSet
-from tda.store.layout import Layout
-from tda.store.nearest import Matches, publish_matches, reference_hash
-from tda.store.records import Identity, recorded
-from tda.store.rows import Rows, unit_rows
-from tda.store.transaction import publish_shard
-from tda.store.webdata import Source
+from tda.store.commit.records import Identity, recorded
+from tda.store.commit.rows import Rows, unit_rows
+from tda.store.commit.transaction import publish_shard
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.datasets.nearest import Matches, publish_matches, reference_hash
+from tda.store.paths import RootPaths
+from tda.store.types import Source
 
 DIM = 48
 # row of d -> (row of r, cosine of the images, cosine of the texts, what else is the same)
@@ -72,7 +72,7 @@ def write_set(
         )
         identity = Identity(encoder=encoder, weights_sha256=encoder * 8, preprocessing={}, dtype="float32")
         source = Source(f"/gone/{number:05d}.tar", 1, "")
-        publish_shard(Layout(str(root)), dataset, encoder, f"{number:05d}", rows=rows, drops=[], identity=identity, source=source)
+        publish_shard(RootPaths(str(root)), dataset, encoder, f"{number:05d}", rows=rows, drops=[], identity=identity, source=source)
 
 
 def plant_world(root: Path, *, encoder: str = "e", seed: int = 0) -> None:
@@ -93,7 +93,7 @@ def plant_world(root: Path, *, encoder: str = "e", seed: int = 0) -> None:
 
 def join_exactly(root: Path, dataset: str, reference: str, *, encoder: str = "e", k: int = 1) -> None:
     """Closest rows by brute force, published as `jobs.nearest` does; ties break on reference order."""
-    layout, queries, others = Layout(str(root)), EmbeddingSet(str(root), dataset, encoder), EmbeddingSet(str(root), reference, encoder)
+    layout, queries, others = RootPaths(str(root)), EmbeddingSet(str(root), dataset, encoder), EmbeddingSet(str(root), reference, encoder)
     names = others.table(["shard", "ordinal", "key"]).to_pylist()
     start = 0
     for shard, record in recorded(layout, dataset, encoder).items():

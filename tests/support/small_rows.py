@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from tda.store.quarantine import Drop, Reason, Stage
-from tda.store.records import Identity
-from tda.store.rows import Rows, unit_rows
-from tda.store.webdata import Source
+from tda.store.commit.records import Identity
+from tda.store.commit.rows import Rows, unit_rows
+from tda.store.types import Drop, Reason, Source, Stage
 
 DIM = 8
 SOURCE = Source("/data/00000.tar", 10_240, "etag")

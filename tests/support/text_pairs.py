@@ -64,7 +64,7 @@ def small_carp(folder: Path, *, vocab_size: int = 262) -> dict[str, str]:
     """A random CARP of the tokenizer's vocabulary: checkpoint, config and tokenizer, as `EncoderConfig` names them."""
     import torch
 
-    from tda.encoders import carp
+    from tda.encoders.formats import carp
 
     roberta = {
         "vocab_size": vocab_size,

@@ -1,5 +1,7 @@
-"""The names that notebooks and other programs import stay where they are."""
+"""The names that notebooks and other programs import stay where they are, and importing them stays cheap."""
 
+import subprocess
+import sys
 from importlib import import_module
 from pkgutil import walk_packages
 
@@ -8,7 +10,7 @@ import pytest
 import tda.report
 from tda import config
 from tda.encoders import FORMATS
-from tda.report.figures import registry
+from tda.report.topics.registry import registry
 
 PUBLIC = {
     "tda.encoders": ("load",),
@@ -43,3 +45,14 @@ def test_every_figure_written_is_registered() -> None:
     modules = [import_module(found.name) for found in walk_packages(tda.report.__path__, "tda.report.")]
     written = {id(spec) for module in modules for spec in getattr(module, "FIGURES", ())}
     assert written == {id(spec) for spec in registry()}
+
+
+LIGHT = ("torch", "numba", "umap", "cupy", "sklearn", "faiss")
+
+
+@pytest.mark.parametrize(
+    "module", ["tda.geometry.neighbors", "tda.geometry.neighbors.sizes", "tda.geometry.sphere", "tda.geometry.clusters"]
+)
+def test_a_public_package_loads_no_heavy_library(module: str) -> None:
+    code = f"import sys, {module}; print(*[name for name in {LIGHT!r} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tda.encoders import canary
-from tda.report import contact, page
+from tda.report import page
+from tda.report.contact import sheet as contact
 from tda.source_digest import SUFFIXES, source_digest, source_files
 
 TDA = Path(__file__).resolve().parents[2] / "tda"

@@ -17,7 +17,7 @@ import conf
 from tda.config import DatasetConfig, ToyConfig
 from tda.encoders.tokens import HashTokenizer
 from tda.errors import UserError
-from tda.store.webdata import RawPair, expected_pairs, read_pairs
+from tda.store.shards.webdataset import RawPair, expected_pairs, read_pairs
 from tda.toycaptions import vocabulary
 from tda.toyscenes import SIDE, STYLES, draw_scene
 from tda.toyworld import KINDS, ensure_toy, plan_copies, toy_pair, write_toy
@@ -106,7 +106,7 @@ def test_ensure_draws_toy_sets_alone(tmp_path: Path) -> None:
 
 
 def test_any_file_system_will_do() -> None:
-    from tda.store.shards import expand_shards
+    from tda.store.shards.expand import expand_shards
 
     write_toy(_toy(pairs=5), "memory://toyworld/set")
     (shard,) = expand_shards("memory://toyworld/set/*.tar")

@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 from jobs.runtime.progress import RECENT, ShardProgress
-from tda.store.records import ShardRecord
+from tda.store.commit.records import ShardRecord
 
 
 class Terminal(io.StringIO):

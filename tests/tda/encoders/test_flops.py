@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from jobs.runtime.choices import load_choice
+from jobs.runtime.presets import load_choice
 from tda.config import EncoderConfig
-from tda.encoders import clip
-from tda.encoders.checkpoints import read_config
 from tda.encoders.flops import counted, counting, model_cost
+from tda.encoders.formats import open_clip as clip
+from tda.encoders.weights.local_copy import read_config
 from tda.errors import UserError
 
 VIT_B16 = (35.13e9, 5.96e9)  # open_clip's own profile of ViT-B-16: 41.09 GFLOPs in all, 149.62 million parameters

@@ -12,8 +12,10 @@ from torch import nn
 import conf
 from tda.config import FORMATS, EncoderConfig
 from tda.encoders import FORMATS as READERS
-from tda.encoders import carp, clip, cloob_laion, load_configured, openai
-from tda.encoders.checkpoints import read_config
+from tda.encoders import load_configured
+from tda.encoders.formats import carp, cloob_laion, openai
+from tda.encoders.formats import open_clip as clip
+from tda.encoders.weights.local_copy import read_config
 from tda.errors import UserError
 
 FOLDER = Path(conf.__path__[0])

@@ -10,9 +10,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from tda.config import EncoderConfig
-from tda.encoders import clip, load_configured
+from tda.encoders import load_configured
 from tda.encoders.canary import vouch
-from tda.encoders.describe import describe
+from tda.encoders.formats import open_clip as clip
+from tda.encoders.identity import describe
 from tda.errors import UserError
 
 SMALL = {  # SigLIP's configuration in open_clip's registry, with other sizes

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tda.errors import UserError
 from tda.geometry import cosine
 from tda.geometry.cosine import Cosines
-from tda.geometry.pairs import PairStats
+from tda.geometry.parts.pair_stats import PairStats
 
 
 def drawn(n: int, dim: int = 12, gap: float = 0.5, seed: int = 0) -> tuple[Any, Any]:

@@ -8,8 +8,8 @@ from scipy.stats import pearsonr, rankdata, spearmanr
 
 from tda.errors import UserError
 from tda.geometry.local_dimension import Association, Clusters, associate, cluster_table, pooled
-from tda.geometry.local_spectrum import GroupMoments, cluster_spectra
 from tda.geometry.predictions import Space, Verdict, prediction_1, prediction_2
+from tda.geometry.spectrum.per_cluster import GroupMoments, cluster_spectra
 
 PARTIAL = "partial_spearman_given_size"
 

@@ -8,8 +8,8 @@ import pytest
 
 from tda.errors import UserError
 from tda.geometry import mixing
-from tda.geometry.graph import knn_graph
 from tda.geometry.mixing import layout_neighbors, modality_mixing, trustworthiness
+from tda.geometry.neighbors.graph import knn_graph
 
 
 def unit(count: int, dim: int, seed: int = 0) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tda.geometry import retrieval, separability
-from tda.geometry.pairs import PairStats
+from tda.geometry.parts.pair_stats import PairStats
 
 TOLERANCE = 1e-4
 SPECTRA = ("image", "text", "both")

@@ -12,10 +12,11 @@ from planted_report import CONFIG, plant, plant_cell
 from planted_shape import K, N, layout_columns
 
 from tda.config import ReportConfig
-from tda.report.figures import panel_svg, registry
-from tda.report.figures_collapse import classified, example
-from tda.report.figures_local import clusters
-from tda.report.load import Cell, Run, load_run
+from tda.report.data.load import Cell, Run, load_run
+from tda.report.drawing.figure import panel_svg
+from tda.report.topics.local_dimension.figure import clusters
+from tda.report.topics.registry import registry
+from tda.report.topics.spectrum.collapse_figure import classified, example
 
 SPECS = {spec.name: spec for spec in registry()}
 
@@ -69,7 +70,7 @@ def test_settings_of_single_precision_find_their_numbers(tmp_path: Path) -> None
 
 
 def test_a_clusters_line_ends_at_its_floor(tmp_path: Path) -> None:
-    from tda.report.figures_clusters import _lines
+    from tda.report.topics.local_dimension.clusters_figure import _lines
 
     plant_cell(tmp_path, "d", "toy_cloob")
     (cell,) = load_run(str(tmp_path), CONFIG).cells

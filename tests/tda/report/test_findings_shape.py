@@ -8,11 +8,14 @@ import pytest
 from planted_report import CONFIG, plant
 
 from tda.config import ReportConfig
-from tda.geometry.collapse import KINDS
-from tda.report import findings_collapse, findings_layout, findings_local, findings_topology
-from tda.report.figures_collapse import example
-from tda.report.headlines import headlines
-from tda.report.load import Cell, Run, load_run
+from tda.geometry.spectrum.collapse import KINDS
+from tda.report.data.load import Cell, Run, load_run
+from tda.report.topics.layout import findings as findings_layout
+from tda.report.topics.local_dimension import findings as findings_local
+from tda.report.topics.registry import headlines
+from tda.report.topics.spectrum import collapse_findings as findings_collapse
+from tda.report.topics.spectrum.collapse_figure import example
+from tda.report.topics.topology import findings as findings_topology
 
 
 def _cell(encoder: str = "toy_cloob", sweep: dict[str, Any] | None = None, **metrics: Any) -> Cell:

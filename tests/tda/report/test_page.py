@@ -7,9 +7,9 @@ from pathlib import Path
 from planted_report import CAPTIONS, CONFIG, plant_cell, strip
 
 from tda.config import ReportConfig
-from tda.report.figures import registry
-from tda.report.load import load_run
+from tda.report.data.load import load_run
 from tda.report.page import MANIFEST, build
+from tda.report.topics.registry import registry
 
 NOT_PLANTED = {"fig01"}  # its data are of another kind
 VOID = {"meta", "img", "br", "link", "hr", "input", "line", "path", "use", "image", "rect"}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from faulty_proxy import Proxy
 
-from tda.store import retry
+from tda.store.remote import retry
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from bad_shards import picture
 
 from tda.errors import ShardError
-from tda.store.quarantine import Drop
-from tda.store.webdata import RawPair, read_pairs
+from tda.store.shards.webdataset import RawPair, read_pairs
+from tda.store.types import Drop
 
 JPG = b"\xff\xd8" + bytes(range(1, 256)) * 3
 END = bytes(1024)
@@ -118,9 +118,9 @@ def test_names_too_long_to_be_kept_still_tell_pairs_apart(tmp_path: Path) -> Non
 
 READER = """
 import sys
-from tda.store.webdata import read_pairs
+from tda.store.shards.webdataset import read_pairs
 from tda.errors import ShardError
-from tda.encoders.pixels import PixelError, decode_rgb
+from tda.store.images.decode import PixelError, decode_rgb
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 before = peak()

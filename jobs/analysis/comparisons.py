@@ -1,0 +1,165 @@
+"""Encoders compared on the same pairs of a data set: `analysis/<dataset>/comparisons.json`.
+
+M pairs that all sets hold, at positions of their own in each.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from jobs.analysis.parts import digest
+from jobs.runtime.session import ray_session
+from jobs.runtime.tasks import ordered
+from tda.config import AnalysisConfig, ClusterConfig
+from tda.errors import UserError
+from tda.geometry.compare import LEAST_ROWS, compare
+from tda.geometry.parts.local_dimension import DIRECTIONS
+from tda.geometry.parts.predictions import prediction_one, prediction_two
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.datasets.sampling import Array, evenly_spaced, read_pairs, shared_positions
+from tda.store.files import exists, join, publish_json, read_json
+from tda.store.paths import RootPaths
+from tda.store.tables import SCHEMA, read_table
+
+MODALITIES = ("image", "text", "both")
+SPARE = 4  # candidates for each pair that is compared: some encoders may have dropped it
+
+Sets = dict[str, EmbeddingSet]
+
+
+def compare_encoders(root: str, dataset: str, encoders: Sequence[str], analysis: AnalysisConfig, cluster: ClusterConfig) -> dict[str, Any]:
+    """Publish what the encoders' spaces have in common, pooled local dimension and both predictions; return it.
+
+    Rests on the encoders' metrics.json. What is there already, of the same rows and settings, is not measured again.
+    Raises UserError where an encoder was not analysed.
+    """
+    sets = {name: EmbeddingSet(root, dataset, name) for name in encoders}
+    metrics = {name: _metrics(root, dataset, name) for name in encoders}
+    others = {(other, name): _metrics(root, other, name) for other in analysis.compare.datasets for name in encoders}
+    url = join(root, "analysis", dataset, "comparisons.json")
+    before = _before(url)
+    content = [_parts_of(one) for one in (*metrics.values(), *others.values())]
+    settings = {"seed": analysis.seed, "draws": analysis.local_dimension.draws, "compare": vars(analysis.compare)}
+    config_hash = digest([dataset, {name: one.content for name, one in sets.items()}, content, settings])
+    if before.get("config_hash") == config_hash:
+        return before
+    comparisons, notes = _comparisons(sets, analysis, cluster, before.get("comparisons", []))
+    found = {
+        "schema": SCHEMA,
+        "dataset": dataset,
+        "encoders": list(encoders),
+        "config_hash": config_hash,
+        "pairs": min(len(one) for one in sets.values()),
+        "seed": analysis.seed,
+        "comparisons": comparisons,
+        **prediction_two(metrics, others, analysis.local_dimension.draws, analysis.seed),
+        "prediction_1": _prediction_1(root, dataset, sets, metrics, analysis),
+        "notes": notes,
+    }
+    publish_json(url, found)
+    return found
+
+
+def comparison_line(found: dict[str, Any]) -> str:
+    """The outcome in one line."""
+    told = [f"{len(found['encoders'])} encoders, {len(found['comparisons'])} comparisons"]
+    told += [f"Prediction {n}: {found[f'prediction_{n}']['verdict']}" for n in (1, 2) if found[f"prediction_{n}"]]
+    return f"{found['dataset']}: {', '.join(told)}"
+
+
+def _metrics(root: str, dataset: str, encoder: str) -> dict[str, Any]:
+    url = RootPaths(root).metrics(dataset, encoder)
+    if not exists(url):
+        raise UserError(f"{url} is not there: run jobs.analyze dataset.name={dataset} encoder.name={encoder} root={root} first")
+    found: dict[str, Any] = read_json(url)
+    return found
+
+
+def _before(url: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = read_json(url) if exists(url) else {}
+    except ValueError:  # not JSON: nothing that can be kept
+        return {}
+    return found if found.get("schema") == SCHEMA else {}
+
+
+def _parts_of(metrics: dict[str, Any]) -> list[Any]:
+    """What of an analysis enters: the hashes of its parts."""
+    hashes = metrics.get("part_hashes", {})
+    return [
+        metrics.get("dataset"),
+        [[part, hashes[part]] for part in ("gap", "retrieval", "spectrum", "local_dimension") if part in hashes],
+    ]
+
+
+def _comparisons(
+    sets: Sets, analysis: AnalysisConfig, cluster: ClusterConfig, before: Sequence[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """One entry for each two encoders and modality; those of `before` that are of the same rows and settings are kept."""
+    config = analysis.compare
+    settings = [config.k, config.sample, config.draws, analysis.seed]
+    wanted = {
+        (a, b, modality): digest([sets[a].content, sets[b].content, modality, settings])
+        for a, b in combinations(sets, 2)
+        for modality in MODALITIES
+    }
+    kept = {key: one for one in before if wanted.get(key := (one["a"], one["b"], one["modality"])) == one["config_hash"]}
+    missing = [key for key in wanted if key not in kept]
+    if not missing:
+        return [kept[key] for key in wanted], []
+    notes: list[str] = []
+    with ray_session(cluster):
+        for key, found in zip(missing, ordered(_compare_of, _calls(sets, missing, analysis, notes), cluster), strict=True):
+            a, b, modality = key
+            kept[key] = {"a": a, "b": b, "modality": modality, **found, "config_hash": wanted[key]}
+    return [kept[key] for key in wanted if "linear_cka" in kept[key]], list(dict.fromkeys(notes))
+
+
+def _calls(sets: Sets, keys: Sequence[tuple[str, str, str]], analysis: AnalysisConfig, notes: list[str]) -> Iterator[tuple[Any, ...]]:
+    shared: dict[tuple[str, str], list[Array]] = {}
+    for a, b, modality in keys:
+        if (a, b) not in shared:
+            candidates_C = evenly_spaced(len(sets[a]), SPARE * analysis.compare.sample)
+            shared[a, b] = shared_positions((sets[a], sets[b]), candidates_C)
+            if len(shared[a, b][0]) < LEAST_ROWS:
+                notes.append(f"{a} and {b} have {len(shared[a, b][0])} pairs in common; {LEAST_ROWS} are needed to compare them")
+        yield sets[a], sets[b], *shared[a, b], modality, analysis
+
+
+def _compare_of(  # noqa: PLR0917 (tasks are called by position)
+    one: EmbeddingSet, two: EmbeddingSet, one_M: Array, two_M: Array, modality: str, analysis: AnalysisConfig
+) -> dict[str, Any]:
+    """The four measures of two spaces; nothing where they share too few pairs."""
+    config = analysis.compare
+    if len(one_M) < LEAST_ROWS:
+        return {}
+    chosen = evenly_spaced(len(one_M), config.sample // 2 if modality == "both" else config.sample)
+    read = [read_pairs(of, at_M[chosen], analysis.block_rows) for of, at_M in ((one, one_M), (two, two_M))]
+    rows = [np.concatenate(pair) if modality == "both" else pair[MODALITIES.index(modality)] for pair in read]
+    k = min(config.k, len(rows[0]) // 2 - 1)
+    found = compare(rows[0], rows[1], k=k, sample=len(rows[0]), draws=config.draws, seed=analysis.seed).metrics()
+    renamed = {"linear_cka": found.pop("cka"), "linear_cka_debiased": found.pop("cka_debiased")}
+    return {**renamed, **found, "pairs": len(chosen)}
+
+
+def _prediction_1(
+    root: str, dataset: str, sets: Sets, metrics: dict[str, dict[str, Any]], analysis: AnalysisConfig
+) -> dict[str, Any] | None:
+    """None unless two of the encoders are told to be CLIP and CLOOB, with gap and ranks measured."""
+    clip, cloob = analysis.compare.clip, analysis.compare.cloob
+    if clip not in sets or cloob not in sets or clip is None or cloob is None or clip == cloob:
+        return None
+    if not all(part in metrics[name] for name in (clip, cloob) for part in ("gap", "retrieval")):
+        return None
+    tables = [read_table(join(RootPaths(root).analysis_dir(dataset, name), "ranks.parquet")) for name in (clip, cloob)]
+    places = shared_positions((sets[clip], sets[cloob]), tables[0]["row"])
+    inside_M = np.isin(places[1], tables[1]["row"])
+    if inside_M.sum() < 2:
+        return None
+    ranks = [
+        {way: table[way][np.searchsorted(table["row"], at_M[inside_M])] for way in DIRECTIONS}
+        for table, at_M in zip(tables, places, strict=True)
+    ]
+    return prediction_one((ranks[0], ranks[1]), metrics[clip], metrics[cloob])

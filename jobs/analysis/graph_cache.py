@@ -1,0 +1,48 @@
+"""The neighbour graph of a set, found once and stored beside its analysis: every layout and every cell of a sweep reads it.
+
+N rows, K neighbours.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tda.geometry.arrays.rows import to_host
+from tda.geometry.neighbors.graph import Knn, knn_graph
+from tda.store.commit.parquet import from_binary
+from tda.store.files import filesystem, join
+from tda.store.tables import publish_table, table_meta
+
+NAME = "_neighbours_{rows}.parquet"  # no table of the analysis: it may be deleted at any time
+
+
+def stored_graph(folder: str, rows_hash: str, x_ND: Any, k: int, *, seed: int, device: str) -> Knn:
+    """The `k` or more nearest neighbours of each row: those stored in `folder` for the same rows, else found now and stored."""
+    url = join(folder, NAME.format(rows=len(x_ND)))
+    meta = table_meta(url)
+    if meta.get("config_hash") == rows_hash and meta.get("k", 0) >= k and meta.get("rows") == len(x_ND):
+        return _read(url, meta)
+    found = knn_graph(x_ND, k, seed=seed, device=device)
+    columns = {"index": _binary(found.index_NK, np.int32), "distance": _binary(found.distance_NK, np.float32)}
+    publish_table(url, columns, rows_hash, k=k, rows=len(x_ND), metric="cosine", exact=found.exact)
+    return Knn(index_NK=to_host(found.index_NK), distance_NK=to_host(found.distance_NK), exact=found.exact)
+
+
+def _binary(x_NK: Any, dtype: Any) -> Any:
+    import pyarrow as pa
+
+    host_NK = np.ascontiguousarray(to_host(x_NK).astype(dtype))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(4 * host_NK.shape[1]), len(host_NK), [None, pa.py_buffer(host_NK)])
+
+
+def _read(url: str, meta: dict[str, Any]) -> Knn:
+    import pyarrow.parquet as pq
+
+    fs, path = filesystem(url)
+    with fs.open(path, "rb") as file:
+        table = pq.read_table(file).combine_chunks()
+    index_NK, distance_NK = (
+        np.ascontiguousarray(from_binary(table.column(name).combine_chunks(), meta["k"], dtype))
+        for name, dtype in (("index", "int32"), ("distance", "float32"))
+    )
+    return Knn(index_NK=index_NK, distance_NK=distance_NK, exact=bool(meta["exact"]))

@@ -1,0 +1,80 @@
+"""Spectra that take several readings of the rows, as passes of Ray tasks over blocks: randomized SVD and TSQR.
+
+B rows of a block, K values asked for, D dimensions.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+from jobs.runtime.tasks import ordered
+from tda.config import AnalysisConfig, ClusterConfig
+from tda.geometry.arrays.namespace import row_blocks, unit_rows
+from tda.geometry.spectrum.moments import _spectrum as spectrum_of
+from tda.geometry.spectrum.moments import average_floor
+from tda.geometry.spectrum.passes import Sum
+from tda.geometry.spectrum.randomized import randomized_svd
+from tda.geometry.spectrum.tsqr import tsqr_spectrum
+from tda.store.datasets.embedding_set import EmbeddingSet
+
+MODALITIES = {"image": ("image",), "text": ("text",), "both": ("image", "text")}
+
+
+@dataclass(frozen=True)
+class Passes:
+    """A `Total` over the unit rows of a set: each call reads every block once, one task a block, and adds up in the order of the rows."""
+
+    kept: Any  # the set, as Ray holds it
+    count: int
+    modality: str
+    block_rows: int
+    cluster: ClusterConfig
+
+    def __call__(self, function: Callable[[Any], Sum]) -> Sum:
+        import ray
+
+        sent = ray.put(function)
+        blocks = row_blocks(self.count, self.block_rows)
+        calls = ((sent, self.kept, self.modality, block.start, block.stop) for block in blocks)
+        whole: Sum = reduce(add, ordered(_apply, calls, self.cluster))
+        return whole
+
+
+def spectrum(embeddings: EmbeddingSet, analysis: AnalysisConfig, cluster: ClusterConfig) -> dict[str, dict[str, Any]]:
+    """The part spectrum by `analysis.spectrum.method`: tsqr, or randomized with its error estimate."""
+    import ray
+
+    kept = ray.put(embeddings)
+    found = {}
+    for name in MODALITIES:
+        total = Passes(kept, len(embeddings), name, analysis.block_rows, cluster)
+        found[name] = _tsqr(total, embeddings, analysis) if analysis.spectrum.method == "tsqr" else _largest(total, embeddings, analysis)
+    return found
+
+
+def _tsqr(total: Passes, embeddings: EmbeddingSet, analysis: AnalysisConfig) -> dict[str, Any]:
+    return tsqr_spectrum(total, analysis.spectrum.collapse_threshold, embeddings.dtype).metrics() | {"method": "tsqr"}
+
+
+def _largest(total: Passes, embeddings: EmbeddingSet, analysis: AnalysisConfig) -> dict[str, Any]:
+    """The `rank` largest values with the bound of their error. Measures that take all values are null where some are missing."""
+    config, dim = analysis.spectrum, embeddings.dim
+    found = randomized_svd(total, min(config.rank, dim), oversample=config.oversample, power=config.power, seed=analysis.seed)
+    values_K = found.covariance_K
+    floor = average_floor(float(values_K[0]), 1 / dim, found.n, dim, embeddings.dtype)
+    whole = spectrum_of(values_K, floor, config.collapse_threshold).metrics()
+    notes = []
+    if len(values_K) < dim:
+        whole |= dict.fromkeys(("effective_rank", "participation_ratio", "auc"))
+        whole["collapse_index"] = whole["collapse_index"] if whole["collapse_index"] < len(values_K) else None
+        notes = [f"the {len(values_K)} largest of {dim} values: effective rank, participation ratio and auc need all of them"]
+    error = [float(value) for value in found.covariance_error_K]
+    return whole | {"method": "randomized", "error": error, "passes": found.passes, "notes": notes}
+
+
+def _apply(function: Callable[[Any], Sum], embeddings: EmbeddingSet, modality: str, start: int, stop: int) -> Sum:
+    rows = slice(start, stop)
+    read = {"image": embeddings.image, "text": embeddings.text}
+    return reduce(add, (function(unit_rows(read[name](rows), name, start)) for name in MODALITIES[modality]))

@@ -1,0 +1,147 @@
+"""The layout under other settings (Figs 16, 17): cells of n_neighbors and min_dist, gathered in `sweep.json` and `sweep.parquet`.
+
+M pairs, N = 2M rows, the images first. A cell leaves metrics.json as it is, and the neighbour graph is searched once for all of them.
+"""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from jobs.analysis.parts import digest
+from jobs.analysis.shape import Columns, Subject
+from jobs.runtime.session import ray_session
+from jobs.runtime.tasks import ordered
+from tda.config import AnalyzeJob, UmapConfig
+from tda.geometry.arrays.rows import to_host
+from tda.geometry.clusters.stability import agreement
+from tda.geometry.parts import clusters as cluster_part
+from tda.geometry.parts import layout as layout_part
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.files import exists, join, publish_json, read_json
+from tda.store.paths import RootPaths
+from tda.store.tables import SCHEMA, publish_table, read_table, table_hash
+
+SWEPT = ("n_neighbors", "min_dist")
+ROW = ("modality", "row", "x", "y", "z", "cluster")
+
+Key = tuple[int, float]
+
+
+def in_sweep() -> bool:
+    """Whether this job is one of a multirun in which a field of analysis.umap takes several values."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.types import RunMode
+
+    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+        return False
+    words = [word for word in sys.argv[1:] if word.startswith("analysis.umap.") and "=" in word]
+    return any(override.is_sweep_override() for override in OverridesParser.create().parse_overrides(words))
+
+
+def sweep_cells(job: AnalyzeJob, keys: Sequence[Key]) -> list[dict[str, Any]]:
+    """Measure the cells (n_neighbors, min_dist) that are missing, and return those that were asked for.
+
+    The other settings of umap and clusters are the job's; a sweep of other ones, or of other rows, is begun anew.
+    """
+    embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
+    folder = RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name)
+    head = _head(job, embeddings)
+    cells, columns = _before(folder, head["config_hash"])
+    missing = [key for key in dict.fromkeys(keys) if key not in cells]
+    if missing:
+        rows_hash = digest([embeddings.content, job.analysis.umap.max_pairs])
+        subjects = [Subject(embeddings=embeddings, analysis=_at(job, key), folder=folder, rows_hash=rows_hash) for key in missing]
+        with ray_session(job.cluster):
+            calls = ((subject,) for subject in _widest_first(subjects))
+            for cell, table in ordered(_cell_of, calls, job.cluster):
+                cells[cell["n_neighbors"], cell["min_dist"]], columns = cell, _with(columns, cell, table)
+        _publish(folder, head, cells, columns)
+    return [cells[key] for key in keys]
+
+
+def cell_line(job: AnalyzeJob, cell: Mapping[str, Any]) -> str:
+    """A cell in one line."""
+    told = f"trustworthiness {cell['trustworthiness']:.3f}, mixing {cell['mixing']:.3f}, {cell['clusters']} clusters"
+    alike = "" if cell["agreement"] is None else f", agreement {cell['agreement']:.2f} with the other cells"
+    place = f"n_neighbors={cell['n_neighbors']} min_dist={cell['min_dist']:g}"
+    return f"{job.dataset.name} / {job.encoder.name}: {place}: {told}{alike}"
+
+
+def _at(job: AnalyzeJob, key: Key) -> Any:
+    umap = replace(job.analysis.umap, n_neighbors=key[0], min_dist=key[1])
+    return replace(job.analysis, umap=umap, clusters=replace(job.analysis.clusters, space="layout"))
+
+
+def _head(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, Any]:
+    """What holds for every cell, and its hash."""
+    umap = {name: value for name, value in asdict(job.analysis.umap).items() if name not in (*SWEPT, "knn_k")}
+    clusters = {name: value for name, value in asdict(job.analysis.clusters).items() if not name.startswith(("space", "stability"))}
+    settings = {"umap": umap, "clusters": clusters, "mixing": asdict(job.analysis.mixing), "seed": job.analysis.seed}
+    return {
+        "schema": SCHEMA,
+        "dataset": job.dataset.name,
+        "encoder": job.encoder.name,
+        "config_hash": digest([embeddings.content, settings]),
+        "modalities": list(embeddings.meta.get("modalities", ("image", "text"))),
+        "pairs_used": min(len(embeddings), job.analysis.umap.max_pairs),
+        **settings,
+    }
+
+
+def _before(folder: str, config_hash: str) -> tuple[dict[Key, dict[str, Any]], Columns]:
+    url, table = join(folder, "sweep.json"), join(folder, "sweep.parquet")
+    try:
+        found = read_json(url) if exists(url) else {}
+    except ValueError:  # not JSON: nothing that can be kept
+        found = {}
+    if found.get("config_hash") != config_hash or table_hash(table) != config_hash:
+        return {}, {}
+    return {(cell["n_neighbors"], cell["min_dist"]): cell for cell in found["cells"]}, read_table(table)
+
+
+def _widest_first(subjects: Sequence[Subject]) -> list[Subject]:
+    """The cell that wants most neighbours first: its search serves the others."""
+    return sorted(subjects, key=lambda subject: -subject.analysis.umap.n_neighbors)
+
+
+def _cell_of(subject: Subject) -> tuple[dict[str, Any], Columns]:
+    """One cell and its rows. Seconds are those of the layout, its start and clusters included, the search for neighbours not."""
+    analysis = subject.analysis
+    positions_M, x_ND = subject.stacked()
+    knn = subject.graph(x_ND)
+    began = time.perf_counter()
+    layout_NC, notes = layout_part.layout_of(x_ND, knn, analysis)
+    found = cluster_part.cluster(layout_NC, analysis, analysis.clusters.sample)
+    seconds = time.perf_counter() - began
+    umap = layout_part.umap_metrics(x_ND, layout_NC, analysis, notes)
+    cell = {name: umap[name] for name in (*SWEPT, "trustworthiness", "mixing", "notes")}
+    cell |= {"clusters": found.count, "noise_fraction": found.noise_fraction, "seconds": seconds}
+    columns = layout_part.layout_table(layout_NC, positions_M) | {"cluster": to_host(found.labels).astype(np.int32)}
+    return cell, {name: columns[name] for name in ROW if name in columns}
+
+
+def _with(columns: Columns, cell: Mapping[str, Any], table: Columns) -> Columns:
+    """The sweep's rows with those of one more cell."""
+    count = len(table["row"])
+    own = {"n_neighbors": np.full(count, cell["n_neighbors"], np.int32), "min_dist": np.full(count, cell["min_dist"], np.float64), **table}
+    return own if not columns else {name: np.concatenate([columns[name], own[name]]) for name in own}
+
+
+def _publish(folder: str, head: dict[str, Any], cells: dict[Key, dict[str, Any]], columns: Columns) -> None:
+    """The table, then the JSON that vouches for it, cells in order and each with its agreement with the others."""
+    labels = {key: columns["cluster"][(columns["n_neighbors"] == key[0]) & (columns["min_dist"] == key[1])] for key in sorted(cells)}
+    for key, own_N in labels.items():
+        alike = [agreement(own_N, other_N) or 0.0 for other, other_N in labels.items() if other != key]
+        cells[key]["agreement"] = float(np.mean(alike)) if alike else None
+    publish_table(join(folder, "sweep.parquet"), columns, head["config_hash"])
+    publish_json(join(folder, "sweep.json"), head | {"cells": [cells[key] for key in labels]})
+
+
+def cells_of(n_neighbors: Sequence[int], min_dist: Sequence[float], umap: UmapConfig) -> list[Key]:
+    """Every cell of a grid; a side that is not given is the setting itself."""
+    return [(k, distance) for k in n_neighbors or [umap.n_neighbors] for distance in min_dist or [umap.min_dist]]

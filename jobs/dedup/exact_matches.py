@@ -1,0 +1,73 @@
+"""Exact repeats of a reference: found once for a pair of data sets, since no threshold has a part in it.
+
+N rows; bit i of a flag says that the row's hash of `KINDS[i]` is the reference's too.
+"""
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.datasets.hashes import COLUMNS, KINDS, ensure_hashes, found_in, row_hashes
+from tda.store.datasets.views import META_KEY, content_hash
+from tda.store.files import filesystem, join, publish
+from tda.store.paths import RootPaths
+
+Flags = npt.NDArray[np.uint8]
+
+
+def exact_flags(
+    layout: RootPaths, names: tuple[str, str, str], rows: EmbeddingSet, reference: EmbeddingSet | None, kinds: Sequence[str]
+) -> Flags:
+    """(N,) which of `kinds` each row has in common with a row of the reference; without a reference none.
+
+    `names` are data set, encoder and reference: where the flags of every kind are kept for the next threshold.
+    """
+    if reference is None:
+        return np.zeros(len(rows), dtype=np.uint8)
+    content = content_hash([rows.digest, reference.digest])
+    url = join(layout.dedupe_dir(*names), "exact.parquet")
+    flags_N = _stored(url, content)
+    if flags_N is None or len(flags_N) != len(rows):
+        flags_N = _found(layout, rows, reference)
+        table = pa.table({"flags": flags_N}).replace_schema_metadata({META_KEY: json.dumps({"content": content})})
+        publish(url, partial(pq.write_table, table, compression="zstd"))
+    return flags_N & np.uint8(sum(1 << KINDS.index(kind) for kind in kinds))
+
+
+def has(flags_N: Flags, kind: str) -> npt.NDArray[np.bool_]:
+    """(N,) whether a flag names this kind."""
+    return (flags_N >> KINDS.index(kind) & 1).astype(bool)
+
+
+def _stored(url: str, content: str) -> Flags | None:
+    fs, path = filesystem(url)
+    try:
+        with fs.open(path, "rb") as file:
+            table = pq.read_table(file)
+    except (OSError, pa.ArrowInvalid):
+        return None
+    if json.loads((table.schema.metadata or {}).get(META_KEY, b"{}")).get("content") != content:
+        return None
+    flags_N: Flags = table["flags"].to_numpy()
+    return flags_N
+
+
+def _found(layout: RootPaths, rows: EmbeddingSet, reference: EmbeddingSet) -> Flags:
+    files = ensure_hashes(layout, reference)
+    parts: list[Flags] = []
+    with ExitStack() as stack:
+        sorted_M: dict[str, Any] = {kind: stack.enter_context(files.opened(kind)) for kind in KINDS}
+        for table in rows.tables(COLUMNS):
+            flags_B = np.zeros(len(table), dtype=np.uint8)
+            for kind, hashes in row_hashes(table).items():
+                flags_B |= found_in(sorted_M[kind], hashes).astype(np.uint8) << KINDS.index(kind)
+            parts.append(flags_B)
+    return np.concatenate(parts)

@@ -1,0 +1,72 @@
+"""One data set of an embedding run: what is recorded of it, what is to do, what went wrong, and the line that tells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from jobs.embedding.embedder import ShardTask
+from jobs.embedding.tally import Tally
+from jobs.runtime.app import Outcome
+from tda.config import EmbedConfig
+from tda.errors import LacunaError, ShardError
+from tda.store.commit.records import ShardRecord
+
+Records = dict[str, Tally]  # encoder -> what is recorded
+
+
+@dataclass
+class Share:
+    """`shards`: name -> URL; `tasks`: those that this run is to do."""
+
+    dataset: str
+    shards: dict[str, str]
+    records: Records
+    tasks: list[ShardTask]
+    failed: list[ShardError] = field(default_factory=list)
+    ended: LacunaError | None = None  # what ended the run before the tasks were done
+
+    def __post_init__(self) -> None:
+        self.left = len(self.tasks)
+
+    def add(self, made: Sequence[ShardRecord]) -> None:
+        """A task is done."""
+        self.left -= 1
+        for record in made:
+            self.records[record.encoder].add(record)
+
+    def fail(self, error: ShardError) -> None:
+        """A task has come to nothing."""
+        self.left -= 1
+        self.failed.append(error)
+
+    def end(self, error: LacunaError) -> None:
+        """The run ends here: what is left of the tasks stays undone."""
+        self.ended = error if self.left else None
+
+    def outcome(self, limits: EmbedConfig, *, replay: bool) -> Outcome:
+        """Count what the records say; the line names what is not whole, and why."""
+        absent = max(len(self.shards) - len(one) for one in self.records.values()) if replay else 0
+        worst = max(one.drop_fraction for one in self.records.values())
+        todo = {task.name for task in self.tasks}
+        line = self._done(sum(shard not in todo and all(shard in one for one in self.records.values()) for shard in self.shards))
+        if worst > limits.max_drop_fraction:
+            line += f"; {worst:.1%} dropped is more than embed.max_drop_fraction={limits.max_drop_fraction:g} allows"
+        line += self._undone()
+        if absent:
+            line += f"; {absent} not embedded yet, which replay=true does not do"
+        whole = not (self.failed or self.ended or absent) and worst <= limits.max_drop_fraction
+        return Outcome(whole=whole, line=line)
+
+    def _done(self, before: int) -> str:
+        done, told = max(map(len, self.records.values())), {name: one.told() for name, one in self.records.items()}
+        same = len(set(told.values())) == 1
+        pairs = next(iter(told.values())) if same else "; ".join(f"{name} {text}" for name, text in told.items())
+        return f"{self.dataset} / {', '.join(self.records)}: {pairs}, {done} shard{'s' * (done != 1)} ({before} done before)"
+
+    def _undone(self) -> str:
+        line, count = "", len(self.failed)
+        if count:
+            some = ", ".join(f"{error.shard} ({error.reason})" for error in self.failed[:3])
+            line += f"; {count} shard{'s' * (count != 1)} failed: {some}{', ...' if count > 3 else ''}"
+        if self.ended is not None:
+            line += f"; ended early: {self.ended}; {self.left} shards are left"
+        return line

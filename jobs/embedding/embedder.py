@@ -1,0 +1,148 @@
+"""The actor of `jobs.embed`: holds the models, turns shards into a published transaction per encoder.
+
+It works on `IN_FLIGHT` shards at once, on as many threads of Ray's: while the device is at one, the other is read and decoded, or written.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.embedding.metrics import EmbedMetrics
+from jobs.runtime.actors.heartbeat import Beating
+from jobs.runtime.gc_pause import uncollected
+from tda.config import EmbedConfig, EncoderConfig
+from tda.errors import UserError
+from tda.store.commit.records import Identity, ShardRecord, read_record
+from tda.store.files import exists
+from tda.store.paths import RootPaths
+from tda.store.types import Source
+
+IN_FLIGHT = 2  # shards an actor works on at once
+EXIT_DEVICE_LOST = 70
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedPlan:
+    """What every actor of a run is told; encoders and identities by encoder name."""
+
+    root: str
+    encoders: Mapping[str, EncoderConfig]
+    identities: Mapping[str, Identity]
+    modalities: tuple[str, str]
+    limits: EmbedConfig
+    device: str
+    threads: int  # of torch
+    decode_threads: int
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One shard, and the encoders that have no record of it."""
+
+    dataset: str
+    name: str
+    url: str
+    encoders: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Embedder(Beating):
+    """Models are loaded with the first shard, so that a checkpoint that is refused is an error of a task, not of an actor's birth."""
+
+    def __init__(self, plan: EmbedPlan) -> None:
+        super().__init__()
+        self.plan = plan
+        self.layout = RootPaths(plan.root)
+        self._metrics = EmbedMetrics()
+        self._pipeline: Any = None
+        self._models: dict[str, Any] = {}
+        self._canaries: dict[str, dict[str, Any]] = {}
+        self._loading = threading.Lock()
+
+    def embed(self, task: ShardTask, attempt: int) -> list[ShardRecord]:
+        """Publish the shard for each of its encoders, and return the records. What an earlier attempt has recorded is not done again.
+
+        Raises ShardError if the shard cannot be used, UserError if a model cannot. A device that is lost ends the process: another
+        actor takes over.
+        """
+        with self.at_work():
+            return self._embed(task, attempt)
+
+    def _embed(self, task: ShardTask, attempt: int) -> list[ShardRecord]:
+        from tda.store.shards.read import check_shard
+
+        plan = self.plan
+        wanting = [name for name in task.encoders if not exists(self.layout.record(task.dataset, name, task.name))]
+        if wanting:
+            source = check_shard(task.url, plan.modalities)
+            made = self._made(task, {name: self._model(name) for name in wanting})
+            for name, shard in made.items():
+                self._publish(task, name, shard, source, attempt=attempt)
+        return [read_record(self.layout, task.dataset, name, task.name) for name in task.encoders]
+
+    def _made(self, task: ShardTask, models: dict[str, Any], select: Any = None) -> dict[str, Any]:
+        """What the models make of the shard, or of the pairs that `select` lets through."""
+        from tda.encoders.pipeline.errors import DeviceLostError
+
+        try:
+            made: dict[str, Any] = self._pipeline.embed_shard(task.url, models, select, self.moved_on)
+        except DeviceLostError as error:
+            print(f"{task}: {error}", file=sys.stderr, flush=True)
+            os._exit(EXIT_DEVICE_LOST)
+        return made
+
+    def _publish(
+        self, task: ShardTask, name: str, made: Any, source: Source, *, attempt: int, replaces: ShardRecord | None = None
+    ) -> ShardRecord:
+        from tda.store.commit.transaction import publish_shard
+
+        record = publish_shard(
+            self.layout,
+            task.dataset,
+            name,
+            task.name,
+            rows=made.rows,
+            drops=made.drops,
+            identity=self.plan.identities[name],
+            source=source,
+            seconds=made.seconds,
+            speed=made.speed,
+            attempt=attempt,
+            canary=self._canaries[name],
+            replaces=replaces,
+        )
+        if replaces is None:  # what a replay renews has been counted
+            self._metrics.tell(record)
+        return record
+
+    def _model(self, name: str) -> Any:
+        with self._loading:
+            if name not in self._models:
+                self._models[name] = self._load(name)
+            return self._models[name]
+
+    def _load(self, name: str) -> Any:
+        with uncollected():
+            import torch
+
+            from tda.encoders import load_configured
+            from tda.encoders.canary import vouch
+            from tda.encoders.pipeline.shard import Pipeline
+
+            torch.set_num_threads(self.plan.threads)
+            self._pipeline = self._pipeline or Pipeline(self.plan.limits, self.plan.decode_threads)
+            model = load_configured(self.plan.encoders[name], self.plan.device)
+        found, wanted = model.weights_sha256, self.plan.identities[name].weights_sha256
+        if found != wanted:
+            raise UserError(
+                f"encoder.checkpoint={self.plan.encoders[name].checkpoint} is {found} on a worker, {wanted} where the run began"
+            )
+        if self.plan.limits.compile:
+            model.compile()
+        self._canaries[name] = vouch(self.plan.encoders[name], model)
+        return model

@@ -1,0 +1,50 @@
+"""What an experiment's names stand for: data sets that are embedded, and views that are made of them."""
+
+from typing import Any
+
+from jobs.runtime.presets import load_choice
+from tda.config import DatasetConfig, EncoderConfig, PaperJob
+from tda.errors import UserError
+from tda.store.datasets.views import View, recorded_name, view_of
+
+
+def embedded_names(job: PaperJob) -> list[str]:
+    """Presets that are embedded: every data set, without what is taken away from it, and the reference."""
+    names = [recorded_name(name) for name in job.datasets] + [view.reference for view in views_of(job)]
+    return list(dict.fromkeys([*names, *filter(None, [job.reference])]))
+
+
+def views_of(job: PaperJob) -> list[View]:
+    """`<base>-minus-<reference>` among the data sets; of a chain every link, the innermost first."""
+    found: list[View] = []
+    for name in job.datasets:
+        chain: list[View] = []
+        view = view_of(name)
+        while view is not None:
+            chain.insert(0, view)
+            view = view_of(view.base)
+        found += chain
+    return list(dict.fromkeys(found))
+
+
+def joins_of(job: PaperJob) -> list[tuple[str, str]]:
+    """(data set, reference) pairs whose closest rows are found: each data set in the reference, and each view's base in its own."""
+    wanted = [(recorded_name(view.base), view.reference) for view in views_of(job)]
+    if job.reference is not None:
+        wanted += [(recorded_name(name), job.reference) for name in job.datasets]
+    return [(dataset, reference) for dataset, reference in dict.fromkeys(wanted) if dataset != reference]
+
+
+def dataset_of(job: PaperJob, name: str) -> DatasetConfig:
+    """A preset with the shards that the experiment gives it. Raises UserError where it has none."""
+    given = job.shards.get(name)
+    dataset: DatasetConfig = load_choice("dataset", name, job.root, **({} if given is None else {"shards": given}))
+    if dataset.shards is None:
+        raise UserError(f"dataset {name} has no shards: give shards.{name}='/data/{{00000..00059}}.tar'")
+    return dataset
+
+
+def encoder_of(job: PaperJob, name: str) -> EncoderConfig:
+    given: Any = job.checkpoints.get(name)
+    encoder: EncoderConfig = load_choice("encoder", name, job.root, **({} if given is None else {"checkpoint": given}))
+    return encoder

@@ -1,0 +1,124 @@
+"""The audit of a join: a sample of queries is answered exactly too, and the share of duplicates that the join found is told.
+
+Legend: S sampled rows.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jobs.join.reference_actor import Unit
+from tda.config import NearestConfig
+from tda.geometry.recall import duplicate_recall
+from tda.store.commit.parquet import VECTORS
+from tda.store.commit.records import ShardRecord
+from tda.store.datasets.nearest import NearestSet
+from tda.store.files import exists, publish_json, read_json
+from tda.store.paths import RootPaths
+
+SCHEMA = 2
+SAMPLED_SHARDS = 64  # at most: a sample of a larger set is drawn from some shards, not from all
+NAME = "_audit"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Decides which rows are sampled, and what is told of them. `settings` name the join that is audited."""
+
+    root: str
+    names: tuple[str, str, str]  # data set, encoder, reference
+    nearest: NearestConfig
+    records: dict[str, ShardRecord]
+    settings: dict[str, Any]
+
+    @property
+    def unit(self) -> Unit:
+        """The sample: rows drawn without repetition, in order."""
+        rng = np.random.default_rng(self.nearest.seed)
+        filled = [shard for shard, record in self.records.items() if record.rows_out]
+        shards = [filled[i] for i in np.sort(rng.permutation(len(filled))[:SAMPLED_SHARDS])]
+        counts = np.array([self.records[shard].rows_out for shard in shards])
+        chosen = np.sort(rng.permutation(counts.sum())[: self.nearest.audit_rows])
+        begin = np.cumsum(counts) - counts
+        at = np.searchsorted(begin, chosen, side="right") - 1
+        return Unit(NAME, tuple((shards[i], tuple((chosen[at == i] - begin[i]).tolist())) for i in np.unique(at)))
+
+    @property
+    def hash(self) -> str:
+        rows = [[shard, record.output["sha256"]] for shard, record in self.records.items()]
+        asked = [self.nearest.seed, self.nearest.audit_rows, sorted({*self.nearest.thresholds, self.nearest.threshold})]
+        return hashlib.sha256(json.dumps([SCHEMA, rows, asked, self.settings], sort_keys=True).encode()).hexdigest()
+
+    def done(self) -> dict[str, Any] | None:
+        """What was told of the same join and sample; None where it has to be done."""
+        url = RootPaths(self.root).nearest_audit(*self.names)
+        try:
+            told = read_json(url) if exists(url) else {}
+        except ValueError:
+            return None
+        return told if told.get("hash") == self.hash else None
+
+    def publish(self, exact: dict[str, Any] | None) -> dict[str, Any]:
+        """Compare with what the join found and publish `audit.json`. `exact` None: the join itself was exact."""
+        unit, joined = self.unit, NearestSet(self.root, *self.names)
+        found = {name: self._found(joined, unit, name) for name in VECTORS}
+        thresholds = [*self.nearest.thresholds, self.nearest.threshold]
+        told = {
+            "schema": SCHEMA,
+            "hash": self.hash,
+            **self.settings,
+            "exact": exact is None,
+            "rows": sum(len(rows) for _, rows in unit.rows),
+            "seed": self.nearest.seed,
+            "threshold": self.nearest.threshold,
+            "median": {name: float(np.median(found[name])) for name in VECTORS},
+            **{name: duplicate_recall(_stored((exact or found)[name]), found[name], thresholds) for name in VECTORS},
+        }
+        publish_json(RootPaths(self.root).nearest_audit(*self.names), told)
+        return told
+
+    def _found(self, joined: NearestSet, unit: Unit, modality: str) -> Any:
+        column = f"{modality}_cosine"
+        return np.concatenate([joined.shard_table(shard, [column])[column].to_numpy()[list(rows)] for shard, rows in unit.rows])
+
+
+def _stored(cosine_S: Any) -> Any:
+    """As the join stores it."""
+    return np.asarray(cosine_S, dtype=np.float32)
+
+
+def at_threshold(told: dict[str, Any], modality: str) -> dict[str, Any]:
+    """What is told of the rule's own threshold."""
+    found: dict[str, Any] = next(one for one in told[modality] if one["threshold"] == told["threshold"])
+    return found
+
+
+def too_low(told: dict[str, Any], min_recall: float) -> list[str]:
+    """Modalities in which too few duplicates are found. Where the sample holds none, nothing is held against the join."""
+    shares = {name: at_threshold(told, name)["recall"] for name in VECTORS}
+    return [name for name, share in shares.items() if share is not None and share < min_recall]
+
+
+def line(told: dict[str, Any]) -> str:
+    """The audit in a few words."""
+    medians = ", ".join(f"{name} {told['median'][name]:.4f}" for name in VECTORS)
+    return f"median closest cosine of {told['rows']} sampled rows: {medians}; {_recall(told)}"
+
+
+def _recall(told: dict[str, Any]) -> str:
+    if told["exact"]:
+        return "exact"
+    parts = []
+    for name in VECTORS:
+        one = at_threshold(told, name)
+        share = "not in the sample" if one["recall"] is None else f"{one['recall']:.4f} [{one['low']:.4f}, {one['high']:.4f}]"
+        parts.append(f"{name} {share} ({one['found']} of {one['duplicates']})")
+    return f"recall of duplicates at {told['threshold']:g}: {', '.join(parts)}"
+
+
+def settings_of(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a record that name the join."""
+    return {name: fields[name] for name in ("reference_hash", "layout_hash", "weights_sha256", "probes", "k")}

@@ -1,0 +1,97 @@
+"""CLOOB ViT-B/16 of crowsonkb/cloob-training: a pickle of Haiku parameters and upstream's JSON configuration."""
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from tda.encoders.base import Encoder, file_sha256
+from tda.encoders.formats.cloob_laion_convert import converted
+from tda.encoders.formats.cloob_laion_model import CloobLaion
+from tda.encoders.formats.open_clip import image_transform
+from tda.encoders.tokens import tokenizer_for, tokenizer_name
+from tda.encoders.weights.local_copy import first_line, fit, local_file, read_config, read_state_dict
+from tda.errors import UserError
+
+
+def load(checkpoint: str, config: str | None, device: str = "auto", precision: str = "fp32") -> Encoder:
+    """The model with its preprocessing. `encode_image` and `encode_text` give L2-normalised rows, as upstream's do.
+
+    `checkpoint` is upstream's .pkl, or the .safetensors that it was converted to, which tells the sha256 of the .pkl.
+    Texts are padded to the full context, which must not be cut: see `cloob_laion_model`.
+    Raises UserError, in one line, for files that are missing, damaged, would run code, or belong to another model.
+    """
+    settings = read_config(config)
+    path = local_file(checkpoint, "encoder.checkpoint")
+    model = build(settings, config)
+    sha256, state = _weights(path)
+    fit(model, state, path)
+    preprocessing = preprocessing_of(settings, config)
+    return Encoder(
+        model,
+        preprocess=image_transform(preprocessing["image"]),
+        tokenize=tokenizer_for(preprocessing["text"]["vocab_size"], preprocessing["text"]["context_length"]),
+        dim=settings["d_embed"],
+        weights_sha256=sha256,
+        preprocessing=preprocessing,
+        device=device,
+        precision=precision,
+    )
+
+
+def describe(checkpoint: str, config: str | None) -> tuple[str, dict[str, Any]]:
+    """`weights_sha256` and `preprocessing` as `load` would give them, without building the model."""
+    return _source_sha256(local_file(checkpoint, "encoder.checkpoint")), preprocessing_of(read_config(config), config)
+
+
+def preprocessing_of(config: dict[str, Any], name: str | None = None) -> dict[str, Any]:
+    """How the model is fed, as its vectors were published (bicubic; it was trained with Lanczos), and what it is built from."""
+    try:
+        image, text = config["image_encoder"], config["text_encoder"]
+        return {
+            "image": {
+                "size": image["image_size"],
+                "resize_mode": "shortest",
+                "interpolation": "bicubic",
+                "mean": list(image["normalize"]["mean"]),
+                "std": list(image["normalize"]["std"]),
+            },
+            "text": {
+                "tokenizer": tokenizer_name(text["vocab_size"]),
+                "vocab_size": text["vocab_size"],
+                "context_length": text["text_size"],
+            },
+            "model": {"d_embed": config["d_embed"], "image_encoder": image, "text_encoder": text},
+        }
+    except (KeyError, TypeError) as error:
+        raise UserError(f"encoder.config={name} is not a CLOOB-LAION model: {error} is missing or of another kind") from None
+
+
+def build(config: dict[str, Any], name: str | None = None) -> CloobLaion:
+    """The architecture of upstream's JSON configuration with random weights. `name` is what an error calls the configuration."""
+    try:
+        kinds = config["image_encoder"]["type"], config["text_encoder"]["type"]
+        if kinds != ("ViT", "transformer"):
+            raise UserError(f"encoder.config={name} asks for towers {kinds}; CLOOB-LAION has ('ViT', 'transformer')")
+        return CloobLaion(config)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"encoder.config={name} is not a CLOOB-LAION model: {error} is missing or of another kind") from None
+
+
+def _weights(path: Path) -> tuple[str, dict[str, Tensor]]:
+    sha256 = _source_sha256(path)
+    return sha256, read_state_dict(path) if path.suffix == ".safetensors" else converted(path, sha256)
+
+
+def _source_sha256(path: Path) -> str:
+    """Of upstream's pickle, which a converted file tells."""
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, "pt") as file:
+                told = (file.metadata() or {}).get("source_sha256")
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"checkpoint {path} cannot be read: {first_line(error)}") from None
+        if told:
+            return str(told)
+    return file_sha256(path)

@@ -1,0 +1,163 @@
+"""open_clip models from a JSON configuration and a checkpoint file; never from random weights.
+
+The configuration is open_clip's own (embed_dim, vision_cfg, text_cfg, ...), plain or under "model_cfg" with a "preprocess_cfg" beside it.
+Models with "custom_text" (SigLIP) may have a vision tower of timm and a tokenizer of Hugging Face, which is read from a local folder.
+"""
+
+from typing import Any
+
+from torch import nn
+
+from tda.encoders.base import Encoder, file_sha256
+from tda.encoders.formats.trim_text import CutText, can_be_cut
+from tda.encoders.tokens import CLIP_VOCABULARY, FolderTokenizer, folder_sha256, tokenizer_for, tokenizer_name
+from tda.encoders.weights.local_copy import first_line, fit, local_file, read_config, read_state_dict
+from tda.errors import UserError
+
+OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
+OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def load(
+    checkpoint: str,
+    config: str | None,
+    device: str = "auto",
+    precision: str = "fp32",
+    *,
+    pretrained: str | None = None,
+    tokenizer: str | None = None,
+) -> Encoder:
+    """An open_clip model (Cherti et al. 2023) with its inference transform and tokenizer.
+
+    `config` is the model's JSON or, where `pretrained` names a tag of open_clip's registry, the model's name there.
+    `tokenizer` is the folder of the tokenizer that the configuration names, if it names one.
+
+    Raises UserError, in one line, for a configuration or checkpoint that is missing, unreadable, or made for another model.
+    """
+    settings = _settings(config, pretrained)
+    path = local_file(checkpoint, "encoder.checkpoint")
+    model_config = settings.get("model_cfg", settings)
+    model = build(model_config, name=config)
+    fit(model, read_state_dict(path), path)
+    preprocessing = preprocessing_of(settings, config, tokenizer)
+    return Encoder(
+        CutText(model) if can_be_cut(model) else model,
+        preprocess=image_transform(preprocessing["image"]),
+        tokenize=_tokenizer(model_config["text_cfg"], preprocessing["text"], tokenizer),
+        dim=model_config["embed_dim"],
+        weights_sha256=file_sha256(path),
+        preprocessing=preprocessing,
+        device=device,
+        precision=precision,
+    )
+
+
+def describe(
+    checkpoint: str, config: str | None, pretrained: str | None = None, tokenizer: str | None = None
+) -> tuple[str, dict[str, Any]]:
+    """`weights_sha256` and `preprocessing` as `load` would give them, without the seconds that building a model takes."""
+    path = local_file(checkpoint, "encoder.checkpoint")
+    return file_sha256(path), preprocessing_of(_settings(config, pretrained), config, tokenizer)
+
+
+def _settings(config: str | None, pretrained: str | None) -> dict[str, Any]:
+    return registered(config, pretrained) if pretrained else read_config(config)
+
+
+def preprocessing_of(settings: dict[str, Any], name: str | None = None, tokenizer: str | None = None) -> dict[str, Any]:
+    """How the model is fed and, as the weights do not tell an activation or the heads, what it is built from; plain values."""
+    model_config = settings.get("model_cfg", settings)
+    require_open_clip(model_config, name)
+    text = model_config["text_cfg"]
+    vocab_size, context_length = text.get("vocab_size", CLIP_VOCABULARY), text.get("context_length", 77)
+    fed = {"tokenizer": tokenizer_name(vocab_size), "vocab_size": vocab_size, "context_length": context_length}
+    if named := text.get("hf_tokenizer_name"):
+        if tokenizer is None:
+            raise UserError(f"encoder.config={name} asks for the tokenizer {named}: fetch it and set encoder.tokenizer to its folder")
+        fed |= {"tokenizer": named, "sha256": folder_sha256(tokenizer), "options": _tokenizer_options(text)}
+    return {
+        "image": image_settings(model_config, settings.get("preprocess_cfg")),
+        "text": fed,
+        "model": model_config,
+    }
+
+
+def _tokenizer_options(text: dict[str, Any]) -> dict[str, Any]:
+    return {**(text.get("tokenizer_kwargs") or {}), **({"tokenizer_mode": text["tokenizer_mode"]} if text.get("tokenizer_mode") else {})}
+
+
+def _tokenizer(text: dict[str, Any], fed: dict[str, Any], folder: str | None) -> Any:
+    if text.get("hf_tokenizer_name"):
+        return FolderTokenizer(folder, fed["vocab_size"], fed["context_length"], fed["options"])
+    return tokenizer_for(fed["vocab_size"], fed["context_length"])
+
+
+def require_open_clip(config: dict[str, Any], name: str | None = None) -> None:
+    """Raise UserError unless `config` can be a model's of open_clip with open_clip's own text tower."""
+    absent = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in config]
+    if absent:
+        raise UserError(f"encoder.config={name} is not an open_clip model: it lacks {', '.join(absent)}")
+    if told := config["text_cfg"].get("hf_model_name"):
+        raise UserError(f"encoder.config={name} asks for hf_model_name={told!r}; only open_clip's own text towers are supported")
+
+
+def registered(model: str | None, tag: str) -> dict[str, Any]:
+    """What open_clip's registry knows of a model and a tag. A checkpoint file opened without its tag loses all but the sizes.
+
+    Raises UserError, naming the choices, for a model or tag that is not there. Nothing is fetched.
+    """
+    import open_clip
+
+    if model not in open_clip.list_models():
+        raise UserError(f"encoder.config={model} is no model of open_clip's registry, as encoder.pretrained={tag} asks; one is ViT-B-16")
+    told, tags = open_clip.get_pretrained_cfg(model, tag), open_clip.list_pretrained_tags_by_model(model)
+    if not told:
+        raise UserError(f"encoder.pretrained={tag} is no tag of {model}; choose one of: {', '.join(tags) or 'none'}")
+    own = open_clip.get_model_config(model)
+    return {
+        "model_cfg": {**own, "quick_gelu": bool(own.get("quick_gelu") or told.get("quick_gelu"))},
+        "preprocess_cfg": {key: told[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in told},
+    }
+
+
+def build(config: dict[str, Any], name: str | None = None) -> nn.Module:
+    """open_clip's model from its JSON configuration, with random weights. `name` is what an error calls the configuration.
+
+    Raises UserError if the configuration is no such model's, or names a text tower of Hugging Face.
+    """
+    require_open_clip(config, name)
+    from open_clip.model import CLIP, CustomTextCLIP
+
+    own = {**config, "vision_cfg": {**config["vision_cfg"], "timm_model_pretrained": False}}  # weights come from the checkpoint alone
+    made = CustomTextCLIP if own.pop("custom_text", False) else CLIP
+    try:
+        model: nn.Module = made(**own)
+    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        raise UserError(f"encoder.config={name} is not an open_clip model: {first_line(error)}") from None
+    return model
+
+
+def image_settings(model_config: dict[str, Any], preprocess: dict[str, Any] | None = None) -> dict[str, Any]:
+    """How the model is fed, in plain values; the mean and std are OpenAI's unless the configuration has its own."""
+    vision, given = model_config["vision_cfg"], {k: v for k, v in (preprocess or {}).items() if v is not None}
+    return {
+        "size": given.get("size", vision.get("image_size", 224)),
+        "resize_mode": given.get("resize_mode", "shortest"),
+        "interpolation": given.get("interpolation", "bicubic"),
+        "mean": list(given.get("mean", vision.get("image_mean", OPENAI_MEAN))),
+        "std": list(given.get("std", vision.get("image_std", OPENAI_STD))),
+    }
+
+
+def image_transform(image: dict[str, Any]) -> Any:
+    """open_clip's own transform for inference: PIL image -> float32 (3, H, W)."""
+    from open_clip.transform import image_transform as open_clip_transform
+
+    return open_clip_transform(
+        image["size"],
+        is_train=False,
+        mean=tuple(image["mean"]),
+        std=tuple(image["std"]),
+        resize_mode=image["resize_mode"],
+        interpolation=image["interpolation"],
+    )

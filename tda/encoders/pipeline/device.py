@@ -1,0 +1,70 @@
+"""One device as a process uses it: for one shard at a time, with what has been found out about it and about the models on it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tda.encoders.base import Encoder
+from tda.encoders.pipeline.batch_size import BatchSize
+from tda.encoders.pipeline.roofline import flops_of, gemm_rate
+from tda.encoders.pipeline.streams import lane_of
+from tda.encoders.pipeline.timing import Seconds
+
+
+class Device:
+    """Its lane, the batch size that fits, its rate in each precision, and the work of each model."""
+
+    def __init__(self, device: torch.device, batch_size: Any) -> None:
+        self.lane = lane_of(device)
+        self.size = BatchSize.of(batch_size, device)
+        self._taken, self._known = threading.Lock(), threading.Lock()
+        self._freed: float | None = None  # when it was last done with a shard
+        self._rates: dict[str, float] = {}  # precision -> FLOP/s
+        self._flops: dict[str, float] = {}  # encoder -> FLOP a pair
+
+    @contextmanager
+    def turn(self, seconds: Seconds, asked: float) -> Iterator[None]:
+        """The device is the caller's inside the block.
+
+        `seconds` grow by `span`, since the end of the turn before, and by `wait`, until this one; the first span begins when the caller
+        `asked` for the device.
+        """
+        with self._taken:
+            began = asked if self._freed is None else self._freed
+            seconds.add("wait", max(0.0, time.perf_counter() - began))
+            try:
+                yield
+            finally:
+                self._freed = time.perf_counter()
+                seconds.add("span", self._freed - began)
+
+    def shrink(self, tried: int) -> bool:
+        """Halve the batch size after `tried` was too large; whether there is a smaller one to try. Another thread may have done it."""
+        self.lane.relieve()
+        with self._known:
+            return self.size.pairs < tried or self.size.halve()
+
+    def rate(self, encoders: Mapping[str, Encoder]) -> float:
+        """FLOP/s in the precision of the encoders, measured once; of several precisions, the lowest."""
+        with self._known:
+            for precision in {encoder.precision for encoder in encoders.values()} - self._rates.keys():
+                self._rates[precision] = gemm_rate(self.lane.device, precision)
+            return min(self._rates[encoder.precision] for encoder in encoders.values())
+
+    def flops(self, name: str) -> float:
+        """FLOP of a pair under an encoder; 0 where they could not be counted."""
+        return self._flops.get(name, 0.0)
+
+    def count(self, name: str, encoder: Encoder, inputs: Callable[[str], Tensor]) -> None:
+        """Count them, once for each encoder, on a few `inputs` of each modality."""
+        if name in self._flops:
+            return
+        try:
+            self._flops[name] = sum(flops_of(encoder, modality, inputs(modality)) for modality in encoder.modalities)
+        except Exception:  # noqa: BLE001 (only a figure for people is lost)
+            self._flops[name] = 0.0

@@ -1,0 +1,77 @@
+"""Pairs for training, decoded once and held in memory: what an epoch reads is bytes, not JPEGs.
+
+Shapes: N pairs, B batch, H height, W width, L tokens of the context.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tda.encoders.formats.open_clip import image_transform, preprocessing_of
+from tda.encoders.tokens import tokenizer_for
+from tda.errors import UserError
+from tda.store.images.decode import PixelError, decode_rgb
+from tda.store.shards.webdataset import read_pairs
+from tda.store.types import Drop
+
+
+@dataclass(frozen=True)
+class TrainingPairs:
+    """All pairs of a data set: uint8 pixels, resized and cropped as the model is fed, and tokens.
+
+    mean, std: of the channels, in [0, 1], each (3, 1, 1). drops: pairs that could not be read or decoded.
+    """
+
+    pixels_N3HW: Tensor
+    tokens_NL: Tensor
+    mean: Tensor
+    std: Tensor
+    drops: int = 0
+
+    def __len__(self) -> int:
+        return len(self.tokens_NL)
+
+    def to(self, device: torch.device) -> "TrainingPairs":
+        return TrainingPairs(self.pixels_N3HW.to(device), self.tokens_NL.to(device), self.mean.to(device), self.std.to(device), self.drops)
+
+    def batch(self, rows_B: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) float32 normalised as at embedding time, and (B, L) tokens, on the device of the pairs."""
+        rows_B = rows_B.to(self.pixels_N3HW.device)
+        pixels = self.pixels_N3HW[rows_B].to(torch.float32).div_(255)
+        return pixels.sub_(self.mean).div_(self.std), self.tokens_NL[rows_B]
+
+
+def read_training_pairs(shards: Iterable[str], settings: dict[str, Any], max_pixels: int = 64_000_000) -> TrainingPairs:
+    """Decode every pair of `shards` as the model with the JSON configuration `settings` is fed.
+
+    Pairs that cannot be used are counted and left out. Raises ShardError for a shard that cannot be read, UserError if no pair is left.
+    """
+    fed = preprocessing_of(settings)
+    resize = image_transform(fed["image"]).transforms[:-2]  # all but the float conversion and the normalisation: up to here it is bytes
+    images, captions, drops = [], [], 0
+    for pair in (pair for url in shards for pair in read_pairs(url)):
+        pixels = None if isinstance(pair, Drop) else _pixels(pair.image, resize, max_pixels)
+        if isinstance(pair, Drop) or pixels is None:
+            drops += 1
+            continue
+        images.append(pixels)
+        captions.append(pair.caption)
+    if not images:
+        raise UserError("dataset.shards hold no pair that can be trained on")
+    tokens_NL = tokenizer_for(fed["text"]["vocab_size"], fed["text"]["context_length"])(captions)
+    mean, std = (torch.tensor(fed["image"][name], dtype=torch.float32).view(3, 1, 1) for name in ("mean", "std"))
+    return TrainingPairs(torch.from_numpy(np.stack(images)), tokens_NL, mean, std, drops)
+
+
+def _pixels(data: bytes, resize: list[Any], max_pixels: int) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
+    try:
+        image = decode_rgb(data, max_pixels)
+    except PixelError:
+        return None
+    for step in resize:
+        image = step(image)
+    return np.asarray(image).transpose(2, 0, 1)

@@ -1,0 +1,225 @@
+"""Training one arm of the loss x Hopfield ablation: a CLIP of open_clip's own classes, from random weights.
+
+What a step does is a function of (configuration, step, state): batches come from permutations seeded by (seed, epoch) and the learning
+rate from the step, so that a run that was interrupted ends, on a CPU, in the same bits as one that was not.
+
+Shapes: N pairs, B batch, L tokens of the context.
+"""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tda.config import TrainConfig
+from tda.encoders.base import resolve_device
+from tda.encoders.formats.open_clip import build
+from tda.encoders.losses import Loss, objective
+from tda.encoders.training.checkpoints import Snapshots
+from tda.encoders.training.data import TrainingPairs
+from tda.errors import LacunaError, UserError
+
+REPORT_EVERY = 10  # steps; a GPU is waited for only then
+UNDECAYED = ("logit_scale", "positional_embedding", "token_embedding.weight", "class_embedding")
+NOT_IDENTITY = ("checkpoint_every", "threads")  # of TrainConfig: they do not change what is learned
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """What is trained, and on what. `settings` is the model's JSON configuration; `shards` names each with its size in bytes."""
+
+    encoder: str
+    loss: str
+    hopfield: bool
+    config: TrainConfig
+    settings: dict[str, Any]
+    shards: tuple[tuple[str, int], ...]
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of the canonical JSON of everything that changes the weights."""
+        return hashlib.sha256(json.dumps(self.told(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def told(self) -> dict[str, Any]:
+        """The same, in plain values, for people to read beside the weights."""
+        config = {name: value for name, value in asdict(self.config).items() if name not in NOT_IDENTITY}
+        return {"loss": self.loss, "hopfield": self.hopfield, **config, "model": self.settings, "shards": [list(s) for s in self.shards]}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an arm is. `seconds` are those spent on steps, earlier attempts included."""
+
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass
+class Curve:
+    """One entry a step. Losses stay on the device until somebody asks."""
+
+    loss: list[Tensor] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def columns(self) -> dict[str, list[Any]]:
+        losses = torch.stack([x.cpu() for x in self.loss]).tolist() if self.loss else []
+        return {"step": list(range(1, len(losses) + 1)), "loss": losses, "learning_rate": self.learning_rate, "seconds": self.seconds}
+
+
+class Trainer:
+    """One model, its optimiser and its place in the run.
+
+    The inverse temperature is fixed (`config.inv_tau`), as in CLOOB. On CUDA the towers run under autocast, in bfloat16 or, on devices
+    without it, in float16 with a scaled loss; the losses are always computed in float32.
+    """
+
+    def __init__(self, arm: Arm, pairs: TrainingPairs, device: str = "auto") -> None:
+        config = arm.config
+        if len(pairs) < config.batch_size:
+            raise UserError(f"train.batch_size={config.batch_size} is larger than the data set: {len(pairs)} pairs")
+        self.arm, self.config, self.device = arm, config, resolve_device(device)
+        self.pairs = pairs.to(self.device)
+        torch.manual_seed(config.seed)
+        self.model = _model(arm, self.device)
+        self.optimizer = torch.optim.AdamW(_groups(self.model, config.weight_decay), lr=config.learning_rate, fused=True)
+        self.amp, self.amp_dtype = _precision(self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp and self.amp_dtype is torch.float16)
+        self.curve, self.step = Curve(), 0
+
+    def advance(self) -> None:
+        """One step of the optimiser."""
+        started = time.perf_counter()
+        rate = learning_rate(self.step, self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        rows_B = batch_rows(len(self.pairs), self.config.batch_size, self.config.seed, self.step)
+        value = self._descend(*self.pairs.batch(torch.from_numpy(rows_B)))
+        self.step += 1
+        self.curve.loss.append(value)
+        self.curve.learning_rate.append(rate)
+        self.curve.seconds.append(self.seconds + time.perf_counter() - started)
+
+    def _descend(self, pixels_B3HW: Tensor, tokens_BL: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, self.amp_dtype, enabled=self.amp):
+            image_BD, text_BD = self.model.encode_image(pixels_B3HW), self.model.encode_text(tokens_BL)
+        value = self._objective()(_normalised(image_BD), _normalised(text_BD))
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(value).backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return value.detach()
+
+    def _objective(self) -> Loss:
+        """The arm's loss; retrieval joins late, since between towers that share nothing yet it returns the same average for every row."""
+        config = self.config
+        retrieves = self.arm.hopfield and self.step >= round(config.hopfield_after * config.steps)
+        return objective(self.arm.loss, retrieves, config.inv_tau, config.beta)
+
+    @property
+    def seconds(self) -> float:
+        return self.curve.seconds[-1] if self.curve.seconds else 0.0
+
+    def progress(self) -> Progress:
+        """Raises LacunaError once the loss is no longer a number."""
+        loss = float(self.curve.loss[-1]) if self.curve.loss else math.nan
+        if self.step and not math.isfinite(loss):
+            raise LacunaError(f"encoder {self.arm.encoder}: the loss is {loss} at step {self.step}; try a smaller train.learning_rate")
+        rate = self.curve.learning_rate[-1] if self.step else 0.0
+        return Progress(self.step, self.config.steps, loss, rate, self.seconds)
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, as tensors and plain values."""
+        rng = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            rng["cuda"] = torch.cuda.get_rng_state(self.device)
+        parts = {"model": self.model, "optimizer": self.optimizer, "scaler": self.scaler}
+        return {**{name: part.state_dict() for name, part in parts.items()}, "rng": rng, "step": self.step, "curve": self.curve.columns()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name in ("model", "optimizer", "scaler"):
+            getattr(self, name).load_state_dict(state[name])
+        torch.set_rng_state(state["rng"]["cpu"])
+        if self.device.type == "cuda" and "cuda" in state["rng"]:
+            torch.cuda.set_rng_state(state["rng"]["cuda"], self.device)
+        curve = state["curve"]
+        self.step, self.curve = state["step"], Curve(list(torch.tensor(curve["loss"])), curve["learning_rate"], curve["seconds"])
+
+
+def train(
+    arm: Arm, pairs: TrainingPairs, folder: str, device: str = "auto", report: Callable[[Progress], None] = lambda _: None
+) -> dict[str, Any]:
+    """Train `arm` into the URL `folder`, from its last checkpoint if there is one, and return what `model.json` says.
+
+    A finished model is left as it is. `report` is called every few steps. Raises UserError for a folder that holds a model of another
+    configuration or a data set smaller than a batch, and LacunaError if the loss stops being a number.
+    """
+    snapshots = Snapshots(folder, arm.config_hash)
+    if (done := snapshots.finished()) is not None:
+        return done
+    trainer = Trainer(arm, pairs, device)
+    if (state := snapshots.latest()) is not None:
+        trainer.restore(state)
+    while trainer.step < arm.config.steps:
+        trainer.advance()
+        if trainer.step % REPORT_EVERY == 0 or trainer.step == arm.config.steps:
+            report(trainer.progress())
+        if trainer.step % arm.config.checkpoint_every == 0 or trainer.step == arm.config.steps:
+            trainer.progress()  # refuses to keep a state that is no number
+            snapshots.save(trainer.step, trainer.state())
+    final = trainer.progress()
+    weights = {name: value.cpu().contiguous() for name, value in trainer.model.state_dict().items()}
+    told = {**arm.told(), "pairs": len(pairs), "drops": pairs.drops, "final_loss": final.loss, "seconds": final.seconds}
+    return snapshots.finish(weights, trainer.curve.columns(), arm.settings, told)
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Linear warm-up over `warmup_steps`, then half a cosine down to 0 at the end of the run."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    return config.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+
+def batch_rows(pairs: int, batch_size: int, seed: int, step: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """(B,) rows of step `step`: epochs are permutations of all pairs; the rest of an epoch that fills no batch is left out."""
+    epoch, batch = divmod(step, pairs // batch_size)
+    order = np.random.default_rng((seed, epoch)).permutation(pairs)
+    return order[batch * batch_size : (batch + 1) * batch_size]
+
+
+def _model(arm: Arm, device: torch.device) -> Any:
+    model: Any = build(arm.settings.get("model_cfg", arm.settings), name=arm.encoder)
+    with torch.no_grad():
+        model.logit_scale.fill_(math.log(arm.config.inv_tau))
+    model.logit_scale.requires_grad_(requires_grad=False)
+    return model.to(device).train()
+
+
+def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay pulls on matrices alone: on norms, biases and embeddings it would only undo what they are for."""
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    decayed = [p for name, p in named if p.ndim >= 2 and not name.endswith(UNDECAYED)]
+    rest = [p for name, p in named if p.ndim < 2 or name.endswith(UNDECAYED)]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+def _precision(device: torch.device) -> tuple[bool, torch.dtype]:
+    """Whether to autocast, and to what."""
+    if device.type != "cuda":
+        return False, torch.bfloat16
+    return True, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def _normalised(features_BD: Tensor) -> Tensor:
+    return nn.functional.normalize(features_BD.float(), dim=1)

@@ -1,0 +1,183 @@
+"""Weights from files: fetched once, checked, read without running code, and fitted to a model with no key left over, or refused."""
+
+import fcntl
+import hashlib
+import importlib.resources
+import json
+import os
+import pickle
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from tda.encoders.base import file_sha256
+from tda.encoders.weights.torchscript import is_torchscript, read_torchscript
+from tda.errors import UserError
+from tda.store.files import filesystem, is_local
+
+_UNREADABLE = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    AttributeError,
+    pickle.UnpicklingError,
+    BadZipFile,
+    SafetensorError,
+)
+
+
+def cache_dir() -> Path:
+    """Where fetched and converted checkpoints are kept: $LACUNA_CACHE, else `lacuna` in the user's cache folder."""
+    own = os.environ.get("LACUNA_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lacuna"
+
+
+def local_file(url: str | None, field: str, sha256: str | None = None, source: str | None = None) -> Path:
+    """Path of a file on this machine: `url` itself, or a copy of it, fetched once a node, if it is remote.
+
+    Parameters
+    ----------
+    url: a path, any fsspec URL, or `pkg://package/path` for a file that an installed package holds.
+    field: the configuration's name for it, for errors.
+    sha256: what the bytes have to hash to, or the first 8 or more of its hexadecimal digits; checked before anybody opens the file.
+    source: where the original is published, for the error when nothing is there.
+
+    Raises UserError if nothing is given, nothing is there, or the bytes are others.
+    """
+    published = f"; the original is published as {source}: fetch it and set {field} to its path" if source else ""
+    if not url or url == "???":
+        raise UserError(f"{field} is not set{published or '; give the path of a file'}")
+    path = _packaged(url) if url.startswith("pkg://") else _on_this_machine(url, field, published)
+    if not path.is_file():
+        raise UserError(f"{field}={url} is not a file{published}")
+    if sha256 is not None:
+        _require_sha256(path, sha256, f"{field}={url}")
+    return path
+
+
+def _packaged(url: str) -> Path:
+    package, _, name = url.removeprefix("pkg://").partition("/")
+    try:
+        return Path(str(importlib.resources.files(package) / name))
+    except ModuleNotFoundError:
+        raise UserError(f"{url} names a package that is not installed") from None
+
+
+def _on_this_machine(url: str, field: str, published: str) -> Path:
+    fs, path = filesystem(url)
+    if is_local(fs):
+        return Path(path)
+    try:
+        identity = hashlib.sha256(f"{url} {fs.ukey(path)}".encode()).hexdigest()  # a file that was replaced is fetched anew
+        kept = cache_dir() / "files" / f"{identity[:16]}-{Path(path).name}"
+        with once(kept) as missing:
+            if missing:
+                fetched = kept.with_name(f".{uuid.uuid4().hex}.tmp")
+                try:
+                    fs.get_file(path, str(fetched))
+                    fetched.replace(kept)
+                finally:
+                    fetched.unlink(missing_ok=True)
+    except FileNotFoundError:
+        raise UserError(f"{field}={url} is not there{published}") from None
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(f"{field}={url} cannot be read: {first_line(error)}") from error
+    return kept
+
+
+@contextmanager
+def once(target: Path) -> Iterator[bool]:
+    """Hold the node's lock on `target` and say whether it still has to be made: of many processes, one makes it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f".{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # let go when the file closes, so also when its process is killed
+        yield not target.exists()
+
+
+def _require_sha256(path: Path, wanted: str, what: str) -> None:
+    if len(wanted) < 8:
+        raise UserError(f"encoder.sha256={wanted!r} is too short: give at least the first 8 digits")
+    found = file_sha256(path)
+    if not found.startswith(wanted.lower()):
+        raise UserError(f"{what} has sha256 {found[:16]}..., not {wanted[:16]}...: it is damaged or another file; it was not opened")
+
+
+def read_config(url: str | None, field: str = "encoder.config") -> dict[str, Any]:
+    """The model's own JSON configuration. Raises UserError if it is missing or no JSON object."""
+    path = local_file(url, field)
+    try:
+        config = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{field}={url} is not JSON: {first_line(error)}") from None
+    if not isinstance(config, dict):
+        raise UserError(f"{field}={url} holds a {type(config).__name__}, not a JSON object")
+    return config
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Tensors by name from a file of tensors: see `read_file` and `state_dict_of`."""
+    return state_dict_of(read_file(path), path)
+
+
+def read_file(path: Path) -> Any:
+    """The content of a .safetensors file, a TorchScript archive's tensors, or what a .pt file holds. Pickled code is never run.
+
+    Raises UserError if the file is cut, is of another kind, or would run code.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        if is_torchscript(path):
+            return read_torchscript(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        named = re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error))  # torch would advise to run it
+        told = f"it is no file of tensors alone: it names {named[1]}, which was not imported" if named else first_line(error)
+        raise UserError(f"checkpoint {path} cannot be read: {told}") from None
+
+
+def state_dict_of(loaded: Any, path: Path) -> dict[str, Tensor]:
+    """The state dict that `loaded` is, or has under "state_dict", without a data-parallel `module.` before every key."""
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else loaded
+    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"checkpoint {path} holds no state dict (tensors by name)")
+    whole = all(key.startswith("module.") for key in state)
+    return {key.removeprefix("module.") if whole else key: value for key, value in state.items()}
+
+
+def fit(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Copy `state` into `model`: every key once, every shape equal, every value finite. Raises UserError that counts and names the rest."""
+    wanted = model.state_dict()
+    missing = [key for key in wanted if key not in state]
+    unexpected = [key for key in state if key not in wanted]
+    other = [
+        f"{key} {tuple(state[key].shape)} for {tuple(value.shape)}"
+        for key, value in wanted.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    broken = [key for key, value in state.items() if not torch.isfinite(value).all()]
+    faults = [(missing, "missing"), (unexpected, "unexpected"), (other, "of another shape"), (broken, "not finite")]
+    told = [f"{len(keys)} {what} ({keys[0]}{', ...' if len(keys) > 1 else ''})" for keys, what in faults if keys]
+    if told:
+        raise UserError(f"checkpoint {path} does not fit the configured model: keys {'; '.join(told)}")
+    model.load_state_dict(dict(state), strict=True)
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, short enough for an error of one line."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

@@ -1,0 +1,50 @@
+"""Rows of an array, on the host or on a device: where they are, whether they are sound, which are drawn, which are equal.
+
+N rows, D dimensions, U distinct rows, S rows of a sample.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tda.errors import UserError
+from tda.geometry.arrays.namespace import namespace
+
+
+def on_device(x_ND: Any) -> bool:
+    """Whether the array lives on a CUDA device."""
+    return hasattr(x_ND, "__cuda_array_interface__")
+
+
+def to_host(x_ND: Any) -> Any:
+    """The array as NumPy's."""
+    return x_ND.get() if on_device(x_ND) else np.asarray(x_ND)
+
+
+def check_rows(x_ND: Any, what: str = "rows", first: int = 0) -> None:
+    """Raise UserError unless the array is (N, D) and finite, naming the first row that is not (`first`: the position of row 0)."""
+    xp = namespace(x_ND)
+    if x_ND.ndim != 2 or 0 in x_ND.shape:
+        raise UserError(f"{what} have shape {tuple(x_ND.shape)}; they must be (N, D) with N and D at least 1")
+    good_N = xp.all(xp.isfinite(x_ND), axis=1)
+    if not bool(xp.all(good_N)):
+        row = int(xp.argmin(xp.astype(good_N, xp.int8)))
+        raise UserError(f"{what}: row {first + row} holds a value that is not finite; remove it first")
+
+
+def sample_rows(count: int, size: int, seed: int) -> Any:
+    """Positions (S,) of at most `size` rows of `count`, drawn without repetition, ascending."""
+    if size >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, size, replace=False))
+
+
+def distinct(x_ND: Any) -> tuple[Any, Any]:
+    """Positions (U,) of the first of each set of equal rows, ascending, and for each row (N,) which of the U it equals. NumPy's."""
+    host_ND = np.ascontiguousarray(to_host(x_ND) + 0)  # -0.0 + 0 is 0.0: equal values, then equal bytes
+    bytes_N = host_ND.view(np.dtype((np.void, host_ND.dtype.itemsize * host_ND.shape[1]))).reshape(-1)
+    _, first_U, inverse_N = np.unique(bytes_N, return_index=True, return_inverse=True)
+    order_U = np.argsort(first_U)
+    position_U = np.empty_like(order_U)
+    position_U[order_U] = np.arange(len(order_U))
+    return first_U[order_U], position_U[inverse_N.reshape(-1)]

@@ -1,0 +1,44 @@
+"""Rows that are equal to the last bit, found by a hash of 64 bits and confirmed on the rows themselves.
+
+N rows, D dimensions, W words of 8, 4, 2 or 1 bytes a row.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tda.geometry.arrays.namespace import row_blocks
+
+_BLOCK = 65_536
+
+
+def first_equal(x_ND: Any) -> Any:
+    """For each row of a NumPy array its first equal row, (N,) int64: itself where there is none before it.
+
+    Two rows that only share a hash are both kept as they are, and so may be rows equal to the second of them: what is called equal is
+    equal, and at one chance in 2**64 a repeated row is not noticed.
+    """
+    x_ND = np.ascontiguousarray(x_ND)
+    hash_N = np.concatenate([_hash(x_ND[block]) for block in row_blocks(len(x_ND), _BLOCK)] or [np.zeros(0, np.uint64)])
+    _, first_U, inverse_N = np.unique(hash_N, return_index=True, return_inverse=True)
+    first_N = first_U[inverse_N.reshape(-1)]
+    later = np.flatnonzero(first_N != np.arange(len(x_ND)))
+    words_NW = _words(x_ND)
+    for part in row_blocks(len(later), _BLOCK):
+        rows = later[part]
+        other = rows[(words_NW[rows] != words_NW[first_N[rows]]).any(axis=1)]
+        first_N[other] = other
+    return first_N.astype(np.int64)
+
+
+def _words(x_BD: Any) -> Any:
+    width = x_BD.dtype.itemsize * x_BD.shape[1]
+    size = next(size for size in (8, 4, 2, 1) if width % size == 0)
+    return x_BD.view(f"u{size}")
+
+
+def _hash(x_BD: Any) -> Any:
+    words_BW = _words(x_BD).astype(np.uint64, copy=False)
+    odd_W = np.random.default_rng(0).integers(0, 2**63, words_BW.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    folded_BW = words_BW ^ (words_BW >> np.uint64(29))  # low bits of high words count too
+    return (folded_BW * odd_W).sum(axis=1, dtype=np.uint64)

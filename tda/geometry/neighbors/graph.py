@@ -1,0 +1,205 @@
+"""Who is near whom: nearest neighbours by cosine.
+
+N rows, D dimensions, K neighbours (the row itself not among them), C candidates, B rows of a tile, M rows of a query,
+S rows of a sample, or that a search left short, P probed cells. Distances are cosine distances, 1 - cos, in [0, 2]. Neighbours are
+found once for the largest K that is wanted and cut for smaller ones.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tda.errors import UserError
+from tda.geometry.arrays.namespace import namespace, row_blocks, unit_rows
+from tda.geometry.arrays.rows import sample_rows, to_host
+
+if TYPE_CHECKING:
+    from tda.geometry.neighbors.reference import Reference
+
+TILED_ROWS = 6000  # up to here they are compared by NumPy alone
+EXACT_ROWS = 40_000  # above it, on a CPU, all pairs cost more than to find cells and look into the nearest
+TILE_BYTES = 128 << 20  # of one similarity tile
+SPARE = 8  # candidates beyond k: rounded products may swap what float64 distances order
+CLOSE = 1e-6  # below it 1 - cos has lost its digits, and the distance is taken from the difference of the rows
+RECALL, SAMPLE = 0.99, 256  # of the neighbours, measured on so many rows
+FIRST_PROBES = 4  # cells; twice as many until they do
+ALL_PAIRS = 8  # comparing all pairs costs as much as looking into one of so many cells
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knn:
+    """The K nearest rows of every row, nearest first; equal distances in order of position.
+
+    `index_NK` (int32) holds positions, `distance_NK` (float32) cosine distances. `exact` is False where the search was approximate.
+    """
+
+    index_NK: Any
+    distance_NK: Any
+    exact: bool = True
+
+    def __len__(self) -> int:
+        return int(self.index_NK.shape[0])
+
+    @property
+    def k(self) -> int:
+        """Neighbours a row."""
+        return int(self.index_NK.shape[1])
+
+    def cut(self, k: int) -> "Knn":
+        """Return the same rows with their `k` nearest only; UserError where fewer are held."""
+        if not 1 <= k <= self.k:
+            raise UserError(f"{k} neighbours are wanted of a graph that holds {self.k}; compute it once for the largest number")
+        return Knn(index_NK=self.index_NK[:, :k], distance_NK=self.distance_NK[:, :k], exact=self.exact)
+
+
+def cuda(device: str) -> Any:
+    """Return the CuPy module where `device` (auto | cpu | cuda) means a GPU, else None; UserError where cuda is asked for and absent."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise UserError(f"device={device!r} is unknown; choose one of: auto, cpu, cuda")
+    if device == "cpu":
+        return None
+    try:
+        import cupy
+
+        cupy.cuda.runtime.getDeviceCount()  # raises where there is no driver
+    except Exception as error:  # CuPy's failures without a driver have many types
+        if device == "cuda":
+            raise UserError(f"device='cuda' needs CuPy and a GPU, and one is missing ({type(error).__name__}); use device=cpu") from error
+        return None
+    return cupy
+
+
+def unit32(x_ND: Any) -> Any:
+    """Return the rows normalised in float64 and rounded to float32; UserError names the first row that cannot be."""
+    if x_ND.ndim != 2:
+        raise UserError(f"rows of shape {tuple(x_ND.shape)} are no table; an (N, D) array is needed")
+    xp = namespace(x_ND)
+    unit_ND = xp.empty(x_ND.shape, dtype=xp.float32)
+    for rows in row_blocks(x_ND.shape[0]):
+        unit_ND[rows] = unit_rows(x_ND[rows], first=rows.start)
+    return unit_ND
+
+
+def _ordered(near_MC: Any, distance_MC: Any, k: int, *, exact: bool = True) -> Knn:
+    """The `k` nearest candidates, equal distances in order of position.
+
+    Distances are float64 until here, so that turning the data about the origin leaves the rounded ones, and all that is computed from
+    them, as they were.
+    """
+    by_place_MC = np.argsort(near_MC, axis=1)
+    near_MC = np.take_along_axis(near_MC, by_place_MC, axis=1)
+    distance_MC = np.take_along_axis(distance_MC, by_place_MC, axis=1).astype(np.float32)
+    order_MK = np.argsort(distance_MC, axis=1, kind="stable")[:, :k]
+    index_MK = np.take_along_axis(near_MC, order_MK, axis=1).astype(np.int32)
+    return Knn(index_NK=index_MK, distance_NK=np.take_along_axis(distance_MC, order_MK, axis=1), exact=exact)
+
+
+def _half_squared(x_BD: Any) -> Any:
+    return 0.5 * np.einsum("...d,...d->...", x_BD, x_BD)
+
+
+def _nearest(query_MD: Any, base_ND: Any, k: int, own_M: Any = None) -> Knn:
+    """Exact neighbours among a few thousand base rows, a tile of similarities at a time; `own_M`: positions in the base to leave out."""
+    unit_MD, unit_ND = unit32(query_MD), unit32(base_ND)
+    count = len(unit_ND)
+    wide = min(k + SPARE, count - (own_M is not None))
+    near_MC = np.empty((len(unit_MD), wide), dtype=np.int32)
+    for rows in row_blocks(len(unit_MD), max(1, TILE_BYTES // (4 * count))):
+        sims_BN = unit_MD[rows] @ unit_ND.T
+        if own_M is not None:
+            sims_BN[np.arange(len(sims_BN)), own_M[rows]] = -np.inf
+        near_MC[rows] = np.argpartition(sims_BN, count - wide, axis=1)[:, count - wide :]
+    distance_MC = np.empty(near_MC.shape)
+    for rows in row_blocks(len(near_MC), max(1, TILE_BYTES // (8 * wide * base_ND.shape[1]))):
+        unit_BCD = unit_rows(base_ND[near_MC[rows].ravel()]).reshape(-1, wide, base_ND.shape[1])
+        distance_MC[rows] = _half_squared(unit_BCD - unit_rows(query_MD[rows])[:, None, :])
+    return _ordered(near_MC, distance_MC, k)
+
+
+def _searched(x_ND: Any, k: int, seed: int, *, exact: bool) -> Knn:
+    """Neighbours by `tda.geometry.neighbors.reference`: among all rows, or in the cells nearest to each row."""
+    from tda.geometry.neighbors.reference import Reference  # with torch, whose loading takes as long as to compare a few thousand rows
+
+    wide = min(k + SPARE, len(x_ND) - 1) + 1  # the row itself among them
+    reference = Reference(x_ND, cells=1 if exact else None, seed=seed)
+    probes = None if exact else _probes(reference, x_ND[sample_rows(len(x_ND), SAMPLE, seed)], wide)
+    cosine_NC, near_NC = reference.search(x_ND, probes, wide)
+    short_S = np.flatnonzero((near_NC < 0).any(axis=1))  # their cells hold too few rows
+    if len(short_S):
+        cosine_NC[short_S], near_NC[short_S] = reference.search(x_ND[short_S], None, wide)
+    other_NC = near_NC != np.arange(len(x_ND))[:, None]
+    other_NC[:, -1] &= ~other_NC.all(axis=1)  # among many equal rows the row itself may be missing: the last gives way
+    near_NC, cosine_NC = (x_NC[other_NC].reshape(-1, wide - 1) for x_NC in (near_NC, cosine_NC))
+    return _ordered(near_NC, _distances(x_ND, x_ND, near_NC, cosine_NC), k, exact=probes is None)
+
+
+def _distances(query_MD: Any, base_ND: Any, near_MC: Any, cosine_MC: Any) -> Any:
+    """1 - cos (M, C) in float64, but of rows so close that it would lose its digits from their difference: equal rows are at 0."""
+    distance_MC = 1 - cosine_MC
+    row_L, column_L = np.nonzero(distance_MC < CLOSE)
+    for part in row_blocks(len(row_L)):
+        row, column = row_L[part], column_L[part]
+        distance_MC[row, column] = _half_squared(unit_rows(query_MD[row]) - unit_rows(base_ND[near_MC[row, column]]))
+    return distance_MC
+
+
+def _probes(reference: "Reference", sample_SD: Any, wide: int) -> int | None:
+    """As few cells as find `RECALL` of what sampled rows have among all; None where to compare all pairs costs no more."""
+    true_SC, probes = reference.search(sample_SD, None, wide)[1], FIRST_PROBES
+    while ALL_PAIRS * probes <= len(reference.centroids or ()):
+        found_SC = reference.search(sample_SD, probes, wide)[1]
+        if np.mean([np.isin(found, true).mean() for found, true in zip(found_SC, true_SC, strict=True)]) >= RECALL:
+            return probes
+        probes *= 2
+    return None
+
+
+def _brute_cuml(x_ND: Any, k: int) -> Knn:
+    """Exact neighbours on the GPU: cuML fuses the product with the selection."""
+    import cupy
+    from cuml.neighbors import NearestNeighbors
+
+    unit_ND = cupy.asarray(unit32(x_ND))
+    # Squared euclidean distance of unit rows is twice their cosine distance.
+    search = NearestNeighbors(n_neighbors=k + 1, algorithm="brute", metric="sqeuclidean", output_type="cupy").fit(unit_ND)
+    distance_NK, wide_NK = search.kneighbors(unit_ND)
+    own_NK = wide_NK == cupy.arange(len(unit_ND))[:, None]
+    own_NK[:, -1] |= ~own_NK.any(axis=1)  # among many equal rows the row itself may be missing: the last gives way
+    keep_NK = cupy.argsort(own_NK.astype(cupy.int32) * (k + 1) + cupy.arange(k + 1), axis=1)[:, :k]
+    distance_NK = cupy.maximum(cupy.take_along_axis(distance_NK, keep_NK, axis=1), 0) * 0.5
+    return Knn(index_NK=cupy.take_along_axis(wide_NK, keep_NK, axis=1).astype(cupy.int32), distance_NK=distance_NK.astype(cupy.float32))
+
+
+def knn_graph(x_ND: Any, k: int = 100, *, method: str = "auto", seed: int = 0, device: str = "auto") -> Knn:
+    """Return the `k` nearest other rows of every row by cosine.
+
+    `x_ND`: N rows of any length above 0. `method`: exact (all pairs, in tiles of bounded memory), approximate (in as many cells as find
+    `RECALL` of the neighbours of sampled rows; exact where that is no cheaper), or auto: exact up to `EXACT_ROWS` rows, and always on a
+    GPU, where cuML searches. Raises UserError for a row that is zero or not finite,
+    fewer than 2 rows, or `k` not in 1 .. N - 1.
+    """
+    if method not in ("auto", "exact", "approximate"):
+        raise UserError(f"method={method!r} is unknown; choose one of: auto, exact, approximate")
+    count = x_ND.shape[0]
+    if not 1 <= k < count:
+        raise UserError(f"{count} rows have no {k} neighbours each; ask for 1 to {count - 1}")
+    if cuda(device):
+        return _brute_cuml(x_ND, k)
+    host_ND, exact = to_host(x_ND), method == "exact" or (method == "auto" and count <= EXACT_ROWS)
+    if exact and count <= TILED_ROWS:
+        return _nearest(host_ND, host_ND, k, own_M=np.arange(count))
+    return _searched(host_ND, k, seed, exact=exact)
+
+
+def nearest_of(query_MD: Any, base_ND: Any, k: int) -> Knn:
+    """Return the `k` base rows nearest to each query row by cosine, exactly; same errors as `knn_graph`."""
+    if query_MD.ndim != 2 or query_MD.shape[1] != base_ND.shape[1]:
+        raise UserError(f"new rows {tuple(query_MD.shape)} do not fit the fitted rows {tuple(base_ND.shape)}; the dimensions must agree")
+    query_MD, base_ND, k = to_host(query_MD), to_host(base_ND), min(k, base_ND.shape[0])
+    if len(base_ND) <= TILED_ROWS:
+        return _nearest(query_MD, base_ND, k)
+    from tda.geometry.neighbors.reference import Reference
+
+    cosine_MC, near_MC = Reference(base_ND, cells=1).search(query_MD, None, min(k + SPARE, len(base_ND)))
+    return _ordered(near_MC, _distances(query_MD, base_ND, near_MC, cosine_MC), k)

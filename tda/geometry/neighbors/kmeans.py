@@ -1,0 +1,109 @@
+"""Cells of a reference: spherical k-means (faiss | cuVS behind one seam), rows to their cells, heavy cells cut.
+
+S rows of a sample, M rows, N queries, D dimensions, C cells, P probed cells.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from tda.geometry.neighbors.search import nearest_rows, query_blocks
+from tda.geometry.neighbors.sizes import ITERATIONS
+from tda.geometry.neighbors.table import Queries, Table
+
+
+def spherical_kmeans(sample_SD: Any, cells: int, seed: int = 0, iterations: int = ITERATIONS) -> Any:
+    """Unit centroids (C, D) float32, NumPy, of unit rows; at most one a row. On a CUDA device for CuPy rows.
+
+    cuVS has no spherical variant: there the means of unit rows are found by euclidean distance and normalised at the end.
+    """
+    cells = min(cells, sample_SD.shape[0])
+    centroids_CD = _on_gpu(sample_SD, cells, iterations) if hasattr(sample_SD, "get") else _on_cpu(sample_SD, cells, seed, iterations)
+    norm_C = np.linalg.norm(centroids_CD.astype(np.float64), axis=1)
+    return (centroids_CD[norm_C > 0] / norm_C[norm_C > 0, None]).astype(np.float32)
+
+
+def _on_cpu(sample_SD: Any, cells: int, seed: int, iterations: int) -> Any:
+    import faiss
+
+    kmeans = faiss.Kmeans(
+        sample_SD.shape[1],
+        cells,
+        niter=iterations,
+        seed=seed,
+        spherical=True,
+        min_points_per_centroid=1,
+        max_points_per_centroid=max(1, -(-sample_SD.shape[0] // cells)),
+    )
+    kmeans.train(np.ascontiguousarray(sample_SD, dtype=np.float32))
+    return kmeans.centroids
+
+
+def _on_gpu(sample_SD: Any, cells: int, iterations: int) -> Any:
+    import cupy
+    from cuvs.cluster import kmeans
+
+    parameters = kmeans.KMeansParams(n_clusters=cells, max_iter=iterations)
+    centroids_CD, _, _ = kmeans.fit(parameters, cupy.asarray(sample_SD, dtype=cupy.float32))
+    return cupy.asarray(centroids_CD).get()
+
+
+def centroid_table(centroids_CD: Any, device: Any = "cpu") -> Table:
+    return Table(torch.from_numpy(centroids_CD).to(device), torch.arange(len(centroids_CD)).to(device), np.array([0, len(centroids_CD)]))
+
+
+def nearest_cells(centroids: Table, x_ND: torch.Tensor, probes: int = 1, threads: int | None = None) -> Any:
+    """The `probes` cells nearest to each row, (N, P) int64, NumPy, by number; of equally near ones the first in number are taken.
+
+    Raises UserError naming a row that is zero or not finite.
+    """
+    cells = [cells_of(centroids, rows, probes, threads) for rows in query_blocks(x_ND, probes, None)]
+    return np.concatenate([np.zeros((0, min(probes, len(centroids))), np.int64), *cells])
+
+
+def cells_of(centroids: Table, rows: Queries, probes: int, threads: int | None = None) -> Any:
+    """`nearest_cells` for one block of rows."""
+    return nearest_rows(centroids, rows, min(probes, len(centroids)), threads)
+
+
+def arrange(x_MD: Any, label_M: Any, centroids_CD: Any, bound: int, seed: int = 0) -> tuple[Any, Any, Any]:
+    """Cut labelled rows (NumPy) into cells of at most `bound` rows.
+
+    Returns the order (M,) that brings the rows of a cell together (in their own order within it), the bounds (C + 1,) of the cells in
+    that order, and their centroids (C, D). Empty cells are left out; a heavy one becomes several, each with a centroid of its own.
+    """
+    order, sizes, centroids = [np.zeros(0, np.int64)], [0], [centroids_CD[:0]]
+    by_label_M = np.argsort(label_M, kind="stable")
+    for rows in np.split(by_label_M, np.flatnonzero(np.diff(label_M[by_label_M])) + 1):
+        whole = [(rows, centroids_CD[label_M[rows[0]]])] if len(rows) else []
+        for part, centroid_D in whole if len(rows) <= bound else _cut(x_MD, rows, bound, seed):
+            order.append(part)
+            sizes.append(len(part))
+            centroids.append(centroid_D[None, :])
+    return np.concatenate(order), np.cumsum(sizes), np.concatenate(centroids)
+
+
+def _cut(x_MD: Any, rows: Any, bound: int, seed: int) -> list[tuple[Any, Any]]:
+    """Cells of a heavy cell: by k-means, and what is still heavy (rows that nothing tells apart) in their order."""
+    unit_BD = _unit(x_MD[rows])
+    centroids_CD = spherical_kmeans(unit_BD, 2 * -(-len(rows) // bound), seed)
+    label_B = nearest_cells(centroid_table(centroids_CD), torch.from_numpy(unit_BD))[:, 0]
+    parts = []
+    for label in np.unique(label_B):
+        members = rows[label_B == label]
+        pieces = np.array_split(members, -(-len(members) // bound))
+        parts += [(part, centroids_CD[label] if len(pieces) == 1 else _mean(x_MD[part])) for part in pieces]
+    return parts
+
+
+def _unit(x_BD: Any) -> Any:
+    x_BD = x_BD.astype(np.float32)
+    return x_BD / np.linalg.norm(x_BD, axis=1, keepdims=True)
+
+
+def _mean(x_BD: Any) -> Any:
+    """The unit mean of rows, or the first of them where the mean vanishes."""
+    mean_D = _unit(x_BD).mean(axis=0)
+    norm = float(np.linalg.norm(mean_D))
+    return mean_D / norm if norm > 1e-6 else _unit(x_BD)[0]

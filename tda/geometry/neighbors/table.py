@@ -1,0 +1,94 @@
+"""Rows in memory as they are stored, float16 or float32: their norms, unit rows of a part of them, and cosines that no cut changes.
+
+N queries, M reference rows, D dimensions, T rows of a tile, C cells, L pairs. Tensors are torch's, on the device of the rows.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from tda.errors import UserError
+from tda.geometry.neighbors.pair_dots import pair_dots
+
+TINY = 1e-30  # norms below it, or above its inverse, have no float32 direction
+
+Candidates = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # query, reference row, float32 score: (L,) each
+
+
+@dataclass
+class Table:
+    """Reference rows in memory as they are stored, each distinct row once, those of a cell together.
+
+    `position_M` is the row's place in the reference, which decides ties; `bounds`: cell c holds the rows bounds[c] to bounds[c + 1].
+    Raises UserError naming the first row (by position) that is zero or not finite.
+    """
+
+    rows_MD: torch.Tensor
+    position_M: torch.Tensor
+    bounds: Any  # (C + 1,) NumPy
+
+    def __post_init__(self) -> None:
+        self.norm_M = row_norms(self.rows_MD, "reference", self.position_M)
+        self.scale_M = (1 / self.norm_M).to(torch.float32)
+        self.crowded = False  # more rows than float32 tells apart are near the best, as far as bfloat16 can see
+
+    def __len__(self) -> int:
+        return int(self.rows_MD.shape[0])
+
+    def tile(self, part: slice, out: torch.Tensor) -> torch.Tensor:
+        """(T, D) unit rows in float32, in the memory of `out`."""
+        return out[: part.stop - part.start].copy_(self.rows_MD[part]).mul_(self.scale_M[part, None])  # faster than one mixed product
+
+
+@dataclass
+class Queries:
+    """Rows as they are stored, their norms in float64, and the unit rows in float32. Raises UserError as `Table` does."""
+
+    rows_ND: torch.Tensor
+    first: int = 0  # place of row 0 among all queries, for messages
+
+    def __post_init__(self) -> None:
+        self.norm_N = row_norms(self.rows_ND, "queries", self.first)
+        scale_N1 = (1 / self.norm_N).to(torch.float32)[:, None]
+        self.unit_ND = torch.empty_like(self.rows_ND, dtype=torch.float32).copy_(self.rows_ND).mul_(scale_N1)
+
+    def __len__(self) -> int:
+        return int(self.rows_ND.shape[0])
+
+    @cached_property
+    def brief(self) -> torch.Tensor:
+        """The unit rows (N, D) in bfloat16."""
+        return self.unit_ND.to(torch.bfloat16)
+
+
+def band(dim: int) -> float:
+    """Bound on |computed - true| of a float32 product of unit rows, each component off by up to three roundings (Higham 2002, 3.1)."""
+    return 1.01 * (dim + 8) * 2.0**-24
+
+
+def row_norms(x_ND: torch.Tensor, what: str, first: Any = 0) -> torch.Tensor:
+    """L2 norms (N,) float64. Raises UserError naming the first row that is zero or not finite (`first`: position of row 0, or of each)."""
+    own_N = torch.arange(x_ND.shape[0], device=x_ND.device)
+    norm_N = torch.sqrt(pair_dots(x_ND, own_N, x_ND, own_N, torch.get_num_threads()))
+    bad = torch.nonzero(~((norm_N > TINY) & (norm_N < 1 / TINY)))[:, 0]
+    if len(bad):
+        row = int(bad[0]) + first if isinstance(first, int) else int(first[bad].min())
+        raise UserError(f"{what}: row {row} has norm {float(norm_N[bad[0]]):g}; every row needs a finite norm above {TINY:g}")
+    return norm_N
+
+
+def pair_cosines(queries: Queries, query_L: torch.Tensor, table: Table, row_L: torch.Tensor, threads: int = 1) -> torch.Tensor:
+    """Cosines (L,) float64 of queries with rows of the table: the same two rows give the same bits anywhere."""
+    dot_L = pair_dots(queries.rows_ND, query_L, table.rows_MD, row_L, threads)
+    return dot_L / (queries.norm_N[query_L] * table.norm_M[row_L])
+
+
+def joined(found: list[Candidates], device: torch.device) -> Candidates:
+    """Candidates of several steps together."""
+    if not found:
+        empty = torch.zeros(0, dtype=torch.int64, device=device)
+        return empty, empty, torch.zeros(0, dtype=torch.float32, device=device)
+    query_L, row_L, score_L = (torch.cat(part) for part in zip(*found, strict=True))
+    return query_L, row_L, score_L

@@ -1,0 +1,116 @@
+"""The part `clusters` of metrics.json: the space that is clustered, the hierarchy on a sample of it, how firm it is.
+
+M pairs, N = 2M rows of both modalities, the images first, D dimensions, C coordinates of the space, S rows of the sample,
+B rows of a block.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tda.config import AnalysisConfig, ClustersConfig
+from tda.geometry.arrays.namespace import namespace, unit_rows
+from tda.geometry.arrays.rows import to_host
+from tda.geometry.clusters.assign import NOISE
+from tda.geometry.clusters.density import Clustering, hdbscan
+from tda.geometry.clusters.stability import stability
+from tda.geometry.neighbors.graph import unit32
+from tda.geometry.spectrum.moments import Moments
+
+PURE = 0.95  # of a cluster's rows in one modality, and it counts as of that modality
+UNSAMPLED = 2**62
+
+Columns = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The unit vectors themselves: euclidean distance orders them as their angle does."""
+
+    def project(self, x_BD: Any) -> Any:
+        return unit32(x_BD)
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Unit vectors on the first principal components of the rows it was made of."""
+
+    mean_D: Any
+    vectors_DC: Any
+
+    @classmethod
+    def of(cls, x_SD: Any, components: int) -> "Principal":
+        moments = Moments.of(unit_rows(x_SD))
+        return cls(moments.mean_D, moments.principal()[1][:, :components])
+
+    def project(self, x_BD: Any) -> Any:
+        coordinates_BC = (unit_rows(x_BD) - self.mean_D) @ self.vectors_DC
+        return namespace(coordinates_BC).astype(coordinates_BC, namespace(coordinates_BC).float32)
+
+
+def space_of(x_SD: Any, config: ClustersConfig) -> Raw | Principal:
+    """The space that `config` names, from the rows (S, D) that the hierarchy is built on."""
+    return Principal.of(x_SD, config.components) if config.space == "pca" else Raw()
+
+
+def cluster(x_SC: Any, analysis: AnalysisConfig, sample: int | None = None) -> Clustering:
+    """HDBSCAN of coordinates (S, C) with the options of `analysis.clusters`."""
+    return hdbscan(x_SC, analysis.clusters.min_cluster_size, seed=analysis.seed, sample=sample, **_options(analysis.clusters))
+
+
+def how_stable(spaces: Sequence[Any], analysis: AnalysisConfig, sample: int | None = None) -> dict[str, Any]:
+    """Agreement (adjusted Rand index) across seeds and across smallest sizes. `spaces`: one array, or a layout a seed."""
+    config = analysis.clusters
+    seeds = [analysis.seed + i for i in range(config.stability_seeds)]
+    sizes = config.stability_sizes or [config.min_cluster_size, 2 * config.min_cluster_size]
+    options = _options(config) | ({} if sample is None else {"sample": sample})
+    return stability(spaces, sizes, seeds, **options).metrics()
+
+
+def cluster_metrics(found: Clustering, label_N: Any, analysis: AnalysisConfig, stable: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+    """The `clusters` part. `label_N`: of all labelled rows, images first."""
+    config = analysis.clusters
+    fitted = {name: value for name, value in found.metrics().items() if name not in ("noise_fraction", "notes")}
+    return {
+        "space": config.space,
+        "method": config.method,
+        "min_cluster_size": config.min_cluster_size,
+        "min_samples": config.min_samples or config.min_cluster_size,
+        "epsilon": config.epsilon,
+        "noise_fraction": float(np.mean(label_N == NOISE)),
+        **fitted,
+        "pairs_used": len(label_N) // 2,
+        "stability": stable,
+        "modality": _purity(label_N),
+        "notes": [*found.notes, *notes],
+    }
+
+
+def cluster_columns(label_N: Any, probability_N: Any, positions_M: Any) -> Columns:
+    """Columns of `clusters.parquet`: modality, row, label (-1 is noise), probability."""
+    return {
+        "modality": np.repeat(["image", "text"], len(positions_M)),
+        "row": np.tile(np.asarray(positions_M, np.int64), 2),
+        "label": to_host(label_N).astype(np.int32),
+        "probability": to_host(probability_N).astype(np.float32),
+    }
+
+
+def _options(config: ClustersConfig) -> dict[str, Any]:
+    names = ("min_samples", "method", "epsilon", "engine", "single")
+    return {name: getattr(config, name) for name in names}
+
+
+def _purity(label_N: Any) -> dict[str, Any]:
+    """Share of clusters, and of clustered rows, in clusters that are all but entirely of one modality."""
+    half, count = len(label_N) // 2, int(label_N.max(initial=NOISE)) + 1
+    size_2C = np.stack([np.bincount(part[part >= 0], minlength=count) for part in (label_N[:half], label_N[half:])])
+    pure_C = size_2C.max(axis=0) >= PURE * size_2C.sum(axis=0)
+    rows = int(size_2C.sum())
+    return {
+        "pure_fraction": float(pure_C.mean()) if count else None,
+        "rows_in_pure": float(size_2C.sum(axis=0)[pure_C].sum() / rows) if rows else None,
+        "threshold": PURE,
+    }

@@ -1,0 +1,119 @@
+"""The parts `umap` and `mixing` of metrics.json, the table of the layout, and the cells of a sweep (Figs 4, 5, 7, 16, 17).
+
+M pairs, N = 2M rows of both modalities, the images first, D dimensions, C coordinates of the layout, K neighbours.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tda.config import AnalysisConfig
+from tda.geometry.arrays.rows import to_host
+from tda.geometry.mixing import Mixing, layout_neighbors, modality_mixing, trustworthiness
+from tda.geometry.neighbors.graph import Knn
+from tda.geometry.sphere.fuzzy_graph import fuzzy_graph
+from tda.geometry.sphere.umap import SphereUMAP, angles
+
+MODALITIES = ("image", "text")
+COORDINATES = ("x", "y", "z")
+ONE_THREAD_ROWS = 5000  # up to here threads that wait for each other every epoch cost more than they save beside other tasks
+
+Columns = dict[str, Any]
+
+
+def neighbours_wanted(count: int, analysis: AnalysisConfig) -> int:
+    """Neighbours of each of `count` rows that one search has to find for layout, mixing and sweep."""
+    return min(max(analysis.umap.knn_k, analysis.umap.n_neighbors - 1, analysis.mixing.k), count - 1)
+
+
+def model_of(analysis: AnalysisConfig, seed: int, rows: int, n_neighbors: int | None = None) -> SphereUMAP:
+    """The layout's model with the options of `analysis.umap`, for so many rows."""
+    umap = analysis.umap
+    return SphereUMAP(
+        n_neighbors or umap.n_neighbors,
+        umap.min_dist,
+        umap.n_epochs,
+        seed,
+        umap.spread,
+        umap.negative_sample_rate,
+        umap.learning_rate,
+        umap.init,
+        umap.output,
+        analysis.device,
+        1 if rows <= ONE_THREAD_ROWS else None,
+    )
+
+
+def layout_of(x_ND: Any, knn: Knn, analysis: AnalysisConfig) -> tuple[Any, list[str]]:
+    """Layout (N, C) as NumPy's, of the rows and their neighbours, and notes on what was done otherwise than asked."""
+    model = model_of(analysis, analysis.seed, len(knn))
+    return to_host(model.fit_transform(x_ND, knn)), list(model.notes)
+
+
+def layouts_again(x_ND: Any, knn: Knn, analysis: AnalysisConfig, seeds: list[int]) -> list[Any]:
+    """Layouts of the same graph from other seeds."""
+    n_neighbors = min(analysis.umap.n_neighbors, len(knn) - 1)
+    graph = fuzzy_graph(knn, n_neighbors, device=analysis.device)
+    return [to_host(model_of(analysis, seed, len(knn), n_neighbors).layout(graph, rows_ND=x_ND)) for seed in seeds]
+
+
+def umap_metrics(x_ND: Any, layout_NC: Any, analysis: AnalysisConfig, notes: list[str]) -> dict[str, Any]:
+    """The `umap` part of metrics.json. `mixing` is the share of other-modality neighbours on the layout."""
+    umap, count = analysis.umap, len(layout_NC)
+    trust_k = min(umap.trust_k, (count - 1) // 2)
+    if trust_k < umap.trust_k:
+        notes = [*notes, f"trustworthiness looks at {trust_k} neighbours, not {umap.trust_k}: there are {count} rows"]
+    return {
+        "output": umap.output,
+        "n_neighbors": umap.n_neighbors,
+        "min_dist": umap.min_dist,
+        "spread": umap.spread,
+        "n_epochs": umap.n_epochs,
+        "negative_sample_rate": umap.negative_sample_rate,
+        "learning_rate": umap.learning_rate,
+        "init": umap.init,
+        "pairs_used": count // 2,
+        "trustworthiness": trustworthiness(x_ND, layout_NC, trust_k, max_rows=umap.trust_rows, seed=analysis.seed),
+        "mixing": _on_layout(layout_NC, analysis).other,
+        "notes": notes,
+    }
+
+
+def mixing_metrics(knn: Knn, layout_NC: Any, analysis: AnalysisConfig) -> dict[str, Any]:
+    """The `mixing` part: shares of same-modality neighbours in the space (`ambient`) and on the layout, and what chance would give."""
+    k = min(analysis.mixing.k, knn.k)
+    ambient, layout = modality_mixing(knn.index_NK, _modality(len(knn)), k), _on_layout(layout_NC, analysis)
+    notes = [f"{k} neighbours, not {analysis.mixing.k}: there are {len(knn)} rows"] if k < analysis.mixing.k else []
+    return {
+        "k": k,
+        "ambient": ambient.same,
+        "layout": layout.same,
+        "chance": ambient.chance,
+        "ambient_by_modality": ambient.by_modality,
+        "layout_by_modality": layout.by_modality,
+        "exact_neighbours": knn.exact,
+        "notes": notes,
+    }
+
+
+def layout_table(layout_NC: Any, positions_M: Any) -> Columns:
+    """Columns of `layout.parquet`: modality, row, x, y (and on the sphere z, colatitude, longitude in radians)."""
+    columns = {"modality": _modality(2 * len(positions_M)), "row": np.tile(np.asarray(positions_M, np.int64), 2)}
+    columns |= dict(zip(COORDINATES, layout_NC.astype(np.float32).T, strict=False))
+    if layout_NC.shape[1] == len(COORDINATES):
+        columns["colatitude"], columns["longitude"] = (angle_N.astype(np.float32) for angle_N in angles(layout_NC))
+    return columns
+
+
+def layout_in(columns: Columns) -> Any:
+    """The layout (N, C) that a table holds."""
+    return np.stack([columns[name] for name in COORDINATES if name in columns], axis=1)
+
+
+def _modality(count: int) -> Any:
+    return np.repeat(MODALITIES, count // 2)
+
+
+def _on_layout(layout_NC: Any, analysis: AnalysisConfig) -> Mixing:
+    k = min(analysis.mixing.k, len(layout_NC) - 1)
+    return modality_mixing(layout_neighbors(layout_NC, k), _modality(len(layout_NC)), k)

@@ -1,0 +1,72 @@
+"""The parts `per_cluster` and `local_dimension` of metrics.json (Figs 13 to 15), for one model and pooled over several.
+
+N pairs, K clusters, D dimensions.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tda.geometry.local_dimension import Association, Clusters, associate, cluster_table, pooled
+from tda.geometry.spectrum.moments import Spectrum
+
+DIMENSIONS = ("auc", "effective_rank")
+DIRECTIONS = ("image_to_text", "text_to_image")
+OF = "auc of both modalities together against top-1 of all queries of the cluster, both ways"
+
+Columns = dict[str, Any]
+Table = list[dict[str, Any]]
+
+
+def per_cluster(spectra: Mapping[str, Sequence[Spectrum | None]], label_2N: Any, ranks_2N: Any, two_nn_K: Sequence[float | None]) -> Table:
+    """One row a cluster. `label_2N`, `ranks_2N`: of images and of texts; rank 0 is a pair that retrieval was not asked for."""
+    ranks = dict(zip(DIRECTIONS, ranks_2N, strict=True))
+    asked_2N = np.where(ranks_2N > 0, label_2N, -1)
+    table, asked = (cluster_table(spectra, labels[0], labels[1], ranks) for labels in (label_2N, asked_2N))
+    for row, ranked, dimension in zip(table, asked, two_nn_K, strict=True):
+        row |= {f"top1_{direction}": ranked[f"top1_{direction}"] for direction in DIRECTIONS}
+        row |= {"top1": _both_ways(ranked), "two_nn": dimension}
+    return table
+
+
+def local_dimension(table: Table, draws: int, seed: int) -> dict[str, Any]:
+    """Correlations of dimension and top-1 over the clusters of one model: the plainest pair of measures first, all pairs in `by`."""
+    return _associations({"": table}, lambda models: associate(models[""], draws=draws, seed=seed))
+
+
+def pooled_dimension(tables: Mapping[str, Table], draws: int, seed: int) -> tuple[dict[str, Any], Association]:
+    """The same over the clusters of several models, with model as a factor; and its first association itself, for a verdict."""
+    first = pooled({name: Clusters.of(table, "auc", "top1") for name, table in tables.items()}, draws=draws, seed=seed)
+    return _associations(tables, lambda models: pooled(models, draws=draws, seed=seed)), first
+
+
+def spectra_columns(spectra: Mapping[str, Sequence[Spectrum | None]], label_2N: Any) -> Columns:
+    """Columns of `cluster_spectra.parquet`: cluster, modality, rows, index, singular_value, floor."""
+    sizes = {
+        name: np.bincount(label_N[label_N >= 0], minlength=len(spectra[name])) for name, label_N in zip(spectra, label_2N, strict=False)
+    }
+    sizes["both"] = sizes["image"] + sizes["text"]
+    found = [(cluster, name, one) for name in spectra for cluster, one in enumerate(spectra[name]) if one is not None]
+    lengths = [len(one.singular_values) for _, _, one in found]
+    return {
+        "cluster": np.repeat(np.asarray([cluster for cluster, _, _ in found], np.int32), lengths),
+        "modality": np.repeat(np.asarray([name for _, name, _ in found], dtype=str), lengths),
+        "rows": np.repeat(np.asarray([sizes[name][cluster] for cluster, name, _ in found], np.int64), lengths),
+        "index": np.concatenate([np.arange(length, dtype=np.int32) for length in lengths] or [np.empty(0, np.int32)]),
+        "singular_value": np.concatenate([np.asarray(one.singular_values, np.float64) for _, _, one in found] or [np.empty(0)]),
+        "floor": np.repeat(np.asarray([one.floor for _, _, one in found], np.float64), lengths),
+    }
+
+
+def _both_ways(row: Mapping[str, Any]) -> float | None:
+    hits = sum((row[f"top1_{way}"] or 0.0) * row[queries] for way, queries in zip(DIRECTIONS, ("images", "texts"), strict=True))
+    return hits / row["size"] if row["size"] else None
+
+
+def _associations(tables: Mapping[str, Table], measure: Callable[[dict[str, Clusters]], Association]) -> dict[str, Any]:
+    def of(dimension: str, top1: str) -> dict[str, Any]:
+        return measure({name: Clusters.of(table, dimension, top1) for name, table in tables.items()}).metrics()
+
+    by = {dimension: {direction: of(dimension, f"top1_{direction}") for direction in DIRECTIONS} for dimension in DIMENSIONS}
+    return {**of("auc", "top1"), "of": OF, "by": by}

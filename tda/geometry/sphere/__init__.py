@@ -1,0 +1,5 @@
+"""UMAP on the sphere."""
+
+from tda.geometry.sphere.umap import SphereUMAP
+
+__all__ = ["SphereUMAP"]

@@ -1,0 +1,71 @@
+"""The fuzzy graph that UMAP lays out, of nearest neighbours that are already known.
+
+N rows, K neighbours (the row itself not among them), M new rows.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from tda.errors import UserError
+from tda.geometry.arrays.namespace import namespace
+from tda.geometry.arrays.rows import to_host
+from tda.geometry.neighbors.graph import Knn, cuda
+
+
+def _with_self(knn: Knn) -> tuple[Any, Any]:
+    """UMAP's libraries expect each row as its own first neighbour."""
+    xp = namespace(knn.index_NK)
+    index_NK = xp.concat([xp.arange(len(knn), dtype=xp.int32)[:, None], knn.index_NK], axis=1)
+    return index_NK, xp.concat([xp.zeros((len(knn), 1), dtype=xp.float32), knn.distance_NK], axis=1)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Run umap-learn's memberships so that they repeat: a mean that it takes over all rows depends on the number of threads.
+
+    They cost little beside the search. numba is told to store the two functions, which it would compile in every process.
+    """
+    from numba import get_num_threads, set_num_threads
+    from umap import umap_
+
+    with suppress(RuntimeError):  # no folder to write to
+        umap_.smooth_knn_dist.enable_caching()
+        umap_.compute_membership_strengths.enable_caching()
+    before = get_num_threads()
+    set_num_threads(1)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
+
+
+def fuzzy_graph(knn: Knn, n_neighbors: int, *, device: str = "auto") -> Any:
+    """Return UMAP's symmetric membership graph (N, N), sparse CSR, weights in (0, 1], by umap-learn or cuML.
+
+    `n_neighbors` counts the row itself, as UMAP's does, so that `n_neighbors - 1` of the graph's neighbours are used.
+    Source: McInnes, Healy and Melville 2018, section 3.1. Raises UserError where the graph holds fewer.
+    """
+    if n_neighbors < 2:
+        raise UserError(f"n_neighbors={n_neighbors} is too small; it counts the row itself, so it must be at least 2")
+    index_NK, distance_NK = _with_self(knn.cut(n_neighbors - 1))
+    if cuda(device):
+        from cuml.manifold.umap import fuzzy_simplicial_set as on_gpu
+
+        shape_only = index_NK.astype("float32")  # only its number of rows is used when neighbours are given
+        return on_gpu(shape_only, n_neighbors, metric="cosine", knn_indices=index_NK, knn_dists=distance_NK).tocsr()
+    from umap.umap_ import fuzzy_simplicial_set
+
+    index_NK, distance_NK = to_host(index_NK), to_host(distance_NK)
+    with _one_thread():
+        return fuzzy_simplicial_set(index_NK, n_neighbors, None, "cosine", knn_indices=index_NK, knn_dists=distance_NK)[0].tocsr()
+
+
+def fuzzy_rows(knn: Knn) -> Any:
+    """Return memberships (M, K) in [0, 1] of new rows in their nearest fitted rows: one-sided, for `SphereUMAP.transform`."""
+    from umap.umap_ import compute_membership_strengths, smooth_knn_dist
+
+    with _one_thread():
+        sigma_M, rho_M = smooth_knn_dist(knn.distance_NK, float(knn.k), local_connectivity=0.0)
+        strengths = compute_membership_strengths(knn.index_NK, knn.distance_NK, sigma_M, rho_M, False, bipartite=True)
+    return strengths[2].reshape(knn.index_NK.shape)

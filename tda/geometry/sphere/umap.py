@@ -1,0 +1,213 @@
+"""UMAP on the sphere: rows as unit vectors in 3-D, without poles.
+
+N rows, D dimensions, M new rows, K neighbours, T fitted rows. Angles in radians.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tda.errors import UserError
+from tda.geometry.arrays.namespace import namespace
+from tda.geometry.arrays.rows import on_device, to_host
+from tda.geometry.neighbors.graph import Knn, cuda, knn_graph, nearest_of
+from tda.geometry.sphere.fuzzy_graph import fuzzy_graph, fuzzy_rows
+
+SPHERE_EPOCHS = 200
+SPHERE_RATE, PLANE_RATE = 0.3, 1.0  # at 1.0 a layout on the unit sphere does not settle
+
+
+def angles(layout_N3: Any) -> tuple[Any, Any]:
+    """Return colatitude in [0, pi] and longitude in [-pi, pi] of unit vectors (N, 3): x = sin t cos p, y = sin t sin p, z = cos t."""
+    xp = namespace(layout_N3)
+    x_N, y_N, z_N = layout_N3[:, 0], layout_N3[:, 1], layout_N3[:, 2]
+    return xp.atan2(xp.hypot(x_N, y_N), z_N), xp.atan2(y_N, x_N)
+
+
+@dataclass
+class SphereUMAP:
+    """Lay out rows by UMAP's fuzzy graph: on the sphere by forces along great circles, or in the plane by umap-learn / cuML.
+
+    `n_neighbors` counts the row itself, `min_dist` and `spread` (radians on the sphere) shape the membership 1 / (1 + a d^2b) as in
+    McInnes, Healy and Melville 2018. `n_epochs` None is 200 on the sphere and the library's choice in the plane; `learning_rate` None
+    is 0.3 radians an epoch on the sphere, falling to 0, and 1.0 in the plane. `init`: spectral | random. `output`: sphere | plane.
+    `device`: auto | cpu | cuda. `threads` (CPU): None is all cores; on the sphere the result has the same bits for any number.
+    `notes` says in words what was done otherwise than asked. Raises UserError for values that are out of range.
+    """
+
+    n_neighbors: int = 15
+    min_dist: float = 0.1
+    n_epochs: int | None = None
+    seed: int = 0
+    spread: float = 1.0
+    negative_sample_rate: int = 5
+    learning_rate: float | None = None
+    init: str = "spectral"
+    output: str = "sphere"
+    device: str = "auto"
+    threads: int | None = None
+    repulsion_strength: float = 1.0
+    notes: list[str] = field(default_factory=list, init=False)
+    embedding: Any = field(default=None, init=False, repr=False)
+    _rows_TD: Any = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _one_of("init", self.init, ("spectral", "random"))
+        _one_of("output", self.output, ("sphere", "plane"))
+        _at_least("n_neighbors", self.n_neighbors, 2)
+        _at_least("negative_sample_rate", self.negative_sample_rate, 0)
+        _at_least("n_epochs", self.n_epochs or SPHERE_EPOCHS, 1)
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"seed={self.seed} is not in 0 .. 2^32 - 1")
+        if not 0 <= self.min_dist <= self.spread:
+            raise UserError(f"min_dist={self.min_dist} must lie between 0 and spread={self.spread}")
+        cuda(self.device)
+
+    def fit_transform(self, x_ND: Any, knn: Knn | None = None) -> Any:
+        """Return unit vectors (N, 3), float32, of the rows (N, D); in the plane (N, 2). CuPy rows give a CuPy answer.
+
+        `knn`: a neighbour graph of the same rows, of at least ``n_neighbors - 1`` neighbours, where one is at hand. Raises UserError
+        for fewer than 3 rows and for a row that is zero or not finite. With too few rows for `n_neighbors` the number is cut.
+        """
+        if x_ND.ndim != 2 or x_ND.shape[0] < 3:
+            raise UserError(f"rows of shape {tuple(x_ND.shape)} make no layout; at least 3 rows are needed")
+        if knn is not None and len(knn) != x_ND.shape[0]:
+            raise UserError(f"the neighbour graph is of {len(knn)} rows, the data of {x_ND.shape[0]}")
+        n_neighbors = min(self.n_neighbors, x_ND.shape[0] - 1)
+        knn = knn_graph(x_ND, n_neighbors - 1, seed=self.seed, device=self.device) if knn is None else knn
+        graph = fuzzy_graph(knn, n_neighbors, device=self.device)
+        embedding = self.layout(graph, rows_ND=x_ND)
+        self.notes += self._remarks(knn.cut(n_neighbors - 1))
+        self._rows_TD = x_ND
+        return embedding if on_device(x_ND) else to_host(embedding)
+
+    def layout(self, graph: Any, *, init: Any = None, rows_ND: Any = None) -> Any:
+        """Return the layout of a symmetric sparse membership graph (N, N), as `fuzzy_graph` makes it.
+
+        `init`: unit vectors (N, 3) to start from, in place of `self.init`. `rows_ND` serve the plane's spectral start alone. Vertices
+        without an edge stay where they start. The answer is NumPy, or CuPy where the GPU made it.
+        """
+        if graph.shape[0] != graph.shape[1] or graph.shape[0] < 3:
+            raise UserError(f"a graph of shape {tuple(graph.shape)} makes no layout; it must be square, with at least 3 vertices")
+        self._rows_TD, self.notes = None, []
+        if self.output == "plane":
+            self.embedding = self._plane(graph, rows_ND)
+            return self.embedding
+        graph = graph.get() if hasattr(graph, "get") else graph
+        alone = int((np.diff(graph.tocsr().indptr) == 0).sum())
+        if alone:
+            self.notes.append(f"{alone} of {graph.shape[0]} rows have no neighbour in the graph: their place means nothing")
+        self.embedding = self._sphere(self.start(graph) if init is None else init, graph)
+        return self.embedding
+
+    def start(self, graph: Any) -> Any:
+        """Return the unit vectors (N, 3) from which `layout` starts; a sweep computes them once a graph."""
+        from tda.geometry.sphere.init import random_start, spectral_start
+
+        graph = graph.get() if hasattr(graph, "get") else graph
+        return spectral_start(graph, self.seed) if self.init == "spectral" else random_start(graph.shape[0], self.seed)
+
+    def transform(self, new_MD: Any) -> Any:
+        """Return unit vectors (M, 3) of new rows among the fitted ones, which stay where they are.
+
+        Each starts at the mean of its neighbours, by membership, and is moved for a third of the epochs at a quarter of the rate.
+        Raises UserError before `fit_transform`, in the plane, and for rows of another dimension.
+        """
+        if self._rows_TD is None or self.output != "sphere":
+            raise UserError("transform needs a layout on the sphere that fit_transform made")
+        from scipy import sparse
+
+        knn = nearest_of(new_MD, self._rows_TD, min(self.n_neighbors, self._rows_TD.shape[0]))
+        weight_MK = fuzzy_rows(knn)
+        start_M3 = np.einsum("mk,mkc->mc", weight_MK, to_host(self.embedding)[knn.index_NK].astype(np.float64))
+        start_M3 /= np.linalg.norm(start_M3, axis=1, keepdims=True).clip(1e-12)
+        bounds = np.arange(0, weight_MK.size + 1, knn.k)
+        graph = sparse.csr_array((weight_MK.ravel(), knn.index_NK.ravel(), bounds), shape=(len(knn), len(self._rows_TD)))
+        placed_M3 = self._sphere(start_M3, graph, fixed_T3=self.embedding, epochs=max(1, self._epochs() // 3), slower=4.0)
+        return placed_M3 if on_device(new_MD) else to_host(placed_M3)
+
+    def angles(self) -> tuple[Any, Any]:
+        """Return colatitude and longitude (N) of the fitted layout: see `angles`. Raises UserError where there is none."""
+        if self.embedding is None or self.output != "sphere":
+            raise UserError("there are angles only of a layout on the sphere; call fit_transform or layout first")
+        return angles(self.embedding)
+
+    def _remarks(self, knn: Knn) -> list[str]:
+        remarks = []
+        if knn.k + 1 < self.n_neighbors:
+            remarks.append(f"n_neighbors={self.n_neighbors} is cut to {knn.k + 1}: there are {len(knn)} rows")
+        if not bool((knn.distance_NK > 0).any()):
+            remarks.append("every row equals its nearest neighbours: the layout shows no more than that")
+        return remarks
+
+    def _epochs(self) -> int:
+        return self.n_epochs or SPHERE_EPOCHS
+
+    def _sphere(self, init_M3: Any, graph: Any, *, fixed_T3: Any = None, epochs: int | None = None, slower: float = 1.0) -> Any:
+        from umap.umap_ import find_ab_params
+
+        from tda.geometry.sphere.epochs_cpu import Forces, layout_cpu, schedule
+
+        a, b = find_ab_params(self.spread, self.min_dist)
+        epochs = epochs or self._epochs()
+        rate = (SPHERE_RATE if self.learning_rate is None else self.learning_rate) / slower
+        forces = Forces(
+            a=float(a), b=float(b), repulsion=self.repulsion_strength, negatives=self.negative_sample_rate,
+            learning_rate=rate, n_epochs=epochs, seed=self.seed,
+        )  # fmt: skip
+        if cuda(self.device):
+            from tda.geometry.sphere.epochs_cuda import layout_cuda
+
+            return layout_cuda(init_M3, schedule(graph, epochs), forces, fixed_T3=fixed_T3)
+        return layout_cpu(init_M3, schedule(graph, epochs), forces, fixed_T3=fixed_T3, threads=self.threads)
+
+    def _plane(self, graph: Any, rows_ND: Any) -> Any:
+        from umap.umap_ import find_ab_params
+
+        a, b = find_ab_params(self.spread, self.min_dist)
+        rate = PLANE_RATE if self.learning_rate is None else self.learning_rate
+        common = (2, rate, a, b, self.repulsion_strength, self.negative_sample_rate)
+        init = self.init if rows_ND is not None else "random"  # umap-learn's spectral start places components by their rows
+        if cuda(self.device):
+            from cuml.manifold.umap import simplicial_set_embedding as on_gpu
+
+            return on_gpu(rows_ND, graph.tocoo(), *common, n_epochs=self.n_epochs, init=init, random_state=self.seed, metric="cosine")
+        from umap.umap_ import simplicial_set_embedding
+
+        draws = np.random.RandomState(self.seed)
+        rows_ND = None if rows_ND is None else to_host(rows_ND)
+        graph = graph.tocoo(copy=True)  # umap-learn prunes it in place
+        return simplicial_set_embedding(rows_ND, graph, *common, self.n_epochs, init, draws, "cosine", {}, False, {}, False)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One layout of a sweep."""
+
+    n_neighbors: int
+    min_dist: float
+    embedding: Any
+
+
+def sweep(knn: Knn, n_neighbors: Sequence[int], min_dist: Sequence[float], **options: Any) -> Iterator[Cell]:
+    """Yield the layouts of a grid (Figs 16, 17): the neighbour graph serves every cell, fuzzy graph and start each row of cells.
+
+    `knn` holds at least ``max(n_neighbors) - 1`` neighbours. `options`: the other fields of `SphereUMAP`.
+    """
+    for k in n_neighbors:
+        graph = fuzzy_graph(knn, k, device=options.get("device", "auto"))
+        init = SphereUMAP(k, **options).start(graph)
+        for distance in min_dist:
+            yield Cell(n_neighbors=k, min_dist=distance, embedding=SphereUMAP(k, distance, **options).layout(graph, init=init))
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"{name}={value!r} is unknown; choose one of: {', '.join(choices)}")
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+    if value < least:
+        raise UserError(f"{name}={value} is too small; it must be at least {least}")

@@ -1,0 +1,173 @@
+"""Contact sheets: the closest pairs of a data set and a reference, query beside match, to be judged by eye in minutes.
+
+K pairs of a sheet. A sheet is one file that opens from disk; its marks stay in the browser and can be saved. What a sheet says of itself is
+in the JSON beside it, which is written last: a sheet whose rows and settings are as they were is not made again.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from itertools import chain
+
+from tda.config import ReportConfig
+from tda.errors import LacunaError
+from tda.report.contact.pairs import Pair, pairs_of
+from tda.report.contact.thumbnails import Thumbnail, Thumbnails, thumbnails
+from tda.report.data.words import visible
+from tda.source_digest import source_digest
+from tda.store.commit.parquet import VECTORS
+from tda.store.datasets.nearest import NearestSet
+from tda.store.datasets.views import content_hash, recorded_name
+from tda.store.files import exists, join, list_folders, publish_bytes, publish_json, read_json
+from tda.store.paths import RootPaths
+
+FOLDER = "contact"
+CAPTION = 500  # characters shown
+PAGE = 20  # pairs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """What the report says of a sheet; `file` is relative to the report's folder. Repeats are exact: the same bytes, the same caption."""
+
+    file: str
+    dataset: str
+    encoder: str
+    reference: str
+    modality: str
+    pairs: int
+    same_image: int
+    same_caption: int
+    same_both: int
+    without_image: int  # pairs of which an image could not be shown
+    digest: str
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A sheet that is to be made."""
+
+    nearest: NearestSet
+    names: tuple[str, str, str]  # data set, encoder, reference
+    modality: str
+    digest: str
+
+    @property
+    def name(self) -> str:
+        return "-".join((*self.names, self.modality))
+
+
+def build_sheets(root: str, datasets: Iterable[tuple[str, str]], config: ReportConfig) -> list[Sheet]:
+    """Make every sheet that is not there yet: of these (data set, encoder)s and of every other that has closest rows.
+
+    Shards are read once for all sheets. What is stale or damaged has no sheet.
+    """
+    if not config.contact:
+        return []
+    folder = join(RootPaths(root).report().rpartition("/")[0], FOLDER)
+    plans = [plan for names in _joins(root, datasets, config) for plan in _plans(root, names, config)]
+    standing = {plan.name: _standing(folder, plan) for plan in plans}
+    chosen = {
+        plan.name: pairs_of(root, plan.names, plan.nearest, plan.modality, config.contact) for plan in plans if standing[plan.name] is None
+    }
+    images = _images(chosen.values(), config.max_pixels)
+    return [standing[plan.name] or _publish(folder, plan, chosen[plan.name], images) for plan in plans]
+
+
+def _joins(root: str, datasets: Iterable[tuple[str, str]], config: ReportConfig) -> list[tuple[str, str, str]]:
+    """(data set, encoder, reference) of every sheet there can be, a set's closest rows in itself included."""
+    recorded = [(name, encoder) for name in list_folders(join(root, "nearest")) for encoder in list_folders(join(root, "nearest", name))]
+    every = dict.fromkeys(chain(datasets, recorded))
+    encoders = {encoder for _, encoder in every}
+    wanted = set(config.contact_encoders) or {name for name in encoders if config.models.get(name) == "CLIP"} or encoders
+    return [
+        (dataset, encoder, reference)
+        for dataset, encoder in every
+        if encoder in wanted
+        for reference in list_folders(join(root, "nearest", recorded_name(dataset), encoder))
+        if recorded_name(reference) != recorded_name(dataset)
+    ]
+
+
+def _plans(root: str, names: tuple[str, str, str], config: ReportConfig) -> list[_Plan]:
+    try:
+        nearest = NearestSet(root, *names)
+    except LacunaError:
+        return []
+    settings = [config.contact, config.max_pixels, source_digest("tda.report")]
+    return [_Plan(nearest, names, modality, content_hash([nearest.digest, modality, settings])) for modality in VECTORS if len(nearest)]
+
+
+def _standing(folder: str, plan: _Plan) -> Sheet | None:
+    url = join(folder, f"{plan.name}.json")
+    try:
+        found = Sheet(**read_json(url)) if exists(url) and exists(join(folder, f"{plan.name}.html")) else None
+    except (ValueError, TypeError):
+        return None
+    return found if found and found.digest == plan.digest else None
+
+
+def _images(sheets: Iterable[Sequence[Pair]], max_pixels: int) -> Thumbnails:
+    """The images of all sheets, every shard read once."""
+    wanted: dict[str, set[int]] = {}
+    for pairs in sheets:
+        for pair in pairs:
+            for side in (pair.query, pair.match):
+                if side.path:
+                    wanted.setdefault(side.path, set()).add(side.id.ordinal)
+    return thumbnails(wanted, max_pixels)
+
+
+def _publish(folder: str, plan: _Plan, pairs: list[Pair], images: Thumbnails) -> Sheet:
+    both = [tuple(images.found.get(side.place) for side in (pair.query, pair.match)) for pair in pairs]
+    same_image = [one is not None and other is not None and one.sha256 == other.sha256 for one, other in both]
+    same_caption = [bool(pair.query.caption) and pair.query.caption == pair.match.caption for pair in pairs]
+    dataset, encoder, reference = plan.names
+    sheet = Sheet(
+        file=f"{FOLDER}/{plan.name}.html",
+        dataset=dataset,
+        encoder=encoder,
+        reference=reference,
+        modality=plan.modality,
+        pairs=len(pairs),
+        same_image=sum(same_image),
+        same_caption=sum(same_caption),
+        same_both=sum(i and c for i, c in zip(same_image, same_caption, strict=True)),
+        without_image=sum(not (one and one.uri and other and other.uri) for one, other in both),
+        digest=plan.digest,
+    )
+    publish_bytes(join(folder, f"{plan.name}.html"), render(sheet, pairs, images).encode())
+    publish_json(join(folder, f"{plan.name}.json"), asdict(sheet))
+    return sheet
+
+
+def render(sheet: Sheet, pairs: Sequence[Pair], images: Thumbnails) -> str:
+    """The page of a sheet. Everything of strangers is escaped, and only our own script, by its hash, may run."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("tda.report.contact", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["visible"] = lambda text: visible(text, CAPTION)
+    script = resources.files("tda.report.contact").joinpath("sheet.js").read_text()
+    return environment.get_template("sheet.html").render(
+        sheet=sheet,
+        pairs=pairs,
+        images=images.found,
+        nothing=Thumbnail("", ""),
+        gone=_gone(pairs, images),
+        page=PAGE,
+        css=Markup(resources.files("tda.report.contact").joinpath("sheet.css").read_text()),  # noqa: S704 our own file
+        script=Markup(script),  # noqa: S704 our own file
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _gone(pairs: Sequence[Pair], images: Thumbnails) -> dict[str, str]:
+    """Why images of this sheet are missing, by shard."""
+    paths = sorted({side.path for pair in pairs for side in (pair.query, pair.match)})
+    told = {path: images.gone[path] for path in paths if path in images.gone}
+    return told | ({"the embeddings": "they are not under this root any more, nor is what they were made of"} if "" in paths else {})

@@ -1,0 +1,61 @@
+"""Images of strangers, shrunk to small JPEGs that a page can carry in itself."""
+
+import base64
+import io
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from tda.store.datasets.row_lookup import Gone, encoded_images
+
+SIDE = 160  # pixels of the longer side, at most
+QUALITY = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """`uri` is "" for an image that does not decode; `sha256` is that of the original's bytes."""
+
+    uri: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """By (path of the shard, ordinal), and why others are not there: path -> reason."""
+
+    found: dict[tuple[str, int], Thumbnail] = field(default_factory=dict)
+    gone: dict[str, str] = field(default_factory=dict)
+
+
+def thumbnails(wanted: Mapping[str, Iterable[int]], max_pixels: int) -> Thumbnails:
+    """One pass a shard; of the originals only one is held at a time."""
+    made = Thumbnails()
+    for item in encoded_images(wanted):
+        if isinstance(item, Gone):
+            made.gone[item.path] = item.reason
+        else:
+            path, ordinal, data = item
+            made.found[path, ordinal] = Thumbnail(shrunk(data, max_pixels), sha256(data).hexdigest())
+    return made
+
+
+def shrunk(data: bytes, max_pixels: int) -> str:
+    """A JPEG as a data URI; "" where the bytes are no image, or one of more pixels than `max_pixels`, as its header says."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the cap below refuses what Pillow warns of
+            image: Image.Image = Image.open(io.BytesIO(data))
+            if image.width * image.height > max_pixels:
+                return ""
+            image.draft("RGB", (2 * SIDE, 2 * SIDE))
+            image = image.convert("RGB")
+            image.thumbnail((SIDE, SIDE))
+            out = io.BytesIO()
+            image.save(out, "JPEG", quality=QUALITY)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # what Pillow raises for bytes that are no image
+        return ""
+    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"

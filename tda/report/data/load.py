@@ -1,0 +1,225 @@
+"""What the report reads: everything that `jobs.analyze` and `jobs.train` left under a root.
+
+N pairs, D dimensions. Every file but metrics.json may be missing; the figures then say so.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tda.config import ReportConfig
+from tda.errors import LacunaError, UserError
+from tda.report.data.closest import Closest, closest_of
+from tda.report.data.read import Columns, columns_of, json_of
+from tda.store.datasets.views import read_summary, view_of
+from tda.store.files import exists, filesystem, join, list_files
+from tda.store.paths import RootPaths
+
+CAPTION_ROWS = 10_000_000  # a larger set's caption column is not worth reading for a handful of examples
+
+DATASETS = ("LAION", "COCO", "Stories")
+ROLES = ("CLIP", "InfoNCE", "InfoNCE + Hopfield", "InfoLOOB", "InfoLOOB + Hopfield", "CLOOB", "CARP")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A pair that retrieval ranked badly. Ranks count from 1."""
+
+    row: int
+    caption: str
+    image_to_text: int
+    text_to_image: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One data set seen by one encoder."""
+
+    dataset: str
+    encoder: str
+    metrics: dict[str, Any]
+    parquet: dict[str, Columns] = field(default_factory=dict)  # the names of TABLES, and sweep -> columns
+    sweep: dict[str, Any] = field(default_factory=dict)  # sweep.json: the layout under other settings
+    failures: tuple[Failure, ...] = ()
+    closest: dict[str, Closest] = field(default_factory=dict)  # reference -> closest cosines in it
+    dedupe: dict[str, Any] = field(default_factory=dict)  # of a view: what summary.json says of how it was made
+
+    @property
+    def modalities(self) -> tuple[str, str]:
+        """What the two members of a pair are called."""
+        first, second = self.metrics.get("modalities") or ("image", "text")
+        return str(first), str(second)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """All that one report is about. `digest` is the hash of every byte it rests on."""
+
+    root: str
+    config: ReportConfig
+    cells: tuple[Cell, ...]
+    curves: dict[str, Columns] = field(default_factory=dict)
+    comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> comparisons.json: its models side by side
+    digest: str = ""
+
+    @property
+    def datasets(self) -> list[str]:
+        return list(dict.fromkeys(cell.dataset for cell in self.cells))
+
+    @property
+    def encoders(self) -> list[str]:
+        return list(dict.fromkeys(cell.encoder for cell in self.cells))
+
+    @property
+    def kinds(self) -> list[tuple[str, str]]:
+        """The modalities of its data sets, each once."""
+        return list(dict.fromkeys(cell.modalities for cell in self.cells))
+
+    @property
+    def modalities(self) -> tuple[str, str]:
+        """What the two modalities are called where all data sets are meant."""
+        first, second = (" / ".join(dict.fromkeys(names)) for names in zip(*self.kinds, strict=True))
+        return first, second
+
+    def of(self, dataset: str) -> list[Cell]:
+        return [cell for cell in self.cells if cell.dataset == dataset]
+
+
+TABLES = ("spectra", "cosine", "ranks", "pca", "layout", "cluster_spectra", "betti")
+
+
+def load_run(root: str, config: ReportConfig) -> Run:
+    """Read everything there is to report about `root`.
+
+    Raises UserError when nothing was analysed there, or when a metrics.json or Parquet file cannot be understood.
+    """
+    digest = hashlib.sha256(json.dumps([root, vars(config)]).encode())
+    names = _analysed(root)
+    if not names:
+        command = f"python -m jobs.analyze dataset.name=NAME encoder.name=NAME root={root}"
+        raise UserError(f"root={root} holds nothing that was analysed; run {command} first")
+    ordered = _in_order([_cell(root, dataset, encoder, config, digest) for dataset, encoder in names], config)
+    encoders = dict.fromkeys(cell.encoder for cell in ordered)
+    curves = {encoder: curve for encoder in encoders if (curve := _curve(root, encoder, digest))}
+    datasets = dict.fromkeys(cell.dataset for cell in ordered)
+    comparisons = {dataset: found for dataset in datasets if (found := _beside(root, digest, dataset, "comparisons.json"))}
+    return Run(root=root, config=config, cells=tuple(ordered), curves=curves, comparisons=comparisons, digest=digest.hexdigest())
+
+
+def _analysed(root: str) -> list[tuple[str, str]]:
+    fs, path = filesystem(join(root, "analysis"))
+    if not fs.exists(path):
+        return []
+    found = [str(name).split("/") for name in fs.find(path, maxdepth=3)]
+    return sorted((parts[-3], parts[-2]) for parts in found if parts[-1] == "metrics.json")
+
+
+def _in_order(cells: Sequence[Cell], config: ReportConfig) -> list[Cell]:
+    """Sort by the paper's order of what names stand for, then by name."""
+
+    def place(cell: Cell) -> tuple[int, str, int, str]:
+        role = config.models.get(cell.encoder) or config.ablation.get(cell.encoder, "")
+        return _place(DATASETS, config.datasets.get(cell.dataset, "")), cell.dataset, _place(ROLES, role), cell.encoder
+
+    return sorted(cells, key=place)
+
+
+def _place(order: Sequence[str], name: str) -> int:
+    return order.index(name) if name in order else len(order)
+
+
+def _cell(root: str, dataset: str, encoder: str, config: ReportConfig, digest: Any) -> Cell:
+    metrics = json_of(RootPaths(root).metrics(dataset, encoder), digest)
+    folder = RootPaths(root).analysis_dir(dataset, encoder)
+    sweep = _beside(root, digest, dataset, encoder, "sweep.json")
+    hashes = dict.fromkeys(TABLES, _hashes(metrics)) | ({"sweep": _hashes(sweep)} if sweep else {})
+    present = list_files(folder, ".parquet")
+    urls = {name: join(folder, f"{name}.parquet") for name in hashes if f"{name}.parquet" in present}
+    found = {name: columns_of(url, digest, hashes[name]) for name, url in urls.items()}
+    parquet = {name: columns for name, columns in found.items() if columns is not None}
+    failures = _failures(root, (dataset, encoder), parquet.get("ranks"), config.failures, digest)
+    closest = closest_of(root, dataset, encoder)
+    digest.update(json.dumps({reference: one.digest for reference, one in closest.items()}).encode())
+    dedupe, evaluation = _made(root, dataset, encoder, digest)
+    parquet |= {"evaluation": evaluation} if evaluation else {}
+    return Cell(
+        dataset=dataset,
+        encoder=encoder,
+        metrics=metrics,
+        parquet=parquet,
+        sweep=sweep,
+        failures=failures,
+        closest=closest,
+        dedupe=dedupe,
+    )
+
+
+def _made(root: str, dataset: str, encoder: str, digest: Any) -> tuple[dict[str, Any], Columns | None]:
+    """How a view was made, and how planted repeats were found, where it has any."""
+    view = view_of(dataset)
+    if view is None:
+        return {}, None
+    try:
+        summary = read_summary(RootPaths(root), view, encoder)
+    except UserError:  # analysed here, made elsewhere
+        return {}, None
+    told = {name: value for name, value in summary.items() if name != "kept_per_shard"}
+    digest.update(json.dumps(told, sort_keys=True).encode())
+    url = join(RootPaths(root).dedupe_dir(view.base, encoder, view.reference), "evaluation.parquet")
+    return told, columns_of(url, digest) if exists(url) else None
+
+
+def _hashes(found: dict[str, Any]) -> set[str]:
+    """The hashes that tables may carry: the whole's, and each part's own."""
+    return {str(one) for one in (found.get("config_hash"), *(found.get("part_hashes") or {}).values()) if one}
+
+
+def _beside(root: str, digest: Any, *path: str) -> dict[str, Any]:
+    """A JSON file under analysis/ that may be missing: {} then."""
+    url = join(root, "analysis", *path)
+    return json_of(url, digest) if exists(url) else {}
+
+
+def _curve(root: str, encoder: str, digest: Any) -> Columns | None:
+    folder = RootPaths(root).model_dir(encoder)
+    if "curve.parquet" not in list_files(folder, ".parquet"):
+        return None
+    curve = columns_of(join(folder, "curve.parquet"), digest)
+    return curve if curve and len(curve["step"]) else None
+
+
+def _failures(root: str, cell: tuple[str, str], ranks: Columns | None, most: int, digest: Any) -> tuple[Failure, ...]:
+    """The pairs whose two ranks are worst together, with their captions where the embeddings are still there."""
+    if ranks is None or not len(ranks["row"]):
+        return ()
+    both_N = ranks["image_to_text"].astype(np.int64) + ranks["text_to_image"].astype(np.int64)
+    worst = np.argsort(-both_N, kind="stable")[:most]
+    captions = _captions(root, *cell, ranks["row"][worst])
+    digest.update(json.dumps(captions).encode())
+    return tuple(
+        Failure(
+            row=int(ranks["row"][i]),
+            caption=caption,
+            image_to_text=int(ranks["image_to_text"][i]),
+            text_to_image=int(ranks["text_to_image"][i]),
+        )
+        for i, caption in zip(worst, captions, strict=True)
+    )
+
+
+def _captions(root: str, dataset: str, encoder: str, rows: npt.NDArray[Any]) -> list[str]:
+    from tda.store.datasets.embedding_set import EmbeddingSet
+
+    try:
+        embeddings = EmbeddingSet(root, dataset, encoder)
+        if len(embeddings) > CAPTION_ROWS:
+            return [""] * len(rows)
+        captions = embeddings.table(["caption"])["caption"]
+    except LacunaError:  # analysed here, embedded elsewhere
+        return [""] * len(rows)
+    return [str(captions[row]) if row < len(captions) else "" for row in rows.tolist()]

@@ -1,0 +1,110 @@
+"""A layout as a picture: the sphere by Mollweide's equal-area projection, so that densities compare; the plane as it is.
+
+N rows, P points of a line. A map of the sphere is an ellipse 2 high and 4 wide about its centre.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tda.report.data.read import Columns
+from tda.report.drawing.style import MODALITIES, MUTED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Points = dict[str, npt.NDArray[Any]]  # modality -> where its rows lie on paper (N, 2)
+
+NEWTON_STEPS = 12
+TURNS = 8  # in which modalities take turns at being drawn, so that neither covers the other
+WIDTH, HEIGHT = 4.0, 2.0
+MERIDIANS, PARALLELS = np.arange(-120, 121, 60), np.arange(-60, 61, 30)  # degrees
+
+
+def mollweide(unit_N3: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Unit vectors (x to the viewer, y to the right, z up) on the ellipse, (N, 2). Snyder 1987, p. 249."""
+    longitude_N, sine_N = np.arctan2(unit_N3[:, 1], unit_N3[:, 0]), np.clip(unit_N3[:, 2], -1, 1)
+    angle_N = np.arcsin(sine_N) * 0.98
+    for _ in range(NEWTON_STEPS):  # 2a + sin 2a = π sin(latitude); flat at the poles, where steps are held back
+        slope_N = np.maximum(2 + 2 * np.cos(2 * angle_N), 1e-6)
+        angle_N = np.clip(angle_N - (2 * angle_N + np.sin(2 * angle_N) - np.pi * sine_N) / slope_N, -np.pi / 2, np.pi / 2)
+    return np.stack([2 * longitude_N / np.pi * np.cos(angle_N), np.sin(angle_N)], axis=1)
+
+
+def frame(where: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The turn (3, 3) that a layout, which has no up of its own, is looked at under.
+
+    From the first modality's middle to the second's is to the right, and the middle of all is to the viewer: the cut is at the back.
+    """
+    first_3, second_3 = (unit_N3.mean(axis=0) for unit_N3 in where.values())
+    _, axes_33 = np.linalg.eigh(np.concatenate(list(where.values())).T @ np.concatenate(list(where.values())))
+    right_3 = _direction(second_3 - first_3, axes_33[:, 2])
+    middle_3 = (first_3 + second_3) / 2
+    spare_3 = axes_33[:, 1] if abs(axes_33[:, 1] @ right_3) < 0.9 else axes_33[:, 2]
+    to_us_3 = _direction(middle_3 - (middle_3 @ right_3) * right_3, spare_3 - (spare_3 @ right_3) * right_3)
+    return np.stack([to_us_3, right_3, np.cross(to_us_3, right_3)])
+
+
+def _direction(wanted_3: npt.NDArray[Any], else_3: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    chosen_3 = wanted_3 if np.linalg.norm(wanted_3) > 1e-3 else else_3
+    return np.asarray(chosen_3 / np.linalg.norm(chosen_3))
+
+
+def on_sphere(columns: Columns) -> bool:
+    return "z" in columns
+
+
+def on_paper(columns: Columns, most: int) -> Points:
+    """Where at most `most` rows of each modality are drawn: a sphere's in its frame, a plane's centred in a square of side 2."""
+    axes = "xyz" if on_sphere(columns) else "xy"
+    where_NC = np.stack([columns[axis].astype(np.float64) for axis in axes], axis=1)
+    picked = {name: where_NC[_some(columns["modality"] == name, most)] for name in MODALITIES}
+    if on_sphere(columns):
+        turn_33 = frame(picked)
+        return {name: mollweide(unit_N3 @ turn_33.T) for name, unit_N3 in picked.items()}
+    low_2, high_2 = where_NC.min(axis=0), where_NC.max(axis=0)
+    reach = max(float((high_2 - low_2).max()) / 2, 1e-12)
+    return {name: (points_N2 - (low_2 + high_2) / 2) / reach for name, points_N2 in picked.items()}
+
+
+def _some(chosen_N: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
+    rows = np.flatnonzero(chosen_N)
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64))]
+
+
+def draw_points(axes: "Axes", points: Points, size: float, at: tuple[float, float] = (0.0, 0.0)) -> None:
+    """Scatter both modalities about `at`, in turns."""
+    for turn in range(TURNS):
+        for modality, points_N2 in points.items():
+            style, part = MODALITIES[modality], points_N2[turn::TURNS] + np.asarray(at)
+            axes.scatter(
+                part[:, 0], part[:, 1], s=size, marker=style.marker, color=style.color, alpha=0.6, linewidths=0, rasterized=True, zorder=2
+            )
+
+
+def draw_outline(axes: "Axes", *, sphere: bool, at: tuple[float, float] = (0.0, 0.0), grid: bool = True) -> None:
+    """The ellipse with meridians and parallels about `at`; of a plane, its square."""
+    line: dict[str, Any] = {"color": MUTED, "zorder": 1}
+    if not sphere:
+        corner_52 = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * 1.04
+        axes.plot(*(corner_52 + np.asarray(at)).T, linewidth=0.6, **line)
+        return
+    turn = np.linspace(0, 2 * np.pi, 121)
+    axes.plot(WIDTH / 2 * np.cos(turn) + at[0], HEIGHT / 2 * np.sin(turn) + at[1], linewidth=0.8, **line)
+    for line_P2 in graticule() if grid else []:
+        axes.plot(*(line_P2 + np.asarray(at)).T, linewidth=0.4, alpha=0.5, **line)
+
+
+def graticule() -> list[npt.NDArray[Any]]:
+    """Meridians and parallels on paper."""
+    along_P, even_P = np.linspace(-1, 1, 61), np.ones(61)
+    lines = [(longitude * even_P, 90 * along_P) for longitude in MERIDIANS]
+    lines += [(179.999 * along_P, latitude * even_P) for latitude in PARALLELS]
+    return [mollweide(_unit(np.radians(longitude_P), np.radians(latitude_P))) for longitude_P, latitude_P in lines]
+
+
+def _unit(longitude_P: npt.NDArray[Any], latitude_P: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    flat_P = np.cos(latitude_P)
+    return np.stack([flat_P * np.cos(longitude_P), flat_P * np.sin(longitude_P), np.sin(latitude_P)], axis=1)

@@ -1,0 +1,117 @@
+"""A table: what the page shows of it, and its CSV with every digit."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tda.report.data.evidence import name, remarks
+from tda.report.data.load import Cell, Run
+from tda.report.data.words import fixed
+
+Value = str | float | None
+NOTHING = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """`group` is the heading over neighbouring columns; `show` writes a number."""
+
+    label: str
+    show: Callable[[float], str] = fixed
+    group: str = ""
+    paged: bool = True  # False: in the CSV alone
+    filed: bool = True  # False: on the page alone
+    numeric: bool = True
+
+    @property
+    def of_paper(self) -> bool:
+        return self.group.startswith(("Paper", "Published"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """`outer` columns at the left name a block of rows, the next names a row. None: not measured, or not in the paper."""
+
+    name: str
+    label: str
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Value]]
+    sentences: Sequence[str]
+    section: str  # of figures.SECTIONS
+    note: str = ""
+    remarks: Sequence[str] = ()  # of the analysis
+    missing: Sequence[str] = ()  # what is not there, with the command that makes it
+    outer: int = 1
+
+    @property
+    def _places(self) -> list[int]:
+        """Columns of the page: not a block's names, which stand over it, nor what the paper has nothing for."""
+        known = [any(row[place] is not None for row in self.rows) for place in range(len(self.columns))]
+        paged = [column.paged and (known[place] or not column.of_paper) for place, column in enumerate(self.columns)]
+        return [place for place in range(self.outer, len(self.columns)) if paged[place]]
+
+    @property
+    def paged(self) -> list[Column]:
+        return [self.columns[place] for place in self._places]
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Headings over the page's columns, each with the number of columns it spans."""
+        spans: list[tuple[str, int]] = []
+        for column in self.paged:
+            if spans and spans[-1][0] == column.group:
+                spans[-1] = (column.group, spans[-1][1] + 1)
+            else:
+                spans.append((column.group, 1))
+        return spans
+
+    @property
+    def blocks(self) -> dict[str, list[list[str]]]:
+        """The page's rows as text, under the names of their block."""
+        blocks: dict[str, list[list[str]]] = {}
+        for row in self.rows:
+            text = [_shown(self.columns[place], row[place]) for place in self._places]
+            blocks.setdefault(", ".join(str(part) for part in row[: self.outer]), []).append(text)
+        return blocks
+
+    def csv(self) -> bytes:
+        """One header line, then numbers with all their digits, fractions not percentages; an empty cell is unknown."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        filed = [place for place, column in enumerate(self.columns) if column.filed]
+        writer.writerow([": ".join(filter(None, (self.columns[place].group, self.columns[place].label))) for place in filed])
+        writer.writerows([["" if row[place] is None else row[place] for place in filed] for row in self.rows])
+        return buffer.getvalue().encode()
+
+
+def _shown(column: Column, cell: Value) -> str:
+    return NOTHING if cell is None else cell if isinstance(cell, str) else column.show(cell)
+
+
+def count(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def tenth(number: float) -> str:
+    return f"{number:,.1f}"
+
+
+def model_values(run: Run, cell: Cell) -> list[Value]:
+    return [cell.dataset, name(cell.encoder, run.config)]
+
+
+def model_columns() -> list[Column]:
+    return [Column(label="Data set"), Column(label="Model", numeric=False)]
+
+
+def remarks_of(run: Run, *parts: str) -> list[str]:
+    """What the analysis noted about these parts, with whose it is."""
+    return [f"{cell.dataset}, {name(cell.encoder, run.config)}: {note}" for cell in run.cells for note in remarks(cell, *parts)]
+
+
+def interval_text(found: Any, show: Callable[[float], str]) -> str | None:
+    """An interval as the page writes it."""
+    return f"{show(found[0])} to {show(found[1])}" if found and None not in found else None

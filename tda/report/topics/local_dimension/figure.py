@@ -1,0 +1,155 @@
+"""Fig. 15: dimension of a cluster against retrieval in it, and the correlations with their intervals.
+
+K clusters of a model.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tda.report.data.evidence import name
+from tda.report.data.load import Cell, Run
+from tda.report.drawing.figure import FigureSpec, Panel
+from tda.report.drawing.style import INK, MUTED, ModelStyle, model_styles
+from tda.report.topics.local_dimension import findings as findings_local
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+NAMES = {"auc": "area under the curve", "effective_rank": "effective rank"}
+PLAIN, PARTIAL = "spearman", "partial_spearman_given_size"
+SMALLEST, LARGEST = 6.0, 60.0  # points² of a marker
+
+
+def clusters(cell: Cell, dimension: str) -> npt.NDArray[Any]:
+    """Dimension, top-1 over both directions and size of every cluster that has them, (3, K)."""
+    rows = [(row.get(dimension), top1_of(row), row.get("size")) for row in cell.metrics.get("per_cluster") or []]
+    return np.array([row for row in rows if None not in row], dtype=np.float64).reshape(-1, 3).T
+
+
+def top1_of(row: Mapping[str, Any]) -> float | None:
+    """Top-1 of a cluster over both directions: as told, else the mean of what there is."""
+    both = [row.get(f"top1_{direction}") for direction in ("image_to_text", "text_to_image")]
+    known = [one for one in both if one is not None]
+    return row["top1"] if row.get("top1") is not None else float(np.mean(known)) if known else None
+
+
+def associations(cell_or_pooled: Mapping[str, Any], dimension: str) -> Mapping[str, Any] | None:
+    """Correlations of the dimension with top-1: of AUC over both directions, of another with the first direction's."""
+    if dimension == "auc":
+        return cell_or_pooled or None
+    found = (cell_or_pooled.get("by") or {}).get(dimension, {}).get("image_to_text")
+    return found if isinstance(found, Mapping) else None
+
+
+def _draw(axes: "Axes", cell: Cell, dimension: str, style: ModelStyle, frame: tuple[float, float, float]) -> None:
+    dimension_K, top1_K, size_K = clusters(cell, dimension)
+    low, high, largest = frame
+    area_K = SMALLEST + (LARGEST - SMALLEST) * size_K / largest
+    order = np.argsort(-size_K)  # small ones are drawn last, over the large
+    axes.scatter(dimension_K[order], top1_K[order], s=area_K[order], color=style.color, alpha=0.55, linewidths=0.4, edgecolors=INK)
+    axes.set(xlim=(low, high), ylim=(-0.03, 1.03), xlabel=NAMES[dimension], ylabel="top-1")
+    axes.locator_params(nbins=5)
+
+
+def _range(cells: Sequence[Cell], dimension: str) -> tuple[float, float, float]:
+    """The dimensions of all panels and the largest cluster."""
+    found = np.concatenate([clusters(cell, dimension) for cell in cells], axis=1)
+    low, high = float(found[0].min()), float(found[0].max())
+    air = 0.06 * max(high - low, 1e-3)
+    return low - air, high + air, float(found[2].max())
+
+
+def _draw_forest(axes: "Axes", entries: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
+    """One row a model: plain correlation hollow, the one given size full, each with its interval."""
+    axes.axvline(0, color=MUTED, linewidth=0.8, zorder=0)
+    for place, (_, found, color) in enumerate(reversed(entries)):
+        for kind, above in ((PLAIN, 0.16), (PARTIAL, -0.16)):
+            _draw_interval(axes, found, kind, place + above, color)
+    axes.set_yticks(range(len(entries)), [label for label, _, _ in reversed(entries)])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set(xlim=(-1.05, 1.05), ylim=(-0.6, len(entries) - 0.4), xlabel="rank correlation: ○ plain, ● given size")
+    axes.locator_params(axis="x", nbins=5)
+
+
+def _draw_interval(axes: "Axes", found: Mapping[str, Any], kind: str, place: float, color: str) -> None:
+    value, interval = found.get(kind), (found.get("ci95") or {}).get(kind)
+    if value is None:
+        return
+    if interval is not None:
+        axes.plot(interval, [place, place], color=color, linewidth=1.4, solid_capstyle="butt")
+    face = color if kind == PARTIAL else "none"
+    axes.plot([value], [place], marker="o", markersize=5, markerfacecolor=face, markeredgecolor=color, linestyle="none")
+
+
+def _panels(run: Run, dimension: str) -> list[Panel]:
+    styles = model_styles(run.encoders, run.config)
+    cells = [cell for cell in run.cells if clusters(cell, dimension).size]
+    if not cells:
+        return []
+    frame = _range(cells, dimension)
+    draw = partial(_draw, dimension=dimension, frame=frame)
+    return [
+        Panel(title=name(cell.encoder, run.config), row=cell.dataset, draw=partial(draw, cell=cell, style=styles[cell.encoder]))
+        for cell in cells
+    ]
+
+
+def _forests(run: Run) -> list[Panel]:
+    styles = model_styles(run.encoders, run.config)
+    found = [(dataset, dimension, _entries(run, dataset, dimension, styles)) for dataset in run.datasets for dimension in NAMES]
+    return [
+        Panel(title=NAMES[dimension].capitalize(), row=dataset, draw=partial(_draw_forest, entries=entries))
+        for dataset, dimension, entries in found
+        if entries
+    ]
+
+
+def _entries(run: Run, dataset: str, dimension: str, styles: Mapping[str, ModelStyle]) -> list[tuple[str, Mapping[str, Any], str]]:
+    """Label, correlations and colour of each model, and of all pooled."""
+    sources = [
+        (name(cell.encoder, run.config), cell.metrics.get("local_dimension"), styles[cell.encoder].color) for cell in run.of(dataset)
+    ]
+    sources.append(("all models", run.comparisons.get(dataset, {}).get("pooled"), MUTED))
+    found = [(label, associations(source or {}, dimension), color) for label, source, color in sources]
+    return [(label, one, color) for label, one, color in found if one and one.get(PLAIN) is not None]
+
+
+def _spec(figure: str, label: str, dimension: str, what: str) -> FigureSpec:
+    return FigureSpec(
+        name=figure,
+        label=label,
+        title=f"{NAMES[dimension].capitalize()} of a cluster against retrieval in it",
+        reading=f"A disc is a cluster, its area the cluster's size; across: {what}; upwards: the share of its queries whose partner ranks "
+        "first, over both directions.",
+        panels=partial(_panels, dimension=dimension),
+        sentence=lambda run: findings_local.local_dimension(run, dimension),
+        cells=lambda run: list(run.cells),
+        needs="metrics.per_cluster",
+        section="retrieval",
+        size=(2.1, 2.0),
+    )
+
+
+FIGURES = (
+    _spec("fig15", "Fig. 15", "auc", "the area under its log-scaled spectrum (1 is flat)"),
+    _spec("fig15_by_rank", "Fig. 15, by rank", "effective_rank", "the effective rank of its rows"),
+    FigureSpec(
+        name="fig15_correlations",
+        label="Fig. 15, correlations",
+        title="Correlation of a cluster's dimension and retrieval in it",
+        reading="Spearman's correlation over clusters, plain and with cluster size taken out, which moves both; lines are 95% intervals by "
+        "bootstrap over clusters. The area under the curve against top-1 over both directions, the effective rank against top-1 from "
+        "{first} to {second}. All models: pooled, with model as a factor.",
+        panels=_forests,
+        sentence=findings_local.taken_out,
+        cells=lambda run: list(run.cells),
+        needs="metrics.local_dimension",
+        section="retrieval",
+        size=(4.2, 2.5),
+    ),
+)

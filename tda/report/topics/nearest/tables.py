@@ -1,0 +1,112 @@
+"""The shift between data sets by their closest rows (Fig. 1), and how planted repeats were found."""
+
+from itertools import combinations
+
+import numpy as np
+
+from tda.geometry.shift import Shift
+from tda.report.data.evidence import name
+from tda.report.data.load import Cell, Run
+from tda.report.data.read import Columns
+from tda.report.data.words import listing, percent
+from tda.report.drawing.table import Column, Table, Value
+from tda.report.topics.nearest.findings import compared, references, shifts
+from tda.store.commit.parquet import VECTORS
+
+
+def shift_table(run: Run) -> Table:
+    """Two data sets against each other, for every reference, modality and model."""
+    rows: list[list[Value]] = []
+    for reference in references(run.cells):
+        group = compared(run.cells, reference)
+        medians = {(cell.dataset, cell.encoder): cell.closest[reference] for cell in group}
+        for place, modality in enumerate(VECTORS):
+            for pair in combinations(dict.fromkeys(cell.dataset for cell in group), 2):
+                for encoder, one in shifts(group, pair, reference, modality).items():
+                    block = f"Closest {group[0].modalities[place]} of {reference}: {pair[0]} against {pair[1]}"
+                    both = [medians[dataset, encoder].median(modality) for dataset in pair]
+                    rows.append([block, name(encoder, run.config), *both, *_numbers(one)])
+    return Table(
+        name="shift",
+        section="data",
+        label="Shift",
+        title="Two data sets by how near a reference comes",
+        columns=[
+            Column(label="Closest"),
+            Column(label="Model"),
+            Column(label="First", group="Median cosine"),
+            Column(label="Second", group="Median cosine"),
+            Column(label="Difference", group="Median cosine"),
+            Column(label="from", group="Its 95% interval"),
+            Column(label="to", group="Its 95% interval"),
+            Column(label="Distance", group="Kolmogorov-Smirnov"),
+            Column(label="from", group="95% interval"),
+            Column(label="to", group="95% interval"),
+        ],
+        rows=rows,
+        sentences=[],
+        note="The Kolmogorov-Smirnov distance is the largest difference of two distribution functions: 0 for the same, 1 for distributions "
+        "that do not overlap. Intervals by resampling the rows of both data sets.",
+    )
+
+
+def _numbers(one: Shift) -> list[Value]:
+    return [one.median_difference, *one.median_ci95, one.ks, *one.ks_ci95]
+
+
+def recovery_table(run: Run) -> Table:
+    """Planted repeats found by the rule in use at every threshold, and by what was decided."""
+    cells = [cell for cell in run.cells if "evaluation" in cell.parquet]
+    kinds = list(dict.fromkeys(kind for cell in cells for kind in cell.parquet["evaluation"]["kind"].tolist() if kind))
+    rows = [row for cell in cells for row in _recovered(run, cell, kinds)]
+    return Table(
+        name="repeats",
+        section="data",
+        label="Repeats",
+        title="Planted repeats found, by kind and threshold",
+        columns=[
+            Column(label="Data set"),
+            Column(label="Rule and threshold"),
+            *(Column(label=kind, show=percent, group="Recall") for kind in kinds),
+            Column(label="all", show=percent, group="Recall"),
+            Column(label="from", show=percent, group="95% interval"),
+            Column(label="to", show=percent, group="95% interval"),
+            Column(label="Precision", show=percent),
+            Column(label="Others dropped", show=lambda number: f"{number:,.0f}"),
+        ],
+        rows=rows,
+        sentences=_dropped(run),
+        note="Copies of the reference that the drawn data set hides: the same bytes, encoded again, resized, cropped, or captioned anew. "
+        "Others are rows that were dropped and are no such copy, though they may look like the reference by chance. "
+        "Every rule at every threshold is in evaluation.parquet, beside kept.parquet.",
+    )
+
+
+def _recovered(run: Run, cell: Cell, kinds: list[str]) -> list[list[Value]]:
+    """What was decided first, then the rule in use, threshold by threshold."""
+    found, rule = cell.parquet["evaluation"], str(cell.dedupe.get("settings", {}).get("rule", "image"))
+    block = f"{cell.dataset}, {name(cell.encoder, run.config)}"
+    decided = _line(found, found["rule"] == "decided", kinds)
+    swept = found["rule"] == rule
+    thresholds = np.unique(found["threshold"][swept]).tolist()
+    lines = {f"{rule}, {threshold:g}": swept & (found["threshold"] == threshold) for threshold in thresholds}
+    return [[block, "as decided", *decided], *([block, told, *_line(found, rows, kinds)] for told, rows in lines.items())]
+
+
+def _line(found: Columns, rows: np.ndarray, kinds: list[str]) -> list[Value]:
+    at = {str(kind): int(row) for kind, row in zip(found["kind"][rows], np.flatnonzero(rows), strict=True)}
+    recall = [float(found["recall"][at[kind]]) if kind in at else None for kind in (*kinds, "")]
+    whole = at[""]
+    return [*recall, *(float(found[column][whole]) for column in ("recall_low", "recall_high", "precision", "others"))]
+
+
+def _dropped(run: Run) -> list[str]:
+    """How many rows a view lacks, and why: once for all models under which it lacks the same."""
+    whom: dict[str, list[str]] = {}
+    for cell in run.cells:
+        if made := cell.dedupe:
+            reasons = [f"{number:,} by {reason}" for reason, number in made["dropped"].items()]
+            by = f", as {name(made['by'], run.config)} decides"
+            told = f"{cell.dataset} keeps {made['rows_kept']:,} of {made['rows']:,} pairs{by}: {listing(reasons) or 'none is a repeat'}"
+            whom.setdefault(told, []).append(name(cell.encoder, run.config))
+    return [f"{told}. The same under {listing(who)}." if len(who) > 1 else f"{told}." for told, who in whom.items()]

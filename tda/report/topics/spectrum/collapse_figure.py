@@ -1,0 +1,163 @@
+"""Fig. 9: complete and dimensional collapse, as rows and as spectra whose answer is known, beside where this run's models lie.
+
+N rows, D dimensions.
+"""
+
+from collections.abc import Sequence
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tda.geometry.spectrum.collapse import KINDS, POINT_VARIANCE, Collapse, classify, collapsed_rows
+from tda.geometry.spectrum.moments import Moments, Spectrum
+from tda.report.data.evidence import value
+from tda.report.data.load import Cell, Run
+from tda.report.drawing import projection as globe
+from tda.report.drawing.figure import FigureSpec, Panel
+from tda.report.drawing.style import INK, MODALITIES, MUTED, ModelStyle, model_styles
+from tda.report.topics.spectrum import collapse_findings as findings_collapse
+from tda.report.topics.spectrum.figure import powers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DIM, ROWS, KEPT = 128, 4000, 0.5  # of the drawn cases; `dimensional` keeps this share of the dimensions
+PICTURED = 220  # rows of the two pictures on the sphere
+TITLES = {"complete": "Complete collapse", "dimensional": "Dimensional collapse"}
+DASHES: dict[str, Any] = {"none": "solid", "dimensional": (0, (5, 1.6)), "complete": (0, (1.4, 1.4))}
+
+
+@cache
+def example(kind: str) -> tuple[Spectrum, Collapse]:
+    """The spectrum of drawn rows with a known collapse, and what the classifier calls it."""
+    kept = round(KEPT * DIM) if kind == "dimensional" else None
+    spectrum = Moments.of(collapsed_rows(kind, ROWS, DIM, kept=kept)).spectrum()
+    return spectrum, classify(spectrum)
+
+
+def _draw_rows(axes: "Axes", kind: str) -> None:
+    """Rows on the sphere in three dimensions: near one point, or along one great circle."""
+    rows_N3 = collapsed_rows(kind, PICTURED, 3, kept=2 if kind == "dimensional" else None, spread=0.12, seed=1)
+    globe.draw_outline(axes, sphere=True)
+    points = globe.mollweide(rows_N3 @ _towards(rows_N3).T)
+    axes.scatter(points[:, 0], points[:, 1], s=7, color=INK, alpha=0.6, linewidths=0, rasterized=True, zorder=2)
+    axes.set(xlim=(-2.02, 2.02), ylim=(-1.3, 1.02), aspect="equal")
+    axes.set_axis_off()
+    told = {"complete": "all rows near one point", "dimensional": "all rows on one great circle"}[kind]
+    axes.text(0, -1.06, told, ha="center", va="top", fontsize=8, color=INK)
+
+
+def _towards(rows_N3: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A turn that shows the rows' middle in front, or a circle of rows aslant."""
+    middle_3 = rows_N3.mean(axis=0)
+    axes_33 = np.linalg.eigh(rows_N3.T @ rows_N3)[1].T[::-1]
+    if np.linalg.norm(middle_3) > 0.5:
+        return np.asarray(axes_33 * np.sign(axes_33[:1] @ middle_3))
+    slant = np.radians(40)
+    tilt_33 = np.array([[np.cos(slant), 0, -np.sin(slant)], [0, 1, 0], [np.sin(slant), 0, np.cos(slant)]])
+    return np.asarray(tilt_33 @ axes_33)
+
+
+def _scaled(found: Spectrum) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Share of the dimensions, and value times D, of what stands above the floor: 1 throughout where rows cover the sphere."""
+    values = found.singular_values
+    real = (values > found.floor) & (values > 0)
+    return (np.arange(1, len(values) + 1) / len(values))[real], len(values) * values[real]
+
+
+def _draw_spectra(axes: "Axes", cells: Sequence[Cell], styles: dict[str, ModelStyle]) -> None:
+    for cell in cells:
+        for modality in MODALITIES:
+            if (found := spectrum_in(cell, modality)) is not None:
+                axes.plot(*_scaled(found), color=styles[cell.encoder].color, linewidth=0.9, alpha=0.8, zorder=1)
+    bottom = 1e-6
+    for kind in KINDS:
+        share, values = _scaled(example(kind)[0])
+        if kind == "dimensional":  # nothing is left beyond it
+            share, values = np.append(share, share[-1]), np.append(values, bottom)
+        axes.plot(share, values, color=MUTED, linewidth=2.4, linestyle=DASHES[kind], zorder=2)
+    axes.set(yscale="log", xlim=(0, 1.02), ylim=(bottom, 60), xlabel="share of the dimensions", ylabel="singular value × dimensions")
+    axes.yaxis.set_major_formatter(powers())
+    axes.minorticks_off()
+    _name_examples(axes)
+
+
+def _name_examples(axes: "Axes") -> None:
+    """Write beside each drawn spectrum what it is of."""
+    complete = float(_scaled(example("complete")[0])[1][0])
+    axes.text(0.99, 1.6, "none", ha="right", va="bottom", fontsize=8, color=INK)
+    axes.text(KEPT - 0.02, 1e-5, "dimensional", ha="right", va="center", fontsize=8, color=INK)
+    axes.text(0.02, complete / 2, "complete", ha="left", va="top", fontsize=8, color=INK)
+
+
+def _draw_map(axes: "Axes", cells: Sequence[Cell], styles: dict[str, ModelStyle]) -> None:
+    """Share of the dimensions before the collapse against total variance: where the classifier draws its lines."""
+    axes.axhspan(1e-5, POINT_VARIANCE, color=MUTED, alpha=0.18, linewidth=0)
+    axes.axvspan(0, 0.01, color=MUTED, alpha=0.18, linewidth=0)
+    for kind in KINDS:
+        _, found = example(kind)
+        axes.plot([found.index / DIM], [max(found.variance, 2e-5)], marker="s", markersize=7, color=MUTED, linestyle="none")
+    for cell in cells:
+        for modality, style in MODALITIES.items():
+            if (one := classified(cell, modality)) is not None:
+                mark: dict[str, Any] = {"marker": style.marker, "markersize": 5.5, "alpha": 0.85, "markeredgewidth": 0, "linestyle": "none"}
+                axes.plot([one.index / one.dim], [max(one.variance, 2e-5)], color=styles[cell.encoder].color, **mark)
+    axes.set(yscale="log", xlim=(0, 1.06), ylim=(1e-5, 3), xlabel="share before the collapse", ylabel="total variance")
+    axes.yaxis.set_major_formatter(powers())
+    axes.minorticks_off()
+    axes.text(0.53, 10**-4.0, "complete", ha="center", va="center", fontsize=8, color=INK)
+    axes.text(0.3, 10**-1.6, "dimensional", ha="center", va="center", fontsize=8, color=INK)
+    axes.text(1.0, 10**-1.6, "none", ha="center", va="center", fontsize=8, color=INK)
+
+
+def spectrum_in(cell: Cell, modality: str) -> Spectrum | None:
+    """A whole spectrum as metrics.json tells it."""
+    found = (cell.metrics.get("spectrum") or {}).get(modality) or {}
+    if not found.get("singular_values"):
+        return None
+    values = np.asarray(found["singular_values"], dtype=np.float64)
+    if len(values) < (value(cell, "dim") or 0):  # the largest alone: nothing is known of where they end
+        return None
+    numbers = {key: found.get(key) or 0 for key in ("effective_rank", "participation_ratio", "auc", "floor")}
+    return Spectrum(singular_values=values, collapse_index=int(found.get("collapse_index") or len(values)), **numbers)
+
+
+def classified(cell: Cell, modality: str) -> Collapse | None:
+    """What the classifier calls the collapse of a cell's rows."""
+    found = spectrum_in(cell, modality)
+    return None if found is None else classify(found)
+
+
+def _panels(run: Run) -> list[Panel]:
+    styles = model_styles(run.encoders, run.config)
+    cells = list(run.cells)
+    drawn = [Panel(title=TITLES[kind], draw=partial(_draw_rows, kind=kind)) for kind in TITLES]
+    spectra = Panel(title="Spectra: drawn cases, this run", draw=partial(_draw_spectra, cells=cells, styles=styles))
+    return [*drawn, spectra, Panel(title="Where each lies", draw=partial(_draw_map, cells=cells, styles=styles))]
+
+
+def _sentences(run: Run) -> list[str]:
+    found = [(cell, {modality: one for modality in MODALITIES if (one := classified(cell, modality)) is not None}) for cell in run.cells]
+    return findings_collapse.kinds({kind: example(kind)[1] for kind in KINDS}, found, run)
+
+
+FIGURES = (
+    FigureSpec(
+        name="fig09",
+        label="Fig. 9",
+        title="Two kinds of collapse, and where these models lie",
+        reading="First, drawn rows on the sphere in three dimensions. Then spectra, grey of drawn rows whose collapse is known, in "
+        "colour of this run: 1 throughout where rows cover the sphere. Then each as a point; squares are drawn rows. Complete: the total "
+        f"variance of unit rows is under {POINT_VARIANCE:g}, or only a scant few dimensions stand before the collapse. Dimensional: the "
+        "collapse comes before the last dimension.",
+        panels=_panels,
+        sentence=_sentences,
+        cells=lambda run: list(run.cells),
+        needs="metrics.spectrum",
+        section="dimension",
+        size=(2.7, 2.3),
+        keys=("modality", "model"),
+    ),
+)

@@ -1,0 +1,155 @@
+"""Figs 10, 11, 12: singular values of the covariance against their index, for image rows, text rows and both.
+
+D values a model, in descending order.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tda.report.data.evidence import name, value
+from tda.report.data.load import Cell, Run
+from tda.report.data.words import power
+from tda.report.drawing.figure import FigureSpec, Panel
+from tda.report.drawing.style import INK, MUTED, ModelStyle, model_styles, spread
+from tda.report.topics.gap import findings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FAR = 1e3  # a floor this much below every value is not drawn
+
+
+def spectrum_of(cell: Cell, modality: str) -> tuple[npt.NDArray[Any], float]:
+    """The singular values in descending order, and the floor under which noise decides."""
+    columns = cell.parquet["spectra"]
+    of_modality = columns["modality"] == modality
+    order = np.argsort(columns["index"][of_modality], kind="stable")
+    values = columns["singular_value"][of_modality][order].astype(np.float64)
+    floor = columns["floor"][of_modality].astype(np.float64)
+    return values, float(floor[0]) if len(floor) and np.isfinite(floor[0]) else 0.0
+
+
+def global_spectrum(cell: Cell, modality: str) -> tuple[npt.NDArray[Any], float] | None:
+    """The spectrum of all rows of a cell, where it was measured."""
+    return spectrum_of(cell, modality) if _has(cell, modality) else None
+
+
+def _draw(axes: "Axes", cells: Sequence[Cell], modality: str, styles: dict[str, ModelStyle], labels: Sequence[str]) -> None:
+    spectra = [spectrum_of(cell, modality) for cell in cells]
+    lowest, highest = _limits(spectra)
+    axes.set(yscale="log", ylim=(lowest / 1.5, highest * 1.6), xlabel="index", ylabel="singular value")
+    axes.set_xlim(0, max(len(values) for values, _ in spectra) + 1)
+    axes.yaxis.set_major_formatter(powers())
+    axes.minorticks_off()
+    for cell, (values, floor) in zip(cells, spectra, strict=True):
+        shown = np.maximum(values, lowest)
+        _curve(axes, shown, values >= floor, styles[cell.encoder])
+        _collapse(axes, cell, modality, shown, styles[cell.encoder])
+    draw_floor(axes, [floor for _, floor in spectra if floor > 0])
+    _name_the_lines(axes, spectra, [styles[cell.encoder] for cell in cells], labels)
+
+
+def _limits(spectra: Sequence[tuple[npt.NDArray[Any], float]]) -> tuple[float, float]:
+    """The range to draw: down to the floor where values come near it, else down to the smallest value that means something."""
+    highest = max(float(values.max(initial=1e-12)) for values, _ in spectra)
+    real = [values[(values >= floor) & (values > 0)] for values, floor in spectra]
+    smallest = min(float(values.min(initial=highest)) for values in real)
+    floors = [floor for _, floor in spectra if floor > 0]
+    near = bool(floors) and max(floors) * FAR > smallest
+    return (min(floors) / 10 if near else smallest / 3), highest
+
+
+def _curve(axes: "Axes", shown: npt.NDArray[Any], above: npt.NDArray[Any], style: ModelStyle) -> None:
+    """The model's line down to the floor; below it, open circles only."""
+    index = np.arange(1, len(shown) + 1)
+    axes.plot(index[above], shown[above], color=style.color, linestyle=style.line)
+    hollow: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": style.color, "markeredgewidth": 0.6, "markersize": 2.6}
+    axes.plot(index[~above], shown[~above], linestyle="none", marker="o", **hollow)
+
+
+def _collapse(axes: "Axes", cell: Cell, modality: str, shown: npt.NDArray[Any], style: ModelStyle) -> None:
+    """A wedge where the analysis says that the spectrum has collapsed."""
+    index = value(cell, "spectrum", modality, "collapse_index")
+    if index is not None and index < len(shown):
+        axes.plot(index + 1, shown[int(index)], marker="v", markersize=6, color=style.color, linestyle="none", zorder=3)
+
+
+def draw_floor(axes: "Axes", floors: Sequence[float], below: str = "noise floor {}, under the frame") -> None:
+    """Draw a grey band up to the floor, or a word where it lies below the frame."""
+    bottom = axes.get_ylim()[0]
+    if not floors:
+        return
+    if max(floors) < bottom:
+        text = below.format(power(round(np.log10(max(floors)))))
+        axes.text(0.985, 0.985, text, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=INK)
+        return
+    axes.axhspan(bottom, max(floors), color=MUTED, alpha=0.14, linewidth=0, zorder=0)
+    for floor in {min(floors), max(floors)}:
+        axes.axhline(floor, color=MUTED, linewidth=0.7, linestyle=(0, (1, 2)), zorder=0)
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    axes.annotate("noise floor", (0.015, max(floors)), (0, -3), va="top", fontsize=8, color=INK, **place)
+
+
+def _name_the_lines(axes: "Axes", spectra: Sequence[Any], styles: Sequence[ModelStyle], labels: Sequence[str]) -> None:
+    """Write each model's name, after a piece of its line, beside the end of the line; moved apart where lines meet."""
+    low, high = np.log(axes.get_ylim())
+    ends = []
+    for values, floor in spectra:
+        last = max(int((values >= floor).sum()), 1)
+        ends.append((last / axes.get_xlim()[1], (np.log(max(float(values[last - 1]), np.exp(low))) - low) / (high - low)))
+    inside: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
+    for (x, y), place, style, label in zip(ends, spread([y for _, y in ends], 0.085), styles, labels, strict=True):
+        axes.plot([x, 1.03], [y, place], color=MUTED, linewidth=0.6, zorder=0, **inside)
+        axes.plot([1.04, 1.13], [place, place], color=style.color, linestyle=style.line, **inside)
+        axes.text(1.15, place, label, transform=axes.transAxes, va="center", fontsize=8, color=INK)
+
+
+def powers() -> Any:
+    """A formatter of decades."""
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda value, _: power(round(np.log10(value))) if value > 0 else "0")
+
+
+def _panels(run: Run, modality: str) -> list[Panel]:
+    styles = model_styles(run.encoders, run.config)
+    groups = {dataset: [c for c in run.of(dataset) if _has(c, modality)] for dataset in run.datasets}
+    return [
+        Panel(
+            title=dataset,
+            draw=partial(_draw, cells=cells, modality=modality, styles=styles, labels=[name(c.encoder, run.config) for c in cells]),
+        )
+        for dataset, cells in groups.items()
+        if cells
+    ]
+
+
+def _has(cell: Cell, modality: str) -> bool:
+    return "spectra" in cell.parquet and bool(np.any(cell.parquet["spectra"]["modality"] == modality))
+
+
+def _spec(name: str, modality: str, rows: str) -> FigureSpec:
+    return FigureSpec(
+        name=name,
+        label=f"Fig. {name[3:]}",
+        title=f"Singular values of {rows}",
+        reading="Singular values of the covariance matrix, largest first. A wedge marks a collapse. Under the noise floor storage and "
+        "rounding decide; values there are open circles.",
+        panels=partial(_panels, modality=modality),
+        sentence=lambda run: findings.spectrum(run.cells, run.config, modality),
+        cells=lambda run: list(run.cells),
+        needs="spectra",
+        section="dimension",
+        size=(4.2, 3.0),
+    )
+
+
+FIGURES = (
+    _spec("fig10", "image", "{first} embeddings"),
+    _spec("fig11", "text", "{second} embeddings"),
+    _spec("fig12", "both", "{first} and {second} embeddings together"),
+)

@@ -1,0 +1,50 @@
+"""The table of dimension: how many directions a space uses."""
+
+from tda.report.data.evidence import value
+from tda.report.data.load import Run
+from tda.report.data.published import COLLAPSE
+from tda.report.drawing.table import Column, Table, Value, count, model_columns, model_values, remarks_of, tenth
+from tda.report.topics.topology import findings as findings_topology
+
+
+def dimension(run: Run) -> Table:
+    """How many dimensions the rows of each model take: by spectrum and by neighbours."""
+    modalities = {"image": run.modalities[0].capitalize(), "text": run.modalities[1].capitalize(), "both": "Both"}
+    groups = {"Effective rank": ("spectrum", "effective_rank"), "Two-NN": ("dimension", "two_nn"), "Neighbours, ML": ("dimension", "mle")}
+    columns = [
+        *model_columns(),
+        *(Column(label=label, show=tenth, group="Effective rank") for label in modalities.values()),
+        *(Column(label=label, show=count, group="Before collapse") for label in modalities.values()),
+        Column(label="of", show=count, group="Before collapse"),
+        Column(label="Collapse", show=count, group="Paper"),
+        *(Column(label=label, show=tenth, group=group) for group in list(groups)[1:] for label in modalities.values()),
+        *(Column(label=label, paged=False, group=f"{group}, error") for group in list(groups)[1:] for label in modalities.values()),
+        *(Column(label=label, paged=False, group="Participation ratio") for label in modalities.values()),
+    ]
+    rows: list[list[Value]] = [
+        [
+            *model_values(run, cell),
+            *(value(cell, "spectrum", modality, "effective_rank") for modality in modalities),
+            *(value(cell, "spectrum", modality, "collapse_index") for modality in modalities),
+            value(cell, "dim"),
+            COLLAPSE.get(run.config.models.get(cell.encoder, "")),
+            *(value(cell, *groups[group], modality, "value") for group in list(groups)[1:] for modality in modalities),
+            *(value(cell, *groups[group], modality, "stderr") for group in list(groups)[1:] for modality in modalities),
+            *(value(cell, "spectrum", modality, "participation_ratio") for modality in modalities),
+        ]
+        for cell in run.cells
+        if cell.metrics.get("spectrum") or cell.metrics.get("dimension")
+    ]
+    return Table(
+        name="dimension",
+        label="Dimension",
+        title="How many dimensions the rows take",
+        columns=columns,
+        rows=rows,
+        sentences=findings_topology.intrinsic(run.cells, run.config),
+        section="dimension",
+        remarks=remarks_of(run, "spectrum", "dimension"),
+        note="Effective rank and the dimension at which the spectrum collapses are of the linear space; the paper sees CLIP use all of 512 "
+        "and CLOOB collapse near 400. Two-NN and maximum likelihood look at nearest neighbours and tell the dimension of what the rows lie "
+        "on; their standard errors are in the CSV.",
+    )

@@ -1,0 +1,172 @@
+"""Commit records: one JSON a shard, written last. What no record names does not exist.
+
+The first record of a shard wins: it is created on condition that there is none (see `tda.store.files`), so of two drivers on one root
+one commits and the other takes what was committed. Only a replay renews a record, and only the one that it has read.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tda.errors import ShardError, UserError
+from tda.store.files import filesystem, is_local, iter_many, json_bytes, list_files, locked, publish_json, read_bytes
+from tda.store.paths import RootPaths
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What decides the content of the vectors, and nothing else: the folder's name, a rank or a clock has no part in `config_hash`."""
+
+    encoder: str
+    weights_sha256: str
+    preprocessing: dict[str, Any]
+    dtype: str
+    modalities: tuple[str, ...] = ("image", "text")
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of the canonical JSON of weights, preprocessing, dtype and modalities."""
+        content = {name: value for name, value in asdict(self).items() if name != "encoder"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def meta(self) -> dict[str, Any]:
+        """The part of the Parquet schema's metadata that names the origin of the vectors."""
+        return {**asdict(self), "modalities": list(self.modalities), "config_hash": self.config_hash}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardRecord:
+    """The commit of one shard. Always ``rows_in == rows_out + sum(drops.values())``."""
+
+    dataset: str
+    encoder: str
+    shard: str
+    source: dict[str, Any]  # path, size (bytes), etag
+    rows_in: int
+    rows_out: int
+    drops: dict[str, int]  # reason -> pairs
+    output: dict[str, Any]  # sha256, bytes of the Parquet; its file, where that is not <shard>.parquet
+    weights_sha256: str
+    config_hash: str
+    attempt: int = 1
+    seconds: dict[str, float] = field(default_factory=dict)  # stage -> seconds
+    speed: dict[str, Any] = field(default_factory=dict)  # pairs a second, shares of the device's time and rate, what binds, batch size
+    code_version: str = ""
+    canary: dict[str, Any] | None = None  # digest of fixed inputs' vectors, device, precision, cosine to float32 on a CPU
+    quarantine: dict[str, Any] | None = None  # the same of the drops' Parquet; None where there are none
+    replaces: list[str] = field(default_factory=list)  # files of the attempt that a replay renewed; nothing names them any more
+    schema: int = SCHEMA
+
+    @property
+    def file(self) -> str:
+        """Name of the Parquet of the rows in its folder."""
+        return str(self.output.get("file", f"{self.shard}.parquet"))
+
+    @property
+    def quarantine_file(self) -> str | None:
+        """Name of the Parquet of the drops in its folder; None where nothing was dropped."""
+        return str((self.quarantine or {}).get("file", f"{self.shard}.parquet")) if self.drops else None
+
+    def __post_init__(self) -> None:
+        assert self.rows_in == self.rows_out + sum(self.drops.values()), f"{self.shard}: the ledger does not close"
+
+
+def code_version() -> str:
+    try:
+        return version("lacuna")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "unknown"
+
+
+def publish_record(layout: RootPaths, record: ShardRecord) -> None:
+    publish_json(layout.record(record.dataset, record.encoder, record.shard), asdict(record))
+
+
+def create_record(layout: RootPaths, record: ShardRecord) -> ShardRecord:
+    """Commit a shard, unless another has: returns the record that stands."""
+    try:
+        publish_json(layout.record(record.dataset, record.encoder, record.shard), asdict(record), once=True)
+    except FileExistsError:  # another's, or our own where the store's answer to us was lost
+        return read_record(layout, record.dataset, record.encoder, record.shard)
+    return record
+
+
+def renew_record(layout: RootPaths, old: ShardRecord, new: ShardRecord) -> ShardRecord:
+    """Put `new` in the place of `old`, unless another has renewed it: returns the record that stands.
+
+    Locally a lock makes this one step; S3 and Google's store replace what was read and nothing else.
+    """
+    fs, path = filesystem(layout.record(old.dataset, old.encoder, old.shard))
+    with locked(Path(path).parent) if is_local(fs) else nullcontext():
+        held = {} if is_local(fs) else fs.held(path)  # before it is read: what comes after is noticed either way
+        standing = read_record(layout, old.dataset, old.encoder, old.shard)
+        if standing != old:
+            return standing
+        if is_local(fs):
+            publish_record(layout, new)
+            return new
+    return _replaced(layout, fs, path, new, held)
+
+
+def _replaced(layout: RootPaths, fs: Any, path: str, new: ShardRecord, held: dict[str, Any]) -> ShardRecord:
+    try:
+        fs.replace(path, json_bytes(asdict(new)), held)
+    except FileExistsError:  # another's, or our own where the store's answer to us was lost
+        return read_record(layout, new.dataset, new.encoder, new.shard)
+    return new
+
+
+def read_record(layout: RootPaths, dataset: str, encoder: str, shard: str) -> ShardRecord:
+    """Read one record; raises ShardError where it is missing or is not a record of this version."""
+    url = layout.record(dataset, encoder, shard)
+    try:
+        return _parse(shard, read_bytes(url))
+    except FileNotFoundError:
+        raise ShardError(shard, "not_recorded", url) from None
+
+
+def _parse(shard: str, data: bytes) -> ShardRecord:
+    try:
+        found = json.loads(data)
+        if found.get("schema") != SCHEMA:
+            raise ShardError(shard, "bad_record", f"schema {found.get('schema')}, not {SCHEMA}")
+        return ShardRecord(**found)
+    except (ValueError, TypeError, AttributeError, AssertionError) as error:
+        raise ShardError(shard, "bad_record", str(error)) from None
+
+
+def recorded_shards(layout: RootPaths, dataset: str, encoder: str) -> list[str]:
+    """Names of the shards that are done, sorted, from one listing."""
+    return [name.removesuffix(".json") for name in list_files(layout.records_dir(dataset, encoder), ".json")]
+
+
+def iter_records(layout: RootPaths, dataset: str, encoder: str, shards: list[str] | None = None) -> Iterator[ShardRecord]:
+    """Records in order of shard name, of all shards or of `shards`, a few at a time: of a large root they need not be held at once."""
+    shards = recorded_shards(layout, dataset, encoder) if shards is None else shards
+    contents = iter_many(layout.records_dir(dataset, encoder), [f"{shard}.json" for shard in shards])
+    for shard, data in zip(shards, contents, strict=True):
+        yield _parse(shard, data)
+
+
+def recorded(layout: RootPaths, dataset: str, encoder: str) -> dict[str, ShardRecord]:
+    """Every record of a data set under an encoder, by shard name in order; empty where there is none."""
+    shards = recorded_shards(layout, dataset, encoder)
+    return dict(zip(shards, iter_records(layout, dataset, encoder, shards), strict=True))
+
+
+def check_identity(layout: RootPaths, dataset: str, encoder: str, identity: Identity) -> None:
+    """Raise UserError, with both hashes, if this root holds vectors of another content under the same names."""
+    shards = recorded_shards(layout, dataset, encoder)
+    if not shards:
+        return
+    found = read_record(layout, dataset, encoder, shards[0]).config_hash
+    if found != identity.config_hash:
+        folder = layout.embeddings_dir(dataset, encoder)
+        raise UserError(f"{folder} holds vectors of config {found}, not of {identity.config_hash}: use another encoder.name or root")

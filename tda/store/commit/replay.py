@@ -1,0 +1,92 @@
+"""The quarantined pairs of a recorded shard, tried again: picked out of a new reading, and merged with the rows that are there.
+
+What was embedded keeps its bytes; what now succeeds moves from quarantine to the rows; what fails again is dropped again, with the
+reason of this time. All of it is one new attempt of the shard (`tda.store.commit.transaction`): until its record stands, the old one does.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tda.errors import ShardError
+from tda.store.commit.parquet import VECTORS, from_binary, read_meta
+from tda.store.commit.quarantine import read_drops
+from tda.store.commit.records import ShardRecord
+from tda.store.commit.rows import Rows
+from tda.store.files import filesystem, join
+from tda.store.paths import RootPaths
+from tda.store.types import MAX_KEY_LENGTH, Drop, Source, printable
+
+Item = TypeVar("Item", bound=Any)  # a pair or a drop: has an ordinal and a key
+
+
+class Replay:
+    """The pairs that `record` counts as dropped. Raises ShardError where what is read is not what was read then."""
+
+    def __init__(self, layout: RootPaths, record: ShardRecord) -> None:
+        self.layout, self.record = layout, record
+        self._told = {row["ordinal"]: row for row in read_drops(layout, record).to_pylist()}
+
+    def check_source(self, source: Source) -> None:
+        """The shard must be of the size that it had: the time of its last change says nothing of a copy."""
+        before = self.record.source.get("size")
+        if source.size != before:
+            raise ShardError(source.path, "changed", f"{source.size} bytes, it had {before} when it was embedded")
+
+    def select(self, items: Iterator[Item]) -> Iterator[Item]:
+        """Pass on what was dropped, and hold the whole stream to the record: as many pairs, and the same keys in the same places."""
+        count, missing = 0, set(self._told)
+        for item in items:
+            count += 1
+            told = self._told.get(item.ordinal)
+            if told is None:
+                continue
+            if printable(item.key, MAX_KEY_LENGTH) != told["key"]:
+                detail = f"pair {item.ordinal} is {printable(item.key)}, it was {told['key']} when the shard was embedded"
+                raise ShardError(self.record.shard, "changed", detail)
+            missing.discard(item.ordinal)
+            yield item
+        if count != self.record.rows_in or missing:
+            raise ShardError(self.record.shard, "changed", f"{count} pairs, it had {self.record.rows_in} when it was embedded")
+
+    def settles(self, rows: Rows, drops: Sequence[Drop]) -> bool:
+        """Whether anything is other than it was: a pair that succeeded, or one that failed for another reason."""
+        again = {drop.ordinal: drop.reason.value for drop in drops}
+        return bool(len(rows)) or again != {ordinal: row["reason"] for ordinal, row in self._told.items()}
+
+    def merged(self, rows: Rows) -> Rows:
+        """The recorded rows and `rows`; a Parquet table of them is in order of ordinal."""
+        return _joined(recorded_rows(self.layout, self.record), rows)
+
+
+def recorded_rows(layout: RootPaths, record: ShardRecord) -> Rows:
+    """The rows of a recorded shard as they are stored. Raises ShardError where its Parquet is missing or damaged."""
+    url = join(layout.embeddings_dir(record.dataset, record.encoder), record.file)
+    fs, path = filesystem(url)
+    try:
+        with fs.open(path, "rb") as file:
+            table = pq.read_table(file).combine_chunks()
+    except FileNotFoundError:
+        raise ShardError(record.shard, "missing", f"{url} is recorded but not there") from None
+    except pa.ArrowInvalid as error:
+        raise ShardError(record.shard, "damaged", f"{url}: {printable(str(error))}") from None
+    meta = read_meta(table.schema)
+    columns: dict[str, Any] = {f"{name}s": table[name].to_pylist() for name in ("ordinal", "key", "caption", "url", "width", "height")}
+    columns |= {f"{name}_ND": _vectors(table, name, meta) for name in VECTORS}
+    return Rows(**columns)
+
+
+def _vectors(table: pa.Table, name: str, meta: dict[str, Any]) -> np.ndarray[Any, Any]:
+    empty = np.empty((0, int(meta["dim"])), dtype=meta["dtype"])
+    return np.concatenate([empty, *(from_binary(chunk, meta["dim"], meta["dtype"]) for chunk in table[name].chunks)])
+
+
+def _joined(first: Rows, second: Rows) -> Rows:
+    names = ("ordinals", "keys", "captions", "urls", "widths", "heights")
+    columns: dict[str, Any] = {name: [*getattr(first, name), *getattr(second, name)] for name in names}
+    for name in ("image_ND", "text_ND"):
+        columns[name] = np.concatenate([getattr(first, name), getattr(second, name)])
+    return Rows(**columns)

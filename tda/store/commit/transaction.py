@@ -1,0 +1,97 @@
+"""The shard transaction: Parquet, then quarantine, then the record that makes both exist.
+
+Killed at any point, it leaves either a recorded shard that is whole, or files that no record names and the next attempt tidies up.
+
+Two drivers may work on one root, and on one shard. No file ever gets other content under a name that it has: where <shard>.parquet
+is taken, by another driver or by an attempt that was killed, it is used if its bytes are the same; else ours is
+<shard>.<12 digits of its sha256>.parquet. The first record wins, names the files that it means, and the loser removes its own. So files
+of two attempts are never mixed, whatever their order.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tda.store.commit.parquet import check_file, embedding_table, write_table
+from tda.store.commit.quarantine import count_reasons, write_drops
+from tda.store.commit.records import Identity, ShardRecord, code_version, create_record, renew_record
+from tda.store.commit.rows import Rows, assert_unit
+from tda.store.commit.versions import publish_version, tidy
+from tda.store.paths import RootPaths
+from tda.store.types import Drop, Source
+
+
+def publish_shard(
+    layout: RootPaths,
+    dataset: str,
+    encoder: str,
+    shard: str,
+    *,
+    rows: Rows,
+    drops: Sequence[Drop],
+    identity: Identity,
+    source: Source,
+    seconds: Mapping[str, float] | None = None,
+    speed: Mapping[str, Any] | None = None,
+    attempt: int = 1,
+    canary: Mapping[str, Any] | None = None,
+    replaces: ShardRecord | None = None,
+) -> ShardRecord:
+    """Publish the rows and drops of a whole shard and return the record that stands: this one, or of an attempt that was faster.
+
+    `seconds` by stage and `speed` are told in the record, with the seconds of writing beside them.
+
+    `rows` and `drops` together must hold the ordinals 0..n-1, each once, and the vectors must be finite unit rows in the dtype of
+    `identity` (asserted). `replaces` is the record of an earlier attempt that this one renews. Raises UserError where the root cannot
+    be written, ShardError if a written file does not read back.
+    """
+    began = time.perf_counter()
+    _assert_whole(rows, drops, identity)
+    rows_folder, drops_folder = layout.embeddings_dir(dataset, encoder), layout.quarantine_dir(dataset, encoder)
+    record = ShardRecord(
+        dataset=dataset,
+        encoder=encoder,
+        shard=shard,
+        source=asdict(source),
+        rows_in=len(rows) + len(drops),
+        rows_out=len(rows),
+        drops=count_reasons(drops),
+        output=_publish_rows(rows_folder, shard, rows, identity, plain=replaces is None),
+        quarantine=_publish_drops(drops_folder, shard, drops, plain=replaces is None),
+        weights_sha256=identity.weights_sha256,
+        config_hash=identity.config_hash,
+        attempt=attempt,
+        seconds={stage: round(value, 6) for stage, value in {**seconds, "write": time.perf_counter() - began}.items()} if seconds else {},
+        speed=dict(speed or {}),
+        code_version=code_version(),
+        canary=None if canary is None else dict(canary),
+        replaces=[] if replaces is None else sorted({name for name in (replaces.file, replaces.quarantine_file) if name}),
+    )
+    standing = create_record(layout, record) if replaces is None else renew_record(layout, replaces, record)
+    before = replaces or record
+    tidy(rows_folder, shard, standing.file, record.file, before.file)
+    tidy(drops_folder, shard, standing.quarantine_file, record.quarantine_file, before.quarantine_file)
+    return standing
+
+
+def _publish_rows(folder: str, shard: str, rows: Rows, identity: Identity, *, plain: bool) -> dict[str, Any]:
+    table = embedding_table(shard, rows, identity.meta())
+
+    def check(path: Path) -> None:
+        check_file(path, shard, table.schema, len(rows))
+
+    return publish_version(folder, shard, lambda file: write_table(table, file), check, plain=plain)
+
+
+def _publish_drops(folder: str, shard: str, drops: Sequence[Drop], *, plain: bool) -> dict[str, Any] | None:
+    return publish_version(folder, shard, lambda file: write_drops(shard, drops, file), plain=plain) if drops else None
+
+
+def _assert_whole(rows: Rows, drops: Sequence[Drop], identity: Identity) -> None:
+    assert rows.dtype == identity.dtype, f"rows are {rows.dtype}, the run's identity says {identity.dtype}"
+    ordinals = sorted([*map(int, rows.ordinals), *(drop.ordinal for drop in drops)])
+    assert ordinals == list(range(len(ordinals))), "every pair of a shard is a row or a drop, once"
+    assert_unit(rows.image_ND)
+    assert_unit(rows.text_ND)

@@ -1,0 +1,63 @@
+"""The Parquet files of a shard: under <shard>.parquet if that name is free, else under one that tells the content.
+
+See `tda.store.commit.transaction` for why: a name, once given, never changes its content.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from tda.store.files import filesystem, give_name, join, remove, staged
+
+DIGITS = 12  # of the sha256 in a name
+Write: TypeAlias = Callable[[BinaryIO], None]
+Check: TypeAlias = Callable[[Path], None]
+
+
+def publish_version(folder: str, shard: str, write: Write, check: Check | None = None, *, plain: bool) -> dict[str, Any]:
+    """Publish a file of a shard once and return what a record says of it: sha256, bytes, and `file` where that is not the plain name.
+
+    `plain` says whether <shard>.parquet may be taken. Raises as `tda.store.files.publish` does.
+    """
+    usual = f"{shard}.parquet"
+    with staged(join(folder, usual), write) as temporary:
+        if check is not None:
+            check(temporary)
+        with temporary.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        entry = {"sha256": sha256, "bytes": temporary.stat().st_size}
+        if plain and _take(temporary, join(folder, usual), sha256):
+            return entry
+        name = f"{shard}.{sha256[:DIGITS]}.parquet"
+        if not _take(temporary, join(folder, name), sha256):
+            give_name(temporary, join(folder, name), once=False)  # there, but damaged: the name says what it has to hold
+        return {**entry, "file": name}
+
+
+def _take(temporary: Path, url: str, sha256: str) -> bool:
+    """Whether `url` now stands for the staged content, because it was free or held the same already."""
+    try:
+        give_name(temporary, url, once=True)
+    except FileExistsError:
+        return file_sha256(url) == sha256
+    return True
+
+
+def file_sha256(url: str) -> str | None:
+    """Digest of a file's content, read in blocks; None where it is not there (any more)."""
+    fs, path = filesystem(url)
+    digest = hashlib.sha256()
+    try:
+        with fs.open(path, "rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    except FileNotFoundError:
+        return None
+    return digest.hexdigest()
+
+
+def tidy(folder: str, shard: str, named: str | None, *ours: str | None) -> None:
+    """Remove <shard>.parquet and `ours` unless the record names them: no writer can come to name them any more."""
+    for name in {f"{shard}.parquet", *filter(None, ours)} - {named}:
+        remove(join(folder, name))

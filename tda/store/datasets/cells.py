@@ -1,0 +1,152 @@
+"""A reference by cell, at rest: who belongs together lies together, so that a worker reads whole cells.
+
+Under `RootPaths.cells_dir`, for each modality: `coarse.parquet` (centroids of k-means and the group each went to), `<group>.parquet`
+(distinct rows by cell, vectors as fixed_size_binary), `<group>.repeats.parquet` (rows equal to one of these), `<group>.cells.parquet`
+(centroid and bounds of every cell), `_records/<group>.json` (the group's commit). `layout.json`, written last, is that of the whole.
+
+Legend: M rows, U distinct rows, D dimensions, C cells.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tda.errors import LacunaError
+from tda.store.commit.parquet import from_binary, to_binary
+from tda.store.files import exists, filesystem, join, publish, publish_json, read_json
+from tda.store.paths import RootPaths
+
+SCHEMA = 1
+Columns = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellPlan:
+    """What decides a layout: the reference's rows, and how they are cut. `content` is the hash of both."""
+
+    root: str
+    reference: str
+    encoder: str
+    reference_hash: str
+    shards: tuple[tuple[str, int], ...]  # name, rows
+    dim: int
+    dtype: str
+    cells: int
+    bound: int  # rows of a cell
+    group_rows: int
+    seed: int
+
+    @property
+    def rows(self) -> int:
+        return sum(rows for _, rows in self.shards)
+
+    @property
+    def content(self) -> str:
+        how = [SCHEMA, self.reference_hash, self.cells, self.bound, self.group_rows, self.seed]
+        return hashlib.sha256(json.dumps(how).encode()).hexdigest()
+
+    @property
+    def folder(self) -> str:
+        return RootPaths(self.root).cells_dir(self.reference, self.encoder, self.content[:32])
+
+    def url(self, *parts: str) -> str:
+        return join(self.folder, *parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Cells that are read and held together: `rows` distinct rows and `repeats` that equal one of them, in `cells` cells."""
+
+    modality: str
+    name: str
+    rows: int
+    repeats: int
+    cells: int
+
+    @property
+    def url(self) -> str:
+        return f"{self.modality}/{self.name}"
+
+
+def write_columns(url: str, columns: Mapping[str, Any], row_groups: Sequence[int] | None = None) -> None:
+    """Publish columns as Parquet; two-dimensional ones as fixed_size_binary. `row_groups` are the rows of each, none of them 0."""
+    arrays = {name: to_binary(x) if getattr(x, "ndim", 1) == 2 else pa.array(x) for name, x in columns.items()}
+    vectors = {name: {"dim": str(x.shape[1]), "dtype": str(x.dtype)} for name, x in columns.items() if getattr(x, "ndim", 1) == 2}
+    table = pa.table(arrays).replace_schema_metadata({"vectors": json.dumps(vectors)})
+    codecs = {name: "none" if name in vectors else "zstd" for name in arrays}
+
+    def write(file: BinaryIO) -> None:
+        with pq.ParquetWriter(file, table.schema, compression=codecs, use_dictionary=False) as writer:
+            start = 0
+            for rows in row_groups if row_groups is not None else [len(table)]:
+                writer.write_table(table.slice(start, rows), row_group_size=max(rows, 1))
+                start += rows
+
+    publish(url, write)
+
+
+def read_columns(url: str, row_group: int | None = None) -> Columns:
+    """What `write_columns` wrote, or one row group of it. Raises LacunaError, naming the file, where it is missing or damaged."""
+    fs, path = filesystem(url)
+    try:
+        with fs.open(path, "rb") as stream, pq.ParquetFile(stream) as file:
+            table = file.read(use_threads=False) if row_group is None else file.read_row_group(row_group, use_threads=False)
+            vectors = json.loads(file.schema_arrow.metadata[b"vectors"])
+    except FileNotFoundError:
+        raise LacunaError(f"{url} is missing: remove {url.rpartition('/nearest/')[0]}/nearest/_layouts and run again") from None
+    except (pa.ArrowInvalid, KeyError, TypeError) as error:
+        raise LacunaError(f"{url} is damaged ({str(error).splitlines()[0]}): remove its layout and run again") from None
+    return {name: _column(table[name], vectors.get(name)) for name in table.column_names}
+
+
+def _column(column: pa.ChunkedArray, vector: dict[str, str] | None) -> NDArray[Any]:
+    if vector is None:
+        values: NDArray[Any] = column.to_numpy()
+        return values
+    dim = int(vector["dim"])
+    parts = [from_binary(chunk, dim, vector["dtype"]) for chunk in column.chunks]
+    return np.concatenate(parts) if parts else np.empty((0, dim), dtype=vector["dtype"])
+
+
+def publish_group(
+    plan: CellPlan, group: Group, *, rows: Mapping[str, Any], repeats: Mapping[str, Any], bounds: NDArray[Any], centroids_CD: NDArray[Any]
+) -> None:
+    """Publish a group's files, then its record.
+
+    `rows`: position, ordinal, key and vector of distinct rows by cell; `repeats`: position, ordinal, key, and `first`, the place
+    among `rows` of the row it equals.
+    """
+    write_columns(plan.url(f"{group.url}.parquet"), rows)
+    write_columns(plan.url(f"{group.url}.repeats.parquet"), repeats)
+    write_columns(plan.url(f"{group.url}.cells.parquet"), {"rows": np.diff(bounds), "centroid": centroids_CD})
+    publish_json(_group_record(plan, group.modality, group.name), asdict(group))
+
+
+def read_group_record(plan: CellPlan, modality: str, name: str) -> Group | None:
+    """The record of a group, None where it is not done."""
+    url = _group_record(plan, modality, name)
+    return Group(**read_json(url)) if exists(url) else None
+
+
+def _group_record(plan: CellPlan, modality: str, name: str) -> str:
+    return plan.url(modality, "_records", f"{name}.json")
+
+
+def publish_layout(plan: CellPlan, groups: Sequence[Group]) -> None:
+    """Commit the whole: every group is there."""
+    publish_json(plan.url("layout.json"), {"schema": SCHEMA, **asdict(plan), "root": "", "groups": [asdict(group) for group in groups]})
+
+
+def read_layout(plan: CellPlan) -> list[Group] | None:
+    """Groups of a committed layout in order, None where it is not whole."""
+    with suppress(FileNotFoundError, ValueError):
+        return [Group(**group) for group in read_json(plan.url("layout.json"))["groups"]]
+    return None

@@ -1,0 +1,137 @@
+"""Exact repeats: sorted 64-bit hashes of a data set's URLs, and of its captions with image sizes, to be searched by memory map.
+
+N rows. Of 2e9 rows looked up among 4e8 hashes, 0.04 are found by chance. A file is made once for a content of the data set, in buckets by
+the first byte of the hash, so that 4e8 rows cost the memory of one bucket (13 MB) to sort.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.files import exists, filesystem, is_local, join, publish, publish_json, read_json
+from tda.store.paths import RootPaths
+
+COLUMNS = ("url", "caption", "width", "height")  # what is read for the hashes
+KINDS = ("url", "caption")  # of hashes; `caption` includes the image's size
+BUCKETS = 256
+MANIFEST = "manifest.json"
+
+Hashes = tuple[NDArray[np.uint64], NDArray[np.bool_]]  # of every row, and whether the row has one
+
+
+def row_hashes(table: pa.Table) -> dict[str, Hashes]:
+    """Hashes of the rows of a table that has `COLUMNS`. A row without a URL, or without the size of its image, has none of that kind."""
+    size_N, sized_N = _sizes(table)
+    return {
+        "url": (_hashed(table["url"], np.zeros(len(table), np.uint64)), ~_nulls(table["url"])),
+        "caption": (_hashed(table["caption"], size_N), sized_N),
+    }
+
+
+@dataclass(frozen=True)
+class HashFiles:
+    """The hashes of one content of a data set, at `folder`; `rows` says how many of each kind there are, repeats counted once."""
+
+    folder: str
+    rows: dict[str, int]
+
+    @contextmanager
+    def opened(self, kind: str) -> Iterator[NDArray[np.uint64]]:
+        """The sorted hashes, memory-mapped; a store that is not local is copied to this machine for as long as it is open."""
+        url = join(self.folder, f"{kind}.u64")
+        fs, path = filesystem(url)
+        if not self.rows[kind]:
+            yield np.empty(0, dtype=np.uint64)
+        elif is_local(fs):
+            yield np.memmap(path, dtype="<u8", mode="r")
+        else:
+            with tempfile.TemporaryDirectory(prefix="lacuna-hashes-") as folder:
+                fs.get_file(path, f"{folder}/{kind}")
+                yield np.memmap(f"{folder}/{kind}", dtype="<u8", mode="r")
+
+
+def found_in(sorted_M: NDArray[np.uint64], hashes: Hashes) -> NDArray[np.bool_]:
+    """(N,) whether each row's hash is among the sorted ones."""
+    hash_N, known_N = hashes
+    if not len(sorted_M):
+        return np.zeros(len(hash_N), dtype=bool)
+    asked, back_N = np.unique(hash_N, return_inverse=True)  # ascending: each page of the map is touched once
+    at = np.minimum(np.searchsorted(sorted_M, asked), len(sorted_M) - 1)
+    found_N: NDArray[np.bool_] = (sorted_M[at] == asked)[back_N] & known_N
+    return found_N
+
+
+def ensure_hashes(layout: RootPaths, embeddings: EmbeddingSet) -> HashFiles:
+    """The hash files of this content of a data set, made if they are not there yet; the manifest, written last, says that they are."""
+    folder = layout.hashes_dir(embeddings.digest)
+    manifest = join(folder, MANIFEST)
+    if not exists(manifest):
+        publish_json(manifest, {"rows": _build(folder, embeddings), "rows_read": len(embeddings)})
+    return HashFiles(folder, read_json(manifest)["rows"])
+
+
+def _build(folder: str, embeddings: EmbeddingSet) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="lacuna-hashes-") as scratch:
+        for kind in KINDS:
+            Path(scratch, kind).mkdir()
+        for table in embeddings.tables(COLUMNS):
+            for kind, (hash_N, known_N) in row_hashes(table).items():
+                _spill(Path(scratch, kind), hash_N[known_N])
+        for kind in KINDS:
+            publish(join(folder, f"{kind}.u64"), partial(_merge, Path(scratch, kind), kind, rows))
+    return rows
+
+
+def _spill(folder: Path, hash_N: NDArray[np.uint64]) -> None:
+    """Append hashes to the bucket of their first byte."""
+    hash_N = np.sort(hash_N)
+    edges = np.searchsorted(hash_N, np.arange(1, BUCKETS, dtype=np.uint64) << np.uint64(56))
+    for bucket, part in enumerate(np.split(hash_N, edges)):
+        if len(part):
+            with (folder / f"{bucket:03d}").open("ab") as file:
+                file.write(part.astype("<u8").tobytes())
+
+
+def _merge(folder: Path, kind: str, rows: dict[str, int], out: BinaryIO) -> None:
+    """Write every bucket sorted, one after another, and count them in `rows`."""
+    rows[kind] = 0
+    for file in sorted(folder.iterdir()):
+        once = np.unique(np.fromfile(file, dtype="<u8"))
+        out.write(once.tobytes())
+        rows[kind] += len(once)
+
+
+def _sizes(table: pa.Table) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """(N,) width and height in one number, and whether both are known."""
+    sides = [table[name].combine_chunks().fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64) for name in ("width", "height")]
+    return (sides[0] << np.uint64(32)) | sides[1], (sides[0] > 0) & (sides[1] > 0)
+
+
+def _nulls(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    null_N: NDArray[np.bool_] = column.is_null().to_numpy().astype(bool)
+    return null_N
+
+
+def _hashed(column: pa.ChunkedArray, salt_N: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(N,) hashes of strings, each begun with its salt."""
+    from tda.store.datasets.fnv import hash_strings
+
+    out_N = np.empty(len(column), dtype=np.uint64)
+    at = 0
+    for chunk in column.cast(pa.large_string()).chunks:
+        _, offsets, data = chunk.buffers()
+        edge = np.frombuffer(offsets, dtype=np.int64)[chunk.offset : chunk.offset + len(chunk) + 1] if len(chunk) else np.zeros(1, np.int64)
+        text = np.frombuffer(data, dtype=np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)
+        hash_strings(text, edge, salt_N[at : at + len(chunk)], out_N[at : at + len(chunk)])
+        at += len(chunk)
+    return out_N

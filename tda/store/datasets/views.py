@@ -1,0 +1,164 @@
+"""Data sets that exist only as a choice of another's rows: `<name>-minus-<reference>`, by what `jobs.dedupe` kept.
+
+K rows that were kept of a shard. `kept.parquet` lists them in the order of the set: shard, ordinal, and `row`, their place in the shard's
+Parquet. `summary.json`, written last, is its record: without it nothing was kept.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tda.errors import UserError
+from tda.store.files import filesystem, publish, publish_json, read_json
+from tda.store.paths import RootPaths
+
+MINUS = "-minus-"
+SCHEMA_VERSION = 1
+ROW_GROUP = 131_072
+META_KEY = b"lacuna"
+
+SCHEMA = pa.schema(
+    [
+        pa.field("shard", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("ordinal", pa.int64(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+    ]
+)
+
+
+class Kept(NamedTuple):
+    """The kept rows of one shard, both (K,): ordinals, and places in the shard's Parquet."""
+
+    shard: str
+    ordinal_K: NDArray[np.int64]
+    row_K: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class View:
+    """`base` less what `reference` holds. A base may be a view itself."""
+
+    base: str
+    reference: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.base}{MINUS}{self.reference}"
+
+
+def view_of(name: str) -> View | None:
+    """What a name of the form `<base>-minus-<reference>` says; None for any other name. The last `-minus-` counts."""
+    base, minus, reference = name.rpartition(MINUS)
+    return View(base, reference) if minus and base and reference else None
+
+
+def recorded_name(name: str) -> str:
+    """The data set at the root of a chain of views: the one that was embedded."""
+    view = view_of(name)
+    return name if view is None else recorded_name(view.base)
+
+
+def command_for(layout: RootPaths, view: View, encoder: str) -> str:
+    """The command that makes a view."""
+    return f"python -m jobs.dedupe dataset.name={view.base} reference.name={view.reference} encoder.name={encoder} root={layout.root}"
+
+
+def content_hash(content: Any) -> str:
+    """SHA-256 of the canonical JSON of plain values."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def read_summary(layout: RootPaths, view: View, encoder: str) -> dict[str, Any]:
+    """What `jobs.dedupe` says of a view. Raises UserError where there is none that can be read."""
+    url = layout.dedupe_summary(view.base, encoder, view.reference)
+    try:
+        summary = read_json(url)
+    except FileNotFoundError:
+        raise UserError(f"{view.name} is not made yet for encoder.name={encoder}: {command_for(layout, view, encoder)}") from None
+    except ValueError as error:
+        raise UserError(f"{url} is not JSON: {error}; {command_for(layout, view, encoder)}") from None
+    if not isinstance(summary, dict) or summary.get("schema") != SCHEMA_VERSION:
+        raise UserError(f"{url} is not of schema {SCHEMA_VERSION}; {command_for(layout, view, encoder)}")
+    return summary
+
+
+class KeptRows:
+    """What a view keeps of its base, shard by shard.
+
+    Raises UserError where the view is not made yet, was made from other rows than `base_digest` says, or its files do not belong together.
+    """
+
+    def __init__(self, layout: RootPaths, view: View, encoder: str, base_digest: str, shards: list[str]) -> None:
+        self._url = layout.kept(view.base, encoder, view.reference)
+        self._again = f"again: {command_for(layout, view, encoder)}"
+        self.summary = read_summary(layout, view, encoder)
+        if self.summary["inputs"]["rows"] != base_digest:
+            raise UserError(f"{self._url} is stale: {view.base} has other rows by {encoder} now; make it {self._again}")
+        self.content = str(self.summary["content"])
+        counts = self.summary["kept_per_shard"]
+        self.counts = [int(counts.get(shard, 0)) for shard in shards]
+        self._begin = [0, *accumulate(self.counts)]
+        self._metadata: pq.FileMetaData | None = None
+
+    def rows(self, index: int) -> NDArray[np.int64]:
+        """(K,) places in the Parquet of shard `index`, ascending; only their row groups are read."""
+        start, stop = self._begin[index], self._begin[index + 1]
+        if start == stop:
+            return np.empty(0, dtype=np.int64)
+        return np.concatenate(list(self._read(start, stop)))
+
+    def _read(self, start: int, stop: int) -> Iterator[NDArray[np.int64]]:
+        from tda.store.commit.parquet import iter_rows
+
+        fs, path = filesystem(self._url)
+        try:
+            with fs.open(path, "rb") as source, pq.ParquetFile(source, metadata=self._metadata) as file:
+                self._check(file)
+                for batch in iter_rows(file, ["row"], start, stop):
+                    yield batch.column("row").to_numpy()
+        except (FileNotFoundError, pa.ArrowInvalid) as error:
+            raise UserError(f"{self._url} cannot be read ({str(error).splitlines()[0]}); make it {self._again}") from None
+
+    def _check(self, file: pq.ParquetFile) -> None:
+        if self._metadata is not None:
+            return
+        content = json.loads((file.schema_arrow.metadata or {}).get(META_KEY, b"{}")).get("content")
+        if content != self.content or file.metadata.num_rows != self._begin[-1]:
+            raise UserError(f"{self._url} is not what its summary.json tells of; make it {self._again}")
+        self._metadata = file.metadata
+
+
+def publish_kept(layout: RootPaths, view: View, encoder: str, kept: Iterator[Kept], summary: dict[str, Any]) -> dict[str, Any]:
+    """Write kept.parquet, then summary.json, which gains `kept_per_shard` and `rows_kept`; its `content` names what both were made of."""
+    counts: dict[str, int] = {}
+    meta = {META_KEY: json.dumps({"content": summary["content"]}).encode()}
+    publish(
+        layout.kept(view.base, encoder, view.reference),
+        lambda file: _write(file, SCHEMA.with_metadata(meta), kept, counts),
+    )
+    whole = {"schema": SCHEMA_VERSION, **summary, "rows_kept": sum(counts.values()), "kept_per_shard": counts}
+    publish_json(layout.dedupe_summary(view.base, encoder, view.reference), whole)
+    return whole
+
+
+def _write(file: Any, schema: pa.Schema, kept: Iterator[Kept], counts: dict[str, int]) -> None:
+    """Row groups of many shards: a set of 1e5 shards has no more of them than one of few."""
+    held: list[pa.RecordBatch] = []
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for shard, ordinal_K, row_K in kept:
+            counts[shard] = len(row_K)
+            names = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(row_K), np.int32)), pa.array([shard]))
+            held.append(pa.RecordBatch.from_arrays([names, pa.array(ordinal_K), pa.array(row_K)], schema=schema))
+            if sum(map(len, held)) >= ROW_GROUP:
+                writer.write_table(pa.Table.from_batches(held).unify_dictionaries())
+                held.clear()
+        if held:
+            writer.write_table(pa.Table.from_batches(held).unify_dictionaries())

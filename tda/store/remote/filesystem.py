@@ -1,0 +1,191 @@
+"""A remote file system whose every call is patient (`tda.store.remote.retry`), and its files read by ranges of known length.
+
+Only what Lacuna asks of a store is here. Listings are never cached: other writers are at work.
+"""
+
+import errno
+import io
+import shutil
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tda.store.remote.retry import ShortReadError, patient, timeout
+
+RANGE = 8 * 2**20  # bytes asked for at once: long enough for a store's latency, short enough to be asked for again
+SLOWEST = 2**20  # bytes a second of an upload that is not yet stalled
+S3 = ("s3", "s3a")
+
+
+class RemoteFileSystem:
+    """What stands before fsspec's own file system; paths are those inside it."""
+
+    def __init__(self, fs: Any) -> None:
+        self.fs = fs
+        self._tune()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.fs, name)
+
+    def info(self, path: str) -> dict[str, Any]:
+        return dict(self._call(self.fs.info, path))
+
+    def exists(self, path: str) -> bool:
+        try:
+            self.info(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def isdir(self, path: str) -> bool:
+        try:
+            return bool(self.info(path)["type"] == "directory")
+        except FileNotFoundError:
+            return False
+
+    def size(self, path: str) -> int | None:
+        size: int | None = self.info(path)["size"]
+        return size
+
+    def ls(self, path: str, detail: bool = True) -> list[Any]:
+        self.fs.invalidate_cache(path)
+        return list(self._call(self.fs.ls, path, detail=detail))
+
+    def glob(self, path: str) -> list[str]:
+        return list(self._call(self.fs.glob, path))
+
+    def find(self, path: str, maxdepth: int | None = None) -> list[str]:
+        return list(self._call(self.fs.find, path, maxdepth=maxdepth))
+
+    def ukey(self, path: str) -> str:
+        """Digest of what the store says of a file, which is another once the file is replaced."""
+        told = {name: value for name, value in self.info(path).items() if name != "url"}  # after redirects, often signed anew each time
+        return sha256(str(sorted(told.items(), key=str)).encode()).hexdigest()
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
+        """The content, or the range start..end-1 of it, which has to be there whole."""
+        if start is None or end is None:
+            return bytes(self._call(self.fs.cat_file, path, start=start, end=end))
+        return self.read_range(path, start, end)
+
+    def get_file(self, path: str, local: str) -> None:
+        """Copy a file to this machine, by ranges where its size is known: no client tells a stream that was cut short in every case."""
+        size = self.size(path)
+        if size is None:
+            patient(lambda: self._once(self.fs.get_file, path, local), path)
+            return
+        with io.BufferedReader(RangeReader(self, path, size), 2**17) as source, Path(local).open("wb") as target:
+            shutil.copyfileobj(source, target, 2**20)
+
+    def put_file(self, local: str, path: str, mode: str = "overwrite") -> None:
+        """Upload a finished file in one piece. With mode="create" FileExistsError is raised where the name is taken."""
+        seconds = timeout() + Path(local).stat().st_size / SLOWEST
+        self._call(self.fs.put_file, local, path, mode=mode, seconds=seconds)
+
+    def held(self, path: str) -> dict[str, Any]:
+        """Options of `replace` that hold it to the file that is there now: by its etag on S3, its generation on Google's store."""
+        try:
+            info = self.info(path)
+        except FileNotFoundError:
+            return {}
+        found = {"IfMatch": info.get("ETag") if self._protocol() in S3 else None, "ifGenerationMatch": info.get("generation")}
+        return {name: str(value) for name, value in found.items() if value}
+
+    def replace(self, path: str, data: bytes, held: dict[str, Any]) -> None:
+        """Write a small file. FileExistsError is raised, and nothing written, where what it was `held` to has been replaced."""
+        patient(lambda: self._once(self.fs.pipe_file, path, data, **held), path)
+
+    def rm_file(self, path: str) -> None:
+        self._call(self.fs.rm_file, path)
+
+    def open(self, path: str, mode: str = "rb") -> BinaryIO:
+        if mode != "rb":
+            raise ValueError(f"mode={mode!r}: what is written goes through tda.store.files.publish")
+        info = self.info(path)
+        if info["size"] is None:
+            return io.BytesIO(self.cat_file(path))
+        return io.BufferedReader(RangeReader(self, path, int(info["size"])), 2**17)
+
+    def read_range(self, path: str, start: int, end: int) -> bytes:
+        """Bytes start..end-1 of a file that has them; an answer of another length is asked for again."""
+        return patient(lambda: self._range(path, start, end), path)
+
+    def _range(self, path: str, start: int, end: int) -> bytes:
+        data = bytes(self._once(self.fs.cat_file, path, start=start, end=end))
+        if len(data) != end - start:
+            raise ShortReadError(errno.EIO, f"{len(data)} of {end - start} bytes at {start}")
+        return data
+
+    def _call(self, call: Callable[..., Any], *args: Any, seconds: float | None = None, **options: Any) -> Any:
+        return patient(lambda: self._once(call, *args, seconds=seconds, **options), str(args[-1]))  # a call's last argument is the path
+
+    def _once(self, call: Callable[..., Any], *args: Any, seconds: float | None = None, **options: Any) -> Any:
+        if getattr(self.fs, "async_impl", False):
+            options["timeout"] = seconds or timeout()  # fsspec's bridge takes it, and ends the call: a read that stalls is a fault
+        return call(*args, **options)
+
+    def _protocol(self) -> str:
+        return str(self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0])
+
+    def _tune(self) -> None:
+        """One layer of retries, ours, where the client lets us; and no listings in memory."""
+        if (listings := getattr(self.fs, "dircache", None)) is not None:
+            listings.use_listings_cache = False
+        if self._protocol() in S3 and getattr(self.fs, "_s3", None) is None:
+            self.fs.retries, self.fs.read_timeout = 1, timeout()
+            self.fs.config_kwargs.setdefault("retries", {"total_max_attempts": 1})
+
+
+class RangeReader(io.RawIOBase):
+    """A remote file of `size` bytes. Ranges are checked for their length; one that follows the last is fetched while that is used."""
+
+    def __init__(self, fs: RemoteFileSystem, path: str, size: int) -> None:
+        super().__init__()
+        self._fs, self._path, self._size, self._at = fs, path, size, 0
+        self._ranges: OrderedDict[int, Future[bytes]] = OrderedDict()  # two at most
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="range")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        if self._at >= self._size or not len(view):
+            return 0
+        index, skip = divmod(self._at, RANGE)
+        part = self._get(index)[skip : skip + len(view)]
+        view[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._ranges.clear()
+        super().close()
+
+    def _get(self, index: int) -> bytes:
+        follows = index - 1 in self._ranges or index == 0
+        wanted: Sequence[int] = (index, index + 1) if follows and (index + 1) * RANGE < self._size else (index,)
+        for number in wanted:
+            if number not in self._ranges:
+                self._ranges[number] = self._pool.submit(self._fetch, number * RANGE)
+        for old in [number for number in self._ranges if number not in (index, index + 1)]:
+            del self._ranges[old]
+        return self._ranges[index].result()
+
+    def _fetch(self, start: int) -> bytes:
+        return self._fs.read_range(self._path, start, min(start + RANGE, self._size))

@@ -1,0 +1,51 @@
+"""Google's store by gcsfs: one layer of retries (`tda.store.remote.retry`), exceptions that say what was wrong, and nothing but HTTP.
+
+gcsfs's default class first asks over gRPC of what kind a bucket is, to serve zonal buckets. That takes a permission of its own, is tried
+for a minute where it is refused, and no emulator answers it. Its core class asks nothing, and serves every other bucket.
+"""
+
+import inspect
+from typing import Any
+
+from gcsfs.core import GCSFileSystem, quote
+
+NO_CREDENTIALS = "no credentials for Google's store (`gcloud auth application-default login`, or GOOGLE_APPLICATION_CREDENTIALS=<key file>)"
+
+_once = inspect.unwrap(GCSFileSystem._request)  # noqa: SLF001 (gcsfs's own six tries have no other switch)
+
+
+class GoogleFileSystem(GCSFileSystem):  # type: ignore[misc]  # gcsfs has no types
+    async def _request(self, method: str, path: str, *args: Any, **options: Any) -> Any:
+        upload = "upload_id=" in path
+        try:
+            return await _once(self, method, path, *args, **options)
+        except Exception as error:
+            if upload and method == "DELETE":  # after a failure gcsfs drops the upload, and would tell of that in place of the failure
+                return 499, {}, None, b""
+            told = self._told(error, upload=upload)
+            if told is None:
+                raise
+            raise told from None
+
+    def _told(self, error: Exception, *, upload: bool) -> Exception | None:
+        """The exception that says what `error` means; None where it does so itself."""
+        missing, code = isinstance(error, FileNotFoundError), getattr(error, "code", None)
+        if isinstance(error, FileExistsError):
+            return FileExistsError("the name is taken (412)")
+        if upload and (missing or code == 410):
+            return ConnectionResetError("the upload's session has ended")  # another may do
+        if missing:
+            return FileNotFoundError("no such file or bucket (404)")
+        if code == 401 and self.credentials.credentials is None:
+            return PermissionError(f"{NO_CREDENTIALS}: {error}")
+        if isinstance(error, OSError) and str(error).startswith("Forbidden"):  # of that word gcsfs makes something too
+            return PermissionError(f"Forbidden (403): {str(error).partition(chr(10))[2]}")
+        return None
+
+    async def _pipe_file(self, path: str, data: bytes, *args: Any, ifGenerationMatch: str | None = None, **options: Any) -> Any:
+        """As gcsfs's, which itself knows no other generation than 0."""
+        if ifGenerationMatch is None:
+            return await super()._pipe_file(path, data, *args, **options)
+        bucket, key, _ = self.split_path(path)
+        url = f"{self._location}/upload/storage/v1/b/{quote(bucket)}/o"
+        return await self._call("POST", url, uploadType="media", name=key, ifGenerationMatch=ifGenerationMatch, data=data)

@@ -1,0 +1,169 @@
+"""The tar gate: WebDataset shards in, pairs or named drops out.
+
+A member belongs to the pair whose key is its name without its last extension, when that extension (in any case) is one of those
+below; other members are passed over. So keys may hold dots and folders, and no two pairs are merged. A pair is read when a member of
+another pair follows it. One that lacks a member then waits for it, as long as all that wait hold no more than `WAITING_BYTES`;
+past that, the oldest lose their bytes and are dropped as interleaved if the rest of them does come.
+
+Nothing is executed, unpickled or extracted; memory is bounded by the limits whatever an archive holds. The end of an archive is checked
+before it is read, and every header, count and trailing byte while it is read: the usual readers pass over all of these in silence.
+"""
+
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tda.errors import ShardError
+from tda.store.files import filesystem
+from tda.store.shards.grouping import Group, Grouper
+from tda.store.shards.tar import DamagedError, check_archive, iter_members, stat_shard, unread
+from tda.store.types import Drop, Reason, printable
+
+__all__ = [
+    "MAX_PAIRS",
+    "MAX_URL_LENGTH",
+    "Group",
+    "ImageGroup",
+    "RawPair",
+    "check_archive",
+    "expected_pairs",
+    "read_pairs",
+    "stat_shard",
+    "unread",
+]
+
+IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
+ROLES = dict.fromkeys(IMAGE_EXTENSIONS, "image") | {"txt": "caption", "json": "meta"}
+
+WAITING_BYTES = 64 * 2**20
+MAX_PAIRS = 1_000_000
+MAX_URL_LENGTH = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class RawPair:
+    """A whole pair as it lay in its shard. `image` is encoded bytes; `width`, `height` (pixels) and `url` are what its side file says."""
+
+    ordinal: int
+    key: str
+    image: bytes
+    caption: str
+    url: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+    @property
+    def members(self) -> tuple[bytes, str]:
+        """The two modalities, in order."""
+        return self.image, self.caption
+
+
+def expected_pairs(url: str) -> int | None:
+    """Pairs that img2dataset wrote into this shard, from the `<shard>_stats.json` beside it; None where there is no such file."""
+    fs, path = filesystem(url)
+    try:
+        return int(json.loads(fs.cat_file(path.removesuffix(".tar") + "_stats.json"))["successes"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise ShardError(url, "count", f"its _stats.json cannot be read: {printable(repr(error))}") from None
+
+
+def read_pairs(
+    url: str,
+    *,
+    max_member_bytes: int = 67_108_864,
+    max_caption_bytes: int = 65_536,
+    waiting_bytes: int = WAITING_BYTES,
+    group: "type[Group] | None" = None,
+) -> Iterator[RawPair | Drop]:
+    """Stream a shard: each pair once, as a `RawPair` or as a `Drop`, with ordinals 0..n-1 between them (pairs that waited come late).
+
+    `group` is what members make a pair, by default an image and its caption; another `Group` makes pairs of another kind.
+
+    Raises ShardError: what `check_archive` raises; damaged where a header is broken or data follows the end; count where the number of
+    pairs differs from img2dataset's. Pairs that came before an error must not be kept.
+    """
+    source = check_archive(url)
+    expected = expected_pairs(url)
+    fs, path = filesystem(url)
+    grouper = Grouper(group or ImageGroup, max_member_bytes, max_caption_bytes, waiting_bytes)
+    try:
+        with fs.open(path, "rb") as file:
+            for tar, member in iter_members(file, source.size):
+                yield from grouper.add(tar, member)
+                if grouper.pairs > MAX_PAIRS:
+                    raise ShardError(url, "too_many_pairs", f"more than {MAX_PAIRS}")
+            yield from grouper.finish()
+    except (tarfile.TarError, DamagedError) as error:
+        raise ShardError(url, "damaged", printable(str(error))) from None
+    except FileNotFoundError:
+        raise ShardError(url, "missing", "no such file") from None
+    except OSError as error:
+        raise ShardError(url, unread(error), printable(error.strerror or str(error))) from None
+    if expected is not None and expected != grouper.pairs:
+        raise ShardError(url, "count", f"{grouper.pairs} pairs, but its _stats.json says {expected}")
+
+
+class ImageGroup(Group):
+    """An image and its caption, from a text or a side file."""
+
+    __slots__ = ()
+
+    @classmethod
+    def key_and_role(cls, name: str) -> tuple[str, str | None]:
+        stem, _, extension = name.rpartition(".")
+        return stem, ROLES.get(extension.lower())
+
+    @property
+    def whole(self) -> bool:
+        return "image" in self.parts and ("caption" in self.parts or "caption" in _parse_meta(self.parts.get("meta", b"")))
+
+    def pair(self) -> RawPair | Drop:
+        return _image_and_caption(self)
+
+
+def _image_and_caption(group: Group) -> RawPair | Drop:
+    if "image" not in group.parts:
+        return group.drop(Reason.MISSING_IMAGE, f"it has only: {', '.join(group.parts)}")
+    meta = _parse_meta(group.parts.get("meta", b""))
+    try:
+        caption = _caption(group.parts.get("caption"), meta)
+    except UnicodeError as error:
+        return group.drop(Reason.CAPTION_NOT_UTF8, printable(str(error)))
+    if caption is None:
+        return group.drop(Reason.MISSING_CAPTION)
+    if not caption.strip():
+        return group.drop(Reason.EMPTY_CAPTION)
+    return RawPair(group.ordinal, group.key, group.parts["image"], caption, _url(meta), _pixels(meta, "width"), _pixels(meta, "height"))
+
+
+def _caption(raw: bytes | None, meta: dict[str, Any]) -> str | None:
+    if raw is not None:
+        return raw.decode("utf-8-sig")
+    caption = meta.get("caption")
+    if not isinstance(caption, str):
+        return None
+    caption.encode()  # JSON can hold lone surrogates, which nothing after this could store
+    return caption
+
+
+def _parse_meta(data: bytes) -> dict[str, Any]:
+    """The side file of a pair; it is a help, not a need, so a broken one says nothing."""
+    try:
+        meta = json.loads(data) if data else {}
+    except (ValueError, RecursionError):
+        return {}
+    return meta if isinstance(meta, dict) else {}
+
+
+def _url(meta: dict[str, Any]) -> str | None:
+    url = meta.get("url")
+    return printable(url, MAX_URL_LENGTH) if isinstance(url, str) else None
+
+
+def _pixels(meta: dict[str, Any], name: str) -> int | None:
+    value = meta.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31 else None

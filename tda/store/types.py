@@ -1,0 +1,61 @@
+"""What readers of shards and writers of rows share: where a shard came from, and a pair that was not embedded."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+DETAIL_LENGTH = 300
+MAX_KEY_LENGTH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a shard was read from: URL, size in bytes, and the store's etag (locally the time of its last change)."""
+
+    path: str
+    size: int
+    etag: str
+
+
+class Stage(StrEnum):
+    """Where a pair was lost."""
+
+    READ = "read"
+    DECODE = "decode"
+    ENCODE = "encode"
+
+
+class Reason(StrEnum):
+    """Why a pair was lost. The set is closed: counters and reports rest on these words."""
+
+    MISSING_IMAGE = "missing_image"
+    MISSING_CAPTION = "missing_caption"
+    EMPTY_CAPTION = "empty_caption"
+    CAPTION_NOT_UTF8 = "caption_not_utf8"
+    CAPTION_TOO_LONG = "caption_too_long"
+    MEMBER_TOO_LARGE = "member_too_large"
+    BAD_ROW = "bad_row"  # a line that is no JSON object
+    BAD_MEMBER = "bad_member"  # a link or device, or a name that is absolute, has "..", is no UTF-8, or is over-long
+    DUPLICATE_KEY = "duplicate_key"  # a later pair of the same key, or two images (or captions) for one pair
+    INTERLEAVED = "interleaved"  # members too far apart in the archive to be held together in memory
+    IMAGE_TRUNCATED = "image_truncated"
+    IMAGE_NOT_DECODABLE = "image_not_decodable"
+    IMAGE_TOO_LARGE = "image_too_large"
+    ENCODER_FAILED = "encoder_failed"
+    NOT_FINITE = "not_finite"  # NaN or infinity in a vector
+    ZERO_VECTOR = "zero_vector"  # has no direction
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """One pair that was not embedded. `ordinal` is its place among all pairs of its shard, dropped ones included."""
+
+    ordinal: int
+    key: str
+    stage: Stage
+    reason: Reason
+    detail: str = ""
+
+
+def printable(text: str, length: int = DETAIL_LENGTH) -> str:
+    """Return `text` cut to `length` characters, with what UTF-8 cannot hold written as escapes."""
+    return text[:length].encode("utf-8", "backslashreplace").decode()

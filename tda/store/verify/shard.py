@@ -1,0 +1,185 @@
+"""Is a recorded shard what its record says? Every problem is one line that begins with the file at fault.
+
+The files of a shard are read once, in batches, so memory is that of a batch and of the ordinals, whatever the shard's size.
+
+Legend: B rows of a batch, N rows of a shard, D dimensions.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tda.errors import ShardError
+from tda.store.commit.parquet import BATCH, VECTORS, from_binary, read_meta
+from tda.store.commit.quarantine import SCHEMA
+from tda.store.commit.records import ShardRecord, read_record
+from tda.store.commit.rows import NORM_TOLERANCE, row_norms
+from tda.store.commit.versions import file_sha256
+from tda.store.files import filesystem, is_local, join
+from tda.store.paths import RootPaths
+from tda.store.types import Reason, printable
+
+UNREADABLE = (OSError, pa.ArrowException, KeyError, ValueError)
+
+
+@dataclass(kw_only=True)
+class Checked:
+    """What a shard came to: its problems, the files that its record names, and what a folder's shards have in common."""
+
+    shard: str
+    problems: list[str] = field(default_factory=list)
+    rows: int = 0
+    drops: int = 0
+    config_hash: str | None = None  # None where there is no record that can be read
+    file: str | None = None
+    quarantine_file: str | None = None
+    replaces: list[str] = field(default_factory=list)
+
+
+def check_shard_files(layout: RootPaths, dataset: str, encoder: str, shard: str) -> Checked:
+    """Hold the files of a recorded shard to its record, and the rows and drops to each other."""
+    try:
+        record = read_record(layout, dataset, encoder, shard)
+    except ShardError as error:
+        return Checked(shard=shard, problems=[f"{layout.record(dataset, encoder, shard)}: {error.reason}: {error.detail}"])
+    found = Checked(
+        shard=shard,
+        rows=record.rows_out,
+        drops=record.rows_in - record.rows_out,
+        config_hash=record.config_hash,
+        file=record.file,
+        quarantine_file=record.quarantine_file,
+        replaces=record.replaces,
+    )
+    if (record.dataset, record.encoder, record.shard) != (dataset, encoder, shard):
+        own = f"{record.dataset}/{record.encoder}/{record.shard}"
+        found.problems.append(f"{layout.record(dataset, encoder, shard)}: it is the record of {own}")
+        return found
+    ordinals = [*_check_rows(layout, record, found.problems), *_check_drops(layout, record, found.problems)]
+    if not found.problems:
+        found.problems += _check_ordinals(layout, record, np.concatenate([np.empty(0, np.int64), *ordinals]))
+    return found
+
+
+def _check_rows(layout: RootPaths, record: ShardRecord, problems: list[str]) -> list[NDArray[np.int64]]:
+    """The ordinals of the rows, batch by batch; what is wrong with the file goes to `problems`."""
+    url = join(layout.embeddings_dir(record.dataset, record.encoder), record.file)
+    ordinals: list[NDArray[np.int64]] = []
+    try:
+        with local_copy(url) as path:
+            problems += _check_bytes(url, path, record.output)
+            with pq.ParquetFile(path) as file:
+                problems += _check_meta(url, file, record)
+                ordinals = list(_check_vectors(url, file, record, problems))
+    except FileNotFoundError:
+        problems.append(f"{url}: recorded, but not there")
+    except UNREADABLE as error:
+        problems.append(f"{url}: cannot be read: {_brief(error)}")
+    return ordinals
+
+
+def _check_bytes(url: str, path: Path, told: dict[str, Any]) -> Iterator[str]:
+    size, sha256 = path.stat().st_size, file_sha256(str(path))
+    if size != told.get("bytes"):
+        yield f"{url}: {size} bytes, its record says {told.get('bytes')}"
+    elif sha256 != told.get("sha256"):
+        yield f"{url}: sha256 {str(sha256)[:12]}, its record says {str(told.get('sha256'))[:12]}"
+
+
+def _check_meta(url: str, file: pq.ParquetFile, record: ShardRecord) -> Iterator[str]:
+    if file.metadata.num_rows != record.rows_out:
+        yield f"{url}: {file.metadata.num_rows} rows, its record says {record.rows_out}"
+    meta = read_meta(file.schema_arrow)
+    for name in ("config_hash", "weights_sha256"):
+        if meta.get(name) != getattr(record, name):
+            yield f"{url}: {name} {meta.get(name)}, its record says {getattr(record, name)}"
+
+
+def _check_vectors(url: str, file: pq.ParquetFile, record: ShardRecord, problems: list[str]) -> Iterator[NDArray[np.int64]]:
+    meta, last = read_meta(file.schema_arrow), -1
+    told = Counter[str]()
+    for batch in file.iter_batches(BATCH, columns=["shard", "ordinal", *VECTORS], use_threads=False):
+        ordinal_B = batch.column("ordinal").to_numpy()
+        told["rows are not in order of ordinal"] += int((np.diff(ordinal_B, prepend=last) <= 0).sum())
+        last = int(ordinal_B[-1]) if len(ordinal_B) else last
+        told["rows name another shard"] += len(batch) - (
+            pc.sum(pc.equal(batch.column("shard").cast(pa.string()), record.shard)).as_py() or 0
+        )
+        for name in VECTORS:
+            norm_B = row_norms(from_binary(batch.column(name), meta["dim"], meta["dtype"]))
+            finite_B = np.isfinite(norm_B)
+            told[f"{name} rows hold NaN or infinity"] += int((~finite_B).sum())
+            told[f"{name} rows are not of unit length"] += int((np.abs(norm_B[finite_B] - 1) > NORM_TOLERANCE[meta["dtype"]]).sum())
+        yield ordinal_B
+    problems += [f"{url}: {n} {what}" for what, n in told.items() if n]
+
+
+def _check_drops(layout: RootPaths, record: ShardRecord, problems: list[str]) -> list[NDArray[np.int64]]:
+    if record.quarantine_file is None:
+        return []
+    url = join(layout.quarantine_dir(record.dataset, record.encoder), record.quarantine_file)
+    try:
+        with local_copy(url) as path:
+            if record.quarantine is not None:
+                problems += _check_bytes(url, path, record.quarantine)
+            table = pq.read_table(path)
+    except FileNotFoundError:
+        problems.append(f"{url}: {sum(record.drops.values())} drops are recorded, but it is not there")
+        return []
+    except UNREADABLE as error:
+        problems.append(f"{url}: cannot be read: {_brief(error)}")
+        return []
+    if not table.schema.equals(SCHEMA):
+        problems.append(f"{url}: its columns are not those of a quarantine")
+        return []
+    counts = dict(Counter(table["reason"].to_pylist()))
+    if counts != record.drops:
+        problems.append(f"{url}: drops {_told(counts)}, its record says {_told(record.drops)}")
+    if strange := sorted(set(counts) - {reason.value for reason in Reason}):
+        problems.append(f"{url}: unknown reasons: {', '.join(strange)}")
+    return [table["ordinal"].to_numpy()]
+
+
+def _check_ordinals(layout: RootPaths, record: ShardRecord, ordinal_N: NDArray[np.int64]) -> Iterator[str]:
+    """Every pair of the shard is a row or a drop, once."""
+    url = layout.record(record.dataset, record.encoder, record.shard)
+    values_N, count_N = np.unique(ordinal_N, return_counts=True)
+    twice, strange = values_N[count_N > 1], values_N[(values_N < 0) | (values_N >= record.rows_in)]
+    missing = np.setdiff1d(np.arange(record.rows_in), values_N)
+    for what, which in (
+        ("twice among rows and drops", twice),
+        ("beyond the shard's pairs", strange),
+        ("neither a row nor a drop", missing),
+    ):
+        if len(which):
+            yield f"{url}: {len(which)} ordinals are {what}, the first is {which[0]}"
+
+
+@contextmanager
+def local_copy(url: str) -> Iterator[Path]:
+    """The file itself where it is local, else a copy for the time of the block. Raises FileNotFoundError."""
+    fs, path = filesystem(url)
+    if is_local(fs):
+        yield Path(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="lacuna-verify-") as folder:
+        fs.get_file(path, f"{folder}/copy")
+        yield Path(folder, "copy")
+
+
+def _told(counts: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {n}" for reason, n in sorted(counts.items())) or "none"
+
+
+def _brief(error: BaseException) -> str:
+    return printable(" ".join(str(error).split()) or type(error).__name__, 200)

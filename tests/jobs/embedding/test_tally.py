@@ -1,0 +1,52 @@
+"""What the driver remembers of recorded shards."""
+
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+
+from jobs.embedding.tally import Tally
+from tda.store.commit.records import ShardRecord
+
+
+def record(shard: str, rows_in: int = 100, **drops: int) -> ShardRecord:
+    return ShardRecord(
+        dataset="d",
+        encoder="e",
+        shard=shard,
+        source={"path": f"s3://bucket/{shard}.tar", "size": 1, "etag": "e" * 32},
+        rows_in=rows_in,
+        rows_out=rows_in - sum(drops.values()),
+        drops=drops,
+        output={"sha256": "0" * 64, "bytes": 1},
+        weights_sha256="1" * 64,
+        config_hash="2" * 64,
+        seconds=dict.fromkeys(("read", "decode", "encode", "write"), 1.0),
+    )
+
+
+def test_counts_close_and_a_renewed_record_takes_its_place() -> None:
+    tally = Tally()
+    assert (len(tally), tally.drop_fraction) == (0, 0.0)
+    tally.add(record("a", empty_caption=3, image_truncated=7))
+    tally.add(record("b", rows_in=50))
+    assert ("a" in tally, "c" in tally, len(tally)) == (True, False, 2)
+    assert tally.told() == "140 of 150 pairs embedded, 10 dropped (image_truncated 7, empty_caption 3)"
+    tally.add(record("a", empty_caption=1))
+    assert len(tally) == 2
+    assert tally.told() == "149 of 150 pairs embedded, 1 dropped (empty_caption 1)"
+    assert tally.drop_fraction == pytest.approx(1 / 150)
+
+
+def test_memory_hardly_grows_with_the_records() -> None:
+    def records() -> Iterator[ShardRecord]:
+        yield from (record(f"{i:06d}", empty_caption=3) for i in range(5_000))
+
+    tally = Tally()
+    tracemalloc.start()
+    for one in records():
+        tally.add(one)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    print(f"{peak / 5_000:.0f} bytes a record")
+    assert peak < 5_000 * 600, "a record itself is some kilobytes"

@@ -1,0 +1,72 @@
+"""What follows the single analyses of an experiment: a sweep where it is asked for, one comparison a data set, nothing done twice."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from recorded_rows import write_set
+
+from jobs.analyze import analyze
+from jobs.experiment.sweeps_and_comparisons import across
+from tda.config import (
+    AnalysisConfig,
+    AnalyzeJob,
+    ClustersConfig,
+    CompareConfig,
+    DatasetConfig,
+    EncoderConfig,
+    PaperJob,
+    ReportConfig,
+    SweepConfig,
+    UmapConfig,
+)
+
+PARTS = ["gap", "spectrum", "local_dimension"]
+
+
+def pairs(gap: float, seed: int) -> tuple[Any, Any]:
+    rng = np.random.default_rng(seed)
+    shared_ND = rng.standard_normal((6, 12))[rng.integers(6, size=70)] + 0.2 * rng.standard_normal((70, 12))
+    return shared_ND + gap, shared_ND + 0.1 * rng.standard_normal((70, 12)) - gap
+
+
+def stamps(root: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in sorted((root / "analysis").rglob("*.*"))}
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_sweep_and_comparisons_of_an_experiment(tmp_path: Path) -> None:
+    analysis = AnalysisConfig(
+        parts=PARTS,
+        umap=UmapConfig(n_epochs=30),
+        clusters=ClustersConfig(min_cluster_size=5, stability_seeds=1),
+        compare=CompareConfig(sample=40, draws=5, k=4),
+    )
+    for name, gap in (("a", 0.5), ("b", 0.1)):
+        for seed, dataset in enumerate(("one", "two")):
+            write_set(tmp_path, dataset, *pairs(gap, seed), encoder=name)
+    job = PaperJob(
+        root=str(tmp_path),
+        analysis=analysis,
+        report=ReportConfig(models={"a": "CLIP", "b": "CLOOB"}),
+        sweep=SweepConfig(n_neighbors=[5, 9], datasets=["one"], encoders=["a"], max_pairs=50),
+    )
+    jobs = [
+        AnalyzeJob(root=str(tmp_path), dataset=DatasetConfig(name=dataset), encoder=EncoderConfig(name=name), analysis=analysis)
+        for dataset in ("one", "two")
+        for name in ("a", "b")
+    ]
+    for one in jobs:
+        assert analyze(one).whole
+    lines = [outcome.line for outcome in across(job, jobs)]
+    assert lines[0].startswith("one / a: layout under other settings: 2 cells, mixing ")
+    assert [line[:38] for line in lines[1:]] == [f"{name}: 2 encoders, 3 comparisons, Predic" for name in ("one", "two")]
+    found = json.loads((tmp_path / "analysis" / "two" / "comparisons.json").read_text())
+    assert found["prediction_1"]["verdict"] in ("supported", "not supported", "undecided")
+    points = {(space["dataset"], space["model"]) for space in found["prediction_2"]["numbers"]["spaces"]}
+    assert points == {(dataset, name) for dataset in ("one", "two") for name in ("a", "b")}, "every space is a point of Prediction 2"
+    before = stamps(tmp_path)
+    assert [outcome.line for outcome in across(job, jobs)] == lines
+    assert stamps(tmp_path) == before

@@ -1,0 +1,172 @@
+"""open_clip models from files: the golden features, and one line for every file that is not what it should be."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from tda.encoders import load
+from tda.encoders.formats.open_clip import describe
+from tda.errors import UserError
+
+NAMES = ["openclip_vit_tiny", "openclip_vit_tiny_quickgelu"]
+
+
+@pytest.fixture
+def model(shared_golden: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A checkpoint and its configuration that a test may damage."""
+    files = [shared_golden / f"openclip_vit_tiny{end}" for end in (".safetensors", ".json")]
+    return tuple(Path(shutil.copyfile(file, tmp_path / file.name)) for file in files)  # type: ignore[return-value]  # two of two
+
+
+def write_config(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_golden_features(shared_golden: Path, name: str) -> None:
+    encoder = load("open_clip", str(shared_golden / f"{name}.safetensors"), str(shared_golden / f"{name}.json"), device="cpu")
+    golden = np.load(shared_golden / f"{name}_io.npz")
+    image_BD = encoder.encode_image(torch.from_numpy(golden["images"]))
+    text_BD = encoder.encode_text(torch.from_numpy(golden["tokens"]))
+    for found, wanted in ((image_BD, golden["image_features"]), (text_BD, golden["text_features"])):
+        assert found.dtype == torch.float32
+        np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
+    assert image_BD.shape == (8, encoder.dim)
+
+
+def test_preprocessing_and_tokens_are_open_clips(model: tuple[Path, Path]) -> None:
+    from open_clip.transform import image_transform
+
+    encoder = load("open_clip", str(model[0]), str(model[1]), device="cpu")
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 41, 3), dtype=np.uint8))
+    assert torch.equal(encoder.preprocess(image), image_transform(32, is_train=False)(image))
+    assert encoder.tokenize(["a dog", "two"]).shape == (2, 77)
+    assert encoder.preprocessing["text"] == {"tokenizer": "crc32-words", "vocab_size": 512, "context_length": 77}
+
+
+def test_description_is_that_of_the_loaded_model(model: tuple[Path, Path]) -> None:
+    encoder = load("open_clip", str(model[0]), str(model[1]), device="cpu")
+    assert describe(str(model[0]), str(model[1])) == (encoder.weights_sha256, encoder.preprocessing)
+
+
+def test_own_mean_and_size_of_a_preprocess_config(model: tuple[Path, Path]) -> None:
+    settings = {"model_cfg": json.loads(model[1].read_text()), "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}
+    model[1].write_text(json.dumps(settings))
+    encoder = load("open_clip", str(model[0]), str(model[1]), device="cpu")
+    assert encoder.preprocess(Image.new("RGB", (8, 8), "white")).unique().tolist() == [1.0]
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": {f"module.{k}": v for k, v in s.items()}, "epoch": 3}])
+def test_pt_files_plain_and_from_training(model: tuple[Path, Path], tmp_path: Path, wrap: Any) -> None:
+    state = load_file(model[0])
+    torch.save(wrap(state), tmp_path / "model.pt")
+    first = load("open_clip", str(model[0]), str(model[1]), device="cpu")
+    second = load("open_clip", str(tmp_path / "model.pt"), str(model[1]), device="cpu")
+    pixels_B3HW = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(first.encode_image(pixels_B3HW), second.encode_image(pixels_B3HW))
+
+
+def cut(checkpoint: Path, _: Path) -> None:
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1000])
+
+
+def key_missing(checkpoint: Path, _: Path) -> None:
+    state = load_file(checkpoint)
+    del state["visual.proj"]
+    save_file(state, checkpoint)
+
+
+def key_renamed(checkpoint: Path, _: Path) -> None:
+    state = load_file(checkpoint)
+    state["visual.projection"] = state.pop("visual.proj")
+    save_file(state, checkpoint)
+
+
+def other_shape(_: Path, config: Path) -> None:
+    write_config(config, embed_dim=64)
+
+
+def more_layers(_: Path, config: Path) -> None:
+    write_config(config, text_cfg={**json.loads(config.read_text())["text_cfg"], "layers": 3})
+
+
+def no_json(_: Path, config: Path) -> None:
+    config.write_text("{")
+
+
+def no_towers(_: Path, config: Path) -> None:
+    config.write_text('{"embed_dim": 32}')
+
+
+def unknown_word(_: Path, config: Path) -> None:
+    write_config(config, colour="blue")
+
+
+def hugging_face(_: Path, config: Path) -> None:
+    write_config(config, text_cfg={"hf_model_name": "roberta-base"})
+
+
+def no_checkpoint(checkpoint: Path, _: Path) -> None:
+    checkpoint.unlink()
+
+
+def no_config(_: Path, config: Path) -> None:
+    config.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (cut, "openclip_vit_tiny.safetensors"),
+        (key_missing, "visual.proj"),
+        (key_renamed, "visual.projection"),
+        (other_shape, "text_projection (32, 32) for (32, 64)"),
+        (more_layers, "resblocks.2"),
+        (no_json, "is not JSON"),
+        (no_towers, "vision_cfg"),
+        (unknown_word, "colour"),
+        (hugging_face, "roberta-base"),
+        (no_checkpoint, "encoder.checkpoint="),
+        (no_config, "encoder.config="),
+    ],
+)
+def test_each_wrong_file_is_one_line(model: tuple[Path, Path], damage: Any, told: str) -> None:
+    damage(*model)
+    with pytest.raises(UserError) as caught:
+        load("open_clip", str(model[0]), str(model[1]), device="cpu")
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(model: tuple[Path, Path], tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+
+    class Runs:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (ran,)
+
+    torch.save({"state_dict": Runs()}, tmp_path / "evil.pt")
+    with pytest.raises(UserError, match=r"evil\.pt"):
+        load("open_clip", str(tmp_path / "evil.pt"), str(model[1]), device="cpu")
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(("field", "value"), [("format", "jpeg"), ("device", "abacus"), ("precision", "fp7")])
+def test_unknown_words_name_the_choices(model: tuple[Path, Path], field: str, value: str) -> None:
+    with pytest.raises(UserError, match=value):
+        load(**{"format": "open_clip", "checkpoint": str(model[0]), "config": str(model[1]), "device": "cpu", field: value})
+
+
+@pytest.mark.gpu
+def test_gpu_agrees_with_the_cpu(model: tuple[Path, Path]) -> None:
+    cpu, gpu = (load("open_clip", str(model[0]), str(model[1]), device=device, precision="auto") for device in ("cpu", "cuda"))
+    assert gpu.precision == "bf16"
+    pixels_B3HW = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.cosine_similarity(cpu.encode_image(pixels_B3HW), gpu.encode_image(pixels_B3HW).cpu()).min() > 0.999

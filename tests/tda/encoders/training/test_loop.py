@@ -1,0 +1,150 @@
+"""Training: batches and rates as functions of the step, the same bits after an interruption, files that can be trusted."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from tda.config import ToyConfig, TrainConfig
+from tda.encoders import load
+from tda.encoders.losses import cloob, info_loob
+from tda.encoders.training.checkpoints import Snapshots
+from tda.encoders.training.data import TrainingPairs, read_training_pairs
+from tda.encoders.training.loop import Arm, Trainer, batch_rows, learning_rate, train
+from tda.errors import LacunaError, UserError
+from tda.store.shards.expand import expand_shards
+from tda.toyworld import write_toy
+
+SETTINGS = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 32, "layers": 1, "head_width": 16},
+    "text_cfg": {"context_length": 40, "vocab_size": 512, "width": 16, "heads": 2, "layers": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> TrainingPairs:
+    folder = tmp_path_factory.mktemp("toy")
+    write_toy(ToyConfig(pairs=60, pairs_per_shard=30), str(folder))
+    return read_training_pairs(expand_shards(f"{folder}/*.tar"), SETTINGS)
+
+
+def _arm(loss: str = "infoloob", *, hopfield: bool = True, **config: Any) -> Arm:
+    small = {"steps": 8, "batch_size": 16, "warmup_steps": 2, "checkpoint_every": 3, "threads": 1}
+    return Arm(encoder="tiny", loss=loss, hopfield=hopfield, config=TrainConfig(**{**small, **config}), settings=SETTINGS, shards=())
+
+
+def test_pixels_are_those_of_the_embedding(pairs: TrainingPairs, tmp_path: Path) -> None:
+    write_toy(ToyConfig(pairs=60, pairs_per_shard=30), str(tmp_path))
+    train(_arm(steps=1), pairs, str(tmp_path / "model"))
+    encoder = load("open_clip", str(tmp_path / "model" / "model.pt"), str(tmp_path / "model" / "model.json"), device="cpu")
+    from tda.store.images.decode import decode_rgb
+    from tda.store.shards.webdataset import RawPair, read_pairs
+
+    raw = [pair for pair in read_pairs(str(tmp_path / "00000.tar")) if isinstance(pair, RawPair)][:5]
+    pixels_B3HW, tokens_BL = pairs.batch(torch.arange(5))
+    fed_B3HW = torch.stack([encoder.preprocess(decode_rgb(pair.image, 10_000)) for pair in raw])
+    torch.testing.assert_close(pixels_B3HW, fed_B3HW, rtol=0, atol=1e-5)
+    assert torch.equal(tokens_BL, encoder.tokenize([pair.caption for pair in raw]))
+
+
+def test_batches_are_epochs_of_permutations() -> None:
+    epoch = np.concatenate([batch_rows(50, 16, seed=3, step=step) for step in range(3)])
+    assert len(set(epoch.tolist())) == 48
+    following = np.concatenate([batch_rows(50, 16, seed=3, step=step) for step in range(3, 6)])
+    assert len(set(following.tolist())) == 48
+    assert epoch.tolist() != following.tolist()
+    assert batch_rows(50, 16, seed=3, step=1).tolist() == epoch[16:32].tolist()
+    assert batch_rows(50, 16, seed=4, step=1).tolist() != epoch[16:32].tolist()
+
+
+def test_rate_warms_up_and_ends_at_zero() -> None:
+    config = TrainConfig(steps=100, warmup_steps=10, learning_rate=1.0)
+    rates = [learning_rate(step, config) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == max(rates) == 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[100] == pytest.approx(0.0)
+
+
+def test_retrieval_joins_late(pairs: TrainingPairs) -> None:
+    trainer = Trainer(_arm(steps=10, hopfield_after=0.4), pairs, "cpu")
+    x_BD, y_BD = (torch.nn.functional.normalize(torch.randn(6, 16, generator=torch.Generator().manual_seed(k)), dim=1) for k in (0, 1))
+    for step, expected in ((3, info_loob(x_BD, y_BD, 30.0)), (4, cloob(x_BD, y_BD, 30.0, 8.0))):
+        trainer.step = step
+        torch.testing.assert_close(trainer._objective()(x_BD, y_BD), 15 * expected)
+
+
+@pytest.mark.parametrize(("loss", "hopfield"), [("infonce", False), ("infonce", True), ("infoloob", False), ("infoloob", True)])
+def test_interrupted_and_resumed_ends_in_the_same_bits(pairs: TrainingPairs, tmp_path: Path, loss: str, *, hopfield: bool) -> None:
+    arm = _arm(loss, hopfield=hopfield)
+    train(arm, pairs, str(tmp_path / "unbroken"), "cpu")
+
+    class KilledError(Exception):
+        pass
+
+    def kill(progress: Any) -> None:
+        raise KilledError(progress.step)
+
+    folder = str(tmp_path / "broken")
+    snapshots, first = Snapshots(folder, arm.config_hash), Trainer(arm, pairs, "cpu")
+    for _ in range(5):
+        first.advance()
+        if first.step == 3:
+            snapshots.save(first.step, first.state())
+    with pytest.raises(KilledError):
+        train(arm, pairs, folder, "cpu", kill)  # from step 3; dies when it reports the last step
+    train(arm, pairs, folder, "cpu")
+    assert (tmp_path / "broken" / "model.pt").read_bytes() == (tmp_path / "unbroken" / "model.pt").read_bytes()
+    curves = [pq.read_table(tmp_path / name / "curve.parquet").drop_columns("seconds").to_pydict() for name in ("broken", "unbroken")]
+    assert curves[0] == curves[1]
+    assert curves[0]["step"] == list(range(1, 9))
+
+
+def test_every_parameter_learns_but_the_temperature(pairs: TrainingPairs) -> None:
+    trainer = Trainer(_arm(hopfield=False), pairs, "cpu")
+    before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    for _ in range(3):
+        trainer.advance()
+    still = [name for name, value in trainer.model.named_parameters() if torch.equal(value, before[name])]
+    assert still == ["logit_scale"]
+    assert float(trainer.model.logit_scale.exp()) == pytest.approx(30.0)
+
+
+def test_finished_model_is_left_alone_and_another_refused(pairs: TrainingPairs, tmp_path: Path) -> None:
+    folder = str(tmp_path / "model")
+    said = train(_arm(), pairs, folder, "cpu")
+    stamps = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "model").iterdir()}
+    assert train(_arm(checkpoint_every=100), pairs, folder, "cpu") == said  # what changes no weight is no other model
+    assert {file.name: file.stat().st_mtime_ns for file in (tmp_path / "model").iterdir()} == stamps
+    with pytest.raises(UserError, match="holds a model of training config"):
+        train(_arm(seed=1), pairs, folder, "cpu")
+
+
+def test_damaged_checkpoint_is_passed_over(pairs: TrainingPairs, tmp_path: Path) -> None:
+    arm, folder = _arm(), tmp_path / "model"
+    snapshots, trainer = Snapshots(str(folder), arm.config_hash), Trainer(arm, pairs, "cpu")
+    for step in range(1, 4):
+        trainer.advance()
+        snapshots.save(step, trainer.state())
+    assert sorted(file.name for file in folder.glob("*.pt")) == ["step_00000002.pt", "step_00000003.pt"]
+    (folder / "step_00000003.pt").write_bytes((folder / "step_00000003.pt").read_bytes()[:-100])
+    latest = snapshots.latest()
+    assert latest is not None
+    assert latest["step"] == 2
+    (folder / "step_00000002.json").unlink()
+    assert snapshots.latest() is None
+
+
+def test_bad_settings(pairs: TrainingPairs, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"train.batch_size=64 is larger than the data set: 60 pairs"):
+        train(_arm(batch_size=64), pairs, str(tmp_path / "a"), "cpu")
+    with pytest.raises(UserError, match=r"train.hopfield_after=1.5 is no share"):
+        _arm(hopfield_after=1.5)
+    with pytest.raises(LacunaError, match=r"try a smaller train\.learning_rate"):
+        train(_arm(learning_rate=1e30, warmup_steps=0), pairs, str(tmp_path / "b"), "cpu")
+    assert json.loads(json.dumps(_arm().told()))["loss"] == "infoloob"

@@ -1,0 +1,153 @@
+"""Contact sheets: the closest pairs in order, exact repeats counted, strangers' text escaped, and no image where there is none."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_world import ENCODER, plant_drawn_world
+from planted_nearest import plant_nearest
+from planted_report import CAPTIONS, CONFIG, plant, strip
+
+from tda.config import ReportConfig
+from tda.report.contact import sheet as contact
+from tda.report.contact.pairs import closest_pairs, pairs_of
+from tda.report.contact.sheet import build_sheets
+from tda.report.page import build
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.datasets.nearest import NearestSet
+from tda.store.datasets.row_lookup import RowId
+
+NAMES = ("toy_heldout", ENCODER, "toy_train")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(plant_drawn_world(tmp_path_factory.mktemp("root")))
+
+
+def page_of(root: Path, modality: str = "image") -> str:
+    return (root / f"report/contact/{'-'.join(NAMES)}-{modality}.html").read_text()
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_pairs_are_the_closest_in_order(root: Path, modality: str) -> None:
+    nearest = NearestSet(str(root), *NAMES)
+    found = closest_pairs(nearest, modality, 25)
+    cosines = nearest.cosines(modality)
+    order = np.argsort(-cosines, kind="stable")[:25]
+    assert [cosine for cosine, _, _ in found] == [float(x) for x in cosines[order]]
+    rows = EmbeddingSet(str(root), "toy_heldout", ENCODER).table(["shard", "ordinal"]).to_pylist()
+    assert [query for _, query, _ in found] == [RowId(**rows[row]) for row in order]
+    matches = nearest.matches(modality).to_pylist()
+    assert [match for _, _, match in found] == [RowId(matches[row]["shard"], matches[row]["ordinal"]) for row in order]
+
+
+def test_a_pair_has_both_captions_and_both_cosines_of_itself(root: Path) -> None:
+    for pair in pairs_of(str(root), NAMES, NearestSet(str(root), *NAMES), "image", 10):
+        for side, dataset in ((pair.query, "toy_heldout"), (pair.match, "toy_train")):
+            rows = EmbeddingSet(str(root), dataset, ENCODER).table(["shard", "ordinal", "key", "caption"]).to_pylist()
+            assert {"shard": side.id.shard, "ordinal": side.id.ordinal, "key": side.key, "caption": side.caption} in rows
+            assert side.path.endswith(f"shards/{dataset}/{side.id.shard}.tar")
+        assert pair.image is not None
+        assert pair.text is not None
+        if pair.query.caption == pair.match.caption:
+            assert pair.text == pytest.approx(1)
+
+
+def test_exact_repeats_are_counted(root: Path) -> None:
+    image, text = build_sheets(str(root), [], CONFIG)
+    assert (image.modality, image.pairs, image.same_image, image.same_both, image.without_image) == ("image", 60, 8, 4, 0)
+    assert image.same_caption == 16  # all planted copies but those that were captioned anew
+    assert text.same_caption >= 16
+    page = page_of(root)
+    assert "Exact repeats among them: 8 images of the same bytes, 16 captions of the same words, 4 in both." in page
+    assert page.count('src="data:image/jpeg;base64,') == 120
+    assert page.count("same image bytes") == 8
+    assert not re.search(r'(src|href)="(?!data:image/jpeg|\.\./index\.html)', page)
+
+
+def test_it_is_made_once_for_its_rows_and_settings(root: Path) -> None:
+    before = build_sheets(str(root), [], CONFIG)
+    stamps = {path: path.stat().st_mtime_ns for path in (root / "report/contact").iterdir()}
+    assert build_sheets(str(root), [], CONFIG) == before
+    assert stamps == {path: path.stat().st_mtime_ns for path in (root / "report/contact").iterdir()}
+    fewer = build_sheets(str(root), [], ReportConfig(models=CONFIG.models, contact=7))
+    assert [sheet.pairs for sheet in fewer] == [7, 7]
+    assert build_sheets(str(root), [], ReportConfig(contact=0)) == []
+
+
+def test_shards_are_read_once_for_all_sheets(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = contact.thumbnails
+    monkeypatch.setattr(contact, "thumbnails", lambda wanted, most: asked.extend(wanted) or real(wanted, most))
+    build_sheets(str(root), [], ReportConfig(models=CONFIG.models, contact=30))
+    assert sorted(asked) == sorted(str(path) for path in root.glob("shards/*/*.tar"))
+
+
+def test_without_shards_captions_are_shown_and_it_says_so(tmp_path: Path) -> None:
+    plant_drawn_world(tmp_path)
+    (tmp_path / "shards/toy_train/00001.tar").unlink()
+    image, _ = build_sheets(str(tmp_path), [], CONFIG)
+    page = page_of(tmp_path)
+    assert 0 < image.without_image < image.pairs
+    assert f"{image.without_image} pairs without an image: captions are all there is to judge by." in page
+    assert "shards/toy_train/00001.tar: missing" in page
+    assert page.count(">no image<") == image.without_image
+
+
+def test_ingested_rows_and_hostile_captions(tmp_path: Path) -> None:
+    plant(tmp_path, ("toy_heldout",), (ENCODER,))
+    plant_nearest(tmp_path, "toy_heldout", ENCODER)
+    image, _ = build_sheets(str(tmp_path), [("toy_heldout", ENCODER)], CONFIG)
+    page = page_of(tmp_path)
+    assert (image.pairs, image.without_image, image.same_image) == (400, 400, 0)
+    assert "No image: captions are all there is to judge by." in page
+    assert "a training caption &lt;b&gt;" in page
+    assert "<script>document.title" not in page
+    assert CAPTIONS[0].replace("<", "&lt;").replace(">", "&gt;")[:20] in page
+    assert "\u202e" not in page
+    assert page.count("<script") == 1
+
+
+def test_embeddings_that_are_gone_leave_cosines(tmp_path: Path) -> None:
+    plant_drawn_world(tmp_path)
+    (tmp_path / "embeddings/toy_train").rename(tmp_path / "moved")
+    image, _ = build_sheets(str(tmp_path), [], CONFIG)
+    assert (image.pairs, image.without_image) == (60, 60)
+    page = page_of(tmp_path)
+    assert "no caption at hand" in page
+    assert "they are not under this root any more" in page
+
+
+def test_stale_rows_have_no_sheet(tmp_path: Path) -> None:
+    plant_drawn_world(tmp_path)
+    record = tmp_path / f"nearest/toy_heldout/{ENCODER}/toy_train/_records/00000.json"
+    found = json.loads(record.read_text())
+    record.write_text(json.dumps(found | {"rows_sha256": "another"}))
+    assert build_sheets(str(tmp_path), [], CONFIG) == []
+
+
+def test_whose_sheets(tmp_path: Path) -> None:
+    plant(tmp_path, ("toy_heldout",), ("toy_infonce", "toy_cloob"))
+    for encoder in ("toy_infonce", "toy_cloob"):
+        plant_nearest(tmp_path, "toy_heldout", encoder)
+    few = {"contact": 3}
+    for config, encoders in (
+        (ReportConfig(**few, models={"toy_infonce": "CLIP"}), ["toy_infonce"]),
+        (ReportConfig(**few, contact_encoders=["toy_cloob"]), ["toy_cloob"]),
+        (ReportConfig(**few), ["toy_cloob", "toy_infonce"]),
+    ):
+        assert sorted({sheet.encoder for sheet in build_sheets(str(tmp_path), [], config)}) == encoders
+
+
+def test_the_report_links_them(tmp_path: Path) -> None:
+    plant(tmp_path, ("toy_heldout",), (ENCODER,))
+    strip(tmp_path)
+    plant_nearest(tmp_path, "toy_heldout", ENCODER)
+    assert build(str(tmp_path), CONFIG).rebuilt
+    page = (tmp_path / "report/index.html").read_text()
+    for modality in ("image", "text"):
+        assert f'<a href="contact/toy_heldout-{ENCODER}-toy_train-{modality}.html">{modality}</a>' in page
+    assert not build(str(tmp_path), CONFIG).rebuilt

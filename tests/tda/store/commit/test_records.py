@@ -1,0 +1,89 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_rows import SOURCE, drop, identity, small_rows
+
+from tda.errors import ShardError, UserError
+from tda.store.commit.records import ShardRecord, check_identity, publish_record, read_record, recorded, recorded_shards
+from tda.store.commit.transaction import publish_shard
+from tda.store.paths import RootPaths
+
+
+def publish(layout: RootPaths, shard: str = "00000") -> ShardRecord:
+    return publish_shard(
+        layout,
+        "d",
+        "e",
+        shard,
+        rows=small_rows(4),
+        drops=[drop(4)],
+        identity=identity(),
+        source=SOURCE,
+        seconds={"read": 0.5},
+        speed={"binds": "read"},
+    )
+
+
+def test_a_record_says_all_that_was_done(tmp_path: Path) -> None:
+    record = publish(RootPaths(str(tmp_path)))
+    stored = json.loads((tmp_path / "embeddings/d/e/_records/00000.json").read_text())
+    assert stored["source"] == {"path": "/data/00000.tar", "size": 10_240, "etag": "etag"}
+    assert (stored["rows_in"], stored["rows_out"], stored["drops"]) == (5, 4, {"missing_caption": 1})
+    assert stored["output"]["bytes"] == (tmp_path / "embeddings/d/e/00000.parquet").stat().st_size
+    assert (stored["config_hash"], stored["weights_sha256"]) == (identity().config_hash, "w")
+    assert (stored["seconds"].keys(), stored["seconds"]["read"], stored["speed"]) == ({"read", "write"}, 0.5, {"binds": "read"})
+    assert stored["attempt"] == 1
+    assert stored["code_version"]
+    assert read_record(RootPaths(str(tmp_path)), "d", "e", "00000") == record
+
+
+def test_records_are_found_by_shard_in_order(tmp_path: Path) -> None:
+    layout = RootPaths(str(tmp_path))
+    assert recorded(layout, "d", "e") == {}
+    records = {shard: publish(layout, shard) for shard in ("00002", "00000", "00001")}
+    assert recorded_shards(layout, "d", "e") == ["00000", "00001", "00002"]
+    assert list(recorded(layout, "d", "e").items()) == sorted(records.items())
+
+
+def test_a_ledger_that_does_not_close_is_no_record(tmp_path: Path) -> None:
+    record = publish(RootPaths(str(tmp_path)))
+    with pytest.raises(AssertionError, match="ledger"):
+        replace(record, rows_in=6)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema": 1}', b'{"schema": 99}', b'{"schema": 1, "dataset": 1, "more": 2}'])
+def test_a_spoilt_record_is_named(tmp_path: Path, content: bytes) -> None:
+    layout = RootPaths(str(tmp_path))
+    publish(layout)
+    (tmp_path / "embeddings/d/e/_records/00000.json").write_bytes(content)
+    with pytest.raises(ShardError, match=r"shard 00000: bad_record"):
+        recorded(layout, "d", "e")
+    with pytest.raises(ShardError, match=r"not_recorded"):
+        read_record(layout, "d", "e", "00001")
+
+
+def test_another_content_under_the_same_name_is_refused_with_both_hashes(tmp_path: Path) -> None:
+    layout, other = RootPaths(str(tmp_path)), identity(weights="other")
+    check_identity(layout, "d", "e", other)
+    publish_record(layout, publish(layout))
+    check_identity(layout, "d", "e", identity())
+    with pytest.raises(UserError, match=f"{identity().config_hash}.*{other.config_hash}"):
+        check_identity(layout, "d", "e", other)
+
+
+def test_identity_is_content_and_not_a_name() -> None:
+    one = identity()
+    assert replace(one, encoder="renamed").config_hash == one.config_hash
+    assert (
+        replace(one, preprocessing=dict(reversed({"a": 1, "b": 2}.items()))).config_hash
+        == replace(one, preprocessing={"a": 1, "b": 2}).config_hash
+    )
+    changed = [
+        replace(one, weights_sha256="v"),
+        replace(one, preprocessing={}),
+        replace(one, dtype="float32"),
+        replace(one, modalities=("a", "b")),
+    ]
+    assert len({other.config_hash for other in [one, *changed]}) == 5

@@ -1,0 +1,25 @@
+import pytest
+
+from tda.errors import UserError
+from tda.store.paths import RootPaths
+
+
+def test_names_are_those_that_were_published() -> None:
+    layout = RootPaths("s3://bucket/root/")
+    assert layout.embedding("coco", "clip", "00000") == "s3://bucket/root/embeddings/coco/clip/00000.parquet"
+    assert layout.record("coco", "clip", "00000") == "s3://bucket/root/embeddings/coco/clip/_records/00000.json"
+    assert layout.quarantine("coco", "clip", "00000") == "s3://bucket/root/quarantine/coco/clip/00000.parquet"
+    assert layout.metrics("coco", "clip") == "s3://bucket/root/analysis/coco/clip/metrics.json"
+    assert layout.model_dir("clip") == "s3://bucket/root/models/clip"
+    assert layout.report() == "s3://bucket/root/report/index.html"
+    assert layout.toy_shards_dir("toy") == "s3://bucket/root/shards/toy"
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "_records", ".hidden", "a b", "a\n", "é", "x" * 161])
+def test_a_name_that_cannot_name_a_folder_is_refused_by_its_key(name: str) -> None:
+    with pytest.raises(UserError, match=r"dataset\.name="):
+        RootPaths("/r").embeddings_dir(name, "clip")
+    with pytest.raises(UserError, match=r"encoder\.name="):
+        RootPaths("/r").model_dir(name)
+    with pytest.raises(UserError, match="shard="):
+        RootPaths("/r").record("coco", "clip", name)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from jobs.runtime import measure, measure_local, measure_shape, measure_spectrum
+from jobs.runtime.measure_alignment import finish_alignment, start_uniformity
 from jobs.runtime.part import Columns, Found, Measuring, Metrics, Part
 from jobs.runtime.tasks import result
 from tda.config import AnalysisConfig
@@ -189,4 +190,5 @@ REGISTRY = (
         tables=("betti", "persistence"),
         seeded=_always,
     ),
+    Part(name="alignment", start=start_uniformity, finish=finish_alignment, turn=6, seeded=_always),
 )

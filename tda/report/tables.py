@@ -7,6 +7,7 @@ from tda.report.evidence import GAP, gap_by_chance, name, value
 from tda.report.load import Cell, Run
 from tda.report.published import ARMS_TOP1, PAIRS, RETRIEVAL, SEPARABILITY
 from tda.report.table import Column, Table, Value, count, tenth
+from tda.report.tables_alignment import alignment
 from tda.report.tables_compared import compared, local, topology
 from tda.report.tables_nearest import recovery_table, shift_table
 from tda.report.tables_shape import dimension, layouts, sweeps
@@ -15,7 +16,8 @@ from tda.report.words import percent
 
 def tables(run: Run) -> list[Table]:
     """Every table for which something was measured."""
-    made = [recovery_table(run), shift_table(run), _separability(run), _ablation(run), layouts(run), sweeps(run), dimension(run)]
+    made = [recovery_table(run), shift_table(run), _separability(run), _ablation(run), alignment(run)]
+    made += [layouts(run), sweeps(run), dimension(run)]
     made += [_retrieval(run), local(run), compared(run), topology(run)]
     return [table for table in made if table.rows or table.missing]
 

@@ -7,16 +7,19 @@ the tables, which carry the hash of their part.
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from jobs.analysis.comparisons import compare_encoders, comparison_line
-from jobs.analysis.parts import TABLES, digest, keys, part_hashes, with_needed
+from jobs.analysis.part import Measuring
+from jobs.analysis.parts import digest, part_hashes, with_needed
+from jobs.analysis.registry import REGISTRY
 from jobs.analysis.run import measured
 from jobs.analysis.shape import Subject
 from jobs.analysis.sweep import cell_line, in_sweep, sweep_cells
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session, shared_ray
-from tda.config import PARTS, AnalyzeJob
+from tda.config import AnalyzeJob
 from tda.errors import LacunaError, UserError
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.files import exists, join, publish_json, read_json
@@ -47,39 +50,27 @@ def analyze(job: AnalyzeJob) -> Outcome:
     rows = {name: _content(job, name) for name in job.analysis.separability.transfer} | {job.dataset.name: embeddings.content}
     hashes = part_hashes(rows, job.dataset.name, job.analysis)
     head, found = _head(job, embeddings, hashes), _existing(job, hashes)
-    missing = [part for part in with_needed(job.analysis.parts, job.analysis) if part not in found["part_hashes"]]
+    missing = [part for part in with_needed(job.analysis.parts, job.analysis) if part.name not in found["part_hashes"]]
     if missing:
         folder = RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name)
         rows_hash = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
         subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=folder, rows_hash=rows_hash)
+        names, stored = [part.name for part in missing], partial(_stored, job)
         with ray_session(job.cluster):
-            metrics, tables = measured(subject, others, missing, lambda name: read_table(_table_url(job, name)), job.cluster)
+            metrics, tables = measured(Measuring(subject=subject, others=others, parts=names, stored=stored, cluster=job.cluster))
         for part in missing:
-            for name in TABLES.get(part, []):
-                publish_table(_table_url(job, name), tables[name], hashes[part])
-        found |= metrics | {"part_hashes": found["part_hashes"] | {part: hashes[part] for part in missing}}
+            for name in part.tables:
+                publish_table(_table_url(job, name), tables[name], hashes[part.name])
+        found |= metrics | {"part_hashes": found["part_hashes"] | {name: hashes[name] for name in names}}
         publish_json(RootPaths(job.root).metrics(job.dataset.name, job.encoder.name), head | _in_order(found))
     return Outcome(whole=True, line=result_line(head | found))
 
 
 def result_line(metrics: Mapping[str, Any]) -> str:
     """The numbers that say most, in one line, of the parts that are there."""
-    first, second = metrics["modalities"]
-    told = [f"{metrics['pairs']:,} pairs"]
-    if "gap" in metrics:
-        told.append(f"gap {metrics['gap']['centroid_distance']:.3f}")
-    if "separability" in metrics:
-        told.append(f"SVM held out {metrics['separability']['heldout']['accuracy']:.2f}")
-    if "retrieval" in metrics:
-        told.append(f"top-1 {first} to {second} {metrics['retrieval']['image_to_text']['top1']:.2f}")
-    if "spectrum" in metrics and metrics["spectrum"]["image"]["effective_rank"] is not None:
-        ranks = (f"{metrics['spectrum'][name]['effective_rank']:.1f}" for name in ("image", "text"))
-        told.append(f"effective rank {' / '.join(ranks)}")
-    if "umap" in metrics:
-        told.append(f"mixing on the {metrics['umap']['output']} {metrics['umap']['mixing']:.2f}")
-    if "clusters" in metrics:
-        told.append(f"{metrics['clusters']['count']} clusters, {metrics['clusters']['noise_fraction']:.0%} noise")
-    return f"{metrics['dataset']} / {metrics['encoder']}: {', '.join(told)}"
+    measured_parts = [part for part in REGISTRY if all(key in metrics for key in part.keys)]
+    words = [f"{metrics['pairs']:,} pairs", *(part.line(metrics) for part in measured_parts)]
+    return f"{metrics['dataset']} / {metrics['encoder']}: {', '.join(word for word in words if word)}"
 
 
 def _sweep(jobs: list[AnalyzeJob]) -> Outcome:
@@ -98,7 +89,7 @@ def _checked_transfer(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, Em
     if len(embeddings) < 2:
         raise UserError(f"dataset.name={job.dataset.name} has {len(embeddings)} pair(s); its geometry needs at least 2")
     if not job.analysis.parts:
-        raise UserError(f"analysis.parts=[] leaves nothing to measure; choose from: {', '.join(PARTS)}")
+        raise UserError(f"analysis.parts=[] leaves nothing to measure; choose from: {', '.join(part.name for part in REGISTRY)}")
     if "separability" not in job.analysis.parts:
         return {}
     others = {name: EmbeddingSet(job.root, name, job.encoder.name) for name in job.analysis.separability.transfer}
@@ -139,18 +130,24 @@ def _existing(job: AnalyzeJob, hashes: Mapping[str, str]) -> dict[str, Any]:
     except ValueError:  # not JSON: nothing that can be kept
         metrics = {}
     known = metrics.get("part_hashes", {}) if metrics.get("schema") == SCHEMA else {}
-    parts = [part for part in PARTS if known.get(part) == hashes[part] and all(key in metrics for key in keys(part))]
-    whole = [part for part in parts if all(table_hash(_table_url(job, name)) == hashes[part] for name in TABLES.get(part, []))]
-    return {key: metrics[key] for part in whole for key in keys(part)} | {"part_hashes": {part: hashes[part] for part in whole}}
+    same = [part for part in REGISTRY if known.get(part.name) == hashes[part.name] and all(key in metrics for key in part.keys)]
+    whole = [part for part in same if all(table_hash(_table_url(job, name)) == hashes[part.name] for name in part.tables)]
+    kept = {part.name: hashes[part.name] for part in whole}
+    return {key: metrics[key] for part in whole for key in part.keys} | {"part_hashes": kept}
 
 
 def _in_order(found: Mapping[str, Any]) -> dict[str, Any]:
-    parts = {part: found["part_hashes"][part] for part in PARTS if part in found["part_hashes"]}
-    return {"part_hashes": parts} | {key: found[key] for part in parts for key in keys(part)}
+    hashes = found["part_hashes"]
+    parts = [part for part in REGISTRY if part.name in hashes]
+    return {"part_hashes": {part.name: hashes[part.name] for part in parts}} | {key: found[key] for part in parts for key in part.keys}
 
 
 def _table_url(job: AnalyzeJob, name: str) -> str:
     return join(RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name), f"{name}.parquet")
+
+
+def _stored(job: AnalyzeJob, name: str) -> dict[str, Any]:
+    return read_table(_table_url(job, name))
 
 
 main = command("analyze", AnalyzeJob, run)

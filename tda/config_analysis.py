@@ -7,6 +7,7 @@ from tda.errors import UserError
 
 PARTS = (
     "gap", "cosine", "separability", "retrieval", "spectrum", "umap", "mixing", "clusters", "local_dimension", "dimension", "homology",
+    "alignment",
 )  # fmt: skip
 DEVICES = ("auto", "cpu", "cuda")
 SPACES = ("raw", "layout", "pca")
@@ -186,6 +187,18 @@ class HomologyConfig:
 
 
 @dataclass(kw_only=True)
+class AlignmentConfig:
+    """How close pairs are, and how evenly rows spread over the sphere (Wang and Isola 2020)."""
+
+    exact_rows: int = 20_000  # pairs up to which uniformity is exact, at a cost of their square
+    sample_pairs: int = 100_000  # pairs of rows drawn from a larger set
+
+    def __post_init__(self) -> None:
+        within("analysis.alignment.exact_rows", self.exact_rows, 0, 100_000)
+        within("analysis.alignment.sample_pairs", self.sample_pairs, 100, 1_000_000)
+
+
+@dataclass(kw_only=True)
 class CompareConfig:
     """Spaces of several encoders on the same pairs, and the paper's predictions."""
 
@@ -236,6 +249,7 @@ class AnalysisConfig:
     local_dimension: LocalDimensionConfig = field(default_factory=LocalDimensionConfig)
     dimension: DimensionConfig = field(default_factory=DimensionConfig)
     homology: HomologyConfig = field(default_factory=HomologyConfig)
+    alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from tda.report.topics.gap import components_figure as gap_components_figure
 from tda.report.topics.gap import cosine_figure as gap_cosine_figure
 from tda.report.topics.gap import findings
 from tda.report.topics.gap import tables as gap
+from tda.report.topics.gap.alignment import alignment
 from tda.report.topics.layout import figure as layout_figure
 from tda.report.topics.layout import findings as findings_layout
 from tda.report.topics.layout import sweep_figure as layout_sweep_figure
@@ -74,6 +75,15 @@ def headlines(run: Run) -> dict[str, list[str]]:
 
 def tables(run: Run) -> list[Table]:
     """Every table for which something was measured."""
-    made = [recovery_table(run), shift_table(run), gap.separability(run), gap.ablation(run), layouts(run), sweeps(run), dimension(run)]
+    made = [
+        recovery_table(run),
+        shift_table(run),
+        gap.separability(run),
+        gap.ablation(run),
+        alignment(run),
+        layouts(run),
+        sweeps(run),
+        dimension(run),
+    ]
     made += [retrieval(run), local(run), compared(run), topology(run)]
     return [table for table in made if table.rows or table.missing]

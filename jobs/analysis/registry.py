@@ -1,0 +1,197 @@
+"""The parts of the analysis, in the order in which metrics.json holds them. A new part is one more entry of `REGISTRY`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jobs.analysis import local as measure_local
+from jobs.analysis import pairs as measure
+from jobs.analysis import shape as measure_shape
+from jobs.analysis import spectrum as measure_spectrum
+from jobs.analysis.alignment import finish_alignment, start_uniformity
+from jobs.analysis.part import Columns, Found, Measuring, Metrics, Part
+from jobs.runtime.tasks import result
+from tda.config import AnalysisConfig
+from tda.geometry import retrieval
+from tda.geometry.parts.pair_stats import PairStats
+
+RANDOMIZED_ONLY = ("rank", "oversample", "power")
+
+
+def _always(_: AnalysisConfig) -> bool:
+    return True
+
+
+def _pair_stats(run: Measuring) -> PairStats:
+    """Moments and cosines of the whole set: one reading of all rows for all parts that use them."""
+    stats: PairStats = run.once("pair_stats", lambda: measure.pair_stats(run.subject.embeddings, run.subject.analysis, run.cluster))
+    return stats
+
+
+def _gap(run: Measuring, _: Any) -> Found:
+    return {"gap": _pair_stats(run).gap_metrics()}, {}
+
+
+def _cosine(run: Measuring, _: Any) -> Found:
+    stats, config = _pair_stats(run), run.subject.analysis.cosine
+    return {"cosine": stats.cosine_metrics(config.quantiles)}, {"cosine": stats.cosine_histogram(config.bins)}
+
+
+def _separability(_: Measuring, pending: Any) -> Found:
+    metrics, columns = result(pending)
+    return {"separability": metrics}, {"pca": columns}
+
+
+def _retrieval(run: Measuring, _: Any) -> Found:
+    row, image_to_text, text_to_image = measure.ranks(run.subject.embeddings, run.subject.analysis, run.cluster)
+    table = {"row": row, "image_to_text": image_to_text, "text_to_image": text_to_image}
+    return {"retrieval": retrieval.metrics(image_to_text, text_to_image)}, {"ranks": table}
+
+
+def _retrieval_line(metrics: Metrics) -> str:
+    first, second = metrics["modalities"]
+    return f"top-1 {first} to {second} {metrics['retrieval']['image_to_text']['top1']:.2f}"
+
+
+def _spectrum(run: Measuring, _: Any) -> Found:
+    analysis, embeddings = run.subject.analysis, run.subject.embeddings
+    if analysis.spectrum.method == "gram":
+        found = _pair_stats(run).spectrum_metrics(embeddings.dtype, analysis.spectrum.collapse_threshold)
+    else:
+        found = measure_spectrum.spectrum(embeddings, analysis, run.cluster)
+    return {"spectrum": found}, {"spectra": _spectra_table(found)}
+
+
+def _spectra_table(spectra: Mapping[str, Mapping[str, Any]]) -> Columns:
+    lengths = [len(one["singular_values"]) for one in spectra.values()]
+    return {
+        "modality": np.repeat(list(spectra), lengths),
+        "index": np.concatenate([np.arange(length) for length in lengths]),
+        "singular_value": np.concatenate([one["singular_values"] for one in spectra.values()]),
+        "floor": np.repeat([one["floor"] for one in spectra.values()], lengths),
+    }
+
+
+def _randomized(analysis: AnalysisConfig) -> bool:
+    return analysis.spectrum.method == "randomized"
+
+
+def _spectrum_line(metrics: Metrics) -> str | None:
+    ranks = [metrics["spectrum"][name]["effective_rank"] for name in ("image", "text")]
+    return None if ranks[0] is None else f"effective rank {' / '.join(f'{rank:.1f}' for rank in ranks)}"
+
+
+def _start_layout(run: Measuring) -> Any:
+    return run.once("layout", lambda: measure_shape.start_layout(run.subject, run.cluster))
+
+
+def _umap(_: Measuring, pending: Any) -> Found:
+    metrics, columns = result(pending)
+    return {"umap": metrics["umap"]}, {"layout": columns}
+
+
+def _mixing(_: Measuring, pending: Any) -> Found:
+    return {"mixing": result(pending)[0]["mixing"]}, {}
+
+
+def _on_layout(analysis: AnalysisConfig) -> tuple[str, ...]:
+    return ("umap",) if analysis.clusters.space == "layout" else ()
+
+
+def _start_clusters(run: Measuring) -> Any:
+    layout = None
+    if _on_layout(run.subject.analysis):
+        layout = _start_layout(run) if {"umap", "mixing"} & set(run.parts) else run.stored("layout")
+    return measure_shape.start_clusters(run.subject, layout, run.cluster)
+
+
+def _clusters(run: Measuring, pending: Any) -> Found:
+    metrics, columns = measure_shape.labelled(run.subject, result(pending), run.cluster)
+    return {"clusters": metrics}, {"clusters": columns}
+
+
+def _clusters_line(metrics: Metrics) -> str:
+    return f"{metrics['clusters']['count']} clusters, {metrics['clusters']['noise_fraction']:.0%} noise"
+
+
+def _local_dimension(run: Measuring, _: Any) -> Found:
+    tables, subject = (run.table("clusters"), run.table("ranks")), run.subject
+    metrics, columns = measure_local.local_dimension(subject.embeddings, *tables, subject.analysis, run.cluster)
+    return metrics, {"cluster_spectra": columns}
+
+
+def _homology(_: Measuring, pending: Any) -> Found:
+    metrics, tables = measure_shape.homology(pending)
+    return {"homology": metrics}, tables
+
+
+REGISTRY = (
+    Part(name="gap", finish=_gap, line=lambda metrics: f"gap {metrics['gap']['centroid_distance']:.3f}"),
+    Part(name="cosine", finish=_cosine, tables=("cosine",)),
+    Part(
+        name="separability",
+        start=lambda run: measure.start_separation(run.subject.embeddings, run.others, run.subject.analysis, run.cluster),
+        finish=_separability,
+        turn=4,
+        tables=("pca",),
+        datasets=lambda analysis: tuple(analysis.separability.transfer),
+        line=lambda metrics: f"SVM held out {metrics['separability']['heldout']['accuracy']:.2f}",
+    ),
+    Part(name="retrieval", finish=_retrieval, tables=("ranks",), cost_only=lambda _: ("tile",), line=_retrieval_line),
+    Part(
+        name="spectrum",
+        finish=_spectrum,
+        tables=("spectra",),
+        seeded=_randomized,
+        cost_only=lambda analysis: () if _randomized(analysis) else RANDOMIZED_ONLY,
+        line=_spectrum_line,
+    ),
+    Part(
+        name="umap",
+        start=_start_layout,
+        finish=_umap,
+        turn=1,
+        tables=("layout",),
+        seeded=_always,
+        cost_only=lambda _: ("knn_k",),
+        shared=lambda analysis: {"shared": analysis.mixing.k},
+        line=lambda metrics: f"mixing on the {metrics['umap']['output']} {metrics['umap']['mixing']:.2f}",
+    ),
+    Part(name="mixing", start=_start_layout, finish=_mixing, turn=1, needs=lambda _: ("umap",)),
+    Part(
+        name="clusters",
+        start=_start_clusters,
+        finish=_clusters,
+        turn=2,
+        needs=_on_layout,
+        tables=("clusters",),
+        seeded=_always,
+        line=_clusters_line,
+    ),
+    Part(
+        name="local_dimension",
+        finish=_local_dimension,
+        needs=lambda _: ("clusters", "retrieval"),
+        tables=("cluster_spectra",),
+        fills=("per_cluster", "local_dimension"),
+        seeded=_always,
+        shared=lambda analysis: {"shared": analysis.spectrum.collapse_threshold},
+    ),
+    Part(
+        name="dimension",
+        start=lambda run: measure_shape.start_dimension(run.subject, run.cluster),
+        finish=lambda _, pending: ({"dimension": measure_shape.dimension(pending)}, {}),
+        turn=5,
+        seeded=_always,
+    ),
+    Part(
+        name="homology",
+        start=lambda run: measure_shape.start_homology(run.subject, run.cluster),
+        finish=_homology,
+        turn=3,
+        tables=("betti", "persistence"),
+        seeded=_always,
+    ),
+    Part(name="alignment", start=start_uniformity, finish=finish_alignment, turn=6, seeded=_always),
+)

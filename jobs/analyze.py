@@ -1,7 +1,7 @@
 """Embeddings to geometry: `metrics.json` and the tables beside it, for one data set under one encoder; `encoders=[a,b]` compares several.
 
-A part that is there already, of the same rows and settings, is not measured again. `metrics.json` is written last: it vouches for
-the tables, which carry the hash of their part.
+A part that was measured before, with the same rows and settings, is not measured again. `metrics.json` is written last: its part hashes
+have to match those of the tables.
 """
 
 import sys
@@ -41,7 +41,7 @@ def run(job: AnalyzeJob) -> Outcome:
 
 
 def analyze(job: AnalyzeJob) -> Outcome:
-    """Measure the parts that are missing. Raises UserError where there is nothing to measure or data sets do not fit together."""
+    """Measure the missing parts. Raises UserError if there is nothing to measure or the data sets differ in dimension."""
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
     others = _checked_transfer(job, embeddings)
     rows = {name: _content(job, name) for name in job.analysis.separability.transfer} | {job.dataset.name: embeddings.content}
@@ -63,27 +63,27 @@ def analyze(job: AnalyzeJob) -> Outcome:
 
 
 def result_line(metrics: Mapping[str, Any]) -> str:
-    """The numbers that say most, in one line, of the parts that are there."""
+    """The main numbers of the parts that were measured, in one line."""
     first, second = metrics["modalities"]
-    told = [f"{metrics['pairs']:,} pairs"]
+    words = [f"{metrics['pairs']:,} pairs"]
     if "gap" in metrics:
-        told.append(f"gap {metrics['gap']['centroid_distance']:.3f}")
+        words.append(f"gap {metrics['gap']['centroid_distance']:.3f}")
     if "separability" in metrics:
-        told.append(f"SVM held out {metrics['separability']['heldout']['accuracy']:.2f}")
+        words.append(f"SVM held out {metrics['separability']['heldout']['accuracy']:.2f}")
     if "retrieval" in metrics:
-        told.append(f"top-1 {first} to {second} {metrics['retrieval']['image_to_text']['top1']:.2f}")
+        words.append(f"top-1 {first} to {second} {metrics['retrieval']['image_to_text']['top1']:.2f}")
     if "spectrum" in metrics and metrics["spectrum"]["image"]["effective_rank"] is not None:
         ranks = (f"{metrics['spectrum'][name]['effective_rank']:.1f}" for name in ("image", "text"))
-        told.append(f"effective rank {' / '.join(ranks)}")
+        words.append(f"effective rank {' / '.join(ranks)}")
     if "umap" in metrics:
-        told.append(f"mixing on the {metrics['umap']['output']} {metrics['umap']['mixing']:.2f}")
+        words.append(f"mixing on the {metrics['umap']['output']} {metrics['umap']['mixing']:.2f}")
     if "clusters" in metrics:
-        told.append(f"{metrics['clusters']['count']} clusters, {metrics['clusters']['noise_fraction']:.0%} noise")
-    return f"{metrics['dataset']} / {metrics['encoder']}: {', '.join(told)}"
+        words.append(f"{metrics['clusters']['count']} clusters, {metrics['clusters']['noise_fraction']:.0%} noise")
+    return f"{metrics['dataset']} / {metrics['encoder']}: {', '.join(words)}"
 
 
 def _sweep(jobs: list[AnalyzeJob]) -> Outcome:
-    """One cell for each encoder. Where nothing was analysed yet, the cells are given their metrics.json to stand beside."""
+    """One cell for each encoder. An encoder that was not analysed yet first gets a metrics.json with the gap alone."""
     lines = []
     for job in jobs:
         umap = job.analysis.umap
@@ -124,7 +124,7 @@ def _head(job: AnalyzeJob, embeddings: EmbeddingSet, hashes: Mapping[str, str]) 
 
 
 def _content(job: AnalyzeJob, dataset: str) -> list[Any]:
-    """What tells the rows of a data set from others; nothing where there are none."""
+    """Identifies the rows of a data set; empty if it has none."""
     try:
         return EmbeddingSet(job.root, dataset, job.encoder.name).content
     except LacunaError:
@@ -132,11 +132,11 @@ def _content(job: AnalyzeJob, dataset: str) -> list[Any]:
 
 
 def _existing(job: AnalyzeJob, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """Keys of metrics.json that are of the same rows and settings, each with its tables; `part_hashes` names their parts."""
+    """Keys of metrics.json with the same rows and settings, if their tables match too; `part_hashes` names their parts."""
     url = Layout(job.root).metrics(job.dataset.name, job.encoder.name)
     try:
         metrics = read_json(url) if exists(url) else {}
-    except ValueError:  # not JSON: nothing that can be kept
+    except ValueError:  # not JSON: measure everything again
         metrics = {}
     known = metrics.get("part_hashes", {}) if metrics.get("schema") == SCHEMA else {}
     parts = [part for part in PARTS if known.get(part) == hashes[part] and all(key in metrics for key in keys(part))]

@@ -1,7 +1,7 @@
 """Embeddings to geometry: `metrics.json` and the tables beside it, for one data set under one encoder; `encoders=[a,b]` compares several.
 
-A part that is there already, of the same rows and settings, is not measured again. `metrics.json` is written last: it vouches for
-the tables, which carry the hash of their part.
+A part that was measured before, with the same rows and settings, is not measured again. `metrics.json` is written last: its part hashes
+have to match those of the tables.
 """
 
 import sys
@@ -44,7 +44,7 @@ def run(job: AnalyzeJob) -> Outcome:
 
 
 def analyze(job: AnalyzeJob) -> Outcome:
-    """Measure the parts that are missing. Raises UserError where there is nothing to measure or data sets do not fit together."""
+    """Measure the missing parts. Raises UserError if there is nothing to measure or the data sets differ in dimension."""
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
     others = _checked_transfer(job, embeddings)
     rows = {name: _content(job, name) for name in job.analysis.separability.transfer} | {job.dataset.name: embeddings.content}
@@ -67,14 +67,14 @@ def analyze(job: AnalyzeJob) -> Outcome:
 
 
 def result_line(metrics: Mapping[str, Any]) -> str:
-    """The numbers that say most, in one line, of the parts that are there."""
+    """The main numbers of the parts that were measured, in one line."""
     measured_parts = [part for part in REGISTRY if all(key in metrics for key in part.keys)]
     words = [f"{metrics['pairs']:,} pairs", *(part.line(metrics) for part in measured_parts)]
     return f"{metrics['dataset']} / {metrics['encoder']}: {', '.join(word for word in words if word)}"
 
 
 def _sweep(jobs: list[AnalyzeJob]) -> Outcome:
-    """One cell for each encoder. Where nothing was analysed yet, the cells are given their metrics.json to stand beside."""
+    """One cell for each encoder. An encoder that was not analysed yet first gets a metrics.json with the gap alone."""
     lines = []
     for job in jobs:
         umap = job.analysis.umap
@@ -115,7 +115,7 @@ def _head(job: AnalyzeJob, embeddings: EmbeddingSet, hashes: Mapping[str, str]) 
 
 
 def _content(job: AnalyzeJob, dataset: str) -> list[Any]:
-    """What tells the rows of a data set from others; nothing where there are none."""
+    """Identifies the rows of a data set; empty if it has none."""
     try:
         return EmbeddingSet(job.root, dataset, job.encoder.name).content
     except LacunaError:
@@ -123,11 +123,11 @@ def _content(job: AnalyzeJob, dataset: str) -> list[Any]:
 
 
 def _existing(job: AnalyzeJob, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """Keys of metrics.json that are of the same rows and settings, each with its tables; `part_hashes` names their parts."""
+    """Keys of metrics.json with the same rows and settings, if their tables match too; `part_hashes` names their parts."""
     url = RootPaths(job.root).metrics(job.dataset.name, job.encoder.name)
     try:
         metrics = read_json(url) if exists(url) else {}
-    except ValueError:  # not JSON: nothing that can be kept
+    except ValueError:  # not JSON: measure everything again
         metrics = {}
     known = metrics.get("part_hashes", {}) if metrics.get("schema") == SCHEMA else {}
     same = [part for part in REGISTRY if known.get(part.name) == hashes[part.name] and all(key in metrics for key in part.keys)]

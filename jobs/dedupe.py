@@ -1,9 +1,9 @@
-"""Drop what the models have seen: `<dataset>-minus-<reference>`, a view over the cosines that `jobs.nearest` has stored.
+"""Drop pairs of the training data: `<dataset>-minus-<reference>`, a view decided by the cosines that `jobs.nearest` stored.
 
 python -m jobs.dedupe dataset.name=laion2b reference.name=laion400m encoder.name=clip root=URL dedupe.rule=image dedupe.threshold=0.95
 
-No vector is read and nothing is searched again, so another threshold costs seconds. `dedupe.by=ENCODER` lets one encoder decide for all:
-then the same pairs are kept under each. `reference.name` = `dataset.name` with `dedupe.self=true` removes a set's own repeats alone.
+No vector is read and nothing is searched again, so another threshold costs seconds. `dedupe.by=ENCODER` keeps the same pairs under every
+encoder. `reference.name` = `dataset.name` with `dedupe.self=true` removes only repeats within the set.
 """
 
 import sys
@@ -31,9 +31,9 @@ Codes = npt.NDArray[np.uint8]
 
 
 def run(job: DedupeJob) -> Outcome:
-    """Decide for every row, and publish what is kept; what stands already, of the same rows and settings, is not made again.
+    """Decide for every row and publish the kept rows. A result with the same rows and settings is reused.
 
-    Raises UserError for an empty data set, closest rows that are missing or stale, and settings that leave nothing to decide by.
+    Raises UserError for an empty data set, missing or stale closest rows, and settings under which no row can be dropped.
     """
     view = View(job.dataset.name, job.reference.name)
     layout, by = RootPaths(job.root), job.dedupe.by or job.encoder.name
@@ -43,25 +43,25 @@ def run(job: DedupeJob) -> Outcome:
     head = inputs.head(rows)
     summary = _standing(layout, view, job.encoder.name, head["content"])
     if summary is None:
-        reason_N, told = _decide(job, inputs)
+        reason_N, found = _decide(job, inputs)
         reason_N = reason_N if deciding is rows else _carried(rows, deciding, reason_N)
         counts = {name: int(n) for name, n in zip(REASONS, np.bincount(reason_N, minlength=len(REASONS)), strict=True)}
-        head |= {"rows": len(rows), "dropped": {name: n for name, n in counts.items() if n and name != REASONS[0]}, **told}
+        head |= {"rows": len(rows), "dropped": {name: n for name, n in counts.items() if n and name != REASONS[0]}, **found}
         summary = publish_kept(layout, view, job.encoder.name, _kept(rows, reason_N), head)
     return Outcome(whole=True, line=result_line(view, summary))
 
 
 def result_line(view: View, summary: dict[str, Any]) -> str:
-    """How many rows are left, and why the others went."""
+    """How many rows are kept, and why the others were dropped."""
     dropped = summary["dropped"]
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in dropped.items())
     whose = "" if summary["by"] == summary["encoder"] else f" (decided by {summary['by']})"
-    told = f"{summary['rows_kept']:,} of {summary['rows']:,} pairs kept, {sum(dropped.values()):,} dropped"
-    return f"{view.name} / {summary['encoder']}{whose}: {told}{f' ({reasons})' if reasons else ''}"
+    counts = f"{summary['rows_kept']:,} of {summary['rows']:,} pairs kept, {sum(dropped.values()):,} dropped"
+    return f"{view.name} / {summary['encoder']}{whose}: {counts}{f' ({reasons})' if reasons else ''}"
 
 
 class _Inputs:
-    """What a decision rests on: rows, their closest reference rows, and the reference itself where exact repeats are looked for."""
+    """Inputs of the decision: rows, their closest reference rows, and the reference itself if exact matches are dropped too."""
 
     def __init__(self, job: DedupeJob, rows: EmbeddingSet, by: str) -> None:
         if not len(rows):
@@ -81,7 +81,7 @@ class _Inputs:
             raise UserError(f"{error}; dedupe.exact=[] goes by cosines alone") from None
 
     def head(self, rows: EmbeddingSet) -> dict[str, Any]:
-        """The beginning of summary.json; `content` is the hash of all that changes the outcome."""
+        """The first fields of summary.json; `content` is the hash of everything that changes the result."""
         settings = {name: value for name, value in asdict(self.settings).items() if name not in ("by", "exact_rows")}
         inputs = {
             "rows": rows.digest,
@@ -104,7 +104,7 @@ class _Inputs:
 
 
 def _standing(layout: RootPaths, view: View, encoder: str, content: str) -> dict[str, Any] | None:
-    """The summary that is there, if it is of this content and its rows are there too."""
+    """The published summary, if its content is this one and its rows exist."""
     try:
         summary = read_summary(layout, view, encoder)
     except UserError:
@@ -120,18 +120,18 @@ def rule_of(settings: DedupeConfig) -> Rule:
 
 
 def _decide(job: DedupeJob, inputs: _Inputs) -> tuple[Codes, dict[str, Any]]:
-    """The reason of every deciding row, and what summary.json tells of how it was found."""
+    """The reason of every deciding row, and the counts for summary.json."""
     layout, rule = RootPaths(job.root), rule_of(job.dedupe)
     flags_N = exact_flags(layout, inputs.names, inputs.rows, inputs.reference, job.dedupe.exact)
     reason_N, matched = decide(Cosines(inputs.nearest, inputs.rows), flags_N, rule)
-    told: dict[str, Any] = {"matched": matched}
+    found: dict[str, Any] = {"matched": matched}
     if job.dedupe.self:
-        told["within"] = drop_within(job, inputs.rows, inputs.by, reason_N, rule)
-    return reason_N, told
+        found["within"] = drop_within(job, inputs.rows, inputs.by, reason_N, rule)
+    return reason_N, found
 
 
 def _carried(rows: EmbeddingSet, deciding: EmbeddingSet, reason_N: Codes) -> Codes:
-    """Reasons of another encoder's rows for these rows, by shard and ordinal; a row that it has not embedded is not kept."""
+    """Another encoder's reasons for these rows, by shard and ordinal; a row without an embedding there is dropped as unmeasured."""
     carried = []
     theirs = dict(zip(deciding.shards, _by_shard(deciding, reason_N), strict=True))
     for shard, table in zip(rows.shards, rows.tables(["ordinal"]), strict=True):

@@ -1,9 +1,9 @@
-"""Shards -> embeddings: one shard is the unit of work, every encoder of the run is fed from one decode of it.
+"""Shards to embeddings. A shard is the unit of work and is decoded once for all encoders of the run.
 
 python -m jobs.embed dataset.name=coco dataset.shards='/data/{00000..00059}.tar' encoder.name=tiny encoder.config=model.json
 encoder.checkpoint=model.safetensors root=URL
 
-The same with replay=true, and what made pairs fail mended or allowed (embed.max_pixels=200000000): tries the quarantined pairs again.
+With replay=true: embeds only the quarantined pairs again, after a fix or with other limits (embed.max_pixels=200000000).
 
 Two texts a pair, as JSONL, Parquet or tar: dataset.name=stories dataset.modalities=[passage,review] dataset.shards='/data/*.jsonl'
 encoder=carp_l encoder.checkpoint=CARP_L.pt encoder.tokenizer=FOLDER
@@ -132,7 +132,7 @@ def _by_name(encoders: Sequence[EncoderConfig]) -> dict[str, EncoderConfig]:
 
 
 def _absolute(url: str) -> str:
-    """As a worker with another working directory has to be told it."""
+    """Absolute path, valid on every worker."""
     if url.startswith("pkg://"):
         return url
     fs, path = filesystem(url)
@@ -168,7 +168,7 @@ def _tasks(dataset: str, shards: dict[str, str], records: Records) -> Iterable[S
 
 
 def _work(plan: EmbedPlan, shares: Sequence[Share], cluster: ClusterConfig, kind: type[Embedder]) -> None:
-    """Run the tasks on actors; each share's records grow by what they publish, its failures by why shards failed."""
+    """Run the tasks on actors; adds published records and failures to each share."""
     by_dataset = {share.dataset: share for share in shares}
     tasks = [task for share in shares for task in share.tasks]
     with ray_session(cluster):
@@ -188,7 +188,7 @@ def _work(plan: EmbedPlan, shares: Sequence[Share], cluster: ClusterConfig, kind
                 progress.add(pairs=made[0].rows_in, drops=sum(made[0].drops.values()), records=made)
 
             def on_failure(task: ShardTask, error: LacunaError) -> None:
-                if not isinstance(error, ShardError):  # a full disk: every other shard would be embedded in vain
+                if not isinstance(error, ShardError):  # a full disk: every other shard would fail too
                     raise error
                 by_dataset[task.dataset].fail(error)
                 progress.add(failed=True)

@@ -1,4 +1,4 @@
-"""python -m jobs.ingest dataset.name=coco encoder.name=clip source=PATH root=URL: embeddings that exist already, into the store."""
+"""python -m jobs.ingest dataset.name=coco encoder.name=clip source=PATH root=URL: existing embeddings into the store."""
 
 import sys
 import time
@@ -17,9 +17,9 @@ from tda.store.types import Source
 
 
 def run(job: IngestJob) -> Outcome:
-    """Stream the source into shards of `rows_per_shard`; what is recorded already is not done again.
+    """Stream the source into shards of `rows_per_shard`; recorded shards are skipped.
 
-    Raises UserError for a source that cannot be taken, or another source under the same names.
+    Raises UserError for an unusable source, or another source under the same names.
     """
     layout, names = RootPaths(job.root), (job.dataset.name, job.encoder.name)
     layout.embeddings_dir(*names)  # refuses bad names before anything is read
@@ -41,9 +41,9 @@ def run(job: IngestJob) -> Outcome:
 
 
 def _identity(job: IngestJob, source: VectorSource, content: str) -> Identity:
-    """The weights behind ingested vectors are not known, so the source's own content stands for them, and says so.
+    """Ingested vectors have unknown weights: the source's sha256 takes their place, marked by the prefix `source:`.
 
-    Rows per shard count too: a shard's name stands for its rows, so another cut of the same source must not mix with this one.
+    Rows per shard are part of it: with another value, a shard of the same name has other rows.
     """
     how = {"ingested_from": source.kind, "columns": [job.image_column, job.text_column], "rows_per_shard": job.rows_per_shard}
     return Identity(encoder=job.encoder.name, weights_sha256=f"source:{content}", preprocessing=how, dtype=job.embed.dtype)
@@ -54,7 +54,7 @@ def _shard_names(job: IngestJob, source: VectorSource) -> list[str]:
 
 
 def _shards(job: IngestJob, source: VectorSource, missing: list[str]) -> Iterator[tuple[str, ShardBuilder, float]]:
-    """Each missing shard, built, and the seconds that reading it took; what lies before the first of them is not read."""
+    """Each missing shard, built, and the seconds spent on reading it; rows before the first one are not read."""
     size = job.rows_per_shard
     batches = _aligned(source.batches(int(missing[0]) * size), size) if missing else iter(())
     batch = next(batches, None)

@@ -1,8 +1,8 @@
-"""Each row's closest row of a reference, image and text: laid out once by cell, joined shard by shard, and audited.
+"""Each row's closest row of a reference, by image and by text: cells built once, joined shard by shard, with an audit of the recall.
 
 python -m jobs.nearest dataset.name=laion2b reference.name=laion400m encoder.name=clip root=URL
 
-What is recorded is not done again. nearest.probes=null is exact; with fewer cells, `audit.json` tells what share of duplicates is found.
+Recorded shards are skipped. nearest.probes=null is exact; with fewer cells, `audit.json` holds the recall of duplicates.
 """
 
 import dataclasses
@@ -30,14 +30,14 @@ from tda.store.files import filesystem, is_local, require_writable
 from tda.store.files import join as join_url
 from tda.store.paths import RootPaths
 
-INGESTED = "source:"  # begins the weights of vectors that were made elsewhere
+INGESTED = "source:"  # prefix of the weights of ingested vectors
 
 
 def run(job: NearestJob) -> Outcome:
-    """Lay the reference out, join every query shard that has no record, audit. Whole if no shard failed and the recall is enough.
+    """Build the cells, join every query shard without a record, audit. Whole if no shard failed and the recall suffices.
 
-    Raises UserError, before any actor starts, where a side is not there or empty, or the two are of different encoders or dimensions,
-    or `k` is more than the reference's rows; ShardError for a reference that cannot be used.
+    Raises UserError, before any actor starts, if a side is missing or empty, if encoders or dimensions differ, or if `k` is more than
+    the reference's rows; ShardError for an unusable reference.
     """
     root = _absolute(job.root)
     job = _of_recorded(root, job)
@@ -51,19 +51,19 @@ def run(job: NearestJob) -> Outcome:
     done = _done(root, names, settings)
     units = [Unit(shard) for shard, record in records.items() if done.get(shard) != record.output["sha256"]]
     audit = Audit(root, names, job.nearest, records, auditing.settings_of(settings))
-    told = audit.done()
+    recall = audit.done()
     joined = Join()
-    if units or told is None:
+    if units or recall is None:
         require_writable(root)
         rows = sum(records[unit.name].rows_out for unit in units)
         joined = _work(job, cells, settings, units, audit, rows=rows)
-        told = None if joined.failures else audit.publish(joined.exact)
+        recall = None if joined.failures else audit.publish(joined.exact)
         _tidy(root, names, joined)
-    return _outcome(job, root, joined, told, done_before=len(records) - len(units))
+    return _outcome(job, root, joined, recall, done_before=len(records) - len(units))
 
 
 def _of_recorded(root: str, job: NearestJob) -> NearestJob:
-    """The closest rows of a view are those of the data set that it was made of: they are found for that, and serve every view of it."""
+    """Closest rows are found for the base data set of a view, and used by all its views."""
     layout, encoder = RootPaths(root), job.encoder.name
     view = view_of(job.reference.name)
     if view is not None and not recorded_shards(layout, job.reference.name, encoder):
@@ -81,12 +81,12 @@ def _require_comparable(job: NearestJob, queries: EmbeddingSet, reference: Embed
             raise UserError(f"{name} by {job.encoder.name} has no rows: every pair was dropped")
     (one, first), (two, second) = (job.dataset.name, queries.meta), (job.reference.name, reference.meta)
     weights = first["weights_sha256"], second["weights_sha256"]
-    told = f"{one} was embedded by weights {weights[0]}, {two} by {weights[1]}"
+    sources = f"{one} was embedded by weights {weights[0]}, {two} by {weights[1]}"
     if weights[0] != weights[1] and not (job.nearest.vouch and any(sha.startswith(INGESTED) for sha in weights)):
         hint = (
             "; nearest.vouch=true says that ingested vectors are of one encoder" if any(sha.startswith(INGESTED) for sha in weights) else ""
         )
-        raise UserError(f"{told}: cosines between two encoders mean nothing{hint}")
+        raise UserError(f"{sources}: cosines between two encoders mean nothing{hint}")
     if queries.dim != reference.dim:
         raise UserError(f"{one} has {queries.dim} dimensions, {two} has {reference.dim}, under encoder.name={job.encoder.name}")
     if job.nearest.k > len(reference):
@@ -112,7 +112,7 @@ def _cell_plan(root: str, job: NearestJob, reference: EmbeddingSet) -> CellPlan:
 
 
 def _settings(job: NearestJob, cells: CellPlan, queries: EmbeddingSet) -> dict[str, Any]:
-    """Fields that every record of the join has in common."""
+    """Fields that all records of the join share."""
     return {
         "dataset": job.dataset.name,
         "encoder": job.encoder.name,
@@ -131,11 +131,11 @@ def _probes(nearest: NearestConfig, cells: CellPlan) -> int | None:
 
 
 def _done(root: str, names: tuple[str, str, str], settings: dict[str, Any]) -> dict[str, str]:
-    """Query shards that were joined with the same settings -> sha256 of their rows then."""
+    """Query shards joined with the same settings -> sha256 of their rows at that time."""
     layout = RootPaths(root)
     try:
         records = nearest_recorded(layout, *names)
-    except ShardError:  # one that cannot be read: which, the join would find out again; all are few seconds of reading
+    except ShardError:  # one is unreadable: join all again
         records = {}
     fields = ("reference_hash", "layout_hash", "weights_sha256", "probes", "k")
     return {shard: record.rows_sha256 for shard, record in records.items() if all(getattr(record, f) == settings[f] for f in fields)}
@@ -159,21 +159,21 @@ def _work(job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: lis
 
 
 def _tidy(root: str, names: tuple[str, str, str], joined: Join) -> None:
-    """Remove what passes kept, once nothing needs it any more."""
+    """Remove partial results of passes once every shard is joined."""
     fs, path = filesystem(join_url(RootPaths(root).nearest_dir(*names), "_partial"))
     if not joined.failures and fs.exists(path):
         fs.rm(path, recursive=True)
 
 
-def _outcome(job: NearestJob, root: str, joined: Join, told: dict[str, Any] | None, *, done_before: int) -> Outcome:
+def _outcome(job: NearestJob, root: str, joined: Join, recall: dict[str, Any] | None, *, done_before: int) -> Outcome:
     names = (job.dataset.name, job.encoder.name, job.reference.name)
     head = f"{names[0]} in {names[2]} / {names[1]}"
-    if told is None:
+    if recall is None:
         return Outcome(whole=False, line=f"{head}: {len(joined.rows)} shards joined ({done_before} done before); {_failed(joined)}")
     found = NearestSet(root, *names)
     shards = f"{len(found.shards)} shard{'s' * (len(found.shards) != 1)} ({done_before} done before)"
-    line = f"{head}: {len(found)} rows, {shards}; {auditing.line(told)}"
-    low = auditing.too_low(told, job.nearest.min_recall)
+    line = f"{head}: {len(found)} rows, {shards}; {auditing.line(recall)}"
+    low = auditing.too_low(recall, job.nearest.min_recall)
     if low:
         line += f"; {' and '.join(low)} below nearest.min_recall={job.nearest.min_recall:g}: raise nearest.probes={found.probes}"
     return Outcome(whole=not low, line=line)
@@ -185,7 +185,7 @@ def _failed(joined: Join) -> str:
 
 
 def _absolute(url: str) -> str:
-    """As a worker with another working directory has to be told it."""
+    """Absolute path, valid on every worker."""
     fs, path = filesystem(url)
     return path if is_local(fs) else url
 

@@ -1,7 +1,7 @@
-"""The whole pipeline in one command: draw, train, embed, find what was seen, analyse, report; each stage does only what is not done yet.
+"""The whole pipeline in one command: train, embed, nearest, dedupe, analyse, report; each stage does only what is not done yet.
 
-A data set `<name>-minus-<reference>` among `datasets` is `name` without what `reference` holds: both are embedded, the closest rows found,
-and the view is what is analysed.
+A data set `<name>-minus-<reference>` among `datasets` is `name` without the pairs of `reference`: both are embedded, the closest rows are
+found, and the remaining rows are analysed.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ from tda.store.paths import RootPaths
 
 
 def run(job: PaperJob) -> Outcome:
-    """Every stage in order over one Ray; a stage that is not whole ends the run, since the next ones rest on it."""
+    """Every stage in order over one Ray; the run ends at the first stage that is incomplete."""
     _check(job)
     progress = Console(stderr=True)
     stages = {"train": _train, "embed": _embed, "nearest": _nearest, "dedupe": _dedupe, "analyze": _analyze, "report": _report}
@@ -45,7 +45,7 @@ def run(job: PaperJob) -> Outcome:
 
 
 def _check(job: PaperJob) -> None:
-    """Every mistake that can be seen beforehand, before hours are spent."""
+    """Refuse mistakes of the configuration before any work starts."""
     for field in ("datasets", "encoders"):
         if not getattr(job, field):
             raise UserError(f"{field}=[] leaves nothing to do: name at least one, or choose an experiment")
@@ -53,7 +53,7 @@ def _check(job: PaperJob) -> None:
     if strays:
         raise UserError(f"arms {', '.join(strays)} are not among encoders={job.encoders}")
     if job.arms and job.train_dataset is None:
-        raise UserError("arms are given but train_dataset is not: name the preset that they are trained on")
+        raise UserError("arms are given but train_dataset is not: name the preset of their training data")
     for name in filter(None, (job.train_dataset, *embedded_names(job))):
         dataset_of(job, name)
     for name in job.encoders:

@@ -1,9 +1,9 @@
-"""What a run will cost, before it is paid: FLOPs, bytes, memory and hours of embedding and of finding the closest rows.
+"""The cost of a run before it starts: FLOPs, bytes, memory and hours of embedding and of the nearest-row search.
 
 python -m jobs.plan experiment=paper cluster=h200x8
 
-Models are counted on their own graphs, without weights. Sizes come from presets, or from the records under `root` where shards are done;
-rates too, where a device of the cluster's kind has measured them. Nothing is read but records, and nothing runs.
+FLOPs are counted on the models' graphs, without weights. Sizes come from presets, or from records under `root`; so do rates, if a device of
+the same kind has measured them. Only records are read, and nothing runs.
 """
 
 import sys
@@ -25,7 +25,7 @@ from tda.errors import UserError
 
 
 def run(job: PlanJob) -> Outcome:
-    """Print the cost of every stage with its formulas; the last line adds them up. Raises UserError where a size is not known."""
+    """Print the cost of every stage with its formulas, and the total. Raises UserError for an unknown size."""
     from tda.encoders.flops import model_cost
 
     models = {name: model_cost(encoder_of(job, name)) for name in job.encoders}
@@ -38,8 +38,8 @@ def run(job: PlanJob) -> Outcome:
             console.print(f"    {name}: {formula}", markup=False, highlight=False, soft_wrap=True)
     hours, devices = sum(cost.hours for cost in costs), Machines.of(job.cluster.hardware).devices
     kind = "GPU" if job.cluster.hardware.gpus else "core"
-    told = f"{sum(cost.flops for cost in costs):.3g} FLOP, {sum(cost.read for cost in costs):.3g} bytes read"
-    return Outcome(whole=True, line=f"plan: {_duration(hours)} on {devices} {kind}s ({told}, {hours * devices:,.3g} {kind}-hours)")
+    totals = f"{sum(cost.flops for cost in costs):.3g} FLOP, {sum(cost.read for cost in costs):.3g} bytes read"
+    return Outcome(whole=True, line=f"plan: {_duration(hours)} on {devices} {kind}s ({totals}, {hours * devices:,.3g} {kind}-hours)")
 
 
 def plan(job: PlanJob, models: dict[str, ModelCost]) -> Iterator[Cost]:
@@ -70,7 +70,7 @@ def plan(job: PlanJob, models: dict[str, ModelCost]) -> Iterator[Cost]:
 
 
 def _pairs(job: PlanJob, dataset: DatasetConfig, found: Measured) -> int:
-    """As the command says, else as the preset does, else what is embedded already."""
+    """From the command, else the preset, else the records."""
     known = job.pairs.get(dataset.name) or dataset.pairs or (dataset.toy.pairs if dataset.toy else None) or found.pairs
     if not known:
         raise UserError(f"the size of dataset {dataset.name} is not known: give pairs.{dataset.name}=NUMBER")
@@ -78,10 +78,10 @@ def _pairs(job: PlanJob, dataset: DatasetConfig, found: Measured) -> int:
 
 
 def _pair_bytes(dataset: DatasetConfig, found: Measured) -> float:
-    told = found.pair_bytes or dataset.pair_bytes or (TOY_PAIR_BYTES if dataset.toy else None)
-    if not told:
-        raise UserError(f"the bytes of a pair of {dataset.name} are not known: dataset presets tell them as pair_bytes")
-    return float(told)
+    known = found.pair_bytes or dataset.pair_bytes or (TOY_PAIR_BYTES if dataset.toy else None)
+    if not known:
+        raise UserError(f"the bytes of a pair of {dataset.name} are not known: set pair_bytes in its preset")
+    return float(known)
 
 
 TOY_PAIR_BYTES = 4096  # three members of a tar, each with a header and rounded up to 512

@@ -1,4 +1,4 @@
-"""Geometry into pages: `<root>/report/index.html` from everything that was analysed under `root`."""
+"""Build `<root>/report/index.html` from everything that was analysed under `root`."""
 
 import sys
 
@@ -8,10 +8,10 @@ from tda.report.page import build
 
 
 def run(job: ReportJob) -> Outcome:
-    """Build the report, or find that it stands already. A figure that lacks its data is named on the page."""
+    """Build the report, or reuse one that is up to date. The page names figures without data."""
     built = build(job.root, job.report)
     state = "written" if built.rebuilt else "unchanged"
-    lacks = f"; {len(built.missing)} not drawn, the page says why" if built.missing else ""
+    lacks = f"; {len(built.missing)} not drawn, see the page for reasons" if built.missing else ""
     return Outcome(whole=True, line=f"report: {built.url} ({state}; data sets: {built.datasets}, encoders: {built.encoders}{lacks})")
 
 

@@ -1,4 +1,4 @@
-"""The loss x Hopfield ablation: one model an arm, trained side by side where there are devices.
+"""The loss x Hopfield ablation: one model for each arm, trained in parallel if there are devices.
 
 python -m jobs.train dataset.name=toy_train encoder.name=toy_infoloob loss=infoloob hopfield=false root=URL
 """
@@ -22,7 +22,7 @@ MAX_ATTEMPTS = 3  # actors an arm may lose; each goes on from the last checkpoin
 
 @dataclass(frozen=True)
 class Task:
-    """An arm with the URLs of its shards and the folder of its model, as a worker with another working directory is told them."""
+    """An arm, the URLs of its shards and the folder of its model: absolute paths, valid on every worker."""
 
     arm: Any  # tda.encoders.training.loop.Arm: importing it takes the seconds of torch
     urls: tuple[str, ...]
@@ -38,16 +38,16 @@ def run(job: TrainJob) -> Outcome:
 
 
 def train_arms(jobs: list[TrainJob]) -> list[Outcome]:
-    """Train every arm that is not finished, one actor each as far as the cluster has room; the outcomes stand in the order of `jobs`.
+    """Train every unfinished arm, one actor each as far as the cluster has room; outcomes are in the order of `jobs`.
 
-    Raises UserError, before any actor starts, for data, a model configuration or a root that cannot be used, two arms of one name, and
-    a folder that holds a model of another configuration.
+    Raises UserError, before any actor starts, for unusable data, model configuration or root, for two arms of one name, and for a folder
+    with a model of another configuration.
     """
     tasks = [_task(job) for job in jobs]
     names = [str(task) for task in tasks]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UserError(f"encoder.name={min(twice)} is trained twice: every arm needs a name of its own")
-    outcomes = {name: _told(name, said, again=True) for name, task in zip(names, tasks, strict=True) if (said := _finished(task))}
+    outcomes = {name: _outcome(name, result, again=True) for name, task in zip(names, tasks, strict=True) if (result := _finished(task))}
     todo = [task for task in tasks if str(task) not in outcomes]
     if todo:
         require_writable(jobs[0].root)
@@ -97,14 +97,14 @@ def _finished(task: Task) -> dict[str, Any] | None:
 
 
 def _work(tasks: list[Task], cluster: ClusterConfig, outcomes: dict[str, Outcome]) -> None:
-    """Train `tasks` on actors; `outcomes` grows by what they come to."""
+    """Train `tasks` on actors; adds their results to `outcomes`."""
     from jobs.training.bars import TrainBars
 
     with ray_session(cluster), TrainBars(steps={str(task): task.arm.config.steps for task in tasks}) as bars:
         crew = Crew(cluster, bars)
 
-        def on_result(task: Task, said: dict[str, Any]) -> None:
-            outcomes[str(task)] = _told(str(task), said)
+        def on_result(task: Task, result: dict[str, Any]) -> None:
+            outcomes[str(task)] = _outcome(str(task), result)
 
         def on_failure(task: Task, error: LacunaError) -> None:
             outcomes[str(task)] = Outcome(whole=False, line=f"{task}: not trained: {error}")
@@ -124,7 +124,7 @@ def _work(tasks: list[Task], cluster: ClusterConfig, outcomes: dict[str, Outcome
 
 
 class Crew:
-    """The actors, and the question to each how far it is, asked again whenever it has been answered."""
+    """The actors, and one pending progress call to each, repeated when it returns."""
 
     def __init__(self, cluster: ClusterConfig, bars: Any) -> None:
         import ray
@@ -132,8 +132,8 @@ class Crew:
         from jobs.training.trainer import ArmTrainer
 
         self.size, gpus = slots(cluster)
-        self.bars, self._asked = bars, dict[Any, tuple[str, Any]]()  # reference of an answer -> the arm, the actor
-        self._told = ("cuda" if gpus else "cpu", max(1, int(cluster.cpus_per_actor)))
+        self.bars, self._asked = bars, dict[Any, tuple[str, Any]]()  # pending progress call -> arm, actor
+        self._placement = ("cuda" if gpus else "cpu", max(1, int(cluster.cpus_per_actor)))
         options: dict[str, Any] = {
             "num_cpus": cluster.cpus_per_actor,
             "num_gpus": gpus,
@@ -144,7 +144,7 @@ class Crew:
         self._actor = ray.remote(**options)(ArmTrainer)
 
     def hire(self) -> Any:
-        return self._actor.remote(*self._told)
+        return self._actor.remote(*self._placement)
 
     def submit(self, actor: Any, task: Task, _attempt: int) -> Any:
         reference = actor.train.remote(task.arm, task.urls, task.folder)
@@ -153,7 +153,7 @@ class Crew:
         return reference
 
     def ask(self) -> None:
-        """Show the answers that have come; an actor that is lost has none, and is not asked again."""
+        """Show finished progress calls; a lost actor is not called again."""
         import ray
         from ray.exceptions import RayError
 
@@ -169,8 +169,8 @@ class Crew:
             self._asked[actor.progress.remote()] = (arm, actor)
 
 
-def _told(name: str, said: dict[str, Any], *, again: bool = False) -> Outcome:
-    training = said["training"]
+def _outcome(name: str, result: dict[str, Any], *, again: bool = False) -> Outcome:
+    training = result["training"]
     loss = f"{training['loss']}{' + Hopfield' if training['hopfield'] else ''}, {training['steps']} steps on {training['pairs']} pairs"
     how = "trained before" if again else f"trained in {training['seconds']:.0f} s"
     line = f"{name}: {loss}, final loss {training['final_loss']:.3f}, {how}"

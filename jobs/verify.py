@@ -1,6 +1,6 @@
-"""Is this root whole and true? Every problem is one line; exit status 1 if there is any.
+"""Check a root: one line for each problem; exit status 1 if there is any.
 
-python -m jobs.verify root=URL          --fix (or fix=true) removes temporary files that writers have left, and nothing else
+python -m jobs.verify root=URL          --fix (or fix=true) removes temporary files that killed writers left, and nothing else
 """
 
 import sys
@@ -15,15 +15,15 @@ from tda.store.paths import RootPaths
 from tda.store.verify.root import Folder, check_derived, check_models, folders, temporaries
 from tda.store.verify.shard import Checked, check_shard_files
 
-IN_PROCESS = 64  # shards that are checked before a Ray would have started
+IN_PROCESS = 64  # up to this many shards, starting Ray takes longer than the check
 CHUNK = 16  # shards a task
-AHEAD = 2  # tasks a slot: what is not handed out yet takes no memory
+AHEAD = 2  # tasks submitted for each slot, which bounds memory
 
 Chunk = tuple[str, str, str, tuple[str, ...]]  # root, data set, encoder, shards
 
 
 def run(job: VerifyJob) -> Outcome:
-    """Check all that the root holds. Raises UserError where there is no root."""
+    """Check everything under the root. Raises UserError if it does not exist."""
     layout = RootPaths(job.root)
     if not exists(job.root):
         raise UserError(f"root={job.root} is not there")
@@ -35,20 +35,20 @@ def run(job: VerifyJob) -> Outcome:
         mine = checked[folder.dataset, folder.encoder]
         strays, left = folder.strays(layout, mine)
         superseded += left
-        problems += _tell([*(line for one in mine for line in one.problems), *strays, *folder.mixed(layout, mine)])
+        problems += _print([*(line for one in mine for line in one.problems), *strays, *folder.mixed(layout, mine)])
         rows, drops, shards = rows + sum(one.rows for one in mine), drops + sum(one.drops for one in mine), shards + len(mine)
-    problems += _tell(check_models(layout)) + _tell(check_derived(layout))
+    problems += _print(check_models(layout)) + _print(check_derived(layout))
     swept, left_over = _sweep(job, superseded)
     problems += left_over
-    told = f"verify: {job.root}: {shards} shards, {rows} rows, {drops} dropped"
-    told += f", {swept} temporary files removed" if job.fix else ""
-    return Outcome(whole=not problems, line=f"{told}: {'whole and true' if not problems else f'{problems} problems'}")
+    line = f"verify: {job.root}: {shards} shards, {rows} rows, {drops} dropped"
+    line += f", {swept} temporary files removed" if job.fix else ""
+    return Outcome(whole=not problems, line=f"{line}: {'whole and true' if not problems else f'{problems} problems'}")
 
 
 def _sweep(job: VerifyJob, superseded: list[str]) -> tuple[int, int]:
-    """(files removed, problems left): temporary files of some age, and files that a next attempt has replaced.
+    """(files removed, problems left), of old temporary files and of files that a later attempt replaced.
 
-    A younger temporary file may be of a job that is running: it is told, but is no problem.
+    A younger temporary file may belong to a running job: it is printed, but not counted.
     """
     swept = left = 0
     for file in temporaries(job.root):
@@ -57,14 +57,14 @@ def _sweep(job: VerifyJob, superseded: list[str]) -> tuple[int, int]:
             remove(file.url)
             swept += 1
         else:
-            left += _tell([f"{file.url}: a temporary file, {file.age:.0f} s old{'' if old else ', perhaps of a running job'}"]) * old
+            left += _print([f"{file.url}: a temporary file, {file.age:.0f} s old{'' if old else ', perhaps of a running job'}"]) * old
     for url in superseded if job.fix else []:
         remove(url)
         swept += 1
     return swept, left - (len(superseded) if job.fix else 0)
 
 
-def _tell(problems: Iterable[str]) -> int:
+def _print(problems: Iterable[str]) -> int:
     lines = [" ".join(line.split()) for line in problems]
     for line in lines:
         print(line, flush=True)
@@ -95,7 +95,7 @@ def check_chunk(chunk: Chunk) -> list[Checked]:
 
 
 def _on_ray(chunks: list[Chunk], cluster: ClusterConfig) -> Iterator[tuple[Chunk, list[Checked]]]:
-    """Tasks only read, so Ray may repeat those of a node that is lost."""
+    """Tasks only read, so Ray may retry those of a lost node."""
     import ray
 
     size, _ = slots(cluster)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from jobs.runtime.config_errors import explain
+from jobs.runtime.literal_paths import literal_paths
 from jobs.runtime.session import shared_ray
 from tda.errors import LacunaError, UserError
 
@@ -50,7 +51,8 @@ def command(config_name: str, schema: type[Job], run: Callable[[Job], Outcome], 
 
     def main() -> int:
         statuses: list[int] = []  # one a job of a sweep; a bad cell does not keep the others from running
-        sys.argv = [f"{word[2:]}=true" if word.startswith("--") and word[2:] in flags else word for word in sys.argv]
+        words = [f"{word[2:]}=true" if word.startswith("--") and word[2:] in flags else word for word in sys.argv[1:]]
+        sys.argv[1:] = literal_paths(words)
         os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints its own several lines and exits by itself
         application = hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config_name)
         try:

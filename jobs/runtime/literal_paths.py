@@ -1,0 +1,83 @@
+"""Paths on a command line, taken as they stand: Hydra's grammar would stumble over the `=`, braces, brackets and commas in them.
+
+A shell removes the quotes of `dataset.shards='x{0..1}.tar'`; a program that passes a list of arguments may leave them. Both mean the same.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+PATHS = {  # fields whose values are paths, URLs or patterns
+    "root",
+    "source",
+    "dataset.shards",
+    "reference.shards",
+    "encoder.checkpoint",
+    "encoder.config",
+    "encoder.tokenizer",
+}
+GROUPS = ("shards.", "checkpoints.")  # of an experiment: one path a name
+_WORD = re.compile(r"(\+{0,2})([\w.]+)=(.*)", re.DOTALL)
+_LISTED = re.compile(r"\[.*\]", re.DOTALL)
+
+
+def literal_paths(words: list[str]) -> list[str]:
+    """The words of a command line, with the values of path fields quoted for Hydra's grammar; interpolations `${...}` still work.
+
+    One enclosing pair of quotes is removed. `null` stays null, and `[a,b]` stays a list, unless a file of that very name exists.
+    """
+    return [_literal(word) for word in words]
+
+
+def _literal(word: str) -> str:
+    found = _WORD.fullmatch(word)
+    if not found or not (found[2] in PATHS or found[2].startswith(GROUPS)):
+        return word
+    return f"{found[1]}{found[2]}={_value(unquoted(found[3]))}"
+
+
+def _value(text: str) -> str:
+    if text in ("", "null", "???"):
+        return text
+    if _LISTED.fullmatch(text) and not _exists(text):
+        return f"[{','.join(quoted(unquoted(item)) for item in _items(text[1:-1]))}]"
+    return quoted(text)
+
+
+def unquoted(text: str) -> str:
+    """The text without one enclosing pair of quotes."""
+    paired = len(text) >= 2 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if paired else text
+
+
+def quoted(text: str) -> str:
+    """The text between single quotes, as Hydra's grammar reads it back: backslashes count only before a quote and at the end."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text) + "'"
+
+
+def _items(text: str) -> Iterator[str]:
+    """The items of a list: commas between quotes, braces or brackets do not part them."""
+    item, depth, quote = "", 0, ""
+    for sign in text:
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign in "{[":
+            depth += 1
+        elif sign in "}]":
+            depth -= 1
+        if sign == "," and not quote and depth <= 0:
+            yield item.strip()
+            item = ""
+        else:
+            item += sign
+    if item.strip():
+        yield item.strip()
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or holding what no name may
+        return False

@@ -1,0 +1,104 @@
+"""Paths as they are typed: through Hydra's own grammar, through a real shell, and as a list of arguments."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from jobs.runtime.literal_paths import literal_paths, quoted, unquoted
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+HARD = [
+    "/data/{00000..00059}.tar",
+    "/data/a=b/x.tar",
+    "/data/x[1].tar",
+    "/data/one,two.tar",
+    "/data/Kätzchen-東京.tar",
+    "/data/with space.tar",
+    "/data/it's.tar",
+    "s3://bucket/a(b)/*.tar",
+    "/data/?(x).tar",
+    "C:\\data\\x.tar",
+    "ends in a backslash\\",
+    "a\\'b",
+    "@shards.txt",
+    "/data/key=v,w={x,y}[z]:#!.tar",
+]
+
+
+def parsed(word: str) -> Any:
+    """The value that Hydra reads from a word."""
+    (override,) = OverridesParser.create().parse_overrides(literal_paths([word]))
+    assert not override.is_sweep_override()
+    return override.value()
+
+
+@pytest.mark.parametrize("path", HARD)
+@pytest.mark.parametrize("field", ["dataset.shards", "root", "source", "reference.shards", "shards.laion2b", "++root"])
+def test_a_path_arrives_as_it_was_typed(field: str, path: str) -> None:
+    assert parsed(f"{field}={path}") == path
+
+
+@pytest.mark.parametrize("path", HARD)
+def test_one_enclosing_pair_of_quotes_is_removed(path: str) -> None:
+    assert parsed(f"dataset.shards='{path}'") == path
+    assert parsed(f'dataset.shards="{path}"') == path
+
+
+def test_quotes_that_enclose_nothing_stay() -> None:
+    assert unquoted("'") == "'"
+    assert unquoted("'a\"") == "'a\""
+    assert unquoted("''a''") == "'a'"
+    assert quoted("") == "''"
+
+
+@pytest.mark.parametrize(
+    ("typed", "items"),
+    [
+        ("[a.tar,b.tar]", ["a.tar", "b.tar"]),
+        ("[a{0..1}.tar, b.tar]", ["a{0..1}.tar", "b.tar"]),
+        ("['one,two.tar',\"c=d.tar\"]", ["one,two.tar", "c=d.tar"]),
+        ("[x{1,2}.tar]", ["x{1,2}.tar"]),
+        ("'[a.tar,b.tar]'", ["a.tar", "b.tar"]),
+        ("[]", []),
+    ],
+)
+def test_a_list_stays_a_list(typed: str, items: list[str]) -> None:
+    assert parsed(f"dataset.shards={typed}") == items
+
+
+def test_an_existing_file_is_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "[a,b]").touch()
+    assert parsed("dataset.shards=[a,b]") == "[a,b]"
+
+
+def test_null_stays_null_and_interpolation_works() -> None:
+    assert parsed("encoder.checkpoint=null") is None
+    assert parsed("dataset.shards=${root}/shards/*.tar") == "${root}/shards/*.tar"
+
+
+def test_other_words_are_left_alone() -> None:
+    words = ["-m", "--cfg", "job", "analysis.umap.n_neighbors=5,15", "encoders=[a,b]", "dataset=files", "root", "~dataset.shards"]
+    assert literal_paths(words) == words
+
+
+def composed(command: str, cwd: Path) -> str:
+    """What a shell command prints."""
+    environment = {"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin", "HOME": str(cwd)}
+    done = subprocess.run(["bash", "-c", command], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_shell_and_a_list_of_arguments_mean_the_same(tmp_path: Path) -> None:
+    python, words = shlex.quote(sys.executable), "-m jobs.embed --cfg job root=r encoder.name=e dataset.name=d"
+    shell = composed(f"{python} {words} dataset.shards='/data/a=b,{{00000..00059}}[x]é.tar'", tmp_path)
+    listed = composed(f"""{python} {words} "dataset.shards='/data/a=b,{{00000..00059}}[x]é.tar'" """, tmp_path)
+    assert shell == listed
+    assert "shards: /data/a=b,{00000..00059}[x]é.tar" in shell

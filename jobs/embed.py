@@ -29,7 +29,7 @@ from tda.encoders import modalities_of
 from tda.encoders.identity import describe
 from tda.errors import LacunaError, ShardError, UserError
 from tda.store.commit.records import Identity, ShardRecord, check_identity, iter_records, recorded_shards
-from tda.store.files import filesystem, is_local, require_writable
+from tda.store.files import absolute, require_writable
 from tda.store.paths import RootPaths
 from tda.store.shards.expand import expand_shards, name_shards
 from tda.toyworld import ensure_toy
@@ -71,13 +71,13 @@ def embed_sets(
     configuration is missing, the root cannot be written, or it holds vectors of other content under the same names; before the first
     shard, if a model does not fit its checkpoint or its canary is refused.
     """
-    layout, by_name = RootPaths(_absolute(root)), _by_name(encoders)
+    layout, by_name = RootPaths(absolute(root)), _by_name(encoders)
     for encoder in by_name.values():
         for dataset in datasets:
             _require_modalities(encoder, _modalities(dataset))
     for dataset in datasets:
         ensure_toy(dataset)
-    shards = {dataset.name: name_shards([_absolute(url) for url in expand_shards(dataset.shards)]) for dataset in datasets}
+    shards = {dataset.name: name_shards([absolute(url) for url in expand_shards(dataset.shards)]) for dataset in datasets}
     modalities = _modalities(datasets[0])  # those of every encoder, so of every data set
     identities = {name: _identity(encoder, modalities, limits) for name, encoder in by_name.items()}
     for dataset in datasets:
@@ -123,20 +123,12 @@ def _by_name(encoders: Sequence[EncoderConfig]) -> dict[str, EncoderConfig]:
     return {
         encoder.name: dataclasses.replace(
             encoder,
-            config=encoder.config if encoder.pretrained else encoder.config and _absolute(encoder.config),  # a tag's is a name
-            tokenizer=encoder.tokenizer and _absolute(encoder.tokenizer),
-            checkpoint=encoder.checkpoint and _absolute(encoder.checkpoint),
+            config=encoder.config if encoder.pretrained else encoder.config and absolute(encoder.config),  # a tag's is a name
+            tokenizer=encoder.tokenizer and absolute(encoder.tokenizer),
+            checkpoint=encoder.checkpoint and absolute(encoder.checkpoint),
         )
         for encoder in encoders
     }
-
-
-def _absolute(url: str) -> str:
-    """Absolute path, valid on every worker."""
-    if url.startswith("pkg://"):
-        return url
-    fs, path = filesystem(url)
-    return path if is_local(fs) else url
 
 
 def _modalities(dataset: DatasetConfig) -> tuple[str, str]:

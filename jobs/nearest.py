@@ -26,7 +26,7 @@ from tda.store.datasets.cells import CellPlan
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet, nearest_recorded, reference_hash
 from tda.store.datasets.views import recorded_name, view_of
-from tda.store.files import filesystem, is_local, require_writable
+from tda.store.files import absolute, filesystem, require_writable
 from tda.store.files import join as join_url
 from tda.store.paths import RootPaths
 
@@ -39,7 +39,7 @@ def run(job: NearestJob) -> Outcome:
     Raises UserError, before any actor starts, if a side is missing or empty, if encoders or dimensions differ, or if `k` is more than
     the reference's rows; ShardError for an unusable reference.
     """
-    root = _absolute(job.root)
+    root = absolute(job.root)
     job = _of_recorded(root, job)
     names = (job.dataset.name, job.encoder.name, job.reference.name)
     RootPaths(root).nearest_dir(*names)  # refuses bad names before anything is read
@@ -182,12 +182,6 @@ def _outcome(job: NearestJob, root: str, joined: Join, recall: dict[str, Any] | 
 def _failed(joined: Join) -> str:
     some = "; ".join(str(error) for error in joined.failures[:3])
     return f"{len(joined.failures)} failed: {some}{'; ...' if len(joined.failures) > 3 else ''}"
-
-
-def _absolute(url: str) -> str:
-    """Absolute path, valid on every worker."""
-    fs, path = filesystem(url)
-    return path if is_local(fs) else url
 
 
 main = command("nearest", NearestJob, run)

@@ -12,7 +12,7 @@ from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session, slots
 from tda.config import ClusterConfig, TrainJob
 from tda.errors import LacunaError, UserError
-from tda.store.files import filesystem, is_local, require_writable
+from tda.store.files import absolute, filesystem, require_writable
 from tda.store.paths import RootPaths
 from tda.store.shards.expand import expand_shards, shard_name
 from tda.toyworld import ensure_toy
@@ -65,7 +65,7 @@ def _task(job: TrainJob) -> Task:
     ensure_toy(job.dataset)
     settings = read_config(job.encoder.config)
     require_open_clip(settings.get("model_cfg", settings), job.encoder.config)
-    urls = tuple(_absolute(url) for url in expand_shards(job.dataset.shards))
+    urls = tuple(absolute(url) for url in expand_shards(job.dataset.shards))
     arm = Arm(
         encoder=job.encoder.name,
         loss=job.loss,
@@ -74,7 +74,7 @@ def _task(job: TrainJob) -> Task:
         settings=settings,
         shards=tuple((shard_name(url), _size(url)) for url in urls),
     )
-    return Task(arm, urls, _absolute(RootPaths(job.root).model_dir(job.encoder.name)))
+    return Task(arm, urls, absolute(RootPaths(job.root).model_dir(job.encoder.name)))
 
 
 def _size(url: str) -> int:
@@ -83,11 +83,6 @@ def _size(url: str) -> int:
         return int(fs.size(path))
     except FileNotFoundError:
         raise UserError(f"dataset.shards names {url}, which is not there") from None
-
-
-def _absolute(url: str) -> str:
-    fs, path = filesystem(url)
-    return path if is_local(fs) else url
 
 
 def _finished(task: Task) -> dict[str, Any] | None:

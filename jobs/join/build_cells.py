@@ -18,7 +18,7 @@ from jobs.runtime.gc_pause import uncollected
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.session import slots
 from tda.config import ClusterConfig, NearestConfig
-from tda.geometry.neighbors.equal_rows import first_equal
+from tda.geometry.arrays.equal_rows import first_equal
 from tda.geometry.neighbors.sizes import SAMPLE
 from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.cells import (

@@ -3,13 +3,13 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from tda.encoders.pipeline.timing import together
 from tda.store.commit.records import ShardRecord
@@ -19,7 +19,55 @@ LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
 @dataclass(kw_only=True)
-class ShardProgress:
+class Bars:
+    """Bars on a terminal, lines elsewhere. A context manager; `note` may be called at any time inside it."""
+
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    _printed: float = 0.0
+    _bars: Progress | None = None
+    _tasks: dict[str, TaskID] = field(default_factory=dict)
+
+    def totals(self) -> dict[str, int]:
+        """The bars' names, each with what it counts to."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self._printed = time.monotonic()
+        if self.stream.isatty():
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[told]}"),
+                TimeElapsedColumn(),
+            )
+            self._bars = Progress(*columns, console=Console(file=self.stream), transient=True)
+            self._tasks = {name: self._bars.add_task(name, total=total, told="") for name, total in self.totals().items()}
+            self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        if self._bars is not None:
+            self._bars.console.print(text, markup=False, highlight=False)
+        elif text:
+            print(text, file=self.stream, flush=True)
+
+    def show(self, name: str, completed: int, told: str, line: Callable[[], str]) -> None:
+        """A bar is this far; where there is no terminal `line` is printed, if the last one is `LINE_EVERY` seconds old."""
+        if self._bars is not None:
+            self._bars.update(self._tasks[name], completed=completed, told=told)
+        elif time.monotonic() - self._printed > LINE_EVERY:
+            self._printed = time.monotonic()
+            self.note(line())
+
+
+@dataclass(kw_only=True)
+class ShardProgress(Bars):
     """Counts shards, pairs, pairs a second and drops, and tells what the last shards' records say of the devices.
 
     A context manager; `add` and `note` may be called at any time inside it.
@@ -27,37 +75,34 @@ class ShardProgress:
 
     what: str
     shards: int
-    stream: TextIO = field(default_factory=lambda: sys.stderr)
     done: int = 0
     pairs: int = 0
     drops: int = 0
     failed: int = 0
     _started: float = field(default_factory=time.monotonic)
-    _printed: float = 0.0
     _told: int = 0
-    _bar: Progress | None = None
     _recent: deque[tuple[dict[str, float], dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=RECENT))
 
+    def totals(self) -> dict[str, int]:
+        return {self.what: self.shards}
+
     def __enter__(self) -> Self:
-        self._started = self._printed = time.monotonic()
-        if self.stream.isatty():
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("shards, {task.fields[told]}"),
-                TimeElapsedColumn(),
-            )
-            self._bar = Progress(*columns, console=Console(file=self.stream), transient=True)
-            self._bar.add_task(self.what, total=self.shards, told=self.told())
-            self._bar.start()
+        self._started = time.monotonic()
+        super().__enter__()
+        self._show()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        elif kind is None and self.done > self._told:
-            self._print(self.line())
+        super().__exit__(kind, error, trace)
+        if self._bars is None and kind is None and self.done > self._told:
+            self.note(self.line())
+
+    def note(self, text: str) -> None:
+        self._printed, self._told = time.monotonic(), self.done
+        super().note(text)
+
+    def _show(self) -> None:
+        self.show(self.what, self.done, f"shards, {self.told()}", self.line)
 
     def add(self, *, pairs: int = 0, drops: int = 0, failed: bool = False, records: Sequence[ShardRecord] = ()) -> None:
         """One more shard is done, or has failed; `records` are its encoders', of one pass."""
@@ -68,17 +113,7 @@ class ShardProgress:
         self.pairs += pairs
         self.drops += drops
         self.failed += failed
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self.done, told=self.told())
-        elif time.monotonic() - self._printed > LINE_EVERY:
-            self._print(self.line())
-
-    def note(self, text: str) -> None:
-        """A line that stays."""
-        if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False)
-        else:
-            self._print(text)
+        self._show()
 
     def told(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-9)
@@ -95,7 +130,3 @@ class ShardProgress:
 
     def line(self) -> str:
         return f"{self.what}: {self.done} of {self.shards} shards, {self.told()}"
-
-    def _print(self, text: str) -> None:
-        self._printed, self._told = time.monotonic(), self.done
-        print(text, file=self.stream, flush=True)

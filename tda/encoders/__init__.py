@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from tda.config import EncoderConfig
     from tda.encoders.base import Encoder
 
-# format -> a module with load(checkpoint, config, device, precision, **options) and describe(checkpoint, config, **options)
+# format -> a module with load(checkpoint, config, device, precision, **options), describe(checkpoint, config, **options) and
+# meta_model(encoder), its model without weights
 FORMATS = {
     "open_clip": "tda.encoders.formats.open_clip",
     "openai": "tda.encoders.formats.openai",
@@ -61,12 +62,18 @@ def opened(
     """The module that reads the format, the checkpoint's path on this machine, and the options that were given; raises as `load`."""
     from tda.encoders.weights.local_copy import local_file
 
-    if format not in FORMATS:
-        raise UserError(f"encoder.format={format!r} is unknown; choose one of: {', '.join(FORMATS)}")
+    reader = reader_of(format)
     given = {name: value for name, value in options.items() if value is not None}
     for name in given.keys() - set(OPTIONS.get(format, ())):
         raise UserError(f"encoder.{name}={given[name]!r} is no option of the format {format}")
-    return import_module(FORMATS[format]), str(local_file(checkpoint, "encoder.checkpoint", sha256, source)), given
+    return reader, str(local_file(checkpoint, "encoder.checkpoint", sha256, source)), given
+
+
+def reader_of(format: str) -> Any:  # noqa: A002 (as in `load`)
+    """The module that reads a format; UserError for one that is not known."""
+    if format not in FORMATS:
+        raise UserError(f"encoder.format={format!r} is unknown; choose one of: {', '.join(FORMATS)}")
+    return import_module(FORMATS[format])
 
 
 def load_configured(encoder: "EncoderConfig", device: str = "auto") -> "Encoder":

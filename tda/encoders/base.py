@@ -3,10 +3,9 @@
 Shapes: B batch, D dimensions of the shared space, H height, W width, L tokens of the context.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -101,6 +100,23 @@ class Encoder:
         return features_BD.float()
 
 
+@dataclass(frozen=True, kw_only=True)
+class MetaModel:
+    """A model of a format without weights, and one row of work for each of its towers: what `tda.encoders.flops` counts."""
+
+    model: Any
+    towers: tuple[Callable[[], Any], Callable[[], Any]]
+    dim: int
+    pixels: int  # the side of its image; 0 where it has none
+
+
+def image_text_model(model: Any, dim: int, side: int, length: int) -> MetaModel:
+    """A `MetaModel` of one image of `side` pixels and one text of `length` tokens, on the device that is the default."""
+    pixels, tokens = torch.zeros(1, 3, side, side), torch.zeros(1, length, dtype=torch.long)
+    towers = (lambda: model.encode_image(pixels)), (lambda: model.encode_text(tokens))
+    return MetaModel(model=model, towers=towers, dim=int(dim), pixels=int(side))
+
+
 def resolve_device(name: str) -> torch.device:
     """`auto` is CUDA where there is a device, else the CPU. Raises UserError for a device that is not here."""
     has_cuda = torch.cuda.is_available()
@@ -138,9 +154,3 @@ def _channels_last(model: Any) -> Any:
 
 def _has_batch_norm(model: Any) -> bool:
     return any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
-
-
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a local file's bytes, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,8 +10,8 @@ from zlib import crc32
 import torch
 from torch import Tensor
 
-from tda.encoders.base import file_sha256
 from tda.errors import UserError
+from tda.store.files import file_sha256
 
 CLIP_VOCABULARY = 49_408
 _WORD = re.compile(r"[a-z0-9]+")

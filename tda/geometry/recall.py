@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-CONFIDENCE = 0.95
+from tda.geometry.binomial import interval
 
 
 def duplicate_recall(exact_N: Any, found_N: Any, thresholds: Sequence[float]) -> list[dict[str, Any]]:
@@ -21,17 +21,7 @@ def duplicate_recall(exact_N: Any, found_N: Any, thresholds: Sequence[float]) ->
     for threshold in sorted(set(thresholds)):
         duplicate_N = np.asarray(exact_N) >= threshold
         duplicates, found = int(duplicate_N.sum()), int((duplicate_N & (np.asarray(found_N) >= threshold)).sum())
-        low, high = interval(found, duplicates)
+        low, high = interval(found, duplicates, "exact")
         share = found / duplicates if duplicates else None
         told.append({"threshold": threshold, "duplicates": duplicates, "found": found, "recall": share, "low": low, "high": high})
     return told
-
-
-def interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The exact binomial interval of Clopper and Pearson (1934); (0, 1) without trials."""
-    from scipy.stats import beta  # a second to import, for one row of a result
-
-    tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
-    high = float(beta.ppf(1 - tail, successes + 1, trials - successes)) if successes < trials else 1.0
-    return low, high

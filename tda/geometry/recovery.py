@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tda.geometry.binomial import interval
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
@@ -38,17 +40,15 @@ def recovery(found_N: Any, kind_N: Any, named_N: Any) -> list[Recovery]:
 
 
 def _recovery(kind: str, planted: int, hit_N: Any, named_N: Any, others: int) -> Recovery:
-    from scipy.stats import binomtest
-
     found = int(hit_N.sum())
-    low, high = binomtest(found, planted).proportion_ci(method="wilson") if planted else (0.0, 1.0)
+    low, high = interval(found, planted, "wilson")
     return Recovery(
         kind=kind,
         planted=planted,
         found=found,
         recall=found / planted if planted else 0.0,
-        recall_low=float(low),
-        recall_high=float(high),
+        recall_low=low,
+        recall_high=high,
         others=others,
         precision=found / (found + others) if found + others else 1.0,
         source_named=int((hit_N & named_N).sum()),

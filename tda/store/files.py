@@ -10,6 +10,7 @@ A name can also be taken on condition that nobody has it yet: by a hard link loc
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import tempfile
@@ -63,9 +64,30 @@ def join(root: str, *parts: str) -> str:
     return "/".join([root.rstrip("/") if root != "/" else "", *(part.strip("/") for part in parts)])
 
 
+def absolute(url: str) -> str:
+    """An absolute path or URL, valid on every worker, whatever its working directory. A file of a package stays as it is."""
+    if url.startswith("pkg://"):
+        return url
+    fs, path = filesystem(url)
+    return path if is_local(fs) else url
+
+
 def exists(url: str) -> bool:
     fs, path = filesystem(url)
     return bool(fs.exists(path))
+
+
+def file_sha256(url: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal, read in blocks; a `Path` is this machine's. Raises FileNotFoundError."""
+    if isinstance(url, Path):
+        with url.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    fs, path = filesystem(url)
+    digest = hashlib.sha256()
+    with fs.open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_bytes(url: str) -> bytes:

@@ -15,11 +15,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tda.config import EncoderConfig
 from tda.encoders import MODALITIES
-from tda.encoders.base import Encoder, file_sha256
+from tda.encoders.base import Encoder, MetaModel
 from tda.encoders.tokens import folder_sha256
 from tda.encoders.weights.local_copy import first_line, fit, local_file, read_config, read_state_dict
 from tda.errors import UserError
+from tda.store.files import file_sha256
 
 ADDED_TOKEN = "[quote]"  # noqa: S105 (a word of the vocabulary: the last one)
 # roberta-large's: RobertaConfig has the defaults of another model (an epsilon of 1e-12), and no key of the weights tells.
@@ -135,6 +137,15 @@ def describe(checkpoint: str, config: str | None, tokenizer: str | None = None) 
     settings = read_config(config)
     require_carp(settings, config)
     return file_sha256(local_file(checkpoint, "encoder.checkpoint")), preprocessing_of(settings, tokenizer)
+
+
+def meta_model(encoder: EncoderConfig) -> MetaModel:
+    """The model of a configuration, on the device that is the default; no checkpoint is opened."""
+    config = read_config(encoder.config)
+    model = build(config, encoder.config)
+    tokens = torch.zeros(1, config["roberta"]["max_position_embeddings"] - 2, dtype=torch.long)
+    first, second = (partial(model.get_submodule(f"enc{side}.model"), tokens) for side in TOWERS.values())
+    return MetaModel(model=model, towers=(first, second), dim=int(config["latent_dim"]), pixels=0)
 
 
 def preprocessing_of(config: Mapping[str, Any], tokenizer: str | None) -> dict[str, Any]:

@@ -6,13 +6,15 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from tda.encoders.base import Encoder, file_sha256
+from tda.config import EncoderConfig
+from tda.encoders.base import Encoder, MetaModel, image_text_model
 from tda.encoders.formats.cloob_laion_convert import converted
 from tda.encoders.formats.cloob_laion_model import CloobLaion
 from tda.encoders.formats.open_clip import image_transform
 from tda.encoders.tokens import tokenizer_for, tokenizer_name
 from tda.encoders.weights.local_copy import first_line, fit, local_file, read_config, read_state_dict
 from tda.errors import UserError
+from tda.store.files import file_sha256
 
 
 def load(checkpoint: str, config: str | None, device: str = "auto", precision: str = "fp32") -> Encoder:
@@ -43,6 +45,13 @@ def load(checkpoint: str, config: str | None, device: str = "auto", precision: s
 def describe(checkpoint: str, config: str | None) -> tuple[str, dict[str, Any]]:
     """`weights_sha256` and `preprocessing` as `load` would give them, without building the model."""
     return _source_sha256(local_file(checkpoint, "encoder.checkpoint")), preprocessing_of(read_config(config), config)
+
+
+def meta_model(encoder: EncoderConfig) -> MetaModel:
+    """The model of a configuration, on the device that is the default; no checkpoint is opened."""
+    config = read_config(encoder.config)
+    model = build(config, encoder.config)
+    return image_text_model(model, config["d_embed"], config["image_encoder"]["image_size"], config["text_encoder"]["text_size"])
 
 
 def preprocessing_of(config: dict[str, Any], name: str | None = None) -> dict[str, Any]:

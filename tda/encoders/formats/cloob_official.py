@@ -11,11 +11,14 @@ from typing import Any
 
 from torch import Tensor
 
-from tda.encoders.base import Encoder, file_sha256
-from tda.encoders.formats.openai import Sizes, encoder_of, model_of, preprocessing_of, require, sizes_of, weights
+from tda.encoders.base import Encoder
+from tda.encoders.formats.openai import Sizes, encoder_of, meta_model, model_of, preprocessing_of, require, sizes_of, weights
 from tda.encoders.tokens import tokenizer_for, tokenizer_name
 from tda.encoders.weights.local_copy import fit, local_file, read_config, read_file, state_dict_of
 from tda.errors import UserError
+from tda.store.files import file_sha256
+
+__all__ = ["describe", "load", "meta_model"]  # the model without weights is OpenAI's: the configurations have the same fields
 
 # The text tower is nested in one module, which has a transformer of its own.
 _NESTED = re.compile(r"transformer\.(?=(transformer|token_embedding|positional_embedding|ln_final|text_projection)\b)")

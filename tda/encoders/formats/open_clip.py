@@ -8,11 +8,13 @@ from typing import Any
 
 from torch import nn
 
-from tda.encoders.base import Encoder, file_sha256
+from tda.config import EncoderConfig
+from tda.encoders.base import Encoder, MetaModel, image_text_model
 from tda.encoders.formats.trim_text import CutText, can_be_cut
 from tda.encoders.tokens import CLIP_VOCABULARY, FolderTokenizer, folder_sha256, tokenizer_for, tokenizer_name
 from tda.encoders.weights.local_copy import first_line, fit, local_file, read_config, read_state_dict
 from tda.errors import UserError
+from tda.store.files import file_sha256
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -58,6 +60,15 @@ def describe(
     """`weights_sha256` and `preprocessing` as `load` would give them, without the seconds that building a model takes."""
     path = local_file(checkpoint, "encoder.checkpoint")
     return file_sha256(path), preprocessing_of(_settings(config, pretrained), config, tokenizer)
+
+
+def meta_model(encoder: EncoderConfig) -> MetaModel:
+    """The model of a configuration, on the device that is the default; no checkpoint is opened."""
+    settings = _settings(encoder.config, encoder.pretrained)
+    config = settings.get("model_cfg", settings)
+    model = build(config, encoder.config)
+    side, length = config["vision_cfg"].get("image_size", 224), config["text_cfg"].get("context_length", 77)
+    return image_text_model(model, config["embed_dim"], side, length)
 
 
 def _settings(config: str | None, pretrained: str | None) -> dict[str, Any]:

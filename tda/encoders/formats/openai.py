@@ -5,18 +5,20 @@ checked against them. Weights are widened to float32 as they are stored: upstrea
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from tda.encoders.base import Encoder, file_sha256
+from tda.config import EncoderConfig
+from tda.encoders.base import Encoder, MetaModel, image_text_model
 from tda.encoders.formats.open_clip import OPENAI_MEAN, OPENAI_STD, build, image_transform
 from tda.encoders.formats.trim_text import CutText
 from tda.encoders.tokens import tokenizer_for, tokenizer_name
 from tda.encoders.weights.local_copy import fit, local_file, read_config, read_state_dict
 from tda.errors import UserError
+from tda.store.files import file_sha256
 
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # integer buffers of the archives
 
@@ -53,6 +55,14 @@ def describe(checkpoint: str, config: str | None = None) -> tuple[str, dict[str,
     """`weights_sha256` and `preprocessing` as `load` would give them, without building the model."""
     path, _, sizes = _read(checkpoint, config)
     return file_sha256(path), preprocessing_of(sizes, tokenizer_name(sizes.vocab_size))
+
+
+def meta_model(encoder: EncoderConfig) -> MetaModel:
+    """The model of a configuration, on the device that is the default; no checkpoint is opened."""
+    config = read_config(encoder.config)
+    _require_fields(config, encoder.config)
+    sizes = Sizes(**{field.name: config[field.name] for field in fields(Sizes)})
+    return image_text_model(model_of(sizes), sizes.embed_dim, sizes.image_resolution, sizes.context_length)
 
 
 def _read(checkpoint: str, config: str | None) -> tuple[Path, dict[str, Tensor], Sizes]:
@@ -94,12 +104,16 @@ def sizes_of(state: Mapping[str, Tensor], path: Path) -> Sizes:
 
 def require(sizes: Sizes, config: Mapping[str, Any], name: str, path: Path, ignore: tuple[str, ...] = ()) -> None:
     """Raise UserError, naming the first difference, unless the weights have the sizes that the configuration `name` tells."""
-    absent = [field for field in asdict(sizes) if field not in config]
-    if absent:
-        raise UserError(f"encoder.config={name} is not of this CLIP layout: it lacks {', '.join(absent)}")
+    _require_fields(config, name)
     for field, found in asdict(sizes).items():
         if field not in ignore and config[field] != found:
             raise UserError(f"encoder.config={name} is another model's: it has {field} {config[field]}, checkpoint {path} has {found}")
+
+
+def _require_fields(config: Mapping[str, Any], name: str | None) -> None:
+    absent = [field.name for field in fields(Sizes) if field.name not in config]
+    if absent:
+        raise UserError(f"encoder.config={name} is not of this CLIP layout: it lacks {', '.join(absent)}")
 
 
 def model_of(sizes: Sizes) -> nn.Module:

@@ -18,10 +18,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from tda.encoders.base import file_sha256
 from tda.encoders.weights.torchscript import is_torchscript, read_torchscript
 from tda.errors import UserError
-from tda.store.files import filesystem, is_local
+from tda.store.files import file_sha256, filesystem, is_local
 
 _UNREADABLE = (
     OSError,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
+from tda.geometry.arrays.equal_rows import first_equal
 from tda.geometry.arrays.namespace import namespace
 
 
@@ -41,10 +42,6 @@ def sample_rows(count: int, size: int, seed: int) -> Any:
 
 def distinct(x_ND: Any) -> tuple[Any, Any]:
     """Positions (U,) of the first of each set of equal rows, ascending, and for each row (N,) which of the U it equals. NumPy's."""
-    host_ND = np.ascontiguousarray(to_host(x_ND) + 0)  # -0.0 + 0 is 0.0: equal values, then equal bytes
-    bytes_N = host_ND.view(np.dtype((np.void, host_ND.dtype.itemsize * host_ND.shape[1]))).reshape(-1)
-    _, first_U, inverse_N = np.unique(bytes_N, return_index=True, return_inverse=True)
-    order_U = np.argsort(first_U)
-    position_U = np.empty_like(order_U)
-    position_U[order_U] = np.arange(len(order_U))
-    return first_U[order_U], position_U[inverse_N.reshape(-1)]
+    first_N = first_equal(to_host(x_ND) + 0)  # -0.0 + 0 is 0.0: equal values, then equal bytes
+    first_U = np.flatnonzero(first_N == np.arange(len(first_N)))
+    return first_U, np.searchsorted(first_U, first_N)

@@ -193,7 +193,11 @@ def _run_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
 
 
 def _run_fast_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
-    """fast_hdbscan spans the rows; hdbscan condenses and cuts the tree, so that every option means the same in both."""
+    """fast_hdbscan spans the rows; hdbscan condenses and cuts the tree, so that every option means the same in both.
+
+    Neither library has this in public, so pyproject.toml caps both: fast_hdbscan's own class knows no persistence, rounds
+    probabilities to float32 and leaves equal edges in the order of its threads.
+    """
     from fast_hdbscan.hdbscan import compute_minimum_spanning_tree
     from hdbscan._hdbscan_linkage import label
     from hdbscan._hdbscan_tree import compute_stability, condense_tree, get_clusters

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from tda.errors import UserError
+from tda.geometry.arrays.equal_rows import first_equal
 from tda.geometry.arrays.namespace import namespace
 from tda.geometry.arrays.rows import on_device, to_host
-from tda.geometry.neighbors.equal_rows import first_equal
 from tda.geometry.neighbors.kmeans import arrange, cells_of, centroid_table, nearest_cells, spherical_kmeans
 from tda.geometry.neighbors.search import best_rows, query_blocks
 from tda.geometry.neighbors.sizes import HEAVY, SAMPLE, cell_count

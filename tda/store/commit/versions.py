@@ -3,12 +3,11 @@
 See `tda.store.commit.transaction` for why: a name, once given, never changes its content.
 """
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from tda.store.files import filesystem, give_name, join, remove, staged
+from tda.store.files import file_sha256, give_name, join, remove, staged
 
 DIGITS = 12  # of the sha256 in a name
 Write: TypeAlias = Callable[[BinaryIO], None]
@@ -24,8 +23,7 @@ def publish_version(folder: str, shard: str, write: Write, check: Check | None =
     with staged(join(folder, usual), write) as temporary:
         if check is not None:
             check(temporary)
-        with temporary.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = file_sha256(temporary)
         entry = {"sha256": sha256, "bytes": temporary.stat().st_size}
         if plain and _take(temporary, join(folder, usual), sha256):
             return entry
@@ -40,21 +38,16 @@ def _take(temporary: Path, url: str, sha256: str) -> bool:
     try:
         give_name(temporary, url, once=True)
     except FileExistsError:
-        return file_sha256(url) == sha256
+        return sha256_if_there(url) == sha256
     return True
 
 
-def file_sha256(url: str) -> str | None:
-    """Digest of a file's content, read in blocks; None where it is not there (any more)."""
-    fs, path = filesystem(url)
-    digest = hashlib.sha256()
+def sha256_if_there(url: str) -> str | None:
+    """`file_sha256` of a file; None where it is not there (any more)."""
     try:
-        with fs.open(path, "rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
+        return file_sha256(url)
     except FileNotFoundError:
         return None
-    return digest.hexdigest()
 
 
 def tidy(folder: str, shard: str, named: str | None, *ours: str | None) -> None:

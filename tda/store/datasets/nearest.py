@@ -21,7 +21,7 @@ from tda.store.commit.parquet import VECTORS
 from tda.store.commit.records import code_version, recorded
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.views import content_hash, recorded_name
-from tda.store.files import filesystem, is_local, list_files, publish, publish_json, read_many
+from tda.store.files import file_sha256, filesystem, is_local, list_files, publish, publish_json, read_many
 from tda.store.paths import RootPaths
 
 SCHEMA = 1
@@ -109,8 +109,7 @@ def publish_matches(
         with pq.ParquetFile(path) as file:
             if file.metadata.num_rows != len(table) or not file.schema_arrow.equals(table.schema):
                 raise ShardError(record["shard"], "damaged", "the written matches do not read back")
-        with path.open("rb") as file:
-            output.update(sha256=hashlib.file_digest(file, "sha256").hexdigest(), bytes=path.stat().st_size)
+        output.update(sha256=file_sha256(path), bytes=path.stat().st_size)
 
     publish(layout.nearest(*names), lambda file: pq.write_table(table, file, compression="zstd"), check)
     made = NearestRecord(rows=len(table), output=output, **record)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tda.errors import LacunaError
-from tda.store.commit.versions import file_sha256
+from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet
 from tda.store.files import exists, filesystem, is_local, join, list_files, read_json
@@ -126,7 +126,7 @@ def _check_sentinel(folder: str, stem: str, names: set[str]) -> Iterator[str]:
         return
     if f"{stem}.pt" not in names:
         yield f"{url}: {stem}.json vouches for it, but it is not there"
-    elif (found := file_sha256(url)) != told:
+    elif (found := sha256_if_there(url)) != told:
         yield f"{url}: sha256 {str(found)[:12]}, {stem}.json says {str(told)[:12]}"
 
 
@@ -154,7 +154,7 @@ def _check_join(layout: RootPaths, dataset: str, encoder: str, reference: str) -
     folder = layout.nearest_dir(dataset, encoder, reference)
     for shard, record in records.items():
         url = layout.nearest(dataset, encoder, reference, shard)
-        if (found := file_sha256(url)) != record.output["sha256"]:
+        if (found := sha256_if_there(url)) != record.output["sha256"]:
             yield f"{url}: {'recorded, but not there' if found is None else 'its sha256 is not the one that its record says'}"
     for name in list_files(folder, ".parquet"):
         if name.removesuffix(".parquet") not in records:

@@ -24,8 +24,7 @@ from tda.store.commit.parquet import BATCH, VECTORS, from_binary, read_meta
 from tda.store.commit.quarantine import SCHEMA
 from tda.store.commit.records import ShardRecord, read_record
 from tda.store.commit.rows import NORM_TOLERANCE, row_norms
-from tda.store.commit.versions import file_sha256
-from tda.store.files import filesystem, is_local, join
+from tda.store.files import file_sha256, filesystem, is_local, join
 from tda.store.paths import RootPaths
 from tda.store.types import Reason, printable
 
@@ -89,7 +88,7 @@ def _check_rows(layout: RootPaths, record: ShardRecord, problems: list[str]) -> 
 
 
 def _check_bytes(url: str, path: Path, told: dict[str, Any]) -> Iterator[str]:
-    size, sha256 = path.stat().st_size, file_sha256(str(path))
+    size, sha256 = path.stat().st_size, file_sha256(path)
     if size != told.get("bytes"):
         yield f"{url}: {size} bytes, its record says {told.get('bytes')}"
     elif sha256 != told.get("sha256"):

@@ -1,10 +1,13 @@
 """Models counted on their graphs: published figures, and what a real run of the toy model does."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from jobs.runtime.presets import load_choice
 from tda.config import EncoderConfig
+from tda.encoders import FORMATS, reader_of
 from tda.encoders.flops import counted, counting, model_cost
 from tda.encoders.formats import open_clip as clip
 from tda.encoders.weights.local_copy import read_config
@@ -47,6 +50,23 @@ def test_counting_leaves_fused_attention_as_it_was() -> None:
     with counting():
         assert not torch.backends.mha.get_fastpath_enabled()
     assert torch.backends.mha.get_fastpath_enabled() == before
+
+
+def test_every_format_gives_its_own_model() -> None:
+    assert all(callable(reader_of(format_).meta_model) for format_ in FORMATS)
+
+
+def test_an_unknown_format_is_refused_and_not_taken_for_another() -> None:
+    encoder = load_choice("encoder", "clip_vitb16_openai", "r")
+    encoder.format = "siglip3"  # as if a configuration knew more formats than there are readers
+    with pytest.raises(UserError, match=r"^encoder\.format='siglip3' is unknown; choose one of: open_clip, openai, [\w, ]+$"):
+        model_cost(encoder)
+
+
+def test_a_configuration_without_sizes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text('{"embed_dim": 512}')
+    with pytest.raises(UserError, match=r"model\.json is not of this CLIP layout: it lacks image_resolution, "):
+        model_cost(EncoderConfig(name="mine", format="openai", config=str(tmp_path / "model.json")))
 
 
 def test_sizes_that_only_weights_know_cannot_be_planned() -> None:

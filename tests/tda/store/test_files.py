@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import signal
 import subprocess
 import sys
@@ -7,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from tda.errors import LacunaError, UserError
-from tda.store.files import exists, join, list_files, publish, publish_bytes, publish_json, read_bytes, read_json, require_writable
+from tda.store.files import (
+    absolute,
+    exists,
+    file_sha256,
+    join,
+    list_files,
+    publish,
+    publish_bytes,
+    publish_json,
+    read_bytes,
+    read_json,
+    require_writable,
+)
 
 ROOTS = ["local", "memory"]
 
@@ -119,3 +132,19 @@ def test_nan_is_refused_in_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("root", "joined"), [("/a/", "/a/b/c"), ("s3://bucket", "s3://bucket/b/c"), ("/", "/b/c"), ("rel", "rel/b/c")])
 def test_join(root: str, joined: str) -> None:
     assert join(root, "b", "/c") == joined
+
+
+def test_absolute_is_valid_in_another_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert absolute("a/b.tar") == absolute(f"file://{tmp_path}/a/b.tar") == str(tmp_path / "a" / "b.tar")
+    for url in ("memory://a/b.tar", "s3://bucket/b.tar", "pkg://conf/model/toy.json"):
+        assert absolute(url) == url
+
+
+def test_a_digest_is_that_of_the_bytes_by_url_and_by_path(root: str, tmp_path: Path) -> None:
+    publish_bytes(join(root, "f"), content := bytes(range(256)) * 9000)  # more than two blocks
+    (tmp_path / "a::b").write_bytes(content)  # no URL, though it looks like one
+    assert file_sha256(join(root, "f")) == file_sha256(tmp_path / "a::b") == hashlib.sha256(content).hexdigest()
+    for missing in (join(root, "nowhere"), tmp_path / "nowhere"):
+        with pytest.raises(FileNotFoundError):
+            file_sha256(missing)

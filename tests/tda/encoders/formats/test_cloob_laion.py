@@ -13,9 +13,10 @@ from safetensors import safe_open
 
 from tda.config import EncoderConfig
 from tda.encoders import load
-from tda.encoders.base import Encoder, file_sha256
+from tda.encoders.base import Encoder
 from tda.encoders.identity import describe
 from tda.errors import UserError
+from tda.store.files import file_sha256
 
 PICKLES = ["cloob_laion_tiny.pkl", "cloob_laion_tiny_haiku.pkl"]
 

@@ -9,10 +9,10 @@ import torch
 
 from tda.config import EncoderConfig
 from tda.encoders import load
-from tda.encoders.base import file_sha256
 from tda.encoders.formats.openai import sizes_of, weights
 from tda.encoders.identity import describe
 from tda.errors import UserError
+from tda.store.files import file_sha256
 
 FILES = [("{}.pt", ""), ("{}_jit_fp16.pt", "_fp16w")]
 

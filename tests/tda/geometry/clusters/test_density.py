@@ -1,5 +1,6 @@
 """Planted mixtures, copies, engines that agree, samples that stand for the whole, and degenerate rows."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,23 @@ def test_copies_get_the_label_of_their_original_and_no_nan() -> None:
     np.testing.assert_array_equal(found.labels[800:3800], found.labels[copied_M])
     assert (found.labels[3800:] == found.labels[0]).all()
     assert adjusted_rand_score(truth_N, found.labels[:800]) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("fast_hdbscan.hdbscan", ["compute_minimum_spanning_tree"]),
+        ("hdbscan._hdbscan_linkage", ["label"]),
+        ("hdbscan._hdbscan_tree", ["compute_stability", "condense_tree", "get_clusters"]),
+    ],
+)
+def test_private_functions_of_the_libraries_are_there(module: str, names: list[str]) -> None:
+    try:
+        found = vars(import_module(module))
+    except ImportError:
+        found = {}
+    absent = [name for name in names if not callable(found.get(name))]
+    assert not absent, f"{module} has lost {absent}, private functions that _run_fast_hdbscan needs: cap its version in pyproject.toml"
 
 
 def test_distinct_rows_know_their_first() -> None:

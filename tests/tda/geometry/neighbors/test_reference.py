@@ -9,18 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tda.errors import UserError
+from tda.geometry.arrays.equal_rows import first_equal
+from tda.geometry.binomial import interval
 from tda.geometry.neighbors import best_match
 from tda.geometry.neighbors import bfloat16_tiles as brief_scan
 from tda.geometry.neighbors import cell_scan as scan
 from tda.geometry.neighbors import tiles as candidates
-from tda.geometry.neighbors.equal_rows import first_equal
 from tda.geometry.neighbors.kmeans import arrange
 from tda.geometry.neighbors.reference import Reference
 from tda.geometry.neighbors.search import nearest_rows, search
 from tda.geometry.neighbors.sizes import cell_count
 from tda.geometry.neighbors.table import Queries, Table, pair_cosines
 from tda.geometry.neighbors.top_k import best_of
-from tda.geometry.recall import duplicate_recall, interval
+from tda.geometry.recall import duplicate_recall
 
 
 def clustered(n: int, dim: int, centres: int, noise: float, seed: int) -> Any:
@@ -241,6 +242,14 @@ def test_cells_balance_finding_them_with_searching_them() -> None:
 @settings(max_examples=50, deadline=None)
 def test_first_equal_is_that_of_a_dictionary(n: int, dtype: Any, dim: int) -> None:
     x_ND = np.random.default_rng(n).integers(0, 2, (n, dim)).astype(dtype)
+    seen: dict[bytes, int] = {}
+    np.testing.assert_array_equal(first_equal(x_ND), [seen.setdefault(row.tobytes(), i) for i, row in enumerate(x_ND)])
+
+
+@pytest.mark.parametrize("hashes", [1, 3])
+def test_rows_of_one_hash_are_told_apart_by_their_bytes(hashes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tda.geometry.arrays.equal_rows._hash", lambda x_BD: (x_BD[:, 0] % hashes).astype(np.uint64))
+    x_ND = np.random.default_rng(0).integers(0, 4, (300, 3)).astype(np.float32)
     seen: dict[bytes, int] = {}
     np.testing.assert_array_equal(first_equal(x_ND), [seen.setdefault(row.tobytes(), i) for i, row in enumerate(x_ND)])
 

@@ -15,9 +15,9 @@ from tda.store.commit import transaction
 from tda.store.commit.quarantine import read_quarantine
 from tda.store.commit.records import ShardRecord, read_record, renew_record
 from tda.store.commit.transaction import publish_shard
-from tda.store.commit.versions import file_sha256, publish_version
+from tda.store.commit.versions import publish_version
 from tda.store.datasets.embedding_set import EmbeddingSet
-from tda.store.files import join, list_files
+from tda.store.files import file_sha256, join, list_files
 from tda.store.paths import RootPaths
 
 ROOTS = ["local", "memory"]

@@ -1,6 +1,6 @@
 """Rows that are equal to the last bit, found by a hash of 64 bits and confirmed on the rows themselves.
 
-N rows, D dimensions, W words of 8, 4, 2 or 1 bytes a row.
+N rows, O of them whose hash is another row's, D dimensions, W words of 8, 4, 2 or 1 bytes a row, U distinct rows.
 """
 
 from typing import Any
@@ -15,8 +15,7 @@ _BLOCK = 65_536
 def first_equal(x_ND: Any) -> Any:
     """For each row of a NumPy array its first equal row, (N,) int64: itself where there is none before it.
 
-    Two rows that only share a hash are both kept as they are, and so may be rows equal to the second of them: what is called equal is
-    equal, and at one chance in 2**64 a repeated row is not noticed.
+    Rows of one hash that differ from the first of them, which are nearly never, are told apart by their bytes.
     """
     x_ND = np.ascontiguousarray(x_ND)
     hash_N = np.concatenate([_hash(x_ND[block]) for block in row_blocks(len(x_ND), _BLOCK)] or [np.zeros(0, np.uint64)])
@@ -24,11 +23,17 @@ def first_equal(x_ND: Any) -> Any:
     first_N = first_U[inverse_N.reshape(-1)]
     later = np.flatnonzero(first_N != np.arange(len(x_ND)))
     words_NW = _words(x_ND)
-    for part in row_blocks(len(later), _BLOCK):
-        rows = later[part]
-        other = rows[(words_NW[rows] != words_NW[first_N[rows]]).any(axis=1)]
-        first_N[other] = other
+    parts = [later[part] for part in row_blocks(len(later), _BLOCK)]
+    others = [rows[(words_NW[rows] != words_NW[first_N[rows]]).any(axis=1)] for rows in parts]
+    other_O = np.concatenate([*others, np.zeros(0, np.int64)])
+    first_N[other_O] = other_O[_first_by_bytes(x_ND[other_O])]
     return first_N.astype(np.int64)
+
+
+def _first_by_bytes(x_OD: Any) -> Any:
+    bytes_O = x_OD.view(np.dtype((np.void, x_OD.dtype.itemsize * x_OD.shape[1]))).reshape(-1)
+    _, first_U, inverse_O = np.unique(bytes_O, return_index=True, return_inverse=True)
+    return first_U[inverse_O.reshape(-1)]
 
 
 def _words(x_BD: Any) -> Any:

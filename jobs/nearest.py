@@ -16,11 +16,12 @@ from jobs.join.build_cells import lay_out
 from jobs.join.driver import Join, join_units
 from jobs.join.recall_audit import Audit
 from jobs.join.reference_actor import JoinPlan, Unit
+from jobs.join.sizes import cells_of, probes_of
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session
-from tda.config import NearestConfig, NearestJob
+from tda.config import NearestJob
 from tda.errors import ShardError, UserError
-from tda.geometry.neighbors.sizes import HEAVY, cell_count
+from tda.geometry.neighbors.sizes import HEAVY
 from tda.store.commit.records import recorded, recorded_shards
 from tda.store.datasets.cells import CellPlan
 from tda.store.datasets.embedding_set import EmbeddingSet
@@ -95,7 +96,7 @@ def _require_comparable(job: NearestJob, queries: EmbeddingSet, reference: Embed
 
 def _cell_plan(root: str, job: NearestJob, reference: EmbeddingSet) -> CellPlan:
     nearest, rows = job.nearest, len(reference)
-    cells = min(nearest.cells or cell_count(rows), rows)
+    cells = cells_of(nearest, rows)
     return CellPlan(
         root=root,
         reference=job.reference.name,
@@ -120,14 +121,9 @@ def _settings(job: NearestJob, cells: CellPlan, queries: EmbeddingSet) -> dict[s
         "reference_hash": cells.reference_hash,
         "layout_hash": cells.content,
         "weights_sha256": queries.meta["weights_sha256"],
-        "probes": _probes(job.nearest, cells),
+        "probes": probes_of(job.nearest, cells.rows, cells.cells),
         "k": job.nearest.k,
     }
-
-
-def _probes(nearest: NearestConfig, cells: CellPlan) -> int | None:
-    exact = nearest.probes is None or cells.rows < nearest.exact_below or nearest.probes >= cells.cells
-    return None if exact else nearest.probes
 
 
 def _done(root: str, names: tuple[str, str, str], settings: dict[str, Any]) -> dict[str, str]:

@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.experiment.names import embedded_names, encoder_of, joins_of
+from jobs.join.sizes import cells_of, probes_of
 from jobs.planning.calibrate import Measured, calibrated, measured
 from jobs.planning.costs import Cost, JoinSize, Machines, embed_cost, nearest_cost
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.presets import load_choice
-from tda.config import DatasetConfig, NearestConfig, PlanJob
+from tda.config import DatasetConfig, PlanJob
 from tda.encoders.model_cost import ModelCost
 from tda.errors import UserError
 
@@ -55,14 +56,15 @@ def plan(job: PlanJob, models: dict[str, ModelCost]) -> Iterator[Cost]:
         yield embed_cost(name, sizes[name], _pair_bytes(dataset, found[name]), models, itemsize=itemsize, machines=machines)
     laid_out: set[tuple[str, str]] = set()
     for dataset_name, reference in joins_of(job):
+        cells = cells_of(job.nearest, sizes[reference])
         for encoder, model in models.items():
             size = JoinSize(
                 queries=sizes[dataset_name],
                 reference=sizes[reference],
                 dim=model.dim,
                 itemsize=itemsize,
-                probes=_probes(job.nearest, sizes[reference]),
-                cells=job.nearest.cells,
+                probes=probes_of(job.nearest, sizes[reference], cells),
+                cells=cells,
                 laid_out=(reference, encoder) in laid_out,
             )
             laid_out.add((reference, encoder))
@@ -85,11 +87,6 @@ def _pair_bytes(dataset: DatasetConfig, found: Measured) -> float:
 
 
 TOY_PAIR_BYTES = 4096  # three members of a tar, each with a header and rounded up to 512
-
-
-def _probes(nearest: NearestConfig, reference: int) -> int | None:
-    """As jobs.nearest decides."""
-    return None if nearest.probes is None or reference < nearest.exact_below else nearest.probes
 
 
 def _table(job: PlanJob, costs: list[Cost]) -> Table:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jobs.runtime.tasks import result, start
+from tda.columns import Columns
 from tda.config import AnalysisConfig, ClusterConfig
 from tda.geometry.arrays.namespace import row_blocks, unit_rows
 from tda.geometry.dimension import by_cluster, two_nn
@@ -19,7 +20,6 @@ from tda.geometry.spectrum.per_cluster import GroupMoments, cluster_spectra
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.sampling import Array, evenly_spaced, read_pairs
 
-Columns = dict[str, Any]
 Spectra = dict[str, list[Spectrum | None]]
 
 LANE_BLOCKS = 16  # blocks that one task reads one after the other into the same moments

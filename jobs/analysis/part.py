@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.analysis.shape import Subject
+from tda.columns import Columns
 from tda.config import AnalysisConfig, ClusterConfig
 from tda.store.datasets.embedding_set import EmbeddingSet
 
-Columns = dict[str, Any]
 Metrics = Mapping[str, Any]
 Found = tuple[dict[str, Any], dict[str, Columns]]  # keys of metrics.json, and tables by name
 

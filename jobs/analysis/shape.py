@@ -10,6 +10,7 @@ import numpy as np
 
 from jobs.analysis.graph_cache import stored_graph
 from jobs.runtime.tasks import ordered, result, start
+from tda.columns import Columns
 from tda.config import AnalysisConfig, ClusterConfig
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.arrays.rows import to_host
@@ -22,8 +23,6 @@ from tda.geometry.parts import layout as layout_part
 from tda.geometry.parts.clusters import Principal, Raw
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.sampling import Array, evenly_spaced, read_pairs, read_stacked
-
-Columns = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

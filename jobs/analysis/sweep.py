@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from jobs.analysis.parts import digest
-from jobs.analysis.shape import Columns, Subject
+from jobs.analysis.shape import Subject
 from jobs.runtime.session import ray_session
 from jobs.runtime.tasks import ordered
+from tda.columns import Columns
 from tda.config import AnalyzeJob, UmapConfig
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.clusters.stability import agreement

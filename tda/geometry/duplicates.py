@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tda.errors import UserError
-from tda.geometry.arrays.namespace import unit_rows
+from tda.geometry.neighbors.graph import unit32
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -92,4 +92,4 @@ def near_edges(one: Pair, other: Pair, rule: Rule) -> Pair:
 
 def unit_pair(image_ND: npt.NDArray[Any], text_ND: npt.NDArray[Any]) -> Pair:
     """Both modalities as float32 unit rows, from any stored type."""
-    return unit_rows(image_ND).astype(np.float32), unit_rows(text_ND).astype(np.float32)
+    return unit32(image_ND), unit32(text_ND)

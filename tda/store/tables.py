@@ -3,12 +3,11 @@
 import json
 from typing import Any
 
+from tda.columns import Columns
 from tda.store.files import filesystem, publish
 
 SCHEMA = 1
 META_KEY = b"lacuna"
-
-Columns = dict[str, Any]
 
 
 def publish_table(url: str, columns: Columns, config_hash: str, **meta: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tda.columns import Columns
 from tda.config import AnalysisConfig, ClustersConfig
 from tda.geometry.arrays.namespace import namespace, unit_rows
 from tda.geometry.arrays.rows import to_host
@@ -21,8 +22,6 @@ from tda.geometry.spectrum.moments import Moments
 
 PURE = 0.95  # of a cluster's rows in one modality, and it counts as of that modality
 UNSAMPLED = 2**62
-
-Columns = dict[str, Any]
 
 
 @dataclass(frozen=True)

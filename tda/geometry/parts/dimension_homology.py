@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tda.columns import Columns
 from tda.config import DimensionConfig, HomologyConfig
 from tda.geometry.arrays.namespace import unit_rows
 from tda.geometry.dimension import mle, two_nn
 from tda.geometry.homology import Persistence, persistence, persistence_stability
-
-Columns = dict[str, Any]
 
 
 def dimension_of(x_MD: Any, config: DimensionConfig, seed: int) -> dict[str, Any]:

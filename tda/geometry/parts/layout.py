@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tda.columns import Columns
 from tda.config import AnalysisConfig
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.mixing import Mixing, layout_neighbors, modality_mixing, trustworthiness
@@ -17,8 +18,6 @@ from tda.geometry.sphere.umap import SphereUMAP, angles
 MODALITIES = ("image", "text")
 COORDINATES = ("x", "y", "z")
 ONE_THREAD_ROWS = 5000  # up to here threads that wait for each other every epoch cost more than they save beside other tasks
-
-Columns = dict[str, Any]
 
 
 def neighbours_wanted(count: int, analysis: AnalysisConfig) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tda.columns import Columns
 from tda.geometry.local_dimension import Association, Clusters, associate, cluster_table, pooled
 from tda.geometry.spectrum.moments import Spectrum
 
@@ -15,7 +16,6 @@ DIMENSIONS = ("auc", "effective_rank")
 DIRECTIONS = ("image_to_text", "text_to_image")
 OF = "auc of both modalities together against top-1 of all queries of the cluster, both ways"
 
-Columns = dict[str, Any]
 Table = list[dict[str, Any]]
 
 

@@ -14,10 +14,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from jobs.embedding.dataset_run import Records, Share
+from jobs.embedding.dataset_run import Records, Share, Tally
 from jobs.embedding.embedder import IN_FLIGHT, Embedder, EmbedPlan, ShardTask
 from jobs.embedding.replayer import Replayer, replay_tasks
-from jobs.embedding.tally import Tally
 from jobs.runtime.actors.dispatch import dispatch
 from jobs.runtime.actors.heartbeat import Watch, beating_actor
 from jobs.runtime.app import Outcome, command

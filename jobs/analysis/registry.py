@@ -10,8 +10,9 @@ from jobs.analysis import pairs as measure
 from jobs.analysis import shape as measure_shape
 from jobs.analysis import spectrum as measure_spectrum
 from jobs.analysis.alignment import finish_alignment, start_uniformity
-from jobs.analysis.part import Columns, Found, Measuring, Metrics, Part
+from jobs.analysis.part import Found, Measuring, Metrics, Part
 from jobs.runtime.tasks import result
+from tda.columns import Columns
 from tda.config import AnalysisConfig
 from tda.geometry import retrieval
 from tda.geometry.parts.pair_stats import PairStats

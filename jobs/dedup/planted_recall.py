@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tda.config import RULES
+from tda.geometry.duplicate_recall import Recovery, recovery
 from tda.geometry.duplicates import Rule
-from tda.geometry.recovery import Recovery, recovery
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import META_KEY, View, content_hash, read_summary, recorded_name

@@ -12,7 +12,7 @@ import numpy as np
 
 from jobs.join.reference_actor import Unit
 from tda.config import NearestConfig
-from tda.geometry.recall import duplicate_recall
+from tda.geometry.duplicate_recall import duplicate_recall
 from tda.store.commit.parquet import VECTORS
 from tda.store.commit.records import ShardRecord
 from tda.store.datasets.nearest import NearestSet

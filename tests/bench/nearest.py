@@ -27,11 +27,11 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from tda.config import NearestConfig
+from tda.geometry.duplicate_recall import duplicate_recall
 from tda.geometry.neighbors.reference import Reference
 from tda.geometry.neighbors.search import search
 from tda.geometry.neighbors.table import Table
 from tda.geometry.neighbors.top_k import best_of
-from tda.geometry.recall import duplicate_recall
 
 QUERIES, ROWS, DIM = 20_000, 300_000, 512
 TOPICS, INNER = 50, 32

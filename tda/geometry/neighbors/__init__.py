@@ -11,7 +11,8 @@ def best_match(queries_ND: Any, reference_MD: Any, probes: int | None = None, k:
     """Cosines in [-1, 1] (float64) of each query's `k` closest reference rows, best first, and these rows' positions (int64).
 
     Both (N,) for k = 1, else (N, k). `probes` None is exact; else only the `probes` nearest cells of each query are searched, and a
-    cosine can be too small (never too large): measure with `tda.geometry.recall`. Rows need not be of unit length. Equal cosines are
+    cosine can be too small (never too large): measure it with
+    `tda.geometry.duplicate_recall`. Rows need not be of unit length. Equal cosines are
     in order of position; a query that is a reference row has cosine 1 with it. The same rows give the same bits on any number of
     threads. Where the probed cells hold fewer than k rows, NaN and -1.
 

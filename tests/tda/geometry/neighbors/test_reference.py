@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tda.errors import UserError
 from tda.geometry.arrays.equal_rows import first_equal
 from tda.geometry.binomial import interval
+from tda.geometry.duplicate_recall import duplicate_recall
 from tda.geometry.neighbors import best_match
 from tda.geometry.neighbors import bfloat16_tiles as brief_scan
 from tda.geometry.neighbors import cell_scan as scan
@@ -21,7 +22,6 @@ from tda.geometry.neighbors.search import nearest_rows, search
 from tda.geometry.neighbors.sizes import cell_count
 from tda.geometry.neighbors.table import Queries, Table, pair_cosines
 from tda.geometry.neighbors.top_k import best_of
-from tda.geometry.recall import duplicate_recall
 
 
 def clustered(n: int, dim: int, centres: int, noise: float, seed: int) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.embedding.tally import Tally
+from jobs.embedding.dataset_run import Tally
 from tda.store.commit.records import ShardRecord
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tda.geometry.recovery import recovery
+from tda.geometry.duplicate_recall import recovery
 
 
 def test_counts_shares_and_intervals() -> None:

@@ -1,5 +1,6 @@
 """Every file of every group, and every experiment, composes into its schema."""
 
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,22 @@ from jobs.experiment.names import embedded_names
 from jobs.runtime import app
 from jobs.runtime.presets import choices, load_choice
 from tda.config import (
+    AnalysisConfig,
     AnalyzeJob,
     DatasetConfig,
+    DedupeConfig,
     DedupeJob,
+    EmbedConfig,
     EmbedJob,
     EncoderConfig,
     IngestJob,
+    NearestConfig,
     NearestJob,
     PaperJob,
     PlanJob,
+    ReportConfig,
     ReportJob,
+    TrainConfig,
     TrainJob,
     VerifyJob,
 )
@@ -45,6 +52,8 @@ TAKES = {
     "dataset": "embed",
     "encoder": "embed",
     "cluster": "embed",
+    "embed": "embed",
+    "train": "train",
     "dedupe": "dedupe",
     "nearest": "nearest",
     "analysis": "analyze",
@@ -110,3 +119,28 @@ def test_unknown_preset_names_the_choices() -> None:
     with pytest.raises(UserError, match=r"conf/dataset/files.yaml: dataset.nmae is unknown \(did you mean name\?\)"):
         load_choice("dataset", "files", "r", nmae="mine")
     assert "files" in choices("dataset")
+
+
+# group -> its dataclass: conf/<group>/default.yaml holds every field of it
+DEFAULTS = {"embed": EmbedConfig, "train": TrainConfig, "nearest": NearestConfig, "dedupe": DedupeConfig, "analysis": AnalysisConfig}
+
+
+@pytest.mark.parametrize("group", DEFAULTS)
+def test_the_yaml_holds_every_field_and_the_values_that_the_library_has_by_itself(group: str) -> None:
+    written = OmegaConf.to_container(OmegaConf.load(CONF / group / "default.yaml"))
+    assert written == asdict(DEFAULTS[group]())
+
+
+def test_the_report_lists_every_field() -> None:
+    written = OmegaConf.load(CONF / "report" / "default.yaml")
+    plain = {name: value for name, value in asdict(ReportConfig()).items() if name not in ("models", "datasets", "ablation")}
+    assert {name: written[name] for name in plain} == plain
+    assert set(written) == {field.name for field in fields(ReportConfig)}
+
+
+@pytest.mark.parametrize("job", ["nearest", "dedupe"])
+def test_a_reference_is_a_preset(job: str) -> None:
+    composed = _compose(job, "dataset=toy_heldout", "dataset@reference=toy_train", "encoder=toy_infonce")
+    assert isinstance(composed, NearestJob | DedupeJob)
+    assert composed.reference.name == "toy_train"
+    assert composed.dataset.name == "toy_heldout"

@@ -155,8 +155,8 @@ def _claim(toy: ToyConfig, folder: str) -> None:
         publish_json(url, ours)
     elif (theirs := read_json(url)) != ours:
         differing = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
-        told = ", ".join(f"{key} {theirs.get(key)!r} there, {ours.get(key)!r} here" for key in differing)
-        raise UserError(f"{folder} holds another toy data set: {told}; use another root, or remove it")
+        reported = ", ".join(f"{key} {theirs.get(key)!r} there, {ours.get(key)!r} here" for key in differing)
+        raise UserError(f"{folder} holds another toy data set: {reported}; use another root, or remove it")
 
 
 def _plain(toy: ToyConfig) -> dict[str, Any]:

@@ -64,9 +64,9 @@ def compare_encoders(root: str, dataset: str, encoders: Sequence[str], analysis:
 
 def comparison_line(found: dict[str, Any]) -> str:
     """The outcome in one line."""
-    told = [f"{len(found['encoders'])} encoders, {len(found['comparisons'])} comparisons"]
-    told += [f"Prediction {n}: {found[f'prediction_{n}']['verdict']}" for n in (1, 2) if found[f"prediction_{n}"]]
-    return f"{found['dataset']}: {', '.join(told)}"
+    reported = [f"{len(found['encoders'])} encoders, {len(found['comparisons'])} comparisons"]
+    reported += [f"Prediction {n}: {found[f'prediction_{n}']['verdict']}" for n in (1, 2) if found[f"prediction_{n}"]]
+    return f"{found['dataset']}: {', '.join(reported)}"
 
 
 def _metrics(root: str, dataset: str, encoder: str) -> dict[str, Any]:

@@ -67,10 +67,10 @@ def sweep_cells(job: AnalyzeJob, keys: Sequence[Key]) -> list[dict[str, Any]]:
 
 def cell_line(job: AnalyzeJob, cell: Mapping[str, Any]) -> str:
     """A cell in one line."""
-    told = f"trustworthiness {cell['trustworthiness']:.3f}, mixing {cell['mixing']:.3f}, {cell['clusters']} clusters"
+    reported = f"trustworthiness {cell['trustworthiness']:.3f}, mixing {cell['mixing']:.3f}, {cell['clusters']} clusters"
     alike = "" if cell["agreement"] is None else f", agreement {cell['agreement']:.2f} with the other cells"
     place = f"n_neighbors={cell['n_neighbors']} min_dist={cell['min_dist']:g}"
-    return f"{job.dataset.name} / {job.encoder.name}: {place}: {told}{alike}"
+    return f"{job.dataset.name} / {job.encoder.name}: {place}: {reported}{alike}"
 
 
 def _at(job: AnalyzeJob, key: Key) -> Any:

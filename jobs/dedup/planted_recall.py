@@ -42,8 +42,8 @@ def evaluate(root: str, view: View, encoder: str, folder: str) -> str:
         table = table.replace_schema_metadata({META_KEY: json.dumps({"content": content})})
         publish(url, partial(pq.write_table, table))
     decided = {row["kind"]: row for row in table.to_pylist() if row["rule"] == DECIDED}
-    told = ", ".join(f"{kind} {row['recall']:.0%}" for kind, row in decided.items() if kind)
-    return f"{view.name} / {encoder}: of planted repeats found: {told}; precision {decided['']['precision']:.0%}"
+    reported = ", ".join(f"{kind} {row['recall']:.0%}" for kind, row in decided.items() if kind)
+    return f"{view.name} / {encoder}: of planted repeats found: {reported}; precision {decided['']['precision']:.0%}"
 
 
 def _standing(url: str, content: str) -> pa.Table | None:

@@ -97,9 +97,9 @@ class Share:
         return Outcome(whole=whole, line=line)
 
     def _done(self, before: int) -> str:
-        done, told = max(map(len, self.records.values())), {name: one.told() for name, one in self.records.items()}
-        same = len(set(told.values())) == 1
-        pairs = next(iter(told.values())) if same else "; ".join(f"{name} {text}" for name, text in told.items())
+        done, reported = max(map(len, self.records.values())), {name: one.told() for name, one in self.records.items()}
+        same = len(set(reported.values())) == 1
+        pairs = next(iter(reported.values())) if same else "; ".join(f"{name} {text}" for name, text in reported.items())
         return f"{self.dataset} / {', '.join(self.records)}: {pairs}, {done} shard{'s' * (done != 1)} ({before} done before)"
 
     def _undone(self) -> str:

@@ -17,8 +17,8 @@ def across(job: PaperJob, analysed: Sequence[AnalyzeJob]) -> Iterator[Outcome]:
         keys = cells_of(job.sweep.n_neighbors, job.sweep.min_dist, umap)
         cells = sweep_cells(replace(one, analysis=replace(one.analysis, umap=umap)), keys)
         mixing = [cell["mixing"] for cell in cells]
-        told = f"{len(cells)} cells, mixing {min(mixing):.3f} to {max(mixing):.3f}"
-        yield Outcome(whole=True, line=f"{one.dataset.name} / {one.encoder.name}: layout under other settings: {told}")
+        reported = f"{len(cells)} cells, mixing {min(mixing):.3f} to {max(mixing):.3f}"
+        yield Outcome(whole=True, line=f"{one.dataset.name} / {one.encoder.name}: layout under other settings: {reported}")
     encoders = list(dict.fromkeys(one.encoder.name for one in analysed))
     datasets = list(dict.fromkeys(one.dataset.name for one in analysed))
     role = {role: encoder for encoder, role in job.report.models.items() if encoder in encoders}

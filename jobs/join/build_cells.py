@@ -218,7 +218,7 @@ class Builder:
         shards = [read_shard(self.layout, plan.reference, plan.encoder, shard) for shard in task.shards]
         identity = {"ordinal": np.concatenate([rows.ordinal_N for rows in shards]), "key": np.concatenate([rows.key_N for rows in shards])}
         position_M = task.first + np.arange(len(identity["ordinal"]))
-        told: dict[str, dict[str, int]] = {}
+        reported: dict[str, dict[str, int]] = {}
         for modality in VECTORS:
             coarse = read_columns(plan.url(modality, "coarse.parquet"))
             x_MD = np.concatenate([rows.vectors[modality] for rows in shards])
@@ -229,8 +229,8 @@ class Builder:
             groups, counts = np.unique(group_M, return_counts=True)
             ordered = {name: column[order] for name, column in columns.items()}
             write_columns(plan.url("_parts", f"{modality}-{task.name}.parquet"), ordered, counts.tolist())
-            told[modality] = {str(group): i for i, group in enumerate(groups.tolist())}
-        publish_json(plan.url("_parts", f"{task.name}.json"), told)
+            reported[modality] = {str(group): i for i, group in enumerate(groups.tolist())}
+        publish_json(plan.url("_parts", f"{task.name}.json"), reported)
         return len(position_M)
 
     def _whole(self, task: Whole) -> int:

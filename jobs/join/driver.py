@@ -50,8 +50,8 @@ def join_units(plan: JoinPlan, units: Sequence[Unit], nearest: NearestConfig, cl
         for index, assignment in enumerate(passes):
             names.append(pass_name(plan, [group for groups in assignment for group in groups]))
             bench.hold(assignment)
-            told = f"{plan.dataset} in {plan.cells.reference}" + (f", pass {index + 1} of {len(passes)}" if len(passes) > 1 else "")
-            with ShardProgress(what=told, shards=len(todo)) as progress:
+            reported = f"{plan.dataset} in {plan.cells.reference}" + (f", pass {index + 1} of {len(passes)}" if len(passes) > 1 else "")
+            with ShardProgress(what=reported, shards=len(todo)) as progress:
                 failed = _rounds(bench, todo, names, join, progress, last=index == len(passes) - 1)
             todo = [unit for unit in todo if unit not in failed]
     return join

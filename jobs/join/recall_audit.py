@@ -56,17 +56,17 @@ class Audit:
         """What was told of the same join and sample; None where it has to be done."""
         url = RootPaths(self.root).nearest_audit(*self.names)
         try:
-            told = read_json(url) if exists(url) else {}
+            reported = read_json(url) if exists(url) else {}
         except ValueError:
             return None
-        return told if told.get("hash") == self.hash else None
+        return reported if reported.get("hash") == self.hash else None
 
     def publish(self, exact: dict[str, Any] | None) -> dict[str, Any]:
         """Compare with what the join found and publish `audit.json`. `exact` None: the join itself was exact."""
         unit, joined = self.unit, NearestSet(self.root, *self.names)
         found = {name: self._found(joined, unit, name) for name in VECTORS}
         thresholds = [*self.nearest.thresholds, self.nearest.threshold]
-        told = {
+        reported = {
             "schema": SCHEMA,
             "hash": self.hash,
             **self.settings,
@@ -77,8 +77,8 @@ class Audit:
             "median": {name: float(np.median(found[name])) for name in VECTORS},
             **{name: duplicate_recall(_stored((exact or found)[name]), found[name], thresholds) for name in VECTORS},
         }
-        publish_json(RootPaths(self.root).nearest_audit(*self.names), told)
-        return told
+        publish_json(RootPaths(self.root).nearest_audit(*self.names), reported)
+        return reported
 
     def _found(self, joined: NearestSet, unit: Unit, modality: str) -> Any:
         column = f"{modality}_cosine"
@@ -90,33 +90,33 @@ def _stored(cosine_S: Any) -> Any:
     return np.asarray(cosine_S, dtype=np.float32)
 
 
-def at_threshold(told: dict[str, Any], modality: str) -> dict[str, Any]:
+def at_threshold(reported: dict[str, Any], modality: str) -> dict[str, Any]:
     """What is told of the rule's own threshold."""
-    found: dict[str, Any] = next(one for one in told[modality] if one["threshold"] == told["threshold"])
+    found: dict[str, Any] = next(one for one in reported[modality] if one["threshold"] == reported["threshold"])
     return found
 
 
-def too_low(told: dict[str, Any], min_recall: float) -> list[str]:
+def too_low(reported: dict[str, Any], min_recall: float) -> list[str]:
     """Modalities in which too few duplicates are found. Where the sample holds none, nothing is held against the join."""
-    shares = {name: at_threshold(told, name)["recall"] for name in VECTORS}
+    shares = {name: at_threshold(reported, name)["recall"] for name in VECTORS}
     return [name for name, share in shares.items() if share is not None and share < min_recall]
 
 
-def line(told: dict[str, Any]) -> str:
+def line(reported: dict[str, Any]) -> str:
     """The audit in a few words."""
-    medians = ", ".join(f"{name} {told['median'][name]:.4f}" for name in VECTORS)
-    return f"median closest cosine of {told['rows']} sampled rows: {medians}; {_recall(told)}"
+    medians = ", ".join(f"{name} {reported['median'][name]:.4f}" for name in VECTORS)
+    return f"median closest cosine of {reported['rows']} sampled rows: {medians}; {_recall(reported)}"
 
 
-def _recall(told: dict[str, Any]) -> str:
-    if told["exact"]:
+def _recall(reported: dict[str, Any]) -> str:
+    if reported["exact"]:
         return "exact"
     parts = []
     for name in VECTORS:
-        one = at_threshold(told, name)
+        one = at_threshold(reported, name)
         share = "not in the sample" if one["recall"] is None else f"{one['recall']:.4f} [{one['low']:.4f}, {one['high']:.4f}]"
         parts.append(f"{name} {share} ({one['found']} of {one['duplicates']})")
-    return f"recall of duplicates at {told['threshold']:g}: {', '.join(parts)}"
+    return f"recall of duplicates at {reported['threshold']:g}: {', '.join(parts)}"
 
 
 def settings_of(fields: dict[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def embed_cost(dataset: str, pairs: int, pair_bytes: float, models: Mapping[str,
     flops = float(pairs * sum(model.pair for model in models.values()))
     read = pairs * pair_bytes
     hours, bound = machines.hours(flops=flops, read=read, images=pairs if any(model.pixels for model in models.values()) else 0)
-    told = " + ".join(f"{(model.first + model.second) / 1e9:.4g}" for model in models.values())
+    reported = " + ".join(f"{(model.first + model.second) / 1e9:.4g}" for model in models.values())
     return Cost(
         stage=f"embed {dataset}",
         flops=flops,
@@ -81,7 +81,7 @@ def embed_cost(dataset: str, pairs: int, pair_bytes: float, models: Mapping[str,
         hours=hours,
         bound=bound,
         formulas={
-            "FLOPs": f"N x sum over models of (first + second modality) = {pairs:,} x ({told}) GFLOP",
+            "FLOPs": f"N x sum over models of (first + second modality) = {pairs:,} x ({reported}) GFLOP",
             "read": f"N x bytes a pair = {pairs:,} x {pair_bytes:,.0f}, once for all models",
             "written": f"N x sum over models of (2 D b + {ROW_BYTES})",
             "memory": "parameters x 2 bytes x devices, beside the batches",

@@ -38,11 +38,11 @@ class Bars:
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[told]}"),
+                TextColumn("{task.fields[reported]}"),
                 TimeElapsedColumn(),
             )
             self._bars = Progress(*columns, console=Console(file=self.stream), transient=True)
-            self._tasks = {name: self._bars.add_task(name, total=total, told="") for name, total in self.totals().items()}
+            self._tasks = {name: self._bars.add_task(name, total=total, reported="") for name, total in self.totals().items()}
             self._bars.start()
         return self
 
@@ -57,10 +57,10 @@ class Bars:
         elif text:
             print(text, file=self.stream, flush=True)
 
-    def show(self, name: str, completed: int, told: str, line: Callable[[], str]) -> None:
+    def show(self, name: str, completed: int, reported: str, line: Callable[[], str]) -> None:
         """A bar is this far; where there is no terminal `line` is printed, if the last one is `LINE_EVERY` seconds old."""
         if self._bars is not None:
-            self._bars.update(self._tasks[name], completed=completed, told=told)
+            self._bars.update(self._tasks[name], completed=completed, reported=reported)
         elif time.monotonic() - self._printed > LINE_EVERY:
             self._printed = time.monotonic()
             self.note(line())
@@ -122,11 +122,11 @@ class ShardProgress(Bars):
 
     def _devices(self) -> str:
         """How busy the devices are, how near to their roofline, and which stage binds."""
-        told = together(self._recent)
-        if not told:
+        reported = together(self._recent)
+        if not reported:
             return ""
-        roofline = f" at {told['roofline']:.0%} of its roofline" if "roofline" in told else ""
-        return f"; device {told['device_busy']:.0%} busy{roofline}, {told['binds']} binds"
+        roofline = f" at {reported['roofline']:.0%} of its roofline" if "roofline" in reported else ""
+        return f"; device {reported['device_busy']:.0%} busy{roofline}, {reported['binds']} binds"
 
     def line(self) -> str:
         return f"{self.what}: {self.done} of {self.shards} shards, {self.told()}"

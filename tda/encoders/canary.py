@@ -66,8 +66,8 @@ def vouch(config: "EncoderConfig", encoder: "Encoder") -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"encoder {config.name} is refused: {error}") from None
     except (RuntimeError, IndexError) as error:  # what torch raises: a kernel that is not there, memory that is too small
-        told = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        raise UserError(f"encoder {config.name} is refused: it fails on {encoder.device}: {told[0][:200]}") from error
+        reported = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise UserError(f"encoder {config.name} is refused: it fails on {encoder.device}: {reported[0][:200]}") from error
     if config.canary is not None and not same_digest(wanted.digest, config.canary):
         raise UserError(
             f"encoder {config.name} is refused: encoder.canary={config.canary} tells other vectors than {wanted.digest}; another "
@@ -93,13 +93,13 @@ def same_digest(one: str, other: str) -> bool:
 
 def _blame(encoder: "Encoder", wanted: Canary, cosine: float) -> str:
     """Precision if the device is right in float32, else the device."""
-    told = f"{encoder.precision} on {encoder.device} gives cosine {cosine:.5f} to float32 on the CPU"
+    reported = f"{encoder.precision} on {encoder.device} gives cosine {cosine:.5f} to float32 on the CPU"
     asked, encoder.precision = encoder.precision, "fp32"
     right = asked != "fp32" and agreement(canary(encoder), wanted) >= AGREES["fp32"]
     encoder.precision = asked
     if right:
-        return f"{told}, at least {AGREES[asked]} is asked; the device is right in float32: set encoder.precision=fp32"
-    return f"{told}, at least {AGREES[asked]} is asked: this device computes something else"
+        return f"{reported}, at least {AGREES[asked]} is asked; the device is right in float32: set encoder.precision=fp32"
+    return f"{reported}, at least {AGREES[asked]} is asked: this device computes something else"
 
 
 def _rows(encoder: "Encoder", modality: str) -> NDArray[np.float32]:

@@ -16,5 +16,5 @@ def describe(encoder: EncoderConfig, resize: str | None = None) -> tuple[str, di
     """
     reader, path, options = opened(encoder.format, encoder.checkpoint, encoder.sha256, encoder.source, options_of(encoder))
     weights_sha256, preprocessing = reader.describe(path, encoder.config, **options)
-    told = {**preprocessing, "precision": encoder.precision}
-    return weights_sha256, {**told, "resize": resize} if resize and "image" in preprocessing else told
+    reported = {**preprocessing, "precision": encoder.precision}
+    return weights_sha256, {**reported, "resize": resize} if resize and "image" in preprocessing else reported

@@ -102,8 +102,8 @@ class FolderTokenizer:
         try:
             return HFTokenizer(self.folder, context_length=self.context_length, local_files_only=True, **self.options)
         except Exception as error:  # noqa: BLE001 (the library raises anything on files that are not what they should be)
-            told = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-            raise UserError(f"encoder.tokenizer={self.folder} holds no tokenizer: {told}") from None
+            reported = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise UserError(f"encoder.tokenizer={self.folder} holds no tokenizer: {reported}") from None
 
 
 def folder_sha256(folder: str | None) -> str | None:

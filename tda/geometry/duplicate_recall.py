@@ -18,14 +18,14 @@ def duplicate_recall(exact_N: Any, found_N: Any, thresholds: Sequence[float]) ->
     `low` and `high` bound it (Clopper and Pearson, 95 %). Without duplicates the recall is None: nothing was learned of it.
     A found cosine is that of a real row, so it never makes a duplicate of what is none.
     """
-    told = []
+    reported = []
     for threshold in sorted(set(thresholds)):
         duplicate_N = np.asarray(exact_N) >= threshold
         duplicates, found = int(duplicate_N.sum()), int((duplicate_N & (np.asarray(found_N) >= threshold)).sum())
         low, high = interval(found, duplicates, "exact")
         share = found / duplicates if duplicates else None
-        told.append({"threshold": threshold, "duplicates": duplicates, "found": found, "recall": share, "low": low, "high": high})
-    return told
+        reported.append({"threshold": threshold, "duplicates": duplicates, "found": found, "recall": share, "low": low, "high": high})
+    return reported
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -128,14 +128,14 @@ def prediction_1(clip_ranks: dict[str, Any], cloob_ranks: dict[str, Any], clip_g
     lows, highs = ([entry["ci95"][end] for entry in differences.values()] for end in (0, 1))
     contrary = cloob_gap >= clip_gap or min(highs) < 0
     verdict = "not supported" if contrary else "supported" if min(lows) > 0 else "undecided"
-    told = ", ".join(
+    reported = ", ".join(
         f"{name.replace('_', ' ')} {entry['value']:+.3f} ({entry['ci95'][0]:+.3f} to {entry['ci95'][1]:+.3f})"
         for name, entry in differences.items()
     )
     gaps = f"the gap is {clip_gap:.2f} in CLIP and {cloob_gap:.2f} in CLOOB"
     return Verdict(
         verdict=verdict,
-        sentence=f"Prediction 1 is {verdict}: {gaps}; CLIP's top-1 less CLOOB's: {told}.",
+        sentence=f"Prediction 1 is {verdict}: {gaps}; CLIP's top-1 less CLOOB's: {reported}.",
         numbers={"clip_gap": clip_gap, "cloob_gap": cloob_gap, "top1_difference": differences},
     )
 

@@ -15,8 +15,8 @@ def publish_table(url: str, columns: Columns, config_hash: str, **meta: Any) -> 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    told = {META_KEY: json.dumps({"schema": SCHEMA, "config_hash": config_hash, **meta})}
-    table = pa.table(columns).replace_schema_metadata(told)
+    reported = {META_KEY: json.dumps({"schema": SCHEMA, "config_hash": config_hash, **meta})}
+    table = pa.table(columns).replace_schema_metadata(reported)
     publish(url, lambda file: pq.write_table(table, file))
 
 

@@ -66,7 +66,7 @@ class Dispatcher(Generic[Item]):
 
     def _serve(self, ready: list[Any]) -> None:
         """Take what has come, and give up who will not come any more."""
-        for member, error in self._roster.greet(ready):
+        for member, error in self._roster.admit(ready):
             self._replace(member, _reason(error))
         for member in self._roster.born():
             if member.queue and member.queue[0][0] in ready:
@@ -91,7 +91,7 @@ class Dispatcher(Generic[Item]):
         behind, so only then is it certain whose fault the next loss is.
         """
         member = min(self._roster.born(), key=self._load, default=None)
-        if member is None or (member.queue and len(self._todo) <= len(self._roster.unborn())):
+        if member is None or (member.queue and len(self._todo) <= len(self._roster.pending())):
             return None
         return member if self._load(member) < (1 if alone else self.in_flight) else None
 
@@ -120,8 +120,10 @@ class Dispatcher(Generic[Item]):
     def _fail(self, item: Item, cause: Any) -> None:
         if isinstance(cause, UserError):
             raise cause
-        told = cause if isinstance(cause, LacunaError) else ShardError(str(item), "unexpected error", f"{type(cause).__name__}: {cause}")
-        self.on_failure(item, told)
+        reported = (
+            cause if isinstance(cause, LacunaError) else ShardError(str(item), "unexpected error", f"{type(cause).__name__}: {cause}")
+        )
+        self.on_failure(item, reported)
 
     def _replace(self, member: Member, reason: str) -> None:
         """Give back what a lost actor held; the next round hires another."""
@@ -160,7 +162,7 @@ def _ready(waiting: list[Any]) -> list[Any]:
 def _reason(error: Exception) -> str:
     """The one line of Ray's paragraph that says what happened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
-    told = [line for line in lines if "cause" in line.lower() or "killed" in line.lower() or "exit" in line.lower()]
+    reported = [line for line in lines if "cause" in line.lower() or "killed" in line.lower() or "exit" in line.lower()]
     if "creation task" in lines[0]:
-        told = lines[-1:]  # a traceback follows
-    return f"{type(error).__name__}: {(told or lines)[0][:200]}"
+        reported = lines[-1:]  # a traceback follows
+    return f"{type(error).__name__}: {(reported or lines)[0][:200]}"

@@ -52,7 +52,7 @@ class Roster:
     def born(self) -> list[Member]:
         return [member for member in self.members if member.born]
 
-    def unborn(self) -> list[Member]:
+    def pending(self) -> list[Member]:
         return [member for member in self.members if not member.born]
 
     def fit(self, items: int) -> None:
@@ -62,10 +62,10 @@ class Roster:
         Raises LacunaError where no actor has lived for `wait_seconds`.
         """
         self.target = target = max(1, self._count())
-        idle = sum(not member.queue for member in self.members)  # the unborn among them
+        idle = sum(not member.queue for member in self.members)  # the pending among them
         for _ in range(min(target - len(self.members), items - idle)):
             self._hire()
-        for member in self.unborn()[: max(0, len(self.members) - target)]:
+        for member in self.pending()[: max(0, len(self.members) - target)]:
             self.dismiss(member)
         self._mind_the_wait()
 
@@ -73,13 +73,13 @@ class Roster:
         """What there is to wait for: births, and the oldest result of each actor."""
         return [member.queue[0][0] if member.born else member.birth for member in self.members if member.queue or not member.born]
 
-    def greet(self, ready: list[Any]) -> list[tuple[Member, Exception]]:
+    def admit(self, ready: list[Any]) -> list[tuple[Member, Exception]]:
         """Let the new-born in; returns those that died at birth, and of what."""
         import ray
         from ray.exceptions import RayError
 
         dead: list[tuple[Member, Exception]] = []
-        for member in self.unborn():
+        for member in self.pending():
             if member.birth in ready:
                 try:
                     ray.get(member.birth)

@@ -98,9 +98,9 @@ def _source_sha256(path: Path) -> str:
     if path.suffix == ".safetensors":
         try:
             with safe_open(path, "pt") as file:
-                told = (file.metadata() or {}).get("source_sha256")
+                reported = (file.metadata() or {}).get("source_sha256")
         except (OSError, SafetensorError) as error:
             raise UserError(f"checkpoint {path} cannot be read: {first_line(error)}") from None
-        if told:
-            return str(told)
+        if reported:
+            return str(reported)
     return file_sha256(path)

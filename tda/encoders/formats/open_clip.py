@@ -108,8 +108,8 @@ def require_open_clip(config: dict[str, Any], name: str | None = None) -> None:
     absent = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in config]
     if absent:
         raise UserError(f"encoder.config={name} is not an open_clip model: it lacks {', '.join(absent)}")
-    if told := config["text_cfg"].get("hf_model_name"):
-        raise UserError(f"encoder.config={name} asks for hf_model_name={told!r}; only open_clip's own text towers are supported")
+    if reported := config["text_cfg"].get("hf_model_name"):
+        raise UserError(f"encoder.config={name} asks for hf_model_name={reported!r}; only open_clip's own text towers are supported")
 
 
 def registered(model: str | None, tag: str) -> dict[str, Any]:
@@ -121,13 +121,13 @@ def registered(model: str | None, tag: str) -> dict[str, Any]:
 
     if model not in open_clip.list_models():
         raise UserError(f"encoder.config={model} is no model of open_clip's registry, as encoder.pretrained={tag} asks; one is ViT-B-16")
-    told, tags = open_clip.get_pretrained_cfg(model, tag), open_clip.list_pretrained_tags_by_model(model)
-    if not told:
+    reported, tags = open_clip.get_pretrained_cfg(model, tag), open_clip.list_pretrained_tags_by_model(model)
+    if not reported:
         raise UserError(f"encoder.pretrained={tag} is no tag of {model}; choose one of: {', '.join(tags) or 'none'}")
     own = open_clip.get_model_config(model)
     return {
-        "model_cfg": {**own, "quick_gelu": bool(own.get("quick_gelu") or told.get("quick_gelu"))},
-        "preprocess_cfg": {key: told[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in told},
+        "model_cfg": {**own, "quick_gelu": bool(own.get("quick_gelu") or reported.get("quick_gelu"))},
+        "preprocess_cfg": {key: reported[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in reported},
     }
 
 

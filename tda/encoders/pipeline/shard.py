@@ -100,8 +100,8 @@ class Pipeline:
         towers = _Towers(url=reader.url, encoders=encoders, feeds=reader.feeds, device=device, seconds=seconds, dtype=self.limits.dtype)
         with ahead(reader.batches(size), AHEAD) as batches, device.turn(seconds, asked):
             towers.encode(batches)
-        told = towers.speed(pairs=towers.pairs + len(drops), threads=self.threads)
-        return {name: towers.made(name, drops, {**told, "batch_size": size}) for name in encoders}
+        reported = towers.speed(pairs=towers.pairs + len(drops), threads=self.threads)
+        return {name: towers.made(name, drops, {**reported, "batch_size": size}) for name in encoders}
 
     def _device_of(self, encoders: Mapping[str, Encoder]) -> Device:
         with self._making:
@@ -170,11 +170,11 @@ class _Towers:
         shared = {**self.seconds.sums, "encode": sum(columns.seconds for columns in self.columns.values())}
         return speed(shared, pairs=pairs, threads=threads, flops=flops, rate=self.device.rate(self.encoders))
 
-    def made(self, name: str, drops: list[Drop], told: dict[str, Any]) -> EmbeddedShard:
+    def made(self, name: str, drops: list[Drop], reported: dict[str, Any]) -> EmbeddedShard:
         columns = self.columns[name]
         ordered = sorted([*drops, *columns.drops], key=lambda drop: drop.ordinal)
         rows = columns.rows(self.encoders[name].dim, self.dtype)
-        return EmbeddedShard(rows, ordered, {**self.seconds.sums, "encode": columns.seconds}, told)
+        return EmbeddedShard(rows, ordered, {**self.seconds.sums, "encode": columns.seconds}, reported)
 
     def _next(self, batches: Iterator[Batch]) -> Batch | None:
         with self.seconds.timed("wait"):
@@ -200,9 +200,11 @@ class _Towers:
         except Exception as again:
             if is_out_of_memory(again):
                 raise
-            told = error if isinstance(again, ModelAtFaultError) else again
+            reported = error if isinstance(again, ModelAtFaultError) else again
             first, last = batch.pairs[0].key, batch.pairs[-1].key
-            raise ShardError(self.url, "encoder failed", f"{name}, pairs {first} to {last}: {type(told).__name__}: {told}") from error
+            raise ShardError(
+                self.url, "encoder failed", f"{name}, pairs {first} to {last}: {type(reported).__name__}: {reported}"
+            ) from error
 
     def _fly(self, name: str, batch: Batch, rows: Sequence[int] | None) -> _Flight:
         """Begin to encode pairs of a batch: all of them, or some `rows`."""

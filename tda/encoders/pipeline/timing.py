@@ -53,15 +53,15 @@ def speed(seconds: Mapping[str, float], *, pairs: int, threads: int, flops: floa
     models' own work on these pairs) make of the span, left out where they are not known; binds, a stage.
     """
     span = max(seconds.get("span", 0.0), 1e-9)
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         "pairs_per_second": round(pairs / span, 3),
         "device_busy": round(min(1.0, seconds.get("encode", 0.0) / span), 4),
         "binds": binding_stage(seconds, threads),
         "decode_threads": threads,
     }
     if flops and rate:
-        told["roofline"] = round(flops / (span * rate), 4)
-    return told
+        reported["roofline"] = round(flops / (span * rate), 4)
+    return reported
 
 
 def together(shards: Sequence[tuple[Mapping[str, float], Mapping[str, Any]]]) -> dict[str, Any]:
@@ -72,8 +72,8 @@ def together(shards: Sequence[tuple[Mapping[str, float], Mapping[str, Any]]]) ->
             sums[stage] += value
     if not sums["span"]:
         return {}
-    threads = max(int(told.get("decode_threads", 1)) for _, told in shards)
+    threads = max(int(reported.get("decode_threads", 1)) for _, reported in shards)
     pairs, work = (
-        sum(told.get(name, 0.0) * seconds.get("span", 0.0) for seconds, told in shards) for name in ("pairs_per_second", "roofline")
+        sum(reported.get(name, 0.0) * seconds.get("span", 0.0) for seconds, reported in shards) for name in ("pairs_per_second", "roofline")
     )
     return speed(sums, pairs=round(pairs), threads=threads, flops=work, rate=1.0)

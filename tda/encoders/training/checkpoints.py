@@ -63,13 +63,13 @@ class Snapshots:
             self._remove(old.replace(".json", ".pt"))
 
     def finish(
-        self, weights: dict[str, Tensor], curve: dict[str, list[Any]], settings: dict[str, Any], told: dict[str, Any]
+        self, weights: dict[str, Tensor], curve: dict[str, list[Any]], settings: dict[str, Any], reported: dict[str, Any]
     ) -> dict[str, Any]:
         """Publish the curve, the weights, and last `model.json`, whose content is returned."""
         data = _saved(weights)
         publish_bytes(join(self.folder, "curve.parquet"), _parquet(curve))
         publish_bytes(join(self.folder, "model.pt"), data)
-        training = {**told, "config_hash": self.config_hash, "sha256": hashlib.sha256(data).hexdigest()}
+        training = {**reported, "config_hash": self.config_hash, "sha256": hashlib.sha256(data).hexdigest()}
         said = {**(settings if "model_cfg" in settings else {"model_cfg": settings}), "training": training}
         publish_json(join(self.folder, "model.json"), said)
         return said

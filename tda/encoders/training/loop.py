@@ -179,8 +179,8 @@ def train(
             snapshots.save(trainer.step, trainer.state())
     final = trainer.progress()
     weights = {name: value.cpu().contiguous() for name, value in trainer.model.state_dict().items()}
-    told = {**arm.told(), "pairs": len(pairs), "drops": pairs.drops, "final_loss": final.loss, "seconds": final.seconds}
-    return snapshots.finish(weights, trainer.curve.columns(), arm.settings, told)
+    reported = {**arm.told(), "pairs": len(pairs), "drops": pairs.drops, "final_loss": final.loss, "seconds": final.seconds}
+    return snapshots.finish(weights, trainer.curve.columns(), arm.settings, reported)
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:

@@ -145,8 +145,8 @@ def read_file(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         named = re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error))  # torch would advise to run it
-        told = f"it is no file of tensors alone: it names {named[1]}, which was not imported" if named else first_line(error)
-        raise UserError(f"checkpoint {path} cannot be read: {told}") from None
+        reported = f"it is no file of tensors alone: it names {named[1]}, which was not imported" if named else first_line(error)
+        raise UserError(f"checkpoint {path} cannot be read: {reported}") from None
 
 
 def state_dict_of(loaded: Any, path: Path) -> dict[str, Tensor]:
@@ -170,9 +170,9 @@ def fit(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     ]
     broken = [key for key, value in state.items() if not torch.isfinite(value).all()]
     faults = [(missing, "missing"), (unexpected, "unexpected"), (other, "of another shape"), (broken, "not finite")]
-    told = [f"{len(keys)} {what} ({keys[0]}{', ...' if len(keys) > 1 else ''})" for keys, what in faults if keys]
-    if told:
-        raise UserError(f"checkpoint {path} does not fit the configured model: keys {'; '.join(told)}")
+    reported = [f"{len(keys)} {what} ({keys[0]}{', ...' if len(keys) > 1 else ''})" for keys, what in faults if keys]
+    if reported:
+        raise UserError(f"checkpoint {path} does not fit the configured model: keys {'; '.join(reported)}")
     model.load_state_dict(dict(state), strict=True)
 
 

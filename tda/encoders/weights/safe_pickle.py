@@ -39,8 +39,8 @@ def read_arrays(path: Path) -> Any:
         with path.open("rb") as file:
             return _finished(_ArrayUnpickler(file).load())
     except _DAMAGED as error:
-        told = str(error) or type(error).__name__
-        raise UserError(f"checkpoint {path} is no pickle of arrays and plain containers: {told.splitlines()[0][:200]}") from None
+        reported = str(error) or type(error).__name__
+        raise UserError(f"checkpoint {path} is no pickle of arrays and plain containers: {reported.splitlines()[0][:200]}") from None
 
 
 class _Dtype:

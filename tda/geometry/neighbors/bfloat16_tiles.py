@@ -57,8 +57,8 @@ class _BriefSearch:
         for part in row_blocks(len(self.query_B), AT_ONCE):
             query_B = self.query_B[part]
             bits_BT = brief.scores(self.queries.brief, query_B)
-            told = query_B.numpy(), unit_ND, rows_TD, first_row, self._best_BK[part]
-            count = refine(bits_BT, *told, *self._margins, count, *self._out)
+            reported = query_B.numpy(), unit_ND, rows_TD, first_row, self._best_BK[part]
+            count = refine(bits_BT, *reported, *self._margins, count, *self._out)
             if count < 0:
                 return None
         query_L, row_L, score_L = (torch.from_numpy(column[:count].copy()) for column in self._out)

@@ -144,7 +144,7 @@ def _publish(folder: str, plan: _Plan, pairs: list[Pair], images: Thumbnails) ->
 
 
 def render(sheet: Sheet, pairs: Sequence[Pair], images: Thumbnails) -> str:
-    """The page of a sheet. Everything of strangers is escaped, and only our own script, by its hash, may run."""
+    """The page of a sheet. Untrusted text is escaped; only our own script, by its hash, may run."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -169,5 +169,5 @@ def render(sheet: Sheet, pairs: Sequence[Pair], images: Thumbnails) -> str:
 def _gone(pairs: Sequence[Pair], images: Thumbnails) -> dict[str, str]:
     """Why images of this sheet are missing, by shard."""
     paths = sorted({side.path for pair in pairs for side in (pair.query, pair.match)})
-    told = {path: images.gone[path] for path in paths if path in images.gone}
-    return told | ({"the embeddings": "they are not under this root any more, nor is what they were made of"} if "" in paths else {})
+    reported = {path: images.gone[path] for path in paths if path in images.gone}
+    return reported | ({"the embeddings": "they are not under this root any more, nor is what they were made of"} if "" in paths else {})

@@ -1,4 +1,4 @@
-"""Images of strangers, shrunk to small JPEGs that a page can carry in itself."""
+"""Untrusted images, shrunk to small JPEGs that a page can carry in itself."""
 
 import base64
 import io

@@ -37,7 +37,7 @@ GAP = ("gap", "centroid_distance")
 
 
 def name(encoder: str, config: ReportConfig) -> str:
-    """The encoder, and the model of the paper whose part it plays."""
+    """The encoder, and the paper's model that it corresponds to."""
     role = config.models.get(encoder)
     return f"{encoder} ({role})" if role else encoder
 

@@ -168,10 +168,10 @@ def _made(root: str, dataset: str, encoder: str, digest: Any) -> tuple[dict[str,
         summary = read_summary(RootPaths(root), view, encoder)
     except UserError:  # analysed here, made elsewhere
         return {}, None
-    told = {name: value for name, value in summary.items() if name != "kept_per_shard"}
-    digest.update(json.dumps(told, sort_keys=True).encode())
+    reported = {name: value for name, value in summary.items() if name != "kept_per_shard"}
+    digest.update(json.dumps(reported, sort_keys=True).encode())
     url = join(RootPaths(root).dedupe_dir(view.base, encoder, view.reference), "evaluation.parquet")
-    return told, columns_of(url, digest) if exists(url) else None
+    return reported, columns_of(url, digest) if exists(url) else None
 
 
 def _hashes(found: dict[str, Any]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Numbers and names as the report writes them. Strangers' text is made visible here, and escaped in the template."""
+"""Numbers and names as the report writes them. Untrusted text is made visible here, and escaped in the template."""
 
 import re
 import unicodedata

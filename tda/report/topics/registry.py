@@ -60,7 +60,7 @@ def registry() -> list[FigureSpec]:
 def headlines(run: Run) -> dict[str, list[str]]:
     """Sentences by subject, one a data set; a subject of which nothing was measured is left out."""
     cells, config = run.cells, run.config
-    told = {
+    reported = {
         "Modality gap": findings.gap(cells, config),
         "What closes it": findings.ablation(cells, config),
         "Separability": findings.separability(cells, config),
@@ -70,7 +70,7 @@ def headlines(run: Run) -> dict[str, list[str]]:
         "Local dimension": findings_local.local_dimension(run, "auc"),
         "How different": findings_topology.differences(run),
     }
-    return {subject: sentences for subject, sentences in told.items() if sentences}
+    return {subject: sentences for subject, sentences in reported.items() if sentences}
 
 
 def tables(run: Run) -> list[Table]:

@@ -41,11 +41,11 @@ class Replay:
         count, missing = 0, set(self._told)
         for item in items:
             count += 1
-            told = self._told.get(item.ordinal)
-            if told is None:
+            reported = self._told.get(item.ordinal)
+            if reported is None:
                 continue
-            if printable(item.key, MAX_KEY_LENGTH) != told["key"]:
-                detail = f"pair {item.ordinal} is {printable(item.key)}, it was {told['key']} when the shard was embedded"
+            if printable(item.key, MAX_KEY_LENGTH) != reported["key"]:
+                detail = f"pair {item.ordinal} is {printable(item.key)}, it was {reported['key']} when the shard was embedded"
                 raise ShardError(self.record.shard, "changed", detail)
             missing.discard(item.ordinal)
             yield item

@@ -61,6 +61,6 @@ def _require_unit(x_ND: NDArray[Any], ordinal_N: NDArray[Any], shard: str, modal
     norm_N = row_norms(x_ND)
     bad = np.flatnonzero(~(np.abs(norm_N - 1) <= UNIT_TOLERANCE))
     if len(bad):
-        norm, told = norm_N[bad[0]], f"{modality} row of ordinal {ordinal_N[bad[0]]}, {len(bad)} such rows"
+        norm, reported = norm_N[bad[0]], f"{modality} row of ordinal {ordinal_N[bad[0]]}, {len(bad)} such rows"
         reason = "not_finite" if not np.isfinite(norm) else "zero_vector" if norm == 0 else "not_normalised"
-        raise ShardError(shard, reason, f"norm {norm:.4g} in the {told}")
+        raise ShardError(shard, reason, f"norm {norm:.4g} in the {reported}")

@@ -1,4 +1,4 @@
-"""Encoded bytes of strangers -> an RGB image, within limits, or the reason why not."""
+"""Untrusted encoded bytes -> an RGB image, within limits, or the reason why not."""
 
 import warnings
 from io import BytesIO
@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tda.store.types import Reason
 
-FORMATS = ("JPEG", "PNG", "WEBP")  # what shards hold; each further decoder is one more that strangers' bytes reach
+FORMATS = ("JPEG", "PNG", "WEBP")  # what shards hold; each further decoder is one more that untrusted bytes reach
 MAX_ASPECT = 200  # the shortest side is resized to the model's, so a 1 x 60,000,000 line would grow beyond any memory
 
 # Pillow warns from 89 megapixels on; the caller's own cap, read from the header, stands in front of it.

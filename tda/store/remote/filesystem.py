@@ -62,8 +62,8 @@ class RemoteFileSystem:
 
     def ukey(self, path: str) -> str:
         """Digest of what the store says of a file, which is another once the file is replaced."""
-        told = {name: value for name, value in self.info(path).items() if name != "url"}  # after redirects, often signed anew each time
-        return sha256(str(sorted(told.items(), key=str)).encode()).hexdigest()
+        reported = {name: value for name, value in self.info(path).items() if name != "url"}  # after redirects, often signed anew each time
+        return sha256(str(sorted(reported.items(), key=str)).encode()).hexdigest()
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
         """The content, or the range start..end-1 of it, which has to be there whole."""

@@ -22,10 +22,10 @@ class GoogleFileSystem(GCSFileSystem):  # type: ignore[misc]  # gcsfs has no typ
         except Exception as error:
             if upload and method == "DELETE":  # after a failure gcsfs drops the upload, and would tell of that in place of the failure
                 return 499, {}, None, b""
-            told = self._told(error, upload=upload)
-            if told is None:
+            reported = self._told(error, upload=upload)
+            if reported is None:
                 raise
-            raise told from None
+            raise reported from None
 
     def _told(self, error: Exception, *, upload: bool) -> Exception | None:
         """The exception that says what `error` means; None where it does so itself."""

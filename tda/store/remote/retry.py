@@ -95,8 +95,8 @@ def _named(error: Exception, what: str, tried: int) -> OSError:
     code = status_of(error)
     kind, number = _kind(error, code)
     text = " ".join(str(error).split()) or type(error).__name__
-    told = f"{code}: {text}" if code is not None and str(code) not in text else text
-    return kind(number, f"{what}: {told[:300]}" + (f" (tried {tried} times)" if tried > 1 else ""))
+    reported = f"{code}: {text}" if code is not None and str(code) not in text else text
+    return kind(number, f"{what}: {reported[:300]}" + (f" (tried {tried} times)" if tried > 1 else ""))
 
 
 def _kind(error: Exception, code: int | None) -> tuple[type[OSError], int]:

@@ -112,10 +112,10 @@ def row_pair(ordinal: int, row: Any, modalities: tuple[str, str], max_bytes: int
 def _judge(ordinal: int, key: str, row: dict[str, Any], modalities: tuple[str, str], max_bytes: int | None) -> TextPair | Drop:
     """Texts under the rules of captions; the detail of a drop names the modality."""
     drop = partial(Drop, ordinal, printable(key, MAX_KEY_LENGTH), Stage.READ)
-    told = {modality: f" is {type(row[modality]).__name__}, not text" for modality in modalities if row.get(modality) is not None}
+    reported = {modality: f" is {type(row[modality]).__name__}, not text" for modality in modalities if row.get(modality) is not None}
     for modality in modalities:
         if not isinstance(row.get(modality), str | bytes):
-            return drop(Reason.MISSING_CAPTION, modality + told.get(modality, ""))
+            return drop(Reason.MISSING_CAPTION, modality + reported.get(modality, ""))
     texts = []
     for modality in modalities:
         raw = row[modality]

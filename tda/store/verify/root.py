@@ -120,14 +120,14 @@ def _check_sentinel(folder: str, stem: str, names: set[str]) -> Iterator[str]:
     url = join(folder, f"{stem}.pt")
     try:
         said = read_json(join(folder, f"{stem}.json"))
-        told = (said["training"] if stem == "model" else said)["sha256"]
+        reported = (said["training"] if stem == "model" else said)["sha256"]
     except (ValueError, KeyError, TypeError) as error:
         yield f"{join(folder, stem)}.json: cannot be read: {type(error).__name__}: {error}"
         return
     if f"{stem}.pt" not in names:
         yield f"{url}: {stem}.json vouches for it, but it is not there"
-    elif (found := sha256_if_there(url)) != told:
-        yield f"{url}: sha256 {str(found)[:12]}, {stem}.json says {str(told)[:12]}"
+    elif (found := sha256_if_there(url)) != reported:
+        yield f"{url}: sha256 {str(found)[:12]}, {stem}.json says {str(reported)[:12]}"
 
 
 def check_derived(layout: RootPaths) -> Iterator[str]:

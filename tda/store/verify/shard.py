@@ -87,12 +87,12 @@ def _check_rows(layout: RootPaths, record: ShardRecord, problems: list[str]) -> 
     return ordinals
 
 
-def _check_bytes(url: str, path: Path, told: dict[str, Any]) -> Iterator[str]:
+def _check_bytes(url: str, path: Path, reported: dict[str, Any]) -> Iterator[str]:
     size, sha256 = path.stat().st_size, file_sha256(path)
-    if size != told.get("bytes"):
-        yield f"{url}: {size} bytes, its record says {told.get('bytes')}"
-    elif sha256 != told.get("sha256"):
-        yield f"{url}: sha256 {str(sha256)[:12]}, its record says {str(told.get('sha256'))[:12]}"
+    if size != reported.get("bytes"):
+        yield f"{url}: {size} bytes, its record says {reported.get('bytes')}"
+    elif sha256 != reported.get("sha256"):
+        yield f"{url}: sha256 {str(sha256)[:12]}, its record says {str(reported.get('sha256'))[:12]}"
 
 
 def _check_meta(url: str, file: pq.ParquetFile, record: ShardRecord) -> Iterator[str]:
@@ -106,21 +106,21 @@ def _check_meta(url: str, file: pq.ParquetFile, record: ShardRecord) -> Iterator
 
 def _check_vectors(url: str, file: pq.ParquetFile, record: ShardRecord, problems: list[str]) -> Iterator[NDArray[np.int64]]:
     meta, last = read_meta(file.schema_arrow), -1
-    told = Counter[str]()
+    reported = Counter[str]()
     for batch in file.iter_batches(BATCH, columns=["shard", "ordinal", *VECTORS], use_threads=False):
         ordinal_B = batch.column("ordinal").to_numpy()
-        told["rows are not in order of ordinal"] += int((np.diff(ordinal_B, prepend=last) <= 0).sum())
+        reported["rows are not in order of ordinal"] += int((np.diff(ordinal_B, prepend=last) <= 0).sum())
         last = int(ordinal_B[-1]) if len(ordinal_B) else last
-        told["rows name another shard"] += len(batch) - (
+        reported["rows name another shard"] += len(batch) - (
             pc.sum(pc.equal(batch.column("shard").cast(pa.string()), record.shard)).as_py() or 0
         )
         for name in VECTORS:
             norm_B = row_norms(from_binary(batch.column(name), meta["dim"], meta["dtype"]))
             finite_B = np.isfinite(norm_B)
-            told[f"{name} rows hold NaN or infinity"] += int((~finite_B).sum())
-            told[f"{name} rows are not of unit length"] += int((np.abs(norm_B[finite_B] - 1) > NORM_TOLERANCE[meta["dtype"]]).sum())
+            reported[f"{name} rows hold NaN or infinity"] += int((~finite_B).sum())
+            reported[f"{name} rows are not of unit length"] += int((np.abs(norm_B[finite_B] - 1) > NORM_TOLERANCE[meta["dtype"]]).sum())
         yield ordinal_B
-    problems += [f"{url}: {n} {what}" for what, n in told.items() if n]
+    problems += [f"{url}: {n} {what}" for what, n in reported.items() if n]
 
 
 def _check_drops(layout: RootPaths, record: ShardRecord, problems: list[str]) -> list[NDArray[np.int64]]:

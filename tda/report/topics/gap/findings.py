@@ -98,8 +98,8 @@ def separability(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     def tell(dataset: str, group: list[Cell]) -> str:
         accuracy = {name(cell.encoder, config): known(cell, *path) for cell in group}
         found = {verb: [f"{who} at {percent(a)}" for who, a in accuracy.items() if test(a)] for verb, test in kinds.items()}
-        told = [f"{verb} {listing(members)}" for verb, members in found.items() if members]
-        return f"On {dataset}, scored on pairs that the classifier has not seen, the modalities are {'; '.join(told)}."
+        reported = [f"{verb} {listing(members)}" for verb, members in found.items() if members]
+        return f"On {dataset}, scored on pairs that the classifier has not seen, the modalities are {'; '.join(reported)}."
 
     return each(cells, [path], tell)
 
@@ -114,8 +114,11 @@ def two_components(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         for cell in group:
             accuracy = known(cell, *path)
             (enough if accuracy >= SEPARATES else rest).append(f"{name(cell.encoder, config)} at {percent(accuracy)}")
-        told = [f"part the modalities in {listing(enough)}"] * bool(enough) + [f"do not part them in {listing(rest, 'or')}"] * bool(rest)
-        return f"On {dataset} two principal components {' and '.join(told) if enough else told[0].replace('them', 'the modalities')}."
+        reported = [f"part the modalities in {listing(enough)}"] * bool(enough) + [f"do not part them in {listing(rest, 'or')}"] * bool(
+            rest
+        )
+        words = " and ".join(reported) if enough else reported[0].replace("them", "the modalities")
+        return f"On {dataset} two principal components {words}."
 
     return each(cells, [path], tell)
 
@@ -153,9 +156,9 @@ def retrieval(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
 
     def tell(dataset: str, group: list[Cell]) -> str:
         best, worst = max(group, key=mean_top1), min(group, key=mean_top1)
-        told = f"On {dataset} {name(best.encoder, config)} ranks the true partner first {percent(mean_top1(best))} of the time"
+        reported = f"On {dataset} {name(best.encoder, config)} ranks the true partner first {percent(mean_top1(best))} of the time"
         rest = "" if best is worst else f", {name(worst.encoder, config)} {percent(mean_top1(worst))}"
-        return f"{told}{rest}, among {candidates(best):,} candidates (mean of both directions)."
+        return f"{reported}{rest}, among {candidates(best):,} candidates (mean of both directions)."
 
     return each(cells, TOP1, tell)
 
@@ -197,12 +200,12 @@ def _collapse(group: list[Cell], config: ReportConfig, modality: str) -> str:
     fallen = {encoder: int(index) for encoder, index in found.items() if index is not None and index < dims[encoder]}
     if not fallen:
         return "no spectrum collapses"
-    told = [f"{index} of {dims[encoder]} dimensions in {name(encoder, config)}" for encoder, index in fallen.items()]
+    reported = [f"{index} of {dims[encoder]} dimensions in {name(encoder, config)}" for encoder, index in fallen.items()]
     if len(set(dims.values())) == 1:  # once is enough
-        told[1:] = [f"{index} in {name(encoder, config)}" for encoder, index in list(fallen.items())[1:]]
+        reported[1:] = [f"{index} in {name(encoder, config)}" for encoder, index in list(fallen.items())[1:]]
     whole = [name(encoder, config) for encoder in found if encoder not in fallen]
     rest = f", not in {listing(whole, 'or')}" if whole else ""
-    return f"the spectrum collapses after {listing(told)}{rest}"
+    return f"the spectrum collapses after {listing(reported)}{rest}"
 
 
 def _noise(group: list[Cell], config: ReportConfig, modality: str) -> str:
@@ -226,8 +229,8 @@ def _ranks(ranks: Mapping[str, float]) -> str:
 
 def training(curves: Mapping[str, Columns], config: ReportConfig) -> list[str]:
     """From what loss to what loss each model was trained."""
-    told = []
+    reported = []
     for encoder, curve in curves.items():
         first, last = loss_ends(curve)
-        told.append(f"{first:.3g} to {last:.3g} in {int(curve['step'][-1]):,} steps in {name(encoder, config)}")
-    return [f"The loss went from {listing(told)} (medians of the first and last twentieth of the steps)."] if told else []
+        reported.append(f"{first:.3g} to {last:.3g} in {int(curve['step'][-1]):,} steps in {name(encoder, config)}")
+    return [f"The loss went from {listing(reported)} (medians of the first and last twentieth of the steps)."] if reported else []

@@ -26,8 +26,8 @@ def _draw(axes: "Axes", cell: Cell, most: int) -> None:
     half = (globe.WIDTH / 2, globe.HEIGHT / 2) if sphere else (1.04, 1.04)
     axes.set(xlim=(-half[0] - 0.02, half[0] + 0.02), ylim=(-half[1] - 0.24, half[1] + 0.02), aspect="equal")
     axes.set_axis_off()
-    if told := _in_numbers(cell):
-        axes.text(0, -half[1] - 0.05, told, ha="center", va="top", fontsize=8, color=INK)
+    if reported := _in_numbers(cell):
+        axes.text(0, -half[1] - 0.05, reported, ha="center", va="top", fontsize=8, color=INK)
 
 
 def _in_numbers(cell: Cell) -> str:

@@ -21,8 +21,8 @@ def layouts(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     def tell(dataset: str, group: list[Cell]) -> str:
         shares = {name(cell.encoder, config): other_share(cell, "layout") or 0.0 for cell in group}
         found = {verb: [f"{who} at {percent(share)}" for who, share in shares.items() if test(share)] for verb, test in kinds.items()}
-        told = [f"{verb} {listing(members)}" for verb, members in found.items() if members]
-        return f"On {dataset}, by the share of the other one among nearest neighbours on the layout, the modalities {'; '.join(told)}."
+        reported = [f"{verb} {listing(members)}" for verb, members in found.items() if members]
+        return f"On {dataset}, by the share of the other one among nearest neighbours on the layout, the modalities {'; '.join(reported)}."
 
     return each([cell for cell in cells if other_share(cell, "layout") is not None], [], tell)
 

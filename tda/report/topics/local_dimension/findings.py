@@ -59,11 +59,11 @@ def taken_out(run: Run) -> list[str]:
 
 def _correlations(run: Run, dataset: str, group: list[Cell], dimension: str) -> str:
     found = {name(cell.encoder, run.config): _association(cell, dimension) for cell in group}
-    told = [f"{signed(one[PARTIAL])}{_interval(one)} in {who}" for who, one in found.items() if one.get(PARTIAL) is not None]
+    reported = [f"{signed(one[PARTIAL])}{_interval(one)} in {who}" for who, one in found.items() if one.get(PARTIAL) is not None]
     what = {"auc": "the area under its spectrum", "effective_rank": "its effective rank"}[dimension]
-    if not told:
+    if not reported:
         return f"On {dataset} clusters are too few, or too alike, to correlate retrieval in a cluster with {what}."
-    return f"On {dataset} top-1 in a cluster correlates with {what}, given its size, by {listing(told)}."
+    return f"On {dataset} top-1 in a cluster correlates with {what}, given its size, by {listing(reported)}."
 
 
 def _association(cell: Cell, dimension: str) -> Mapping[str, Any]:

@@ -24,16 +24,16 @@ def compared(cells: Sequence[Cell], reference: str) -> list[Cell]:
 
 def nearest(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     """One sentence a reference, modality, and two data sets; of one data set alone its medians."""
-    told: list[str] = []
+    reported: list[str] = []
     for reference in references(cells):
         group = compared(cells, reference)
         datasets = list(dict.fromkeys(cell.dataset for cell in group))
         for place, modality in enumerate(VECTORS):
             word = group[0].modalities[place]
             if len(datasets) == 1:
-                told.append(_alone(group, reference, modality, word, config))
-            told += [_apart(group, pair, reference, modality, config=config) for pair in combinations(datasets, 2)]
-    return [sentence for sentence in told if sentence]
+                reported.append(_alone(group, reference, modality, word, config))
+            reported += [_apart(group, pair, reference, modality, config=config) for pair in combinations(datasets, 2)]
+    return [sentence for sentence in reported if sentence]
 
 
 def shifts(group: Sequence[Cell], pair: tuple[str, str], reference: str, modality: str) -> dict[str, Shift]:

@@ -90,7 +90,7 @@ def _recovered(run: Run, cell: Cell, kinds: list[str]) -> list[list[Value]]:
     swept = found["rule"] == rule
     thresholds = np.unique(found["threshold"][swept]).tolist()
     lines = {f"{rule}, {threshold:g}": swept & (found["threshold"] == threshold) for threshold in thresholds}
-    return [[block, "as decided", *decided], *([block, told, *_line(found, rows, kinds)] for told, rows in lines.items())]
+    return [[block, "as decided", *decided], *([block, reported, *_line(found, rows, kinds)] for reported, rows in lines.items())]
 
 
 def _line(found: Columns, rows: np.ndarray, kinds: list[str]) -> list[Value]:
@@ -107,6 +107,6 @@ def _dropped(run: Run) -> list[str]:
         if made := cell.dedupe:
             reasons = [f"{number:,} by {reason}" for reason, number in made["dropped"].items()]
             by = f", as {name(made['by'], run.config)} decides"
-            told = f"{cell.dataset} keeps {made['rows_kept']:,} of {made['rows']:,} pairs{by}: {listing(reasons) or 'none is a repeat'}"
-            whom.setdefault(told, []).append(name(cell.encoder, run.config))
-    return [f"{told}. The same under {listing(who)}." if len(who) > 1 else f"{told}." for told, who in whom.items()]
+            reported = f"{cell.dataset} keeps {made['rows_kept']:,} of {made['rows']:,} pairs{by}: {listing(reasons) or 'none is a repeat'}"
+            whom.setdefault(reported, []).append(name(cell.encoder, run.config))
+    return [f"{reported}. The same under {listing(who)}." if len(who) > 1 else f"{reported}." for reported, who in whom.items()]

@@ -45,8 +45,8 @@ def _draw_rows(axes: "Axes", kind: str) -> None:
     axes.scatter(points[:, 0], points[:, 1], s=7, color=INK, alpha=0.6, linewidths=0, rasterized=True, zorder=2)
     axes.set(xlim=(-2.02, 2.02), ylim=(-1.3, 1.02), aspect="equal")
     axes.set_axis_off()
-    told = {"complete": "all rows near one point", "dimensional": "all rows on one great circle"}[kind]
-    axes.text(0, -1.06, told, ha="center", va="top", fontsize=8, color=INK)
+    reported = {"complete": "all rows near one point", "dimensional": "all rows on one great circle"}[kind]
+    axes.text(0, -1.06, reported, ha="center", va="top", fontsize=8, color=INK)
 
 
 def _towards(rows_N3: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -12,10 +12,12 @@ _ORDER = {"complete": "complete collapse", "dimensional": "dimensional collapse"
 
 def kinds(examples: Mapping[str, Collapse], found: Sequence[tuple[Cell, Mapping[str, Collapse]]], run: Run) -> list[str]:
     """Whether drawn cases are told by their names, then what each model shows on each data set."""
-    told = [f"{kind} ({one.note})" for kind, one in examples.items() if kind == one.kind]
+    reported = [f"{kind} ({one.note})" for kind, one in examples.items() if kind == one.kind]
     wrong = [kind for kind, one in examples.items() if kind != one.kind]
     drawn = (
-        f"All {len(examples)} drawn cases are told apart: {listing(told)}." if not wrong else f"Drawn cases told wrongly: {listing(wrong)}."
+        f"All {len(examples)} drawn cases are told apart: {listing(reported)}."
+        if not wrong
+        else f"Drawn cases told wrongly: {listing(wrong)}."
     )
     return [drawn, *filter(None, (_of_dataset(dataset, found, run) for dataset in run.datasets))]
 
@@ -28,6 +30,6 @@ def _of_dataset(dataset: str, found: Sequence[tuple[Cell, Mapping[str, Collapse]
             for kind in _ORDER:
                 shown = [f"{names[modality]} {one.index}/{one.dim}" for modality, one in by_modality.items() if one.kind == kind]
                 members[kind] += [f"{name(cell.encoder, run.config)} ({', '.join(shown)})"] * bool(shown)
-    told = [f"{words} in {listing(members[kind])}" for kind, words in _ORDER.items() if members[kind]]
+    reported = [f"{words} in {listing(members[kind])}" for kind, words in _ORDER.items() if members[kind]]
     bound = few_rows([cell for cell, _ in found if cell.dataset == dataset], "image")
-    return f"On {dataset} there is {'; '.join([*told, *filter(None, [bound])])}." if told else ""
+    return f"On {dataset} there is {'; '.join([*reported, *filter(None, [bound])])}." if reported else ""

@@ -19,7 +19,7 @@ from jobs.analysis.shape import Subject
 from jobs.analysis.sweep import cell_line, in_sweep, sweep_cells
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session, shared_ray
-from tda.config import AnalyzeJob
+from tda.config.jobs import AnalyzeJob
 from tda.errors import LacunaError, UserError
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.files import exists, join, publish_json, read_json

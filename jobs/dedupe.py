@@ -18,7 +18,8 @@ from jobs.dedup.decisions import REASONS, Cosines, decide
 from jobs.dedup.exact_matches import exact_flags
 from jobs.dedup.self_duplicates import drop_within
 from jobs.runtime.app import Outcome, command
-from tda.config import DedupeConfig, DedupeJob
+from tda.config.jobs import DedupeJob
+from tda.config.stages import DedupeConfig
 from tda.errors import UserError
 from tda.geometry.duplicates import Rule
 from tda.store.datasets.embedding_set import EmbeddingSet

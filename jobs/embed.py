@@ -23,7 +23,11 @@ from jobs.runtime.app import Outcome, command
 from jobs.runtime.presets import load_choice
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.session import ray_session, room, share_of_cpus, slots
-from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EmbedJob, EncoderConfig
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import EmbedJob
+from tda.config.models import EncoderConfig
+from tda.config.stages import EmbedConfig
 from tda.encoders import modalities_of
 from tda.encoders.identity import describe
 from tda.errors import LacunaError, ShardError, UserError

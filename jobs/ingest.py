@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.progress import ShardProgress
-from tda.config import IngestJob
+from tda.config.jobs import IngestJob
 from tda.store.commit.records import Identity, check_identity, recorded, recorded_shards
 from tda.store.commit.transaction import publish_shard
 from tda.store.files import require_writable

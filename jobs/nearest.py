@@ -19,7 +19,7 @@ from jobs.join.reference_actor import JoinPlan, Unit
 from jobs.join.sizes import cells_of, probes_of
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session
-from tda.config import NearestJob
+from tda.config.jobs import NearestJob
 from tda.errors import ShardError, UserError
 from tda.geometry.neighbors.sizes import HEAVY
 from tda.store.commit.records import recorded, recorded_shards

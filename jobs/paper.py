@@ -22,7 +22,9 @@ from jobs.report import run as report
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import shared_ray
 from jobs.train import train_arms
-from tda.config import AnalyzeJob, Arm, DatasetConfig, DedupeJob, EncoderConfig, NearestJob, PaperJob, ReportJob, TrainJob
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import AnalyzeJob, DedupeJob, NearestJob, PaperJob, ReportJob, TrainJob
+from tda.config.models import Arm, EncoderConfig
 from tda.errors import UserError
 from tda.store.datasets.views import recorded_name
 from tda.store.paths import RootPaths

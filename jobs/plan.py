@@ -20,7 +20,8 @@ from jobs.planning.calibrate import Measured, calibrated, measured
 from jobs.planning.costs import Cost, JoinSize, Machines, embed_cost, nearest_cost
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.presets import load_choice
-from tda.config import DatasetConfig, PlanJob
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import PlanJob
 from tda.encoders.model_cost import ModelCost
 from tda.errors import UserError
 

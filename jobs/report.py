@@ -3,7 +3,7 @@
 import sys
 
 from jobs.runtime.app import Outcome, command
-from tda.config import ReportJob
+from tda.config.jobs import ReportJob
 from tda.report.page import build
 
 

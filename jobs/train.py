@@ -10,7 +10,8 @@ from typing import Any
 from jobs.runtime.actors.dispatch import dispatch
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session, slots
-from tda.config import ClusterConfig, TrainJob
+from tda.config.cluster import ClusterConfig
+from tda.config.jobs import TrainJob
 from tda.errors import LacunaError, UserError
 from tda.store.files import absolute, filesystem, require_writable
 from tda.store.paths import RootPaths

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session, slots
-from tda.config import ClusterConfig, VerifyJob
+from tda.config.cluster import ClusterConfig
+from tda.config.jobs import VerifyJob
 from tda.errors import UserError
 from tda.store.files import exists, remove
 from tda.store.paths import RootPaths

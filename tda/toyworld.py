@@ -20,7 +20,7 @@ from typing import Any
 
 from PIL import Image
 
-from tda.config import DatasetConfig, ToyConfig
+from tda.config.datasets import DatasetConfig, ToyConfig
 from tda.errors import UserError
 from tda.store.files import exists, join, publish_bytes, publish_json, read_json
 from tda.toycaptions import caption

@@ -69,7 +69,7 @@ def drawn_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ray_cluster() -> Iterator[None]:
     """A Ray on this machine that the jobs of a test session join."""
     from jobs.runtime.session import ray_session
-    from tda.config import ClusterConfig
+    from tda.config.cluster import ClusterConfig
 
     with ray_session(ClusterConfig()):
         yield

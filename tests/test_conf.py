@@ -12,26 +12,11 @@ import conf
 from jobs.experiment.names import embedded_names
 from jobs.runtime import app
 from jobs.runtime.presets import choices, load_choice
-from tda.config import (
-    AnalysisConfig,
-    AnalyzeJob,
-    DatasetConfig,
-    DedupeConfig,
-    DedupeJob,
-    EmbedConfig,
-    EmbedJob,
-    EncoderConfig,
-    IngestJob,
-    NearestConfig,
-    NearestJob,
-    PaperJob,
-    PlanJob,
-    ReportConfig,
-    ReportJob,
-    TrainConfig,
-    TrainJob,
-    VerifyJob,
-)
+from tda.config.analysis import AnalysisConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import AnalyzeJob, DedupeJob, EmbedJob, IngestJob, NearestJob, PaperJob, PlanJob, ReportJob, TrainJob, VerifyJob
+from tda.config.models import EncoderConfig, TrainConfig
+from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
 from tda.errors import UserError
 
 CONF = Path(conf.__path__[0])

@@ -9,7 +9,7 @@ import numpy as np
 
 from jobs.analysis.part import Found, Measuring
 from jobs.runtime.tasks import ordered, result, start
-from tda.config import AnalysisConfig
+from tda.config.analysis import AnalysisConfig
 from tda.geometry import alignment
 from tda.geometry.arrays.namespace import row_blocks
 from tda.store.datasets.embedding_set import EmbeddingSet

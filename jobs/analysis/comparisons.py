@@ -12,7 +12,8 @@ import numpy as np
 from jobs.analysis.parts import digest
 from jobs.runtime.session import ray_session
 from jobs.runtime.tasks import ordered
-from tda.config import AnalysisConfig, ClusterConfig
+from tda.config.analysis import AnalysisConfig
+from tda.config.cluster import ClusterConfig
 from tda.errors import UserError
 from tda.geometry.compare import LEAST_ROWS, compare
 from tda.geometry.parts.local_dimension import DIRECTIONS

@@ -11,7 +11,8 @@ import numpy as np
 
 from jobs.runtime.tasks import result, start
 from tda.columns import Columns
-from tda.config import AnalysisConfig, ClusterConfig
+from tda.config.analysis import AnalysisConfig
+from tda.config.cluster import ClusterConfig
 from tda.geometry.arrays.namespace import row_blocks, unit_rows
 from tda.geometry.dimension import by_cluster, two_nn
 from tda.geometry.parts import local_dimension as local_part

@@ -12,7 +12,8 @@ import numpy as np
 
 from jobs.runtime.session import slots
 from jobs.runtime.tasks import ordered, start
-from tda.config import AnalysisConfig, ClusterConfig
+from tda.config.analysis import AnalysisConfig
+from tda.config.cluster import ClusterConfig
 from tda.geometry import retrieval, separability
 from tda.geometry.arrays.namespace import row_blocks, unit_rows
 from tda.geometry.cosine import EXACT_VALUES

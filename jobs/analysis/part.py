@@ -6,7 +6,8 @@ from typing import Any
 
 from jobs.analysis.shape import Subject
 from tda.columns import Columns
-from tda.config import AnalysisConfig, ClusterConfig
+from tda.config.analysis import AnalysisConfig
+from tda.config.cluster import ClusterConfig
 from tda.store.datasets.embedding_set import EmbeddingSet
 
 Metrics = Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 from jobs.analysis.part import Part
 from jobs.analysis.registry import REGISTRY
-from tda.config import AnalysisConfig
+from tda.config.analysis import AnalysisConfig
 
 
 def with_needed(parts: Sequence[str], analysis: AnalysisConfig) -> list[Part]:

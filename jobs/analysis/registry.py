@@ -13,7 +13,7 @@ from jobs.analysis.alignment import finish_alignment, start_uniformity
 from jobs.analysis.part import Found, Measuring, Metrics, Part
 from jobs.runtime.tasks import result
 from tda.columns import Columns
-from tda.config import AnalysisConfig
+from tda.config.analysis import AnalysisConfig
 from tda.geometry import retrieval
 from tda.geometry.parts.pair_stats import PairStats
 

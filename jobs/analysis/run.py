@@ -4,7 +4,7 @@ from typing import Any
 
 from jobs.analysis.part import Found, Measuring, Part
 from jobs.analysis.registry import REGISTRY
-from tda.config import AnalysisConfig
+from tda.config.analysis import AnalysisConfig
 
 
 def measured(run: Measuring) -> Found:

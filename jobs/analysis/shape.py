@@ -11,7 +11,8 @@ import numpy as np
 from jobs.analysis.graph_cache import stored_graph
 from jobs.runtime.tasks import ordered, result, start
 from tda.columns import Columns
-from tda.config import AnalysisConfig, ClusterConfig
+from tda.config.analysis import AnalysisConfig
+from tda.config.cluster import ClusterConfig
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.clusters.assign import NOISE, Assigner

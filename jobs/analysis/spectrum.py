@@ -10,7 +10,8 @@ from operator import add
 from typing import Any
 
 from jobs.runtime.tasks import ordered
-from tda.config import AnalysisConfig, ClusterConfig
+from tda.config.analysis import AnalysisConfig
+from tda.config.cluster import ClusterConfig
 from tda.geometry.arrays.namespace import row_blocks, unit_rows
 from tda.geometry.spectrum.moments import _spectrum as spectrum_of
 from tda.geometry.spectrum.moments import average_floor

@@ -16,7 +16,8 @@ from jobs.analysis.shape import Subject
 from jobs.runtime.session import ray_session
 from jobs.runtime.tasks import ordered
 from tda.columns import Columns
-from tda.config import AnalyzeJob, UmapConfig
+from tda.config.analysis import UmapConfig
+from tda.config.jobs import AnalyzeJob
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.clusters.stability import agreement
 from tda.geometry.parts import clusters as cluster_part

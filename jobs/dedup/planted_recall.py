@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tda.config import RULES
+from tda.config.stages import RULES
 from tda.geometry.duplicate_recall import Recovery, recovery
 from tda.geometry.duplicates import Rule
 from tda.store.datasets.embedding_set import EmbeddingSet

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from jobs.dedup.decisions import REASONS
 from jobs.dedup.exact_matches import Flags
-from tda.config import DedupeJob
+from tda.config.jobs import DedupeJob
 from tda.errors import LacunaError, UserError
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.duplicates import Groups, Rule, near_edges, unit_pair

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from jobs.embedding.embedder import ShardTask
 from jobs.runtime.app import Outcome
-from tda.config import EmbedConfig
+from tda.config.stages import EmbedConfig
 from tda.errors import LacunaError, ShardError
 from tda.store.commit.records import ShardRecord
 

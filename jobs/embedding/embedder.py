@@ -13,7 +13,8 @@ from typing import Any
 from jobs.embedding.metrics import EmbedMetrics
 from jobs.runtime.actors.heartbeat import Beating
 from jobs.runtime.gc_pause import uncollected
-from tda.config import EmbedConfig, EncoderConfig
+from tda.config.models import EncoderConfig
+from tda.config.stages import EmbedConfig
 from tda.errors import UserError
 from tda.store.commit.records import Identity, ShardRecord, read_record
 from tda.store.files import exists

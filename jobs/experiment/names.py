@@ -3,7 +3,9 @@
 from typing import Any
 
 from jobs.runtime.presets import load_choice
-from tda.config import DatasetConfig, EncoderConfig, PaperJob
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import PaperJob
+from tda.config.models import EncoderConfig
 from tda.errors import UserError
 from tda.store.datasets.views import View, recorded_name, view_of
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from jobs.analysis.comparisons import compare_encoders, comparison_line
 from jobs.analysis.sweep import cells_of, sweep_cells
 from jobs.runtime.app import Outcome
-from tda.config import AnalyzeJob, PaperJob
+from tda.config.jobs import AnalyzeJob, PaperJob
 
 
 def across(job: PaperJob, analysed: Sequence[AnalyzeJob]) -> Iterator[Outcome]:

@@ -17,7 +17,8 @@ from jobs.runtime.actors.dispatch import dispatch
 from jobs.runtime.gc_pause import uncollected
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.session import slots
-from tda.config import ClusterConfig, NearestConfig
+from tda.config.cluster import ClusterConfig
+from tda.config.stages import NearestConfig
 from tda.geometry.arrays.equal_rows import first_equal
 from tda.geometry.neighbors.sizes import SAMPLE
 from tda.store.commit.parquet import VECTORS

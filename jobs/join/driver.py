@@ -14,7 +14,8 @@ from jobs.join.reference_actor import Holder, JoinPlan, Unit
 from jobs.runtime.actors.dispatch import dispatch
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.session import slots
-from tda.config import ClusterConfig, NearestConfig
+from tda.config.cluster import ClusterConfig
+from tda.config.stages import NearestConfig
 from tda.errors import LacunaError, UserError
 from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.cells import Group

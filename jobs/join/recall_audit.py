@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jobs.join.reference_actor import Unit
-from tda.config import NearestConfig
+from tda.config.stages import NearestConfig
 from tda.geometry.duplicate_recall import duplicate_recall
 from tda.store.commit.parquet import VECTORS
 from tda.store.commit.records import ShardRecord

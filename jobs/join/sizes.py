@@ -1,6 +1,6 @@
 """How a join is cut and how much of it is searched: what `jobs.nearest` does and `jobs.plan` counts."""
 
-from tda.config import NearestConfig
+from tda.config.stages import NearestConfig
 from tda.geometry.neighbors.sizes import cell_count
 
 

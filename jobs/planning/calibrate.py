@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from jobs.planning.costs import Machines
-from tda.config import HardwareConfig
+from tda.config.cluster import HardwareConfig
 from tda.encoders.model_cost import ModelCost
 from tda.store.commit.records import ShardRecord, iter_records
 from tda.store.paths import RootPaths

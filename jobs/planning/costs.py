@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
-from tda.config import HardwareConfig
+from tda.config.cluster import HardwareConfig
 from tda.encoders.model_cost import ModelCost
 from tda.geometry.neighbors.sizes import ITERATIONS, SAMPLE, cell_count
 

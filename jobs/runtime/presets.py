@@ -9,7 +9,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 import conf
 from jobs.runtime.config_errors import explain
-from tda.config import DatasetConfig, EmbedJob, EncoderConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import EmbedJob
+from tda.config.models import EncoderConfig
 from tda.errors import UserError
 
 SCHEMAS: dict[str, type] = {"dataset": DatasetConfig, "encoder": EncoderConfig}

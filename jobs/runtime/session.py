@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tda.config import ClusterConfig
+from tda.config.cluster import ClusterConfig
 from tda.errors import LacunaError, UserError
 
 OBJECT_STORE_BYTES = 200_000_000  # paths and small results travel, never embeddings; containers often have little shared memory

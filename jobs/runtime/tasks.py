@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from jobs.runtime.session import slots
-from tda.config import ClusterConfig
+from tda.config.cluster import ClusterConfig
 from tda.errors import LacunaError
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from tda.errors import UserError
 
 if TYPE_CHECKING:
-    from tda.config import EncoderConfig
+    from tda.config.models import EncoderConfig
     from tda.encoders.base import Encoder
 
 # format -> a module with load(checkpoint, config, device, precision, **options), describe(checkpoint, config, **options) and

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from tda.config import PRECISIONS
+from tda.config.models import PRECISIONS
 from tda.errors import UserError
 
 

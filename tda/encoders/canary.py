@@ -19,7 +19,7 @@ from tda.errors import UserError
 from tda.source_digest import source_digest
 
 if TYPE_CHECKING:
-    from tda.config import EncoderConfig
+    from tda.config.models import EncoderConfig
     from tda.encoders.base import Encoder
 
 ALIKE = 0.9999  # cosine of different inputs from which a tower says the same of everything

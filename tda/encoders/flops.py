@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders import reader_of
 from tda.encoders.model_cost import ModelCost
 from tda.errors import UserError

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders import opened, options_of
 
 

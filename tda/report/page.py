@@ -7,7 +7,7 @@ from functools import cached_property
 from importlib import metadata, resources
 from typing import Any
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.contact.sheet import Sheet, build_sheets
 from tda.report.data.evidence import RULES, name, value
 from tda.report.data.load import Run, load_run

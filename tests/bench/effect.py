@@ -14,7 +14,11 @@ from jobs.embed import embed
 from jobs.runtime.presets import load_choice
 from jobs.runtime.session import shared_ray
 from jobs.train import train_arms
-from tda.config import AnalysisConfig, AnalyzeJob, ClusterConfig, EmbedConfig, TrainConfig, TrainJob
+from tda.config.analysis import AnalysisConfig
+from tda.config.cluster import ClusterConfig
+from tda.config.jobs import AnalyzeJob, TrainJob
+from tda.config.models import TrainConfig
+from tda.config.stages import EmbedConfig
 
 ARMS = {
     "toy_infonce": ("infonce", False),

@@ -64,7 +64,10 @@ def write_inputs(folder: Path, pairs: int, shards: int = 3) -> None:
 def lacuna(folder: Path) -> float:
     """Seconds from the first shard's first byte to the last record."""
     from jobs.embed import embed
-    from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig
+    from tda.config.cluster import ClusterConfig
+    from tda.config.datasets import DatasetConfig
+    from tda.config.models import EncoderConfig
+    from tda.config.stages import EmbedConfig
     from tda.store.commit.records import recorded
     from tda.store.paths import RootPaths
 
@@ -204,7 +207,7 @@ def seconds(name: str, folder: Path) -> float:
 
 def shared_decode(folder: Path, turns: int) -> tuple[float, float]:
     """Seconds of two tiny models in one pass, and of two passes, by the same pipeline; medians of interleaved turns."""
-    from tda.config import EmbedConfig
+    from tda.config.stages import EmbedConfig
     from tda.encoders import load
     from tda.encoders.pipeline.shard import Pipeline
 

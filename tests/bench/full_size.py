@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from jobs.runtime.presets import load_choice
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders.formats import carp, cloob_laion, openai
 from tda.encoders.formats import open_clip as clip
 from tda.encoders.weights.local_copy import read_config

@@ -26,7 +26,7 @@ import torch
 from rich.console import Console
 from rich.table import Table as Printed
 
-from tda.config import NearestConfig
+from tda.config.stages import NearestConfig
 from tda.geometry.duplicate_recall import duplicate_recall
 from tda.geometry.neighbors.reference import Reference
 from tda.geometry.neighbors.search import search

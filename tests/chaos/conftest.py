@@ -11,7 +11,10 @@ from machines import Machines, several_machines
 
 from jobs.embed import embed
 from jobs.runtime.app import Outcome
-from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.models import EncoderConfig
+from tda.config.stages import EmbedConfig
 
 SHARDS = 6
 

@@ -31,7 +31,10 @@ from machines import Machines, actors_on, several_machines
 
 from jobs.embed import embed
 from jobs.runtime.app import Outcome
-from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.models import EncoderConfig
+from tda.config.stages import EmbedConfig
 from tda.store.commit.quarantine import read_quarantine
 from tda.store.commit.records import recorded
 from tda.store.datasets.embedding_set import EmbeddingSet

@@ -11,7 +11,7 @@ import pytest
 from chaos import SAME, EndedIn, Meeting, Running, assert_same_table, wait_for
 from machines import Machines
 
-from tda.config import DatasetConfig
+from tda.config.datasets import DatasetConfig
 from tda.store.commit.records import recorded_shards
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.paths import RootPaths

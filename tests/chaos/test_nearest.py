@@ -16,7 +16,11 @@ from jobs.join.build_cells import Builder
 from jobs.join.reference_actor import Found, Holder, Unit
 from jobs.nearest import run
 from jobs.runtime.app import Outcome
-from tda.config import ClusterConfig, DatasetConfig, EncoderConfig, NearestConfig, NearestJob
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import NearestJob
+from tda.config.models import EncoderConfig
+from tda.config.stages import NearestConfig
 from tda.errors import LacunaError
 
 SHARDS = 12

@@ -10,7 +10,7 @@ import pytest
 import torch
 from bad_shards import good_pairs, write_tar
 
-from tda.config import EmbedConfig
+from tda.config.stages import EmbedConfig
 from tda.encoders import load
 from tda.encoders.base import Encoder
 from tda.encoders.images.resize import Frame

@@ -12,18 +12,11 @@ from typed import typed
 
 from jobs.analyze import run
 from jobs.ingest import run as ingest
-from tda.config import (
-    AnalysisConfig,
-    AnalyzeJob,
-    ClusterConfig,
-    CosineConfig,
-    DatasetConfig,
-    EncoderConfig,
-    IngestJob,
-    RetrievalConfig,
-    SeparabilityConfig,
-    SpectrumConfig,
-)
+from tda.config.analysis import AnalysisConfig, CosineConfig, RetrievalConfig, SeparabilityConfig, SpectrumConfig
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import AnalyzeJob, IngestJob
+from tda.config.models import EncoderConfig
 from tda.errors import UserError
 from tda.geometry import retrieval, separability
 from tda.geometry.parts.pair_stats import PairStats

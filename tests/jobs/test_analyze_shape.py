@@ -10,19 +10,19 @@ import pytest
 from recorded_rows import spoil, write_set
 
 from jobs.analyze import run
-from tda.config import (
+from tda.config.analysis import (
     AnalysisConfig,
-    AnalyzeJob,
     ClustersConfig,
-    DatasetConfig,
     DimensionConfig,
-    EncoderConfig,
     HomologyConfig,
     LocalDimensionConfig,
     RetrievalConfig,
     SpectrumConfig,
     UmapConfig,
 )
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import AnalyzeJob
+from tda.config.models import EncoderConfig
 from tda.errors import UserError
 from tda.geometry.arrays.namespace import unit_rows
 from tda.geometry.clusters.stability import agreement

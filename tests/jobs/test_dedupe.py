@@ -14,17 +14,12 @@ from jobs.dedup import exact_matches as exact
 from jobs.dedup import self_duplicates as within
 from jobs.dedupe import run
 from jobs.nearest import run as nearest
-from tda.config import (
-    AnalysisConfig,
-    AnalyzeJob,
-    ClusterConfig,
-    DatasetConfig,
-    DedupeConfig,
-    DedupeJob,
-    EncoderConfig,
-    NearestConfig,
-    NearestJob,
-)
+from tda.config.analysis import AnalysisConfig
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import AnalyzeJob, DedupeJob, NearestJob
+from tda.config.models import EncoderConfig
+from tda.config.stages import DedupeConfig, NearestConfig
 from tda.errors import LacunaError, ShardError, UserError
 from tda.store import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet
@@ -310,8 +305,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ({"threshold": 1.5}, "dedupe.threshold=1.5 is no cosine; it must be from -1 to 1"),
-            ({"text_threshold": -2.0}, "dedupe.text_threshold=-2.0 is no cosine"),
+            ({"threshold": 1.5}, "dedupe.threshold=1.5 is out of range; it must be from -1 to 1"),
+            ({"text_threshold": -2.0}, "dedupe.text_threshold=-2.0 is out of range"),
             ({"rule": "most"}, "dedupe.rule='most' is unknown; choose one of: image, text, both, either"),
             ({"exact": ["phash"]}, "dedupe.exact='phash' is unknown; choose one of: url, caption"),
         ],
@@ -328,5 +323,5 @@ def test_as_it_is_typed(root: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"d-minus-r / e: {N - len(PLANTED)} of {N} pairs kept, {len(PLANTED)} dropped (")
     done = typed("dedupe", *words, "dedupe.threshold=95", cwd=root)
-    told = "lacuna dedupe: dedupe.threshold=95.0 is no cosine; it must be from -1 to 1\n"
+    told = "lacuna dedupe: dedupe.threshold=95.0 is out of range; it must be from -1 to 1\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", told)

@@ -21,7 +21,11 @@ from typed import typed
 
 from jobs.embed import embed, embed_sets, run
 from jobs.runtime.app import Outcome
-from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EmbedJob, EncoderConfig
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import EmbedJob
+from tda.config.models import EncoderConfig
+from tda.config.stages import EmbedConfig
 from tda.encoders import load_configured
 from tda.encoders.pipeline.shard import embed_shard
 from tda.encoders.tokens import HashTokenizer

@@ -16,7 +16,11 @@ from bad_shards import good_pairs, write_tar
 from jobs.embed import embed
 from jobs.runtime.app import Outcome
 from jobs.verify import run as verify
-from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig, VerifyJob
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import VerifyJob
+from tda.config.models import EncoderConfig
+from tda.config.stages import EmbedConfig
 from tda.store.datasets.embedding_set import EmbeddingSet
 
 SHARDS, PAIRS = 12, 60

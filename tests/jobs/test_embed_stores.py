@@ -14,7 +14,11 @@ from typed import typed
 
 from jobs.embed import embed
 from jobs.verify import run as verify
-from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig, VerifyJob
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import VerifyJob
+from tda.config.models import EncoderConfig
+from tda.config.stages import EmbedConfig
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.files import list_files, publish_bytes
 

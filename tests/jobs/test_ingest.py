@@ -15,7 +15,10 @@ from small_rows import unit
 from typed import typed
 
 from jobs.ingest import run
-from tda.config import DatasetConfig, EmbedConfig, EncoderConfig, IngestJob
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import IngestJob
+from tda.config.models import EncoderConfig
+from tda.config.stages import EmbedConfig
 from tda.errors import UserError
 from tda.store import EmbeddingSet
 from tda.store.commit.quarantine import read_quarantine

@@ -15,7 +15,11 @@ import jobs.join.driver
 from jobs.join.reference_actor import Found, Holder, Unit
 from jobs.nearest import run
 from jobs.runtime.app import Outcome
-from tda.config import ClusterConfig, DatasetConfig, EncoderConfig, NearestConfig, NearestJob
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import NearestJob
+from tda.config.models import EncoderConfig
+from tda.config.stages import NearestConfig
 from tda.errors import ShardError, UserError
 from tda.geometry.neighbors import best_match
 from tda.store import EmbeddingSet

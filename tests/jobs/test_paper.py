@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from typed import typed
 
-from tda.config import RULES
+from tda.config.stages import RULES
 from tda.toyworld import KINDS
 
 DATASETS = {

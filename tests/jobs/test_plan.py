@@ -10,7 +10,10 @@ from jobs.embed import embed_sets
 from jobs.experiment.names import embedded_names, encoder_of, joins_of, views_of
 from jobs.plan import plan, run
 from jobs.planning.calibrate import calibrated, measured
-from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, HardwareConfig, PlanJob, ToyConfig
+from tda.config.cluster import ClusterConfig, HardwareConfig
+from tda.config.datasets import DatasetConfig, ToyConfig
+from tda.config.jobs import PlanJob
+from tda.config.stages import EmbedConfig
 from tda.encoders import load_configured
 from tda.encoders.flops import counting, model_cost
 from tda.encoders.formats import open_clip as clip

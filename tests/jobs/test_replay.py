@@ -8,7 +8,10 @@ from bad_shards import good_pairs, picture, write_tar
 
 from jobs.embed import embed
 from jobs.runtime.app import Outcome
-from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.models import EncoderConfig
+from tda.config.stages import EmbedConfig
 from tda.encoders import load_configured
 from tda.encoders.pipeline.shard import embed_shard
 from tda.store.commit.quarantine import read_quarantine

@@ -7,7 +7,7 @@ from planted_report import CONFIG, plant, strip
 from typed import typed
 
 from jobs.report import run
-from tda.config import ReportJob
+from tda.config.jobs import ReportJob
 from tda.errors import UserError
 
 

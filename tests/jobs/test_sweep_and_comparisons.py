@@ -10,16 +10,9 @@ from recorded_rows import write_set
 from typed import typed
 
 from jobs.analyze import run
-from tda.config import (
-    AnalysisConfig,
-    AnalyzeJob,
-    ClustersConfig,
-    CompareConfig,
-    DatasetConfig,
-    LocalDimensionConfig,
-    SweepConfig,
-    UmapConfig,
-)
+from tda.config.analysis import AnalysisConfig, ClustersConfig, CompareConfig, LocalDimensionConfig, SweepConfig, UmapConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import AnalyzeJob
 from tda.errors import UserError
 from tda.geometry.clusters.stability import agreement
 from tda.geometry.compare import compare

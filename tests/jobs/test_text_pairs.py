@@ -12,7 +12,11 @@ from text_pairs import BAD_LINES, MODALITIES, members, small_carp, story, write_
 from jobs import analyze, report
 from jobs.embed import embed
 from jobs.runtime.app import Outcome
-from tda.config import AnalyzeJob, ClusterConfig, DatasetConfig, EmbedConfig, EncoderConfig, ReportConfig, ReportJob
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import AnalyzeJob, ReportJob
+from tda.config.models import EncoderConfig
+from tda.config.stages import EmbedConfig, ReportConfig
 from tda.encoders import load_configured
 from tda.errors import UserError
 from tda.store.commit.quarantine import read_quarantine

@@ -11,7 +11,10 @@ import pytest
 
 from jobs.runtime.session import ray_session
 from jobs.train import run, train_arms
-from tda.config import ClusterConfig, DatasetConfig, EncoderConfig, ToyConfig, TrainConfig, TrainJob
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig, ToyConfig
+from tda.config.jobs import TrainJob
+from tda.config.models import EncoderConfig, TrainConfig
 from tda.errors import UserError
 
 MODEL = {

@@ -14,7 +14,8 @@ from small_rows import SOURCE, drop, identity, small_rows
 
 from jobs import verify
 from jobs.verify import main, run
-from tda.config import ClusterConfig, VerifyJob
+from tda.config.cluster import ClusterConfig
+from tda.config.jobs import VerifyJob
 from tda.errors import UserError
 from tda.store.commit import transaction
 from tda.store.commit.quarantine import drops_table

@@ -21,7 +21,8 @@ from bad_shards import good_pairs, write_tar
 
 from jobs.embedding.embedder import Embedder, EmbedPlan, ShardTask
 from jobs.runtime.app import Outcome
-from tda.config import DatasetConfig, EncoderConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.models import EncoderConfig
 from tda.store.commit.quarantine import read_quarantine
 from tda.store.commit.records import ShardRecord, read_record, recorded
 from tda.store.commit.rows import Rows, unit_rows

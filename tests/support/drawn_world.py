@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from repeated_rows import join_exactly
 
-from tda.config import ToyConfig
+from tda.config.datasets import ToyConfig
 from tda.store.commit.records import Identity
 from tda.store.commit.rows import Rows, unit_rows
 from tda.store.commit.transaction import publish_shard

@@ -12,7 +12,7 @@ import numpy as np
 from planted_files import write
 from planted_shape import plant_comparisons, plant_shape, plant_sweep
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.store.commit.records import Identity
 from tda.store.commit.rows import Rows
 from tda.store.commit.transaction import publish_shard

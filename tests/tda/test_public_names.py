@@ -8,7 +8,7 @@ from pkgutil import walk_packages
 import pytest
 
 import tda.report
-from tda import config
+from tda.config import models
 from tda.encoders import FORMATS
 from tda.report.topics.registry import registry
 
@@ -34,7 +34,7 @@ def test_public_names_are_there(module: str) -> None:
 
 
 def test_every_format_names_a_module_that_reads_it() -> None:
-    assert set(FORMATS) == set(config.FORMATS)
+    assert set(FORMATS) == set(models.FORMATS)
     for name in FORMATS.values():
         module = import_module(name)
         assert callable(module.load)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import conf
-from tda.config import DatasetConfig, ToyConfig
+from tda.config.datasets import DatasetConfig, ToyConfig
 from tda.encoders.tokens import HashTokenizer
 from tda.errors import UserError
 from tda.store.shards.webdataset import RawPair, expected_pairs, read_pairs

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders import MODALITIES
 from tda.encoders.base import Encoder, MetaModel
 from tda.encoders.tokens import folder_sha256

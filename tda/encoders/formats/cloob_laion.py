@@ -6,7 +6,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders.base import Encoder, MetaModel, image_text_model
 from tda.encoders.formats.cloob_laion_convert import converted
 from tda.encoders.formats.cloob_laion_model import CloobLaion

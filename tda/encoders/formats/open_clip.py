@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders.base import Encoder, MetaModel, image_text_model
 from tda.encoders.formats.trim_text import CutText, can_be_cut
 from tda.encoders.tokens import CLIP_VOCABULARY, FolderTokenizer, folder_sha256, tokenizer_for, tokenizer_name

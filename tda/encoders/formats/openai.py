@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders.base import Encoder, MetaModel, image_text_model
 from tda.encoders.formats.open_clip import OPENAI_MEAN, OPENAI_STD, build, image_transform
 from tda.encoders.formats.trim_text import CutText

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-from tda.config import EmbedConfig
+from tda.config.stages import EmbedConfig
 from tda.encoders.base import Encoder
 from tda.encoders.pipeline.preprocess import Feed, feed_of
 from tda.encoders.pipeline.streams import Lane

@@ -91,7 +91,7 @@ class FastFeed:
 
 
 def feed_of(encoder: Encoder, modality: str, resize: str) -> Feed:
-    """How `encoder` is fed `modality`; `resize` is one of `tda.config.RESIZES`, and matters where its transform is open_clip's."""
+    """How `encoder` is fed `modality`; `resize` is one of `tda.config.stages.RESIZES`, and matters where its transform is open_clip's."""
     steps = getattr(encoder.preprocess, "transforms", None)
     if modality != "image" or steps is None:
         return OwnFeed(encoder, modality)

@@ -19,7 +19,7 @@ from typing import Any
 
 from torch import Tensor
 
-from tda.config import EmbedConfig
+from tda.config.stages import EmbedConfig
 from tda.encoders.base import Encoder
 from tda.encoders.pipeline.batches import Batch, Feeds, Reader, Select
 from tda.encoders.pipeline.device import Device

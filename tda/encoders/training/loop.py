@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tda.config import TrainConfig
+from tda.config.models import TrainConfig
 from tda.encoders.base import resolve_device
 from tda.encoders.formats.open_clip import build
 from tda.encoders.losses import Loss, objective

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tda.columns import Columns
-from tda.config import AnalysisConfig, ClustersConfig
+from tda.config.analysis import AnalysisConfig, ClustersConfig
 from tda.geometry.arrays.namespace import namespace, unit_rows
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.clusters.assign import NOISE

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tda.columns import Columns
-from tda.config import DimensionConfig, HomologyConfig
+from tda.config.analysis import DimensionConfig, HomologyConfig
 from tda.geometry.arrays.namespace import unit_rows
 from tda.geometry.dimension import mle, two_nn
 from tda.geometry.homology import Persistence, persistence, persistence_stability

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tda.columns import Columns
-from tda.config import AnalysisConfig
+from tda.config.analysis import AnalysisConfig
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.mixing import Mixing, layout_neighbors, modality_mixing, trustworthiness
 from tda.geometry.neighbors.graph import Knn

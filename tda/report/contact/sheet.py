@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from itertools import chain
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.errors import LacunaError
 from tda.report.contact.pairs import Pair, pairs_of
 from tda.report.contact.thumbnails import Thumbnail, Thumbnails, thumbnails

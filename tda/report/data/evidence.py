@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.load import Cell
 from tda.report.data.read import Columns
 from tda.report.data.words import percent

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.errors import LacunaError, UserError
 from tda.report.data.closest import Closest, closest_of
 from tda.report.data.read import Columns, columns_of, json_of

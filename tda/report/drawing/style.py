@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 
 INK = "#010203"  # stands for the page's text colour: `figures.svg` turns it into currentColor; near black on a sheet
 MUTED = "#7a7f87"

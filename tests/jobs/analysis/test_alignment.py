@@ -9,8 +9,12 @@ import pytest
 from recorded_rows import write_set
 
 from jobs.analyze import run
-from tda.config import AnalysisConfig, AnalyzeJob, ClusterConfig, DatasetConfig, EncoderConfig, ReportConfig
-from tda.config_analysis import AlignmentConfig
+from tda.config.analysis import AlignmentConfig, AnalysisConfig
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import AnalyzeJob
+from tda.config.models import EncoderConfig
+from tda.config.stages import ReportConfig
 from tda.errors import UserError
 from tda.geometry.alignment import alignment, uniformity
 from tda.report.data.load import load_run

@@ -6,7 +6,7 @@ from typing import Any
 from jobs.analysis.parts import part_hashes, with_needed
 from jobs.analysis.registry import REGISTRY
 from jobs.analyze import result_line
-from tda.config import PARTS, AnalysisConfig, ClustersConfig, MixingConfig, SeparabilityConfig, SpectrumConfig
+from tda.config.analysis import PARTS, AnalysisConfig, ClustersConfig, MixingConfig, SeparabilityConfig, SpectrumConfig
 
 ROWS = {"a": ["x", 1], "b": ["y", 2]}
 # A hash that changes makes every stored analysis stale: these are to stay.

@@ -10,18 +10,11 @@ from recorded_rows import write_set
 
 from jobs.analyze import analyze
 from jobs.experiment.sweeps_and_comparisons import across
-from tda.config import (
-    AnalysisConfig,
-    AnalyzeJob,
-    ClustersConfig,
-    CompareConfig,
-    DatasetConfig,
-    EncoderConfig,
-    PaperJob,
-    ReportConfig,
-    SweepConfig,
-    UmapConfig,
-)
+from tda.config.analysis import AnalysisConfig, ClustersConfig, CompareConfig, SweepConfig, UmapConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import AnalyzeJob, PaperJob
+from tda.config.models import EncoderConfig
+from tda.config.stages import ReportConfig
 
 PARTS = ["gap", "spectrum", "local_dimension"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.join.sizes import cells_of, probes_of
-from tda.config import NearestConfig
+from tda.config.stages import NearestConfig
 
 
 @pytest.mark.parametrize(("given", "rows", "cells"), [(None, 40_000, 400), (None, 2, 2), (7, 40_000, 7), (7, 5, 5)])

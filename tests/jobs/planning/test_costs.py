@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.planning.costs import JoinSize, Machines, embed_cost, join_flops, layout_flops, nearest_cost, row_bytes
-from tda.config import HardwareConfig
+from tda.config.cluster import HardwareConfig
 from tda.encoders.model_cost import ModelCost
 from tda.errors import UserError
 

@@ -10,7 +10,7 @@ import pytest
 COMMAND = """
 import sys
 from jobs.runtime.app import Outcome, command
-from tda.config import AnalyzeJob
+from tda.config.jobs import AnalyzeJob
 from tda.errors import LacunaError, UserError
 
 def run(job):

@@ -11,13 +11,13 @@ from types import BuiltinFunctionType
 import pytest
 
 from jobs.runtime.session import ray_session, room, shared_ray, slots
-from tda.config import ClusterConfig
+from tda.config.cluster import ClusterConfig
 from tda.errors import UserError
 
 FRESH = """
 import json, os, sys
 from jobs.runtime.session import ray_session, shared_ray
-from tda.config import ClusterConfig
+from tda.config.cluster import ClusterConfig
 from tda.errors import UserError
 
 told = {}

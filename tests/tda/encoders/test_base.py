@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders import load_configured
 from tda.encoders.base import Encoder
 from tda.encoders.canary import vouch

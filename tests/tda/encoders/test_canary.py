@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders import load_configured
 from tda.encoders.base import Encoder
 from tda.encoders.canary import AGREES, agreement, canary, captions, same_digest, vouch

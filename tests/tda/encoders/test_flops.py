@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from jobs.runtime.presets import load_choice
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders import FORMATS, reader_of
 from tda.encoders.flops import counted, counting, model_cost
 from tda.encoders.formats import open_clip as clip

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 import conf
-from tda.config import FORMATS, EncoderConfig
+from tda.config.models import FORMATS, EncoderConfig
 from tda.encoders import FORMATS as READERS
 from tda.encoders import load_configured
 from tda.encoders.formats import carp, cloob_laion, openai

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders import load_configured
 from tda.encoders.canary import vouch
 from tda.encoders.formats import open_clip as clip

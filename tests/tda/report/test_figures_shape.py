@@ -11,7 +11,7 @@ from planted_files import write
 from planted_report import CONFIG, plant, plant_cell
 from planted_shape import K, N, layout_columns
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.load import Cell, Run, load_run
 from tda.report.drawing.figure import panel_svg
 from tda.report.topics.local_dimension.figure import clusters

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from planted_report import CONFIG, plant
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.geometry.spectrum.collapse import KINDS
 from tda.report.data.load import Cell, Run, load_run
 from tda.report.topics.layout import findings as findings_layout

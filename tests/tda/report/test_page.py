@@ -6,7 +6,7 @@ from pathlib import Path
 
 from planted_report import CAPTIONS, CONFIG, plant_cell, strip
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.load import load_run
 from tda.report.page import MANIFEST, build
 from tda.report.topics.registry import registry

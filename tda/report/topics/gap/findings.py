@@ -6,7 +6,7 @@ sentence out. `evidence.RULES`, printed on the page, says which thresholds choos
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.evidence import (
     ABOUT,
     GAP,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.evidence import APART, INTERWOVEN, each, known, name, other_share, value
 from tda.report.data.load import Cell
 from tda.report.data.words import fixed, listing, percent

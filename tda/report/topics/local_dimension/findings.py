@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.evidence import each, known, name, value
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import listing, signed, typeset

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import combinations
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.geometry.shift import Shift, shift
 from tda.report.data.evidence import name
 from tda.report.data.load import Cell

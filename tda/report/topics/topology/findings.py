@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.evidence import ABOUT, each, known, name, value
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import fixed, listing

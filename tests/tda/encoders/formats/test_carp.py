@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from text_pairs import roberta_folder
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders import load
 from tda.encoders.formats.carp import ADDED_TOKEN, CarpEncoder, CarpTokenizer
 from tda.encoders.identity import describe

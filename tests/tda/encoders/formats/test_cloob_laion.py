@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders import load
 from tda.encoders.base import Encoder
 from tda.encoders.identity import describe

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders import load
 from tda.encoders.formats.cloob_official import LossyTokenizer, own_names
 from tda.encoders.identity import describe

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tda.config import EncoderConfig
+from tda.config.models import EncoderConfig
 from tda.encoders import load
 from tda.encoders.formats.openai import sizes_of, weights
 from tda.encoders.identity import describe

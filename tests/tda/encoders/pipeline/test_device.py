@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tda.config import EmbedConfig
+from tda.config.stages import EmbedConfig
 from tda.encoders.pipeline.device import ON_CPU, BatchSize, by_memory
 from tda.errors import UserError
 

@@ -17,7 +17,7 @@ from bad_shards import BAD_PAIRS, bad_files, bad_members, good_pairs, write_tar
 from PIL import Image
 from torch import Tensor
 
-from tda.config import EmbedConfig
+from tda.config.stages import EmbedConfig
 from tda.encoders import load
 from tda.encoders.base import Encoder
 from tda.encoders.pipeline.errors import DeviceLostError

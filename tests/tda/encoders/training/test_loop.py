@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from tda.config import ToyConfig, TrainConfig
+from tda.config.datasets import ToyConfig
+from tda.config.models import TrainConfig
 from tda.encoders import load
 from tda.encoders.losses import cloob, info_loob
 from tda.encoders.training.checkpoints import Snapshots
@@ -143,7 +144,7 @@ def test_damaged_checkpoint_is_passed_over(pairs: TrainingPairs, tmp_path: Path)
 def test_bad_settings(pairs: TrainingPairs, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"train.batch_size=64 is larger than the data set: 60 pairs"):
         train(_arm(batch_size=64), pairs, str(tmp_path / "a"), "cpu")
-    with pytest.raises(UserError, match=r"train.hopfield_after=1.5 is no share"):
+    with pytest.raises(UserError, match=r"train.hopfield_after=1.5 is out of range; it must be from 0 to 1"):
         _arm(hopfield_after=1.5)
     with pytest.raises(LacunaError, match=r"try a smaller train\.learning_rate"):
         train(_arm(learning_rate=1e30, warmup_steps=0), pairs, str(tmp_path / "b"), "cpu")

@@ -10,7 +10,7 @@ from drawn_world import ENCODER, plant_drawn_world
 from planted_nearest import plant_nearest
 from planted_report import CAPTIONS, CONFIG, plant, strip
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.contact import sheet as contact
 from tda.report.contact.pairs import closest_pairs, pairs_of
 from tda.report.contact.sheet import build_sheets

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from planted_report import CAPTIONS, CONFIG, D, N, plant, plant_cell, strip
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.errors import UserError
 from tda.report.data.load import load_run
 

@@ -12,7 +12,7 @@ from planted_files import write
 from planted_nearest import plant_nearest
 from planted_report import ARMS, CONFIG, plant, plant_cell
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.load import Run, load_run
 from tda.report.drawing.figure import DPI, FigureSpec, inline, panel_svg, sheet
 from tda.report.topics.registry import SECTIONS, registry

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.drawing.style import _SLOTS, INK, MODALITIES, MUTED, model_styles, spread
 
 LIGHT, DARK = "#ffffff", "#14171b"

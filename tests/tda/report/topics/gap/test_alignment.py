@@ -1,6 +1,6 @@
 """The alignment table's sentence follows the numbers."""
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.load import Cell, Run
 from tda.report.topics.gap.alignment import closest
 from tda.report.topics.registry import tables

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from planted_report import CONFIG, plant, plant_cell
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.load import Run, load_run
 from tda.report.topics.registry import tables
 

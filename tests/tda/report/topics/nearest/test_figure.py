@@ -9,7 +9,7 @@ import pytest
 from planted_nearest import plant_nearest
 from planted_report import CONFIG, plant, strip
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.geometry.shift import BINS, histogram
 from tda.report.data import closest
 from tda.report.data.closest import closest_of

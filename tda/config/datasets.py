@@ -1,0 +1,38 @@
+"""The schema of `conf/dataset`: which pairs are read."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from tda.config.fields import Checked, bounded
+from tda.errors import UserError
+
+
+@dataclass(kw_only=True)
+class ToyConfig(Checked, path="dataset.toy"):
+    """A drawn data set: see `tda.toyworld`."""
+
+    style: str = bounded("plain", choices=("plain", "shifted"))  # shifted: other palette, other backgrounds, longer captions
+    pairs: int = bounded(2000, least=1)
+    pairs_per_shard: int = bounded(1000, least=1)
+    seed: int = bounded(0, least=0)
+    duplicates: int = bounded(0, least=0)  # planted copies of `duplicates_of`, the same number of each kind
+    duplicates_of: Any = None  # the ToyConfig (as a mapping) of the data set that is copied from
+
+
+@dataclass(kw_only=True)
+class DatasetConfig(Checked, path="dataset"):
+    """Pairs to embed. `shards` is a path, a brace pattern, a glob, a list of these, or `@file` of lines."""
+
+    name: str = MISSING
+    shards: Any = None
+    modalities: list[str] = field(default_factory=lambda: ["image", "text"])
+    toy: ToyConfig | None = None  # drawn under the root when its shards are not there yet
+    pairs: int | None = bounded(None, least=0)  # approximate number of pairs, for jobs.plan
+    pair_bytes: int | None = bounded(None, least=0)  # approximate bytes of a pair in its shard, for jobs.plan
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.modalities) != 2:
+            raise UserError(f"dataset.modalities={self.modalities} names {len(self.modalities)} modalities; a pair has 2")

@@ -1,0 +1,122 @@
+"""The schema of every job: what its command takes. Fields that hold ``MISSING`` have to be given."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from tda.config.analysis import AnalysisConfig, SweepConfig
+from tda.config.cluster import ClusterConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.fields import Checked, bounded
+from tda.config.models import LOSSES, Arm, EncoderConfig, TrainConfig
+from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
+
+
+@dataclass(kw_only=True)
+class EmbedJob(Checked):
+    root: str = MISSING
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(name=""))  # not needed beside `encoders`
+    encoders: list[str] = field(default_factory=list)  # presets by name: many encoders from one decode
+    replay: bool = False  # only the pairs that recorded shards have in quarantine, again
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
+class IngestJob(Checked):
+    root: str = MISSING
+    source: str = MISSING  # .npz {image, text} | clip-retrieval folder | Parquet file, folder or glob
+    rows_per_shard: int = bounded(100_000, least=1)
+    image_column: str = "image"
+    text_column: str = "text"
+    normalise: bool = False  # accept rows that are not of unit length, and normalise them
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    embed: EmbedConfig = field(default_factory=lambda: EmbedConfig(dtype="float32"))
+
+
+@dataclass(kw_only=True)
+class NearestJob(Checked):
+    root: str = MISSING
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    reference: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    nearest: NearestConfig = field(default_factory=NearestConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
+class AnalyzeJob(Checked):
+    root: str = MISSING
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(name=""))  # not needed beside `encoders`
+    encoders: list[str] = field(default_factory=list)  # names: each is analysed, then they are compared on the same pairs
+    analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
+class DedupeJob(Checked):
+    root: str = MISSING
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    reference: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    dedupe: DedupeConfig = field(default_factory=DedupeConfig)
+
+
+@dataclass(kw_only=True)
+class TrainJob(Checked):
+    root: str = MISSING
+    loss: str = bounded("infonce", choices=LOSSES)
+    hopfield: bool = False
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
+class VerifyJob(Checked):
+    root: str = MISSING
+    fix: bool = False  # remove temporary files that writers have left
+    min_age_seconds: float = bounded(3600, least=0)  # younger ones may belong to a running job
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
+class ReportJob(Checked):
+    root: str = MISSING
+    report: ReportConfig = field(default_factory=ReportConfig)
+
+
+@dataclass(kw_only=True)
+class PaperJob(Checked):
+    """The whole pipeline: what an experiment file fills in."""
+
+    root: str = MISSING
+    train_dataset: str | None = None  # a preset of conf/dataset; null: nothing is trained
+    arms: dict[str, Arm] = field(default_factory=dict)  # encoder preset -> how it is trained
+    datasets: list[str] = field(
+        default_factory=list
+    )  # analysed: presets, and <preset>-minus-<preset>: the first without what is in the second
+    reference: str | None = None  # a preset: the training data, in which the closest rows of every data set are found; null: none
+    encoders: list[str] = field(default_factory=list)  # presets
+    shards: dict[str, Any] = field(default_factory=dict)  # data set -> its shards, where the preset cannot know them
+    checkpoints: dict[str, str | None] = field(default_factory=dict)  # encoder -> its checkpoint, likewise
+    train: TrainConfig = field(default_factory=TrainConfig)
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
+    nearest: NearestConfig = field(default_factory=NearestConfig)
+    dedupe: DedupeConfig = field(default_factory=DedupeConfig)
+    analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
+class PlanJob(PaperJob):
+    """An experiment as `PaperJob` tells it, to be counted and not run. `root` may hold records that tell sizes and rates."""
+
+    pairs: dict[str, int] = field(default_factory=dict)  # data set -> pairs, where the preset does not say

@@ -1,0 +1,52 @@
+"""The schemas of `conf/encoder` and `conf/train`: which model, and how one is trained."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from tda.config.fields import Checked, bounded
+
+FORMATS = ("open_clip", "openai", "cloob_official", "cloob_laion", "carp")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+LOSSES = ("infonce", "infoloob")
+
+
+@dataclass(kw_only=True)
+class EncoderConfig(Checked, path="encoder"):
+    """A model and the file that holds its weights."""
+
+    name: str = MISSING
+    format: str = bounded("open_clip", choices=FORMATS)
+    config: str | None = None  # the model's own JSON (pkg://package/path: one inside a package), or with `pretrained` open_clip's name
+    checkpoint: str | None = None  # path or URL of the original file; never random weights in its place
+    pretrained: str | None = None  # open_clip: the tag whose activation, mean and std belong to the checkpoint
+    tokenizer: str | None = None  # carp, and open_clip models that name a tokenizer of Hugging Face: its folder
+    sha256: str | None = None  # of the checkpoint, or its first 8 or more digits; checked before the file is opened
+    source: str | None = None  # where the original is published; shown when it is missing
+    precision: str = bounded("auto", choices=PRECISIONS)  # auto is bf16 on CUDA, for ResNets fp16
+    canary: str | None = None  # digest of the vectors of fixed inputs, as in a shard's record; a model that makes others is refused
+
+
+@dataclass(kw_only=True)
+class TrainConfig(Checked, path="train"):
+    """One arm of the loss x Hopfield ablation."""
+
+    steps: int = bounded(800, least=1)
+    batch_size: int = bounded(128, least=2)
+    learning_rate: float = bounded(1.5e-3, above=0)
+    warmup_steps: int = bounded(40, least=0)
+    weight_decay: float = bounded(0.1, least=0)
+    inv_tau: float = bounded(30.0, above=0)
+    beta: float = bounded(8.0, above=0)
+    hopfield_after: float = bounded(0.4, least=0, most=1)  # share of the steps before Hopfield retrieval joins; 0: from the first step
+    seed: int = bounded(0, least=0)
+    checkpoint_every: int = bounded(200, least=1)
+    threads: int | None = bounded(None, least=1)  # of torch on a CPU; null: as many as the actor's CPUs
+
+
+@dataclass(kw_only=True)
+class Arm(Checked):
+    """One training run of an experiment."""
+
+    loss: str = MISSING
+    hopfield: bool = False

@@ -54,7 +54,7 @@ def embed(
     replay: bool = False,
 ) -> Outcome:
     """One data set: `embed_sets`."""
-    return embed_sets(root, [dataset], encoders, limits, cluster, replay=replay)[0]
+    return embed_sets(root, [dataset], encoders, limits, cluster, replay=replay, field="dataset.shards")[0]
 
 
 def embed_sets(
@@ -65,10 +65,12 @@ def embed_sets(
     cluster: ClusterConfig,
     *,
     replay: bool = False,
+    field: str = "shards.{name}",
 ) -> list[Outcome]:
     """Embed what is not recorded yet, or with `replay` only what recorded shards have in quarantine; one actor serves all data sets.
 
     An outcome is whole if every shard of its data set is recorded, none failed, and no more pairs were dropped than `limits` allow.
+    `field` is the setting of a data set's shards, for error messages.
 
     Raises UserError, before any actor starts, if no shard matches, an encoder has other modalities than a data set, a checkpoint or
     configuration is missing, the root cannot be written, or it holds vectors of other content under the same names; before the first
@@ -80,7 +82,7 @@ def embed_sets(
             _require_modalities(encoder, _modalities(dataset))
     for dataset in datasets:
         ensure_toy(dataset)
-    shards = {dataset.name: name_shards([absolute(url) for url in expand_shards(dataset.shards)]) for dataset in datasets}
+    shards = {dataset.name: _shard_urls(dataset, field) for dataset in datasets}
     modalities = _modalities(datasets[0])  # those of every encoder, so of every data set
     identities = {name: _identity(encoder, modalities, limits) for name, encoder in by_name.items()}
     for dataset in datasets:
@@ -101,6 +103,10 @@ def embed_sets(
         )
         _work(plan, shares, cluster, Replayer if replay else Embedder)
     return [share.outcome(limits, replay=replay) for share in shares]
+
+
+def _shard_urls(dataset: DatasetConfig, field: str) -> dict[str, str]:
+    return name_shards([absolute(url) for url in expand_shards(dataset.shards, field.format(name=dataset.name))])
 
 
 def _share(layout: RootPaths, dataset: str, shards: dict[str, str], encoders: Iterable[str], *, replay: bool) -> Share:

@@ -1,4 +1,4 @@
-"""Paths on a command line, taken as they stand: Hydra's grammar would stumble over the `=`, braces, brackets and commas in them.
+"""Paths on a command line, quoted for Hydra, whose grammar gives `=`, braces, brackets and commas a meaning.
 
 A shell removes the quotes of `dataset.shards='x{0..1}.tar'`; a program that passes a list of arguments may leave them. Both mean the same.
 """
@@ -18,13 +18,12 @@ PATHS = {  # fields whose values are paths, URLs or patterns
 }
 GROUPS = ("shards.", "checkpoints.")  # of an experiment: one path a name
 _WORD = re.compile(r"(\+{0,2})([\w.]+)=(.*)", re.DOTALL)
-_LISTED = re.compile(r"\[.*\]", re.DOTALL)
 
 
 def literal_paths(words: list[str]) -> list[str]:
     """The words of a command line, with the values of path fields quoted for Hydra's grammar; interpolations `${...}` still work.
 
-    One enclosing pair of quotes is removed. `null` stays null, and `[a,b]` stays a list, unless a file of that very name exists.
+    One enclosing pair of quotes is removed. `null` stays null, and `[a,b]` stays a list unless a file has that name.
     """
     return [_literal(word) for word in words]
 
@@ -39,7 +38,7 @@ def _literal(word: str) -> str:
 def _value(text: str) -> str:
     if text in ("", "null", "???"):
         return text
-    if _LISTED.fullmatch(text) and not _exists(text):
+    if _is_list(text) and not _exists(text):
         return f"[{','.join(quoted(unquoted(item)) for item in _items(text[1:-1]))}]"
     return quoted(text)
 
@@ -51,12 +50,29 @@ def unquoted(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """The text between single quotes, as Hydra's grammar reads it back: backslashes count only before a quote and at the end."""
+    """The text between single quotes for Hydra's grammar, in which backslashes count only before a quote and at the end."""
     return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text) + "'"
 
 
+def _is_list(text: str) -> bool:
+    """Whether the bracket that opens the text is closed by its last character: `[a]*[b]` is a glob."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return False
+    depth, quote = 0, ""
+    for at, sign in enumerate(text):
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        else:
+            depth += (sign == "[") - (sign == "]")
+        if depth == 0 and not quote and at < len(text) - 1:
+            return False
+    return True
+
+
 def _items(text: str) -> Iterator[str]:
-    """The items of a list: commas between quotes, braces or brackets do not part them."""
+    """The items of a list, divided at commas outside of quotes, braces and brackets."""
     item, depth, quote = "", 0, ""
     for sign in text:
         if quote:
@@ -79,5 +95,5 @@ def _items(text: str) -> Iterator[str]:
 def _exists(text: str) -> bool:
     try:
         return Path(text).exists()
-    except (OSError, ValueError):  # too long for a name, or holding what no name may
+    except (OSError, ValueError):  # too long for a name, or with a character that no name may hold
         return False

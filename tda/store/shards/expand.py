@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from glob import escape
 from typing import Any
 
 from tda.errors import UserError
@@ -14,22 +15,33 @@ PROBES = 100  # shards of which one has to exist; the others are named one by on
 
 ENDINGS = (".tar", ".jsonl", ".parquet")
 
+GLOB = "*?["
+MAGIC = "{" + GLOB
+
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 
-def expand_shards(spec: Any) -> list[str]:
+class _BadSpecError(Exception):
+    """What is wrong with a value; `expand_shards` puts the name of the field before it."""
+
+
+def expand_shards(spec: Any, field: str = "dataset.shards") -> list[str]:
     """Return the URL of every shard that `spec` names, in its order (a glob's matches are sorted).
 
-    Raises UserError, naming the spec, where it matches nothing, names a shard twice, or none of its first shards exists.
+    A path that exists is taken as it is, whatever signs its name holds; else `@file`, braces and globs are expanded.
+    Raises UserError, naming `field` and the spec, where it matches nothing, names a shard twice, or none of its first shards exists.
     """
-    urls = [url for item in _items(spec) for url in _expand(item)]
+    try:
+        urls = [url for item in _items(spec) for url in _expand(item)]
+    except _BadSpecError as error:
+        raise UserError(f"{field}={error}") from None
     if not urls:
-        raise UserError(f"dataset.shards={spec!r} matches no shard")
+        raise UserError(f"{field}={spec!r} matches no shard")
     twice = [url for url, n in Counter(urls).items() if n > 1]
     if twice:
-        raise UserError(f"dataset.shards={_brief(spec)} names a shard twice: {twice[0]}")
+        raise UserError(f"{field}={_brief(spec)} names a shard twice: {twice[0]}")
     if not any(exists(url) for url in urls[:PROBES]):
-        raise UserError(f"dataset.shards={_brief(spec)} matches no shard: {urls[0]} is not there{', nor those after it' * (len(urls) > 1)}")
+        raise UserError(f"{field}={_brief(spec)} matches no shard: {urls[0]} is not there{', nor those after it' * (len(urls) > 1)}")
     return urls
 
 
@@ -56,54 +68,73 @@ def _brief(spec: Any) -> str:
 
 
 def _items(spec: Any) -> Iterator[str]:
-    """Flatten lists and `@file`s into patterns."""
+    """The strings of a list of any depth."""
     if isinstance(spec, list | tuple):
         for item in spec:
             yield from _items(item)
     elif not isinstance(spec, str) or not spec.strip():
-        raise UserError(f"dataset.shards={spec!r} is not a path, a pattern, a list of these, or @file")
-    elif spec.startswith("@"):
-        yield from _lines(spec[1:])
+        raise _BadSpecError(f"{spec!r} is not a path, a pattern, a list of these, or @file")
     else:
-        yield spec.strip()
+        yield spec
+
+
+def _expand(item: str, *, listed: bool = True) -> Iterator[str]:
+    """What a string stands for: an existing path, else an `@file` (if `listed`), else braces and globs."""
+    at_file = listed and item.startswith("@")
+    if not (at_file or any(sign in item for sign in MAGIC)) or _is_there(item):
+        yield from _literal(item)
+    elif at_file:
+        for line in _lines(item[1:]):
+            yield from _expand(line, listed=False)
+    else:
+        for count, element in enumerate(_braces(item)):
+            if count >= MAX_SHARDS:
+                raise _BadSpecError(f"{item!r} names more than {MAX_SHARDS} shards")
+            yield from _element(element, asked=element == item)
+
+
+def _element(element: str, *, asked: bool) -> Iterator[str]:
+    """One string of a brace pattern; `asked`: no path of this name exists."""
+    if not any(sign in element for sign in GLOB):
+        yield element  # there may be a million of them: the store is not asked about each
+    elif not asked and _is_there(element):
+        yield from _literal(element)
+    else:
+        fs, path = filesystem(element)
+        yield from (_url(fs, match) for match in sorted(fs.glob(path)))
+
+
+def _literal(path_or_url: str) -> Iterator[str]:
+    fs, path = filesystem(path_or_url)
+    if fs.isdir(path):
+        yield from _in_folder(fs, path.rstrip("/"))
+    else:
+        yield path_or_url
+
+
+def _is_there(url: str) -> bool:
+    """One question to the store. The answer is no where it is forbidden, as for a missing key without the right to list its bucket."""
+    try:
+        return exists(url)
+    except (PermissionError, UserError, ValueError):  # ValueError: a name that no file can have
+        return False
 
 
 def _lines(url: str) -> Iterator[str]:
+    """Lines of a list without comments; spaces at a line's ends are dropped, unless they belong to the name of a file."""
     try:
         lines = read_bytes(url).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"dataset.shards=@{url} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    yield from (line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
-
-
-def _expand(item: str) -> Iterator[str]:
-    special = any(sign in item for sign in "{*?[")
-    fs, path = filesystem(item)
-    if special and is_local(fs) and fs.exists(path):
-        yield item  # a name that only looks like a pattern
-        return
-    for count, pattern in enumerate(_braces(item)):
-        if count >= MAX_SHARDS:
-            raise UserError(f"dataset.shards={item!r} names more than {MAX_SHARDS} shards")
-        yield from _globbed(pattern, special)
-
-
-def _globbed(pattern: str, special: bool) -> Iterator[str]:
-    if special and not any(sign in pattern for sign in "*?["):
-        yield pattern  # of what may be very many: no question to the store here
-        return
-    fs, path = filesystem(pattern)
-    if special:
-        yield from (_url(fs, match) for match in sorted(fs.glob(path)))
-    elif fs.isdir(path):
-        yield from _in_folder(fs, path.rstrip("/"))
-    else:
-        yield pattern
+        raise _BadSpecError(f"@{url} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    for line in lines:
+        bare = line.strip()
+        if bare and not bare.startswith("#"):
+            yield line if line != bare and _is_there(line) else bare
 
 
 def _in_folder(fs: Any, path: str) -> Iterator[str]:
     """The shards of the first kind that is there: img2dataset puts a Parquet of side data next to every tar."""
-    kinds = ([*sorted(fs.glob(f"{path}/*{ending}"))] for ending in ENDINGS)
+    kinds = ([*sorted(fs.glob(f"{escape(path)}/*{ending}"))] for ending in ENDINGS)
     yield from (_url(fs, match) for match in next(filter(None, kinds), []))
 
 
@@ -135,7 +166,7 @@ def _split(rest: str, pattern: str) -> tuple[list[str], str]:
             continue
         depth += (sign == "{") - (sign == "}")
         parts[-1] += sign
-    raise UserError(f"dataset.shards={pattern!r} has a brace that is not closed")
+    raise _BadSpecError(f"{pattern!r} has a brace that is not closed")
 
 
 def _choices(parts: list[str], pattern: str) -> Iterator[str]:
@@ -143,9 +174,9 @@ def _choices(parts: list[str], pattern: str) -> Iterator[str]:
     if len(parts) > 1:
         yield from parts
     elif span is None:
-        raise UserError(f"dataset.shards={pattern!r}: {{{parts[0]}}} is neither a range {{000..059}} nor a list {{a,b}}")
+        raise _BadSpecError(f"{pattern!r}: {{{parts[0]}}} is neither a range {{000..059}} nor a list {{a,b}}")
     elif int(span[1]) > int(span[2]):
-        raise UserError(f"dataset.shards={pattern!r}: {{{parts[0]}}} runs backwards")
+        raise _BadSpecError(f"{pattern!r}: {{{parts[0]}}} runs backwards")
     else:
         padded = any(len(end) > 1 and end.startswith("0") for end in span.groups())
         width = max(map(len, span.groups())) if padded else 0

@@ -27,6 +27,7 @@ HARD = [
     "ends in a backslash\\",
     "a\\'b",
     "@shards.txt",
+    "@/data/[1].txt",
     "/data/key=v,w={x,y}[z]:#!.tar",
 ]
 
@@ -66,6 +67,8 @@ def test_quotes_that_enclose_nothing_stay() -> None:
         ("[x{1,2}.tar]", ["x{1,2}.tar"]),
         ("'[a.tar,b.tar]'", ["a.tar", "b.tar"]),
         ("[]", []),
+        ("[x[1].tar,[y].tar]", ["x[1].tar", "[y].tar"]),
+        ("[' a.tar ', b.tar ]", [" a.tar ", "b.tar"]),
     ],
 )
 def test_a_list_stays_a_list(typed: str, items: list[str]) -> None:
@@ -76,6 +79,11 @@ def test_an_existing_file_is_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     (tmp_path / "[a,b]").touch()
     assert parsed("dataset.shards=[a,b]") == "[a,b]"
+
+
+@pytest.mark.parametrize("path", ["[ab]*[01]", "[a].tar", "[a]/[b]", "']'[", "[']'", " x.tar", "x.tar "])
+def test_a_path_with_brackets_or_spaces_at_its_ends_is_no_list(path: str) -> None:
+    assert parsed(f"dataset.shards={path}") == path
 
 
 def test_null_stays_null_and_interpolation_works() -> None:

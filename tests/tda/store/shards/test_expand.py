@@ -1,9 +1,15 @@
+"""What `dataset.shards` means: an existing path first, then @file, braces and globs, on this machine and on stores."""
+
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 import pytest
+from faulty_store import Proxy, faulty_store
 
 from tda.errors import UserError
+from tda.store.files import publish_bytes
 from tda.store.shards.expand import expand_shards, name_shards, shard_name
 
 
@@ -49,12 +55,105 @@ def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
     assert expand_shards(f"{tmp_path}/a{{1..2}}[x].tar") == [f"{tmp_path}/a{{1..2}}[x].tar"]
 
 
+ODD = ["@x.tar", "[x].tar", "x?.tar", "x*.tar", "{1..2}.tar", "{a,b}[1].tar", " x.tar", "x.tar ", "{1..", "@{a}.tar"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_existing_path_is_taken_as_it_is(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / name).touch()
+    monkeypatch.chdir(folder)
+    assert expand_shards(name) == [name]
+    assert expand_shards([name, "00001.tar"]) == [name, "00001.tar"]
+    assert expand_shards(f"{folder}/{name}") == [f"{folder}/{name}"]
+
+
+def test_spaces_at_the_ends_of_a_name_are_part_of_it(folder: Path) -> None:
+    (folder / "00001.tar ").touch()
+    listed = folder / "list.txt"
+    listed.write_text(f"{folder}/00001.tar \n {folder}/00002.tar \n")
+    assert expand_shards(f"@{listed}") == [f"{folder}/00001.tar ", f"{folder}/00002.tar"]
+    with pytest.raises(UserError, match=r"00002\.tar  is not there"):
+        expand_shards(f"{folder}/00002.tar ")
+
+
+def test_each_element_of_a_brace_pattern_may_exist_as_it_is(tmp_path: Path) -> None:
+    for name in ("a[1].tar", "b1.tar", "b2.tar"):
+        (tmp_path / name).touch()
+    assert expand_shards(f"{tmp_path}/{{a[1],b[1]}}.tar") == [f"{tmp_path}/a[1].tar", f"{tmp_path}/b1.tar"]
+
+
+def test_a_folder_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
+    (tmp_path / "set[1]").mkdir()
+    (tmp_path / "set[1]" / "0.tar").touch()
+    assert stems(expand_shards(str(tmp_path / "set[1]"))) == ["0"]
+
+
+def test_lines_of_a_list_are_no_lists(folder: Path) -> None:
+    (folder / "list.txt").write_text(f"@{folder}/list.txt\n{folder}/00001.tar\n")
+    assert expand_shards(f"@{folder}/list.txt") == [f"@{folder}/list.txt", f"{folder}/00001.tar"]
+
+
+def test_the_field_is_named_as_given(folder: Path) -> None:
+    for spec in (None, f"{folder}/*.zip", f"{folder}/none.tar", f"{folder}/{{3..1}}.tar", [f"{folder}/00001.tar"] * 2):
+        with pytest.raises(UserError, match=r"^reference\.shards="):
+            expand_shards(spec, "reference.shards")
+
+
 def test_shards_on_an_object_store() -> None:
     fs = fsspec.filesystem("memory")
     for i in range(3):
         fs.pipe_file(f"/bucket-of-shards/{i}.tar", b"")
     assert expand_shards("memory://bucket-of-shards/*.tar") == [f"memory:///bucket-of-shards/{i}.tar" for i in range(3)]
     assert expand_shards("memory://bucket-of-shards/{0..2}.tar") == [f"memory://bucket-of-shards/{i}.tar" for i in range(3)]
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Proxy]:
+    with faulty_store() as found:
+        for name in ("a[1].tar", "a1.tar", "b1.tar", "{0..1}.tar", "0.tar", "1.tar"):
+            publish_bytes(f"{found.root}/odd/{name}", b"")
+        yield found
+
+
+@pytest.fixture(params=["memory", "s3"])
+def store(request: pytest.FixtureRequest) -> str:
+    """A folder of a store that holds `a[1].tar`, `a1.tar`, `b1.tar`, `{0..1}.tar`, `0.tar` and `1.tar`."""
+    if request.param == "s3":
+        return f"{request.getfixturevalue('bucket').root}/odd"
+    for name in ("a[1].tar", "a1.tar", "b1.tar", "{0..1}.tar", "0.tar", "1.tar"):
+        fsspec.filesystem("memory").pipe_file(f"/odd-names/{name}", b"")
+    return "memory://odd-names"
+
+
+def test_an_existing_path_of_a_store_is_taken_as_it_is(store: str) -> None:
+    assert expand_shards(f"{store}/a[1].tar") == [f"{store}/a[1].tar"]
+    assert expand_shards(f"{store}/{{0..1}}.tar") == [f"{store}/{{0..1}}.tar"]
+    assert stems(expand_shards(f"{store}/{{a,b}}[1].tar")) == ["a[1]", "b1"]
+    assert stems(expand_shards(f"{store}/[ab]1.tar")) == ["a1", "b1"]
+
+
+def test_a_store_is_asked_once_and_only_about_names_with_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tda.store.shards import expand
+
+    asked, answers = list[str](), itertools.chain([False], itertools.repeat(True))
+    monkeypatch.setattr(expand, "exists", lambda url: asked.append(url) or next(answers))
+    assert len(expand_shards("memory://odd-names/{0..9999}.tar")) == 10_000
+    assert asked == ["memory://odd-names/{0..9999}.tar", "memory://odd-names/0.tar"]
+    asked.clear()
+    assert expand_shards("memory://odd-names/plain.tar") == ["memory://odd-names/plain.tar"]
+    assert asked == ["memory://odd-names/plain.tar"]
+
+
+def test_a_forbidden_question_leaves_the_pattern_a_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tda.store.shards import expand
+
+    def exists(url: str) -> bool:
+        if "{" in url:
+            raise PermissionError(url)
+        return True
+
+    monkeypatch.setattr(expand, "exists", exists)
+    assert stems(expand_shards("memory://odd-names/{0..2}.tar")) == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize(

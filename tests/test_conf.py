@@ -73,6 +73,16 @@ def test_job_composes(job: str) -> None:
     assert ConfigStore.instance().load(f"{job}_schema.yaml")
 
 
+@pytest.mark.parametrize("job", JOBS)
+def test_no_job_logs_or_writes_through_hydra(job: str) -> None:
+    with initialize_config_module("conf", version_base="1.3"):
+        hydra = compose(job, return_hydra_config=True).hydra
+    for logging in (hydra.hydra_logging, hydra.job_logging):
+        assert (logging.root.level, logging.root.handlers, logging.disable_existing_loggers) == ("ERROR", [], True)
+    assert hydra.job_logging.handlers.file.delay
+    assert (hydra.output_subdir, hydra.job.chdir, hydra.run.dir) == (None, False, ".")
+
+
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_choice_composes(group: str, choice: str) -> None:
     job = TAKES[group]

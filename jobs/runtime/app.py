@@ -21,8 +21,11 @@ Job = TypeVar("Job")
 
 EXIT_WHOLE, EXIT_NOT_WHOLE, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-# Nothing of Hydra's own is written beside the user's files; a sweep keeps its list in the system's temporary folder.
+# Hydra writes no files beside the user's and logs nothing; a sweep keeps its list in the system's temporary folder.
+_NO_LOG = {"root": {"level": "ERROR", "handlers": []}, "disable_existing_loggers": True}
 _QUIET = {
+    "hydra_logging": _NO_LOG,
+    "job_logging": {**_NO_LOG, "handlers": {"file": {"delay": True}}},  # Hydra's default handler, unused: it opens no file
     "run": {"dir": "."},
     "sweep": {"dir": "${oc.env:TMPDIR,/tmp}/lacuna-sweeps/${now:%Y%m%d-%H%M%S}", "subdir": "${hydra.job.num}"},
     "output_subdir": None,

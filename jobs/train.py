@@ -1,5 +1,6 @@
 """The loss x Hopfield ablation: one model for each arm, trained in parallel if there are devices.
 
+python -m jobs.train arm=infoloob root=URL          -m arm=infonce,infonce_hopfield,infoloob,cloob for all four
 python -m jobs.train dataset.name=toy_train encoder.name=toy_infoloob loss=infoloob hopfield=false root=URL
 """
 

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_module
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 import conf
@@ -13,11 +16,12 @@ from jobs.experiment.names import embedded_names
 from jobs.runtime import app
 from jobs.runtime.presets import choices, load_choice
 from tda.config.analysis import AnalysisConfig
-from tda.config.datasets import DatasetConfig
+from tda.config.datasets import DatasetConfig, ToyConfig
 from tda.config.jobs import AnalyzeJob, DedupeJob, EmbedJob, IngestJob, NearestJob, PaperJob, PlanJob, ReportJob, TrainJob, VerifyJob
 from tda.config.models import EncoderConfig, TrainConfig
 from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
 from tda.errors import UserError
+from tda.toyworld import source_of
 
 CONF = Path(conf.__path__[0])
 JOBS = {
@@ -35,6 +39,7 @@ JOBS = {
 # a job whose schema takes the group
 TAKES = {
     "dataset": "embed",
+    "arm": "train",
     "encoder": "embed",
     "cluster": "embed",
     "embed": "embed",
@@ -45,6 +50,7 @@ TAKES = {
     "report": "report",
     "experiment": "paper",
 }
+PARTS = {"toy"}  # groups whose files are parts of other presets: no job takes them
 CHOICES = [(folder.name, file.stem) for folder in sorted(CONF.iterdir()) if folder.name in TAKES for file in sorted(folder.glob("*.yaml"))]
 
 
@@ -61,7 +67,7 @@ def _compose(job: str, *overrides: str) -> object:
 
 def test_no_group_is_left_out() -> None:
     groups = {folder.name for folder in CONF.iterdir() if list(folder.glob("*.yaml"))}
-    assert groups == set(TAKES)
+    assert groups == set(TAKES) | PARTS
     assert {file.stem for file in CONF.glob("*.yaml")} == set(JOBS)
 
 
@@ -131,6 +137,67 @@ def test_the_report_lists_every_field() -> None:
     plain = {name: value for name, value in asdict(ReportConfig()).items() if name not in ("models", "datasets", "ablation")}
     assert {name: written[name] for name in plain} == plain
     assert set(written) == {field.name for field in fields(ReportConfig)}
+
+
+ARMS = {
+    "infonce": ("infonce", False),
+    "infonce_hopfield": ("infonce", True),
+    "infoloob": ("infoloob", False),
+    "cloob": ("infoloob", True),
+}
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_an_arm_is_a_loss_with_or_without_hopfield_and_trains_the_model_of_its_name(arm: str) -> None:
+    job = _compose("train", f"arm={arm}")
+    assert isinstance(job, TrainJob)
+    assert (job.loss, job.hopfield) == ARMS[arm]
+    assert (job.encoder.name, job.dataset.name) == (f"toy_{arm}", "toy_train")
+    mine = _compose("train", f"arm={arm}", "encoder=open_clip", "encoder.name=mine")
+    assert isinstance(mine, TrainJob)
+    assert ((mine.loss, mine.hopfield), mine.encoder.name, mine.encoder.checkpoint) == (ARMS[arm], "mine", None)
+
+
+def test_loss_and_hopfield_may_be_given_without_an_arm() -> None:
+    job = _compose("train", "dataset.name=toy_train", "encoder.name=toy_infoloob", "loss=infoloob", "hopfield=false")
+    assert isinstance(job, TrainJob)
+    assert (job.loss, job.hopfield, job.encoder.name) == ("infoloob", False, "toy_infoloob")
+    one = _compose("train", "arm=cloob", "hopfield=false")
+    assert isinstance(one, TrainJob)
+    assert (one.loss, one.hopfield) == ("infoloob", False)
+
+
+def test_the_arms_of_the_toy_experiment_are_those_of_the_group() -> None:
+    job = _compose("paper", "experiment=toy")
+    assert isinstance(job, PaperJob)
+    assert {name.removeprefix("toy_"): (arm.loss, arm.hopfield) for name, arm in job.arms.items()} == ARMS
+
+
+def test_the_heldout_set_copies_from_the_training_set() -> None:
+    train, heldout = (load_choice("dataset", name, "somewhere") for name in ("toy_train", "toy_heldout"))
+    composed = _compose("embed", "dataset=toy_heldout")
+    assert isinstance(composed, EmbedJob)
+    assert source_of(heldout.toy) == train.toy == ToyConfig(style="plain", pairs=16000, seed=0)
+    assert composed.dataset == heldout
+    assert (heldout.toy.pairs, heldout.toy.seed, heldout.toy.duplicates) == (2000, 1, 100)
+    assert load_choice("dataset", "toy_heldout", "r", toy={"seed": 5}).toy.seed == 5
+
+
+def test_a_preset_of_the_user_may_build_on_presets(tmp_path: Path) -> None:
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "mine.yaml").write_text("defaults: [toy_heldout, _self_]\nname: mine\ntoy: {seed: 9}\n")
+    (tmp_path / "dataset" / "lost.yaml").write_text("defaults: [nowhere]\n")
+    searched = create_config_search_path("pkg://conf")
+    searched.prepend("command-line", f"file://{tmp_path}")  # as --config-dir
+    Hydra.create_main_hydra2("embed", searched)
+    try:
+        mine = load_choice("dataset", "mine", "r")
+        with pytest.raises(UserError, match=r"^conf/dataset/lost.yaml: .*dataset/nowhere") as caught:
+            load_choice("dataset", "lost", "r")
+    finally:
+        GlobalHydra.instance().clear()
+    assert (mine.name, mine.toy.seed, mine.toy.duplicates_of["pairs"]) == ("mine", 9, 16000)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("job", ["nearest", "dedupe"])

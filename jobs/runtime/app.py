@@ -13,7 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from jobs.runtime.config_errors import explain
+from jobs.runtime.experiment_settings import with_experiment
 from jobs.runtime.literal_paths import literal_paths
+from jobs.runtime.run_record import recorded_run
 from jobs.runtime.session import shared_ray
 from tda.errors import LacunaError, UserError
 
@@ -55,7 +57,10 @@ def command(config_name: str, schema: type[Job], run: Callable[[Job], Outcome], 
     def main() -> int:
         statuses: list[int] = []  # one a job of a sweep; a bad cell does not keep the others from running
         words = [f"{word[2:]}=true" if word.startswith("--") and word[2:] in flags else word for word in sys.argv[1:]]
-        sys.argv[1:] = literal_paths(words)
+        try:
+            sys.argv[1:] = with_experiment(literal_paths(words), config_name, schema)
+        except (UserError, HydraException, OmegaConfBaseException) as error:
+            return _complain(config_name, str(error) if isinstance(error, UserError) else explain(error, schema), EXIT_USER_ERROR)
         os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints its own several lines and exits by itself
         application = hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config_name)
         try:
@@ -73,7 +78,8 @@ def command(config_name: str, schema: type[Job], run: Callable[[Job], Outcome], 
 def _attempt(config: DictConfig, name: str, schema: type[Job], run: Callable[[Job], Outcome]) -> int:
     try:
         job: Any = OmegaConf.to_object(config)
-        outcome = run(job)
+        with recorded_run(name, job.root, config):
+            outcome = run(job)
     except UserError as error:
         return _complain(name, str(error), EXIT_USER_ERROR)
     except OmegaConfBaseException as error:

@@ -77,5 +77,6 @@ def _folders() -> list[Path]:
     folders = [Path(folder) for folder in conf.__path__]
     if GlobalHydra.instance().is_initialized():
         searched = GlobalHydra.instance().config_loader().get_search_path().get_path()
-        folders = [Path(entry.path.removeprefix("file://")) for entry in searched if entry.path.startswith("file://")] + folders
+        paths = [entry.path.removeprefix("file://") for entry in searched]
+        folders = [Path(path) for path in paths if "://" not in path] + folders
     return folders

@@ -102,5 +102,9 @@ class RootPaths:
     def report(self) -> str:
         return self._url("report", "index.html")
 
+    def run_config(self, run_id: str) -> str:
+        """The settings of one run of a command."""
+        return self._url("runs", check_name("run", run_id), "config.yaml")
+
     def toy_shards_dir(self, dataset: str) -> str:
         return self._url("shards", dataset, dataset=dataset)

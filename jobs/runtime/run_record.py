@@ -1,0 +1,151 @@
+"""The settings of each run, beside its results: `<root>/runs/<run id>/config.yaml`.
+
+    job, started, lacuna (version), code (digest of the source files), overrides (of the command line), config (every value, resolved)
+
+A root that exists gets the file before the run, a new one after it. A refused command leaves none. Secrets are replaced by `***`.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+import conf
+import jobs
+import tda
+from tda.errors import UserError
+from tda.store.commit.records import code_version
+from tda.store.files import exists, filesystem, publish_bytes
+from tda.store.paths import RootPaths
+
+HIDDEN = "***"
+_WORDS = "apikey auth authorization credential credentials key keys passphrase passwd password pwd sas secret secrets sig signature"
+SECRET_WORDS = frozenset((*_WORDS.split(), "token", "tokens"))
+_USER = re.compile(r"(\w+://)[^/@\s]+@")
+_QUERY = re.compile(r"([?&])([\w.-]+)=([^&#\s'\"]+)")
+_INLINE = re.compile(r"([\w-]+)(['\"]?\s*:\s*)(?!//)([^,{}\[\]\s]+)")  # of a mapping on the command line: {token: value}
+_VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*(\w+)")
+
+
+@contextmanager
+def recorded_run(job: str, root: str, config: DictConfig) -> Iterator[None]:
+    """Write the settings of the run inside this block. What goes wrong with the file is one line, and never the run's failure."""
+    file = _RunFile(job, root, config)
+    file.write()
+    try:
+        yield
+    except UserError:  # refused: nothing ran
+        file.discard()
+        raise
+    except BaseException:
+        file.finish()
+        raise
+    file.finish()
+
+
+class _RunFile:
+    def __init__(self, job: str, root: str, config: DictConfig) -> None:
+        self.job, self.root, self.config = job, root, config
+        self.started = datetime.now(UTC)
+        self.run_id = f"{self.started:%Y%m%dT%H%M%SZ}-{job}-{secrets.token_hex(3)}"
+        self.written, self.error = False, ""
+
+    def write(self) -> None:
+        """Write the file unless it is written, or the root does not exist (yet)."""
+        if self.written:
+            return
+        try:
+            if exists(self.root):
+                text = OmegaConf.to_yaml(OmegaConf.create(described(self.job, self.started, self.config)))
+                publish_bytes(RootPaths(self.root).run_config(self.run_id), text.encode(), once=True)
+                self.written = True
+        except Exception as error:  # noqa: BLE001 (of any kind of store: none of them may end the run)
+            self.error = " ".join(str(error).split()) or type(error).__name__
+
+    def discard(self) -> None:
+        if self.written:
+            fs, path = filesystem(RootPaths(self.root).run_config(self.run_id))
+            with suppress(Exception):
+                fs.rm(path.rpartition("/")[0], recursive=True)
+
+    def finish(self) -> None:
+        self.write()
+        if not self.written and self.error:
+            print(f"lacuna {self.job}: the settings of this run are not in {self.root}/runs: {self.error}", file=sys.stderr, flush=True)
+
+
+def described(job: str, started: datetime, config: DictConfig) -> dict[str, Any]:
+    """The content of the file, without secrets."""
+    overrides: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False) if HydraConfig.initialized() else []
+    resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    return {
+        "job": job,
+        "started": started.isoformat(timespec="seconds"),
+        "lacuna": code_version(),
+        "code": code_digest(),
+        "overrides": [without_secrets_in_words(word) for word in overrides],
+        "config": without_secrets(resolved, secrets_of_environment(OmegaConf.to_container(config, resolve=False))),
+    }
+
+
+def code_digest() -> str:
+    """SHA-256 over the names and bytes of the Python files and presets of this package."""
+    digest = hashlib.sha256()
+    for package in (conf, jobs, tda):
+        folder = Path(package.__path__[0])
+        for file in sorted(file for ending in ("py", "yaml", "json") for file in folder.rglob(f"*.{ending}")):
+            content = file.read_bytes()
+            digest.update(f"{folder.name}/{file.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def secrets_of_environment(raw: Any) -> set[str]:
+    """Values of the environment variables with a secret's name that a configuration refers to."""
+    return {os.environ[name] for name in _VARIABLE.findall(str(raw)) if is_secret(name) and os.environ.get(name)}
+
+
+def without_secrets(value: Any, hidden: Collection[str], name: str = "") -> Any:
+    """The resolved `value` without what has a secret's name, or holds one of the `hidden` strings."""
+    if isinstance(value, dict):
+        return {key: without_secrets(inner, hidden, f"{name}.{key}") for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(inner, hidden, name) for inner in value]
+    if value in (None, "", "???"):
+        return value
+    if is_secret(name) or any(secret in str(value) for secret in hidden):
+        return HIDDEN
+    return without_secrets_in_url(value) if isinstance(value, str) else value
+
+
+def without_secrets_in_words(word: str) -> str:
+    """An override `key=value` with secrets hidden."""
+    key, sign, value = word.partition("=")
+    if not sign or not value or value == "null":
+        return word
+    if is_secret(key):
+        return f"{key}={HIDDEN}"
+    hidden = _INLINE.sub(lambda found: f"{found[1]}{found[2]}{HIDDEN if is_secret(found[1]) else found[3]}", without_secrets_in_url(value))
+    return f"{key}={hidden}"
+
+
+def without_secrets_in_url(text: str) -> str:
+    """A URL without its user and password, and without signatures and tokens in its query."""
+    if "://" not in text:
+        return text
+    text = _USER.sub(rf"\1{HIDDEN}@", text)
+    return _QUERY.sub(lambda found: f"{found[1]}{found[2]}={HIDDEN if is_secret(found[2]) else found[3]}", text)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a name has a word such as key, token or password: `hub.api_key` and `awsSecret`, but not `tokenizer`."""
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower()
+    return not SECRET_WORDS.isdisjoint(re.findall(r"[a-z]+", words))

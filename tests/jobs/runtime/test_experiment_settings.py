@@ -1,0 +1,153 @@
+"""`experiment=NAME` of every job: what it takes is composed, what sets nothing of it is refused in one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig, OmegaConf
+
+from jobs import analyze, dedupe, embed, ingest, nearest, paper, plan, report, train, verify
+from jobs.runtime.experiment_settings import with_experiment
+from tda.config.jobs import AnalyzeJob, DedupeJob, EmbedJob, IngestJob, NearestJob, PaperJob, PlanJob, ReportJob, TrainJob, VerifyJob
+from tda.errors import UserError
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+JOBS: dict[str, tuple[Any, type]] = {
+    "embed": (embed, EmbedJob),
+    "ingest": (ingest, IngestJob),
+    "nearest": (nearest, NearestJob),
+    "dedupe": (dedupe, DedupeJob),
+    "analyze": (analyze, AnalyzeJob),
+    "train": (train, TrainJob),
+    "report": (report, ReportJob),
+    "verify": (verify, VerifyJob),
+    "paper": (paper, PaperJob),
+    "plan": (plan, PlanJob),
+}
+EXPERIMENTS = sorted(file.stem for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml"))
+REFUSED = {(job, experiment) for job in ("ingest", "report", "verify") for experiment in EXPERIMENTS} | {("train", "paper")}
+EXPERIMENT = """# @package _global_
+defaults:
+  - /arm@arms.mine: cloob
+  - _self_
+train_dataset: toy_shifted
+datasets: [coco]
+encoders: [open_clip]
+shards: {coco: ['/data/a b.tar', '/data/{0..1}.tar'], laion2b: null}
+checkpoints: {open_clip: '/models/it''s=1.pt'}
+embed: {dtype: float32, stalled_seconds: null}
+report: {models: {mine: CLOOB}, lines: 7}
+"""
+
+
+def composed(job: str, *words: str) -> DictConfig:
+    with_words = with_experiment(list(words), job, JOBS[job][1])
+    with initialize_config_module("conf", version_base="1.3"):
+        return compose(job, ["root=somewhere", *with_words])
+
+
+@pytest.mark.parametrize(("job", "experiment"), [(job, name) for job in JOBS for name in EXPERIMENTS if (job, name) not in REFUSED])
+def test_every_job_composes_with_every_experiment(job: str, experiment: str) -> None:
+    names = {name: ["dataset=coco", "encoder=toy_infonce"] for name in ("embed", "nearest", "dedupe", "analyze")}
+    assert isinstance(OmegaConf.to_object(composed(job, f"experiment={experiment}", *names.get(job, []))), JOBS[job][1])
+    assert composed(job, f"experiment={experiment}").root == "somewhere"
+
+
+@pytest.mark.parametrize(("job", "experiment"), sorted(REFUSED))
+def test_an_experiment_that_sets_nothing_of_a_job_is_refused(job: str, experiment: str) -> None:
+    with pytest.raises(UserError, match=rf"^experiment={experiment} sets nothing that jobs.{job} takes; jobs.paper runs .*") as caught:
+        composed(job, f"experiment={experiment}")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_each_job_takes_of_the_toy_experiment() -> None:
+    encoders = ["toy_infonce", "toy_infonce_hopfield", "toy_infoloob", "toy_cloob"]
+    assert composed("embed", "experiment=toy", "dataset=toy_train").encoders == encoders
+    assert composed("analyze", "experiment=toy", "dataset=toy_shifted").encoders == encoders
+    assert composed("nearest", "experiment=toy").reference.name == "toy_train"
+    deduped = composed("dedupe", "experiment=toy")
+    assert (deduped.dedupe.rule, deduped.dedupe.threshold, deduped.dedupe.by) == ("either", 0.9998, "toy_infonce")
+    trained = composed("train", "experiment=toy")
+    assert (trained.dataset.name, trained.encoder.name, trained.loss, trained.hopfield) == ("toy_train", "toy_infonce", "infonce", False)
+
+
+def test_the_user_comes_first() -> None:
+    one = composed("embed", "experiment=toy", "encoder=toy_cloob", "dataset=toy_train")
+    assert (one.encoders, one.encoder.name) == ([], "toy_cloob")
+    assert composed("embed", "encoders=[toy_cloob]", "experiment=toy").encoders == ["toy_cloob"]
+    assert composed("nearest", "dataset@reference=coco", "experiment=toy").reference.name == "coco"
+    assert composed("nearest", "experiment=toy", "reference.name=mine").reference.name == "mine"
+    for words in (["dedupe.threshold=0.5", "experiment=toy"], ["experiment=toy", "dedupe.threshold=0.5"]):
+        assert (composed("dedupe", *words).dedupe.threshold, composed("dedupe", *words).dedupe.rule) == (0.5, "either")
+
+
+def test_an_arm_of_the_experiment_is_trained_by_its_encoder() -> None:
+    def trained(*words: str) -> tuple[Any, ...]:
+        job = composed("train", "experiment=toy", *words)
+        return job.dataset.name, job.encoder.name, job.loss, job.hopfield
+
+    assert trained("encoder=toy_cloob") == ("toy_train", "toy_cloob", "infoloob", True)
+    assert trained("arm=infonce_hopfield") == ("toy_train", "toy_infonce_hopfield", "infonce", True)
+    assert trained("encoder=toy_cloob", "loss=infonce", "dataset=toy_shifted") == ("toy_shifted", "toy_cloob", "infonce", False)
+    with pytest.raises(UserError, match=r"encoder=carp_l is no arm of experiment=toy; choose one of: toy_infonce, "):
+        trained("encoder=carp_l")
+
+
+@pytest.mark.parametrize("option", ["--config-dir", "-cd", "--config-dir="])
+def test_an_experiment_of_the_user(tmp_path: Path, option: str) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(EXPERIMENT)
+    folder = [f"{option}{tmp_path}"] if option.endswith("=") else [option, str(tmp_path)]
+
+    def words(job: str, *given: str) -> list[str]:
+        found = with_experiment([*folder, "experiment=mine", *given], job, JOBS[job][1])
+        assert found[: len(folder)] == folder
+        return found[len(folder) :]
+
+    def made(job: str, *given: str) -> DictConfig:
+        return composed(job, *words(job, *given))
+
+    embedded = made("embed", "dataset=coco", "encoder=open_clip")
+    assert embedded.dataset.shards == ["/data/a b.tar", "/data/{0..1}.tar"]
+    assert (embedded.encoder.checkpoint, embedded.embed.dtype, embedded.embed.stalled_seconds) == ("/models/it's=1.pt", "float32", None)
+    assert made("embed", "dataset=coco", "dataset.shards=x.tar", "encoder=toy_cloob").dataset.shards == "x.tar"
+    assert made("ingest", "dataset=coco").embed.dtype == "float32", "an experiment that sets a group of the job"
+    assert (made("report").report.lines, made("report").report.models.mine) == (7, "CLOOB")
+    assert made("analyze", "dataset=coco").encoders == ["open_clip"]
+    assert words("train", "encoder=mine")[0] == "dataset=toy_shifted"
+    with pytest.raises(UserError, match=r"has a checkpoint of its own for open_clip: name one encoder, as encoder=open_clip"):
+        words("embed", "dataset=coco")
+    with pytest.raises(UserError, match=r"experiment=mine sets shards.coco: give dataset=coco in a command of its own"):
+        words("embed", "dataset=toy_train,coco", "encoder=toy_cloob")
+    assert words("plan") == ["experiment=mine"], "composed whole, by Hydra"
+
+
+def test_words_without_an_experiment_stay() -> None:
+    words = ["--config-dir=x", "dataset=files", "-m", "root=r"]
+    assert with_experiment(words, "embed", EmbedJob) == words
+    assert with_experiment([*words, "experiment=null"], "embed", EmbedJob) == words
+    assert with_experiment(["experiment=a,b", "-m"], "paper", PaperJob) == ["experiment=a,b", "-m"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["experiment=tyo"], "lacuna dedupe: experiment=tyo is unknown; choose one of: paper, toy"),
+        (["experiment=toy,paper", "-m"], "lacuna dedupe: experiment=toy,paper: jobs.dedupe takes one experiment at a time"),
+        (["experiment=toy", "experiment=paper"], "lacuna dedupe: experiment=toy: jobs.dedupe takes one experiment at a time"),
+        (["experiment=toy", "root=r"], "lacuna dedupe: dataset.name is missing: give dataset.name=VALUE"),
+        (["--config-dir=nowhere", "experiment=toy"], "lacuna dedupe: Additional config directory"),
+        (["--config-dir=here", "experiment=lost"], "lacuna dedupe: In 'experiment/lost': Could not load 'nothing'"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path: Path, words: list[str], message: str) -> None:
+    (tmp_path / "here" / "experiment").mkdir(parents=True)
+    (tmp_path / "here" / "experiment" / "lost.yaml").write_text("# @package _global_\ndefaults: [/nothing]\n")
+    given = [sys.executable, "-m", "jobs.dedupe", *words]
+    done = subprocess.run(given, cwd=tmp_path, env={"PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1

@@ -79,7 +79,7 @@ class _Inputs:
         try:
             return EmbeddingSet(job.root, job.reference.name, self.by)
         except UserError as error:
-            raise UserError(f"{error}; dedupe.exact=[] goes by cosines alone") from None
+            raise UserError(f"{error}; dedupe.exact=[] uses cosines alone") from None
 
     def head(self, rows: EmbeddingSet) -> dict[str, Any]:
         """The first fields of summary.json; `content` is the hash of everything that changes the result."""

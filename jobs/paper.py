@@ -15,8 +15,7 @@ from jobs.dedup.planted_recall import evaluate
 from jobs.dedupe import run as dedupe
 from jobs.embed import embed_sets
 from jobs.experiment.names import dataset_of, embedded_names, encoder_of, joins_of, views_of
-from jobs.experiment.summary import summary_table
-from jobs.experiment.sweeps_and_comparisons import across
+from jobs.experiment.summary import across, summary_table
 from jobs.nearest import run as nearest
 from jobs.report import run as report
 from jobs.runtime.app import Outcome, command

@@ -5,22 +5,18 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_module
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
 from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 import conf
 from jobs.experiment.names import embedded_names
 from jobs.runtime import app
-from jobs.runtime.presets import choices, load_choice
+from jobs.runtime.presets import load_choice
 from tda.config.analysis import AnalysisConfig
 from tda.config.datasets import DatasetConfig, ToyConfig
 from tda.config.jobs import AnalyzeJob, DedupeJob, EmbedJob, IngestJob, NearestJob, PaperJob, PlanJob, ReportJob, TrainJob, VerifyJob
 from tda.config.models import EncoderConfig, TrainConfig
 from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
-from tda.errors import UserError
 from tda.toyworld import source_of
 
 CONF = Path(conf.__path__[0])
@@ -107,21 +103,6 @@ def test_experiment_names_presets_that_exist(experiment: str) -> None:
         assert isinstance(load_choice("encoder", name, "somewhere"), EncoderConfig)
 
 
-def test_preset_resolves_root_and_takes_values() -> None:
-    dataset = load_choice("dataset", "toy_train", "s3://bucket/run")
-    assert dataset.name == "toy_train"
-    assert str(dataset.shards).startswith("s3://bucket/run/")
-    assert load_choice("dataset", "files", "r", name="mine", shards=["a.tar"]).shards == ["a.tar"]
-
-
-def test_unknown_preset_names_the_choices() -> None:
-    with pytest.raises(UserError, match=r"encoder=open_klip is unknown; choose one of: .*open_clip"):
-        load_choice("encoder", "open_klip", "r")
-    with pytest.raises(UserError, match=r"conf/dataset/files.yaml: dataset.nmae is unknown \(did you mean name\?\)"):
-        load_choice("dataset", "files", "r", nmae="mine")
-    assert "files" in choices("dataset")
-
-
 # group -> its dataclass: conf/<group>/default.yaml holds every field of it
 DEFAULTS = {"embed": EmbedConfig, "train": TrainConfig, "nearest": NearestConfig, "dedupe": DedupeConfig, "analysis": AnalysisConfig}
 
@@ -181,23 +162,6 @@ def test_the_heldout_set_copies_from_the_training_set() -> None:
     assert composed.dataset == heldout
     assert (heldout.toy.pairs, heldout.toy.seed, heldout.toy.duplicates) == (2000, 1, 100)
     assert load_choice("dataset", "toy_heldout", "r", toy={"seed": 5}).toy.seed == 5
-
-
-def test_a_preset_of_the_user_may_build_on_presets(tmp_path: Path) -> None:
-    (tmp_path / "dataset").mkdir()
-    (tmp_path / "dataset" / "mine.yaml").write_text("defaults: [toy_heldout, _self_]\nname: mine\ntoy: {seed: 9}\n")
-    (tmp_path / "dataset" / "lost.yaml").write_text("defaults: [nowhere]\n")
-    searched = create_config_search_path("pkg://conf")
-    searched.prepend("command-line", f"file://{tmp_path}")  # as --config-dir
-    Hydra.create_main_hydra2("embed", searched)
-    try:
-        mine = load_choice("dataset", "mine", "r")
-        with pytest.raises(UserError, match=r"^conf/dataset/lost.yaml: .*dataset/nowhere") as caught:
-            load_choice("dataset", "lost", "r")
-    finally:
-        GlobalHydra.instance().clear()
-    assert (mine.name, mine.toy.seed, mine.toy.duplicates_of["pairs"]) == ("mine", 9, 16000)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("job", ["nearest", "dedupe"])

@@ -12,7 +12,7 @@ from typing import Any
 
 from jobs.embedding.metrics import EmbedMetrics
 from jobs.runtime.actors.heartbeat import Beating
-from jobs.runtime.gc_pause import uncollected
+from jobs.runtime.tasks import uncollected
 from tda.config.models import EncoderConfig
 from tda.config.stages import EmbedConfig
 from tda.errors import UserError

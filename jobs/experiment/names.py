@@ -1,4 +1,4 @@
-"""What an experiment's names stand for: data sets that are embedded, and views that are made of them."""
+"""The names of an experiment: presets that are embedded, views made of them, and the pairs that are joined."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from tda.store.datasets.views import View, recorded_name, view_of
 
 
 def embedded_names(job: PaperJob) -> list[str]:
-    """Presets that are embedded: every data set, without what is taken away from it, and the reference."""
+    """Presets that are embedded: the base of every data set, what is subtracted from it, and the reference."""
     names = [recorded_name(name) for name in job.datasets] + [view.reference for view in views_of(job)]
     return list(dict.fromkeys([*names, *filter(None, [job.reference])]))
 
 
 def views_of(job: PaperJob) -> list[View]:
-    """`<base>-minus-<reference>` among the data sets; of a chain every link, the innermost first."""
+    """`<base>-minus-<reference>` among the data sets; of a-minus-b-minus-c first a-minus-b."""
     found: list[View] = []
     for name in job.datasets:
         chain: list[View] = []
@@ -30,7 +30,7 @@ def views_of(job: PaperJob) -> list[View]:
 
 
 def joins_of(job: PaperJob) -> list[tuple[str, str]]:
-    """(data set, reference) pairs whose closest rows are found: each data set in the reference, and each view's base in its own."""
+    """(data set, reference) pairs whose closest rows are found: each view's base in its reference, each data set in the experiment's."""
     wanted = [(recorded_name(view.base), view.reference) for view in views_of(job)]
     if job.reference is not None:
         wanted += [(recorded_name(name), job.reference) for name in job.datasets]
@@ -38,7 +38,7 @@ def joins_of(job: PaperJob) -> list[tuple[str, str]]:
 
 
 def dataset_of(job: PaperJob, name: str) -> DatasetConfig:
-    """A preset with the shards that the experiment gives it. Raises UserError where it has none."""
+    """A preset, with shards from the experiment. Raises UserError if it has none."""
     given = job.shards.get(name)
     dataset: DatasetConfig = load_choice("dataset", name, job.root, **({} if given is None else {"shards": given}))
     if dataset.shards is None:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from jobs.runtime.actors.dispatch import dispatch
-from jobs.runtime.gc_pause import uncollected
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.session import slots
+from jobs.runtime.tasks import uncollected
 from tda.config.cluster import ClusterConfig
 from tda.config.stages import NearestConfig
 from tda.geometry.arrays.equal_rows import first_equal

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from jobs.runtime.gc_pause import uncollected
+from jobs.runtime.tasks import uncollected
 from tda.store.datasets.cells import CellPlan, Group, read_columns
 from tda.store.datasets.shard import read_shard
 from tda.store.files import join

@@ -1,4 +1,4 @@
-"""The door of every command: Hydra outside, dataclasses inside, one line of result, honest exit status."""
+"""The entry point of every command: Hydra composes, the job gets dataclasses, its result is one line and an exit status."""
 
 import os
 import sys
@@ -37,7 +37,7 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job came to: `whole` when every part of its work is done, and the line that says so."""
+    """The result of a job: `whole` if every part of its work is done, and its last line of output."""
 
     whole: bool
     line: str
@@ -48,31 +48,42 @@ def command(config_name: str, schema: type[Job], run: Callable[[Job], Outcome], 
 
     `flags` are fields that may also be given as --name, which is short for name=true.
 
-    0: all of the work is whole. 1: it is not, or something foreseen went wrong. 2: a user's mistake, told in one line.
+    0: all of the work is done. 1: it is not, or an expected error occurred, such as a full disk. 2: a user's mistake, shown in one line.
     """
     store = ConfigStore.instance()
     store.store(name=f"{config_name}_schema", node=schema)
     store.store(name="quiet", package="hydra", node=_QUIET)
 
     def main() -> int:
-        statuses: list[int] = []  # one a job of a sweep; a bad cell does not keep the others from running
-        words = [f"{word[2:]}=true" if word.startswith("--") and word[2:] in flags else word for word in sys.argv[1:]]
+        started, statuses = list[bool](), list[int]()  # one for each job of a sweep; a failed one does not stop the others
+
+        def attempt(config: DictConfig) -> None:
+            started.append(True)
+            statuses.append(_attempt(config, config_name, schema, run))
+
         try:
-            sys.argv[1:] = with_experiment(literal_paths(words), config_name, schema)
-        except (UserError, HydraException, OmegaConfBaseException) as error:
-            return _complain(config_name, str(error) if isinstance(error, UserError) else explain(error, schema), EXIT_USER_ERROR)
-        os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints its own several lines and exits by itself
-        application = hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config_name)
-        try:
+            sys.argv[1:] = with_experiment(literal_paths(_with_flags(flags)), config_name, schema)
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # without it Hydra prints several lines and exits
             with shared_ray():  # the jobs of a sweep run one after the other over one Ray
-                application(lambda config: statuses.append(_attempt(config, config_name, schema, run)))()
+                hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config_name)(attempt)()
+        except UserError as error:
+            return _complain(config_name, str(error), EXIT_USER_ERROR)
         except (HydraException, OmegaConfBaseException) as error:
             return _complain(config_name, explain(error, schema), EXIT_USER_ERROR)
+        except (AttributeError, AssertionError) as error:  # OmegaConf's, where a field of a null value is set
+            if started:
+                raise
+            return _complain(config_name, explain(error, schema), EXIT_USER_ERROR)
         except KeyboardInterrupt:
-            return _complain(config_name, "interrupted; the same command goes on from here", EXIT_INTERRUPTED)
+            return _complain(config_name, "interrupted; the same command resumes from here", EXIT_INTERRUPTED)
         return max(statuses, default=EXIT_WHOLE)
 
     return main
+
+
+def _with_flags(flags: Sequence[str]) -> list[str]:
+    """The words of the command line, `--name` of a flag as name=true."""
+    return [f"{word[2:]}=true" if word.startswith("--") and word[2:] in flags else word for word in sys.argv[1:]]
 
 
 def _attempt(config: DictConfig, name: str, schema: type[Job], run: Callable[[Job], Outcome]) -> int:
@@ -86,7 +97,7 @@ def _attempt(config: DictConfig, name: str, schema: type[Job], run: Callable[[Jo
         return _complain(name, explain(error, schema), EXIT_USER_ERROR)
     except LacunaError as error:
         return _complain(name, str(error), EXIT_NOT_WHOLE)
-    except OSError as error:  # a store that forbids, or stays out of reach
+    except OSError as error:  # access denied, or a store that cannot be reached
         return _complain(name, f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", EXIT_NOT_WHOLE)
     print(outcome.line, flush=True)
     return EXIT_WHOLE if outcome.whole else EXIT_NOT_WHOLE

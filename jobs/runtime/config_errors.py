@@ -1,4 +1,4 @@
-"""A user's mistake in the configuration, told in one line that names the value and the choices."""
+"""One line for a user's mistake in the configuration: the value, and what it could be."""
 
 import dataclasses
 import difflib
@@ -6,23 +6,32 @@ import re
 import types
 import typing
 
-from hydra.errors import ConfigCompositionException, MissingConfigException
-from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue, OmegaConfBaseException, ValidationError
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf.errors import (
+    InterpolationResolutionError,
+    InterpolationToMissingValueError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+    ValidationError,
+)
 
 
 def explain(error: Exception, schema: type) -> str:
-    """One line for an exception of Hydra or OmegaConf raised while `schema` was composed."""
+    """One line for an exception raised by Hydra or OmegaConf while `schema` was composed."""
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         return f"{group}={choice} is unknown; choose one of: {', '.join(sorted(error.options))}"
     cause = error.__cause__ if isinstance(error, ConfigCompositionException) and error.__cause__ else error
     if isinstance(cause, InterpolationToMissingValueError):
-        missing = re.search(r"'([\w.]+)'", str(cause).split("while", 1)[-1])
+        missing = re.search(r"Missing mandatory value: ([\w.]+)", str(cause))
         return _missing(missing.group(1) if missing else "root")
     if isinstance(cause, MissingMandatoryValue):
         return _missing(_full_key(cause) or str(cause).rsplit(" ", 1)[-1])
-    if isinstance(cause, ValidationError):
-        return f"{_full_key(cause)}: {_first_line(cause)}"
+    if isinstance(cause, ValidationError | InterpolationResolutionError):
+        return f"{_merged(error) or _full_key(cause)}: {_first_line(cause)}"
+    if not isinstance(cause, OmegaConfBaseException | HydraException):  # of OmegaConf, on fields of a null value
+        null = re.search(r"full_key: ([\w.]+)", str(cause))
+        return f"{null.group(1) if null else 'a value'} is null, and so its fields cannot be set: choose a preset that has them"
     key = _full_key(cause) or _overridden(error)
     return _unknown_key(key, schema) if key else _first_line(error)
 
@@ -41,6 +50,12 @@ def _full_key(error: BaseException) -> str:
 
 def _overridden(error: Exception) -> str:
     found = re.search(r"(?:override|find match for override) '([\w.@/+~-]+)'", str(error))
+    return found.group(1) if found else ""
+
+
+def _merged(error: Exception) -> str:
+    """The whole key of an override that could not be merged, which the error's own key may be only a part of."""
+    found = re.match(r"Error merging override \+*([\w.]+)=", str(error))
     return found.group(1) if found else ""
 
 

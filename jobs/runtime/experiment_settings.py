@@ -18,6 +18,7 @@ from jobs.runtime.presets import preset_file
 from tda.errors import UserError
 
 GROUPS = ("embed", "train", "nearest", "dedupe", "analysis", "report", "cluster")  # the same in an experiment and in a job
+OPEN = ("report.models.", "report.datasets.", "report.ablation.")  # mappings: any name may be added
 CONFIG_DIR = ("--config-dir", "-cd")
 
 
@@ -66,7 +67,7 @@ class Share:
         dataset, encoder = self._chosen("dataset"), self._chosen("encoder")
         for group in GROUPS:
             if group in self.fields:
-                yield from _leaves(f"++{group}", self.values.get(group) or {})
+                yield from _leaves(group, self.values.get(group) or {})
         if "reference" in self.fields and self.values.get("reference") and not self._gives("dataset@reference", "reference.name"):
             yield "dataset@reference", Choice(self.values["reference"])
         if "loss" in self.fields:
@@ -155,7 +156,7 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         for name, inner in value.items():
             yield from _leaves(f"{key}.{name}", inner)
     else:
-        yield key, value
+        yield f"{'++' if key.startswith(OPEN) else ''}{key}", value
 
 
 def _grammar(value: Any) -> str:

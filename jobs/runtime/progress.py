@@ -1,4 +1,4 @@
-"""How far a job is, on standard error: a bar for people, one line now and then for files."""
+"""Progress on standard error: bars on a terminal, elsewhere a line from time to time."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from tda.encoders.pipeline.timing import together
 from tda.store.commit.records import ShardRecord
 
-RECENT = 32  # shards that tell how busy the devices are now
+RECENT = 32  # last shards, whose records give the load of the devices
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
@@ -28,7 +28,7 @@ class Bars:
     _tasks: dict[str, TaskID] = field(default_factory=dict)
 
     def totals(self) -> dict[str, int]:
-        """The bars' names, each with what it counts to."""
+        """Name of each bar -> its total."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -58,7 +58,7 @@ class Bars:
             print(text, file=self.stream, flush=True)
 
     def show(self, name: str, completed: int, reported: str, line: Callable[[], str]) -> None:
-        """A bar is this far; where there is no terminal `line` is printed, if the last one is `LINE_EVERY` seconds old."""
+        """Move a bar; without a terminal print `line`, at most once in `LINE_EVERY` seconds."""
         if self._bars is not None:
             self._bars.update(self._tasks[name], completed=completed, reported=reported)
         elif time.monotonic() - self._printed > LINE_EVERY:
@@ -68,7 +68,7 @@ class Bars:
 
 @dataclass(kw_only=True)
 class ShardProgress(Bars):
-    """Counts shards, pairs, pairs a second and drops, and tells what the last shards' records say of the devices.
+    """Shards, pairs, pairs a second and drops, and the load of the devices by the records of the last shards.
 
     A context manager; `add` and `note` may be called at any time inside it.
     """
@@ -80,7 +80,7 @@ class ShardProgress(Bars):
     drops: int = 0
     failed: int = 0
     _started: float = field(default_factory=time.monotonic)
-    _told: int = 0
+    _noted: int = 0
     _recent: deque[tuple[dict[str, float], dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     def totals(self) -> dict[str, int]:
@@ -94,18 +94,18 @@ class ShardProgress(Bars):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         super().__exit__(kind, error, trace)
-        if self._bars is None and kind is None and self.done > self._told:
+        if self._bars is None and kind is None and self.done > self._noted:
             self.note(self.line())
 
     def note(self, text: str) -> None:
-        self._printed, self._told = time.monotonic(), self.done
+        self._printed, self._noted = time.monotonic(), self.done
         super().note(text)
 
     def _show(self) -> None:
-        self.show(self.what, self.done, f"shards, {self.told()}", self.line)
+        self.show(self.what, self.done, f"shards, {self.status()}", self.line)
 
     def add(self, *, pairs: int = 0, drops: int = 0, failed: bool = False, records: Sequence[ShardRecord] = ()) -> None:
-        """One more shard is done, or has failed; `records` are its encoders', of one pass."""
+        """Count a shard that is done or has failed; `records` are those of its encoders."""
         if records:
             encode = sum(record.seconds.get("encode", 0.0) for record in records)
             self._recent.append(({**records[0].seconds, "encode": encode}, records[0].speed))
@@ -115,13 +115,13 @@ class ShardProgress(Bars):
         self.failed += failed
         self._show()
 
-    def told(self) -> str:
+    def status(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-9)
         failed = f", {self.failed} shards failed" if self.failed else ""
         return f"{self.pairs:,} pairs, {self.pairs / seconds:,.0f} pairs/s, {self.drops:,} dropped{failed}{self._devices()}"
 
     def _devices(self) -> str:
-        """How busy the devices are, how near to their roofline, and which stage binds."""
+        """Load of the devices, share of their roofline, and the slowest stage; empty without records that have times."""
         reported = together(self._recent)
         if not reported:
             return ""
@@ -129,4 +129,4 @@ class ShardProgress(Bars):
         return f"; device {reported['device_busy']:.0%} busy{roofline}, {reported['binds']} binds"
 
     def line(self) -> str:
-        return f"{self.what}: {self.done} of {self.shards} shards, {self.told()}"
+        return f"{self.what}: {self.done} of {self.shards} shards, {self.status()}"

@@ -1,4 +1,4 @@
-"""One Ray for a command: joined where there is one, else its own on this machine, ended with the block that started it."""
+"""The Ray of a command: joins a running cluster, or starts one on this machine and ends it with the block that started it."""
 
 import logging
 import os
@@ -14,12 +14,12 @@ from typing import Any
 from tda.config.cluster import ClusterConfig
 from tda.errors import LacunaError, UserError
 
-OBJECT_STORE_BYTES = 200_000_000  # paths and small results travel, never embeddings; containers often have little shared memory
+OBJECT_STORE_BYTES = 200_000_000  # Ray carries paths and small results, never embeddings; containers often have little shared memory
 START_ATTEMPTS = 3
 MOST_ACTORS = 1_000_000
-WAIT_TOLD_EVERY = 30.0  # seconds
-QUIET_RAY = "A worker died or was killed|Raylet is terminated|has been marked dead"  # pages on stdout; the dispatcher tells it in a line
-# No line of a worker is shown by a Ray of our own: its log monitor need not look for new files ten times a second.
+WAIT_LINE_EVERY = 30.0  # seconds between lines while a run waits for a node
+QUIET_RAY = "A worker died or was killed|Raylet is terminated|has been marked dead"  # long on stdout; the dispatcher prints one line
+# A Ray that is started here shows no worker's output: its log monitor need not look for new files ten times a second.
 RESTING_MONITOR = {"RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "0", "LOG_NAME_UPDATE_INTERVAL_S": "86400"}
 
 _held = False
@@ -29,7 +29,7 @@ _held = False
 def ray_session(cluster: ClusterConfig) -> Iterator[None]:
     """Ray is initialised inside the block.
 
-    A Ray that this process is already connected to is used and left alone. Otherwise the cluster at `cluster.address` is joined, or a
+    A Ray that this process is already connected to is used and left running. Otherwise the cluster at `cluster.address` is joined, or a
     local Ray is started on 127.0.0.1, without a dashboard; it ends with the block, or with the `shared_ray` block around it.
     Raises UserError if there is no cluster at the address.
     """
@@ -67,27 +67,27 @@ def shared_ray() -> Iterator[None]:
 
 
 def import_ray() -> None:
-    """Import Ray with what it reads from the environment when it is imported: bound to this machine, nothing reported."""
+    """Import Ray after setting what it reads from the environment on import: bound to this machine, no usage reports."""
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # the only switch that makes Ray use the loopback address
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", QUIET_RAY)
-    os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")  # it replaces the builtin `print`, with which numba no longer compiles parallel code
-    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # a traceback of each error behind a lost actor, whose shard is done again
+    os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")  # else it replaces the builtin `print`, and numba no longer compiles parallel code
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # else a traceback for each lost actor, although its shard is reassigned
     import ray  # noqa: F401 (imported for its effect)
 
 
 def slots(cluster: ClusterConfig) -> tuple[int, float]:
     """How many actors the connected cluster holds, and the GPUs of each.
 
-    `cluster.actors` if given, else one a GPU, or on a cluster without GPUs as many as the CPUs hold. Where not even one fits, a cluster
-    that was joined is given `cluster.wait_seconds` to grow. Raises UserError if it does not.
+    `cluster.actors` if given, else one a GPU, or on a cluster without GPUs as many as the CPUs hold. Where none fits, a cluster
+    that was joined has `cluster.wait_seconds` to grow. Raises UserError if it does not.
     """
     if cluster.address:
         _await_room(cluster)
     gpus = gpus_each(cluster)
     fits = _fitting(cluster, gpus)
     if not fits:
-        raise UserError(_told(cluster, gpus))
+        raise UserError(_does_not_fit(cluster, gpus))
     return cluster.actors or fits, gpus
 
 
@@ -99,12 +99,12 @@ def gpus_each(cluster: ClusterConfig) -> float:
 
 
 def room(cluster: ClusterConfig, gpus: float) -> int:
-    """How many actors of `gpus` GPUs there may be now: `cluster.actors` if given, else as many as the living nodes hold, maybe none."""
+    """How many actors of `gpus` GPUs fit now: `cluster.actors` if given, else what the nodes that are alive hold, which may be 0."""
     return cluster.actors or _fitting(cluster, gpus)
 
 
 def _fitting(cluster: ClusterConfig, gpus: float) -> int:
-    """Node by node: an actor does not lie across two."""
+    """Counted by node: an actor does not span two."""
     return sum(min(_times(node.get("CPU", 0), cluster.cpus_per_actor), _times(node.get("GPU", 0), gpus)) for node in _nodes())
 
 
@@ -119,7 +119,7 @@ def _nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray has no types for it
 
 
-def _told(cluster: ClusterConfig, gpus: float) -> str:
+def _does_not_fit(cluster: ClusterConfig, gpus: float) -> str:
     nodes = _nodes()
     cpus, devices = (sum(node.get(name, 0) for node in nodes) for name in ("CPU", "GPU"))
     return (
@@ -129,16 +129,16 @@ def _told(cluster: ClusterConfig, gpus: float) -> str:
 
 
 def _await_room(cluster: ClusterConfig) -> None:
-    """Wait, telling so, until a node holds an actor, by a task of its size: only what is asked for makes an autoscaler start a node."""
+    """Wait until a node has room for an actor, with a line now and then; a pending task of that size makes an autoscaler start a node."""
     import ray
 
     end, asked = time.monotonic() + cluster.wait_seconds, []
     while not _fitting(cluster, gpus := gpus_each(cluster)) and (left := end - time.monotonic()) > 0:
-        print(f"lacuna: {_told(cluster, gpus)}; waiting for a node, up to {left:.0f} s more", file=sys.stderr, flush=True)
+        print(f"lacuna: {_does_not_fit(cluster, gpus)}; waiting for a node, up to {left:.0f} s more", file=sys.stderr, flush=True)
         options: dict[str, Any] = {"num_cpus": cluster.cpus_per_actor, "num_gpus": cluster.gpus_per_actor or 0, "max_retries": 0}
         asked.append(ray.remote(**options)(_nothing).remote())
-        if ray.wait(asked[-1:], timeout=min(left, WAIT_TOLD_EVERY))[0]:
-            time.sleep(1.0)  # the list of nodes follows
+        if ray.wait(asked[-1:], timeout=min(left, WAIT_LINE_EVERY))[0]:
+            time.sleep(1.0)  # until the list of nodes has it
     for task in asked:
         ray.cancel(task, force=True)
 
@@ -148,7 +148,7 @@ def _nothing() -> None:
 
 
 def share_of_cpus(actors: int) -> int:
-    """CPUs of the connected cluster for each of `actors`, whether they have asked for them or not."""
+    """CPUs of the connected cluster divided by `actors`, reserved by them or not."""
     import ray
 
     have: dict[str, Any] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # as above
@@ -156,7 +156,7 @@ def share_of_cpus(actors: int) -> int:
 
 
 def _start() -> None:
-    """Start a Ray of our own. On a busy machine it can miss its own time limit, so it gets three tries; then LacunaError."""
+    """Start Ray on this machine. It can miss its own time limit on a busy machine: three attempts, then LacunaError."""
     import ray
 
     provide_token()
@@ -180,7 +180,7 @@ def _start() -> None:
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """These values inside the block, where nothing else is said."""
+    """Set these environment variables inside the block, except those that are set already."""
     mine = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(mine)
     try:
@@ -209,12 +209,12 @@ def _require_listener(address: str) -> None:
 
 
 def provide_token() -> None:
-    """A Ray of our own gets a token of its own, known to this process and its children; one that the user has is used."""
+    """Make a token for a Ray that is started here, known to this process and its children, unless the user has one."""
     if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
         return
     try:
         if (Path.home() / ".ray" / "auth_token").is_file():
             return
-    except (OSError, RuntimeError):  # no home, or not ours to look into
+    except (OSError, RuntimeError):  # no home folder, or no permission to read it
         pass
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

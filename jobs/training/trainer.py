@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from jobs.runtime.gc_pause import uncollected
+from jobs.runtime.tasks import uncollected
 
 if TYPE_CHECKING:
     from tda.encoders.training.data import TrainingPairs

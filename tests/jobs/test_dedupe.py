@@ -297,7 +297,7 @@ class TestRefusals:
 
     def test_a_reference_whose_embeddings_are_gone_still_has_cosines(self, root: Path) -> None:
         (root / "embeddings/r").rename(root / "elsewhere")
-        with pytest.raises(UserError, match=r"no embeddings of dataset.name=r .*; dedupe.exact=\[\] goes by cosines alone"):
+        with pytest.raises(UserError, match=r"no embeddings of dataset.name=r .*; dedupe.exact=\[\] uses cosines alone"):
             run(job(root))
         run(job(root, exact=[]))
         assert gone(root) == {2, 11, 23}

@@ -1,4 +1,4 @@
-"""The door of the commands: exit statuses, and mistakes told in one line."""
+"""The entry point of the commands: exit statuses, and one line for a mistake."""
 
 import os
 import subprocess
@@ -16,6 +16,7 @@ from tda.errors import LacunaError, UserError
 def run(job):
     if job.dataset.name == "user": raise UserError("dataset.name=user is\\n not allowed")
     if job.dataset.name == "foreseen": raise LacunaError("the disk is full")
+    if job.dataset.name == "bug": job.dataset.nothing
     if job.dataset.name == "interrupted": raise KeyboardInterrupt
     return Outcome(whole=job.dataset.name != "part", line=f"{job.dataset.name} {job.analysis.retrieval.tile}")
 
@@ -24,7 +25,7 @@ sys.exit(command("analyze", AnalyzeJob, run)())
 
 
 def _run(tmp_path: Path, *overrides: str, sweep: bool = False) -> subprocess.CompletedProcess[str]:
-    script = tmp_path / "analyze_door.py"
+    script = tmp_path / "entry.py"
     script.write_text(COMMAND)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3]), "TMPDIR": str(tmp_path / "tmp")}
     return subprocess.run(
@@ -44,7 +45,7 @@ def test_whole_part_and_sweep(tmp_path: Path) -> None:
     assert (part.returncode, part.stdout) == (1, "part 2048\n")
     sweep = _run(tmp_path, "dataset.name=d,part", "analysis.retrieval.tile=8,9", sweep=True)
     assert (sweep.returncode, sweep.stdout.split("\n")[:4]) == (1, ["d 8", "d 9", "part 8", "part 9"])
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["analyze_door.py", "tmp"]  # nothing else is left behind
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["entry.py", "tmp"]  # nothing else is left behind
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,9 @@ def test_whole_part_and_sweep(tmp_path: Path) -> None:
         ([], "dataset.name is missing: give dataset.name=VALUE"),
         (["dataset.name=user"], "dataset.name=user is not allowed"),
         (["dataset.name=d]"], "dataset.name=d]"),
+        (["dataset.name=d", "dataset.toy={pairs: 5}"], "dataset.toy is null, and so its fields cannot be set"),
+        (["dataset.name=d", "dataset.toy.pairs=5"], "a value is null, and so its fields cannot be set"),
+        (["dataset.name=d", "dataset.shards=${nothing}"], "dataset.shards: Interpolation key 'nothing' not found"),
     ],
 )
 def test_mistake_is_one_line_and_status_2(tmp_path: Path, overrides: list[str], message: str) -> None:
@@ -80,12 +84,19 @@ def test_foreseen_failure_is_one_line_and_status_1(tmp_path: Path) -> None:
     assert _run(tmp_path, "dataset.name=interrupted").returncode == 130
 
 
+def test_a_bug_of_a_job_shows_its_traceback(tmp_path: Path) -> None:
+    done = _run(tmp_path, "dataset.name=bug")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "AttributeError: 'DatasetConfig' object has no attribute 'nothing'" in done.stderr
+
+
 def test_missing_root(tmp_path: Path) -> None:
     done = _run(tmp_path, "dataset.name=d", "root=???")
     assert (done.returncode, done.stderr) == (2, "lacuna analyze: root is missing: give root=VALUE\n")
 
 
-def test_a_mistake_is_told_before_heavy_libraries_load() -> None:
+def test_a_mistake_is_shown_before_heavy_libraries_load() -> None:
     """Importing every command loads none of them: they cost seconds, which a mistake in a line should not take."""
     commands = sorted(file.stem for file in (Path(__file__).resolve().parents[3] / "jobs").glob("[a-z]*.py"))
     assert "paper" in commands

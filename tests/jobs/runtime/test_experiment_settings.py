@@ -140,12 +140,14 @@ def test_words_without_an_experiment_stay() -> None:
         (["experiment=toy", "experiment=paper"], "lacuna dedupe: experiment=toy: jobs.dedupe takes one experiment at a time"),
         (["experiment=toy", "root=r"], "lacuna dedupe: dataset.name is missing: give dataset.name=VALUE"),
         (["--config-dir=nowhere", "experiment=toy"], "lacuna dedupe: Additional config directory"),
+        (["--config-dir=here", "experiment=slip"], "lacuna dedupe: dedupe.ruul is unknown (did you mean rule?); choose one of: rule, "),
         (["--config-dir=here", "experiment=lost"], "lacuna dedupe: In 'experiment/lost': Could not load 'nothing'"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path: Path, words: list[str], message: str) -> None:
     (tmp_path / "here" / "experiment").mkdir(parents=True)
     (tmp_path / "here" / "experiment" / "lost.yaml").write_text("# @package _global_\ndefaults: [/nothing]\n")
+    (tmp_path / "here" / "experiment" / "slip.yaml").write_text("# @package _global_\ndedupe: {ruul: text}\n")
     given = [sys.executable, "-m", "jobs.dedupe", *words]
     done = subprocess.run(given, cwd=tmp_path, env={"PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")

@@ -47,22 +47,22 @@ def record(encoder: str, *, encode: float, **seconds: float) -> ShardRecord:
     return ShardRecord(**content, encoder=encoder, weights_sha256="", config_hash="", seconds=stages, speed=speed)  # type: ignore[arg-type]  # as in JSON
 
 
-def told(progress: ShardProgress) -> str:
+def load(progress: ShardProgress) -> str:
     return progress.line().partition(" dropped")[2]
 
 
-def test_the_last_shards_tell_how_busy_the_devices_are_and_what_binds() -> None:
+def test_the_last_shards_give_the_load_of_the_devices_and_the_slowest_stage() -> None:
     progress = ShardProgress(what="coco / a, b", shards=100, stream=io.StringIO())
-    assert told(progress) == ""
+    assert load(progress) == ""
     progress.add(pairs=100, records=[record("a", encode=3.0, decode=12.0), record("b", encode=2.0, decode=12.0)])
-    assert told(progress) == "; device 50% busy at 40% of its roofline, decode binds"
-    for _ in range(RECENT):  # what was is forgotten
+    assert load(progress) == "; device 50% busy at 40% of its roofline, decode binds"
+    for _ in range(RECENT):  # older shards do not count
         progress.add(pairs=100, records=[record("a", encode=9.5, decode=4.0)])
-    assert told(progress) == "; device 95% busy at 40% of its roofline, encode binds"
+    assert load(progress) == "; device 95% busy at 40% of its roofline, encode binds"
 
 
-def test_records_that_tell_no_time_are_passed_over() -> None:
+def test_records_without_times_are_passed_over() -> None:
     progress = ShardProgress(what="coco / a", shards=2, stream=io.StringIO())
     content = {"dataset": "d", "encoder": "a", "shard": "0", "source": {}, "rows_in": 1, "rows_out": 1, "drops": {}, "output": {}}
     progress.add(pairs=1, records=[ShardRecord(**content, weights_sha256="", config_hash="")])  # type: ignore[arg-type]  # as in JSON
-    assert told(progress) == ""
+    assert load(progress) == ""

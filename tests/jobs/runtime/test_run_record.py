@@ -38,9 +38,9 @@ sys.exit(command("analyze", AnalyzeJob, run)())
 
 
 def command(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    (cwd / "door.py").write_text(COMMAND)
+    (cwd / "entry.py").write_text(COMMAND)
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(cwd), "MY_API_TOKEN": "hush"}
-    given = [sys.executable, "door.py", *words, "encoder.name=e"]
+    given = [sys.executable, "entry.py", *words, "encoder.name=e"]
     return subprocess.run(given, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
 
 

@@ -20,22 +20,22 @@ from jobs.runtime.session import ray_session, shared_ray
 from tda.config.cluster import ClusterConfig
 from tda.errors import UserError
 
-told = {}
+seen = {}
 with shared_ray():
-    told["ray_before_need"] = "ray" in sys.modules
+    seen["ray_before_need"] = "ray" in sys.modules
     try:
         with ray_session(ClusterConfig(address="127.0.0.1:1")):
             pass
     except UserError as error:
-        told["unreachable"] = str(error)
+        seen["unreachable"] = str(error)
     with ray_session(ClusterConfig()):
         import ray
-        told["address"] = ray.util.get_node_ip_address()
-        told["imported_from"] = ray.get(ray.remote(lambda: __import__("tda").__file__).remote())
-    told["up_inside"] = ray.is_initialized()
-told["up_after"] = ray.is_initialized()
-told["token"] = len(os.environ["RAY_AUTH_TOKEN"])
-print(json.dumps(told))
+        seen["address"] = ray.util.get_node_ip_address()
+        seen["imported_from"] = ray.get(ray.remote(lambda: __import__("tda").__file__).remote())
+    seen["up_inside"] = ray.is_initialized()
+seen["up_after"] = ray.is_initialized()
+seen["token"] = len(os.environ["RAY_AUTH_TOKEN"])
+print(json.dumps(seen))
 """
 
 
@@ -44,12 +44,12 @@ def test_a_fresh_machine(tmp_path: Path) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     command = [sys.executable, "-c", FRESH]
     done = subprocess.run(command, cwd=tmp_path, env={**clean, "HOME": "/nonexistent"}, capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout)
-    assert told["address"] == "127.0.0.1"
-    assert (told["ray_before_need"], told["up_inside"], told["up_after"]) == (False, True, False)
-    assert told["imported_from"].endswith("tda/__init__.py")
-    assert told["token"] == 64
-    assert told["unreachable"].startswith("cluster.address=127.0.0.1:1 cannot be joined: ")
+    seen = json.loads(done.stdout)
+    assert seen["address"] == "127.0.0.1"
+    assert (seen["ray_before_need"], seen["up_inside"], seen["up_after"]) == (False, True, False)
+    assert seen["imported_from"].endswith("tda/__init__.py")
+    assert seen["token"] == 64
+    assert seen["unreachable"].startswith("cluster.address=127.0.0.1:1 cannot be joined: ")
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -101,8 +101,8 @@ def test_room_follows_the_nodes_unless_the_number_is_given() -> None:
 
 
 def test_values_that_no_cluster_has() -> None:
-    for told, values in (("cluster.actors=0", {"actors": 0}), ("cluster.heartbeat_seconds=0.5", {"heartbeat_seconds": 0.5})):
-        with pytest.raises(UserError, match=f"{told} is too small; it must be at least 1"):
+    for seen, values in (("cluster.actors=0", {"actors": 0}), ("cluster.heartbeat_seconds=0.5", {"heartbeat_seconds": 0.5})):
+        with pytest.raises(UserError, match=f"{seen} is too small; it must be at least 1"):
             ClusterConfig(**values)  # type: ignore[arg-type]  # as given
 
 

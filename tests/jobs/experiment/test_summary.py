@@ -1,5 +1,6 @@
-"""What follows the single analyses of an experiment: a sweep where it is asked for, one comparison a data set, nothing done twice."""
+"""What follows the analyses of an experiment: a sweep if it is asked for, one comparison a data set, nothing twice; the closing table."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from recorded_rows import write_set
+from rich.console import Console
+from rich.table import Table
 
 from jobs.analyze import analyze
-from jobs.experiment.sweeps_and_comparisons import across
+from jobs.experiment.summary import across, summary_table
 from tda.config.analysis import AnalysisConfig, ClustersConfig, CompareConfig, SweepConfig, UmapConfig
 from tda.config.datasets import DatasetConfig
 from tda.config.jobs import AnalyzeJob, PaperJob
@@ -63,3 +66,38 @@ def test_sweep_and_comparisons_of_an_experiment(tmp_path: Path) -> None:
     before = stamps(tmp_path)
     assert [outcome.line for outcome in across(job, jobs)] == lines
     assert stamps(tmp_path) == before
+
+
+def metrics_file(root: Path, dataset: str, encoder: str, **metrics: Any) -> None:
+    folder = root / "analysis" / dataset / encoder
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+
+
+def printed(table: Table, width: int = 80) -> list[str]:
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(table)
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def test_the_closing_table_has_a_row_for_each_encoder_of_each_data_set_and_fits_80_columns(tmp_path: Path) -> None:
+    whole = {
+        "gap": {"centroid_distance": 0.2434},
+        "cosine": {"pair": {"mean": 0.5}, "random": {"mean": -0.0019}},
+        "separability": {"heldout": {"accuracy": 1.0}},
+        "retrieval": {"image_to_text": {"top1": 0.6}, "text_to_image": {"top1": 0.61}},
+        "spectrum": {"image": {"effective_rank": 14.62}, "text": {"effective_rank": None}},
+    }
+    metrics_file(tmp_path, "toy_heldout-minus-toy_train", "toy_infonce_hopfield", **whole)
+    metrics_file(tmp_path, "toy_heldout-minus-toy_train", "b", gap={"centroid_distance": 1.0}, cosine={"pair": 3})
+    table = summary_table(str(tmp_path), ["toy_heldout-minus-toy_train"], ["toy_infonce_hopfield", "b"])
+    lines = printed(table)
+    (first,) = (line.split() for line in lines if "toy_infonce_hopfield" in line)
+    (second,) = (line.split() for line in lines if line.split()[:1] == ["b"])
+    assert first[1:] == ["0.243", "0.500", "-0.002", "1.000", "0.600", "0.610", "14.6", "-"]
+    assert second[1:] == ["1.000", *"-------"]
+    assert any(line.split() == ["gap", "pair", "random", "SVM", "i→t", "t→i", "rank", "i", "rank", "t"] for line in lines)
+    assert any(line.strip() == "toy_heldout-minus-toy_train" for line in lines)
+    narrow = " ".join(printed(table, width=70))
+    assert "…" not in narrow
+    assert " ".join(first[1:]) in " ".join(narrow.split()), "a long name wraps, and no number is cut"

@@ -1,0 +1,79 @@
+"""A mistake in the configuration is one line that names the value and what it could be; errors as Hydra and OmegaConf raise them."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from hydra.errors import ConfigCompositionException, HydraException
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from jobs.runtime.config_errors import explain
+
+
+@dataclass
+class Wheel:
+    size: int = MISSING
+    tyres: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Car:
+    root: str = MISSING
+    wheel: Wheel = field(default_factory=Wheel)
+    spare: Wheel | None = None
+    named: dict[str, Wheel] = field(default_factory=dict)
+    path: str = "${root}/car"
+
+
+def line(*overrides: str) -> str:
+    """The explanation of what `overrides` raise, from composing to the finished object."""
+    ConfigStore.instance().store(name="a_car", node=Car)
+    with (
+        initialize_config_module("conf", version_base="1.3"),
+        pytest.raises((HydraException, OmegaConfBaseException, AttributeError, AssertionError)) as caught,
+    ):
+        OmegaConf.to_object(compose("a_car", list(overrides)))
+    found = explain(caught.value, Car)
+    assert "\n" not in found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["roof=x"], "roof is unknown (did you mean root?); choose one of: root, wheel, spare, named, path"),
+        (["zebra=x"], "zebra is unknown; choose one of: root, wheel, spare, named, path"),
+        (["wheel.sise=1"], "wheel.sise is unknown (did you mean size?); choose one of: size, tyres"),
+        (["+named.left.size=1"], "named.left.size: Invalid type assigned: dict is not a subclass of Wheel"),
+        (["wheel.size=big"], "wheel.size: Value 'big' of type 'str' could not be converted to Integer"),
+        ([], "root is missing: give root=VALUE"),
+        (["root=r"], "wheel.size is missing: give wheel.size=VALUE"),
+        (["root=${wheel.size}", "path=p"], "wheel.size is missing: give wheel.size=VALUE"),
+        (["root=${nothing}"], "root: Interpolation key 'nothing' not found"),
+        (
+            ["root=r", "wheel.size=1", "path=${wheel}"],
+            "path: While dereferencing interpolation '${wheel}': Cannot convert 'DictConfig' to string",
+        ),
+        (["root=${oc.nothing:1}"], "root: Unsupported interpolation type oc.nothing"),
+        (["root=r]"], "root=r]"),
+        (["spare={size: 1}"], "spare is null, and so its fields cannot be set: choose a preset that has them"),
+        (["spare.size=1"], "a value is null, and so its fields cannot be set: choose a preset that has them"),
+    ],
+)
+def test_one_line_for_each_mistake(overrides: list[str], message: str) -> None:
+    assert message in line(*overrides)
+
+
+def test_an_unknown_preset_lists_the_choices() -> None:
+    with initialize_config_module("conf", version_base="1.3"), pytest.raises(HydraException) as caught:
+        compose("report", ["report=defualt"])
+    assert explain(caught.value, Car) in (
+        "report=defualt is unknown; choose one of: default",
+        "report=defualt is unknown; choose one of: default, ",
+    )
+
+
+def test_an_error_without_a_key_keeps_its_first_line() -> None:
+    assert explain(ConfigCompositionException("first\nsecond"), Car) == "first"

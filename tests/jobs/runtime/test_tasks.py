@@ -1,0 +1,79 @@
+"""Functions as Ray tasks: results in order, a bounded number at a time, errors as they were raised."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from jobs.runtime import tasks
+from jobs.runtime.tasks import ordered, result, start, uncollected
+from tda.config.cluster import ClusterConfig
+from tda.errors import ShardError
+
+CLUSTER = ClusterConfig(actors=2, cpus_per_actor=0.1)
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def both(number: int) -> tuple[int, int]:
+    return number, -number
+
+
+def refuse(_number: int) -> int:
+    raise ShardError("00007", "is cut short")
+
+
+def stumble(_number: int) -> int:
+    raise KeyError("a bug")
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_task_takes_references_and_returns_one_or_several() -> None:
+    first = start(double, 3, cluster=CLUSTER)
+    assert result(start(double, first, cluster=CLUSTER)) == 12
+    assert [result(one) for one in start(both, 5, cluster=CLUSTER, returns=2)] == [5, -5]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_an_error_of_ours_is_raised_as_it_is_and_a_bug_as_rays() -> None:
+    import ray
+
+    with pytest.raises(ShardError) as caught:
+        result(start(refuse, 1, cluster=CLUSTER))
+    assert type(caught.value) is ShardError
+    assert "00007" in str(caught.value)
+    with pytest.raises(ray.exceptions.RayTaskError, match="a bug"):
+        result(start(stumble, 1, cluster=CLUSTER))
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_results_come_in_the_order_of_the_calls_and_calls_are_drawn_as_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, taken = list[int](), list[int]()
+    monkeypatch.setattr(tasks, "slots", lambda _cluster: (2, 0.0))
+
+    def calls() -> Iterator[tuple[int]]:
+        for number in range(20):
+            drawn.append(number)
+            yield (number,)
+
+    for value in ordered(double, calls(), CLUSTER):
+        taken.append(value)
+        assert len(drawn) - len(taken) <= 2 * 2, "a bounded number at a time"
+    assert taken == [2 * number for number in range(20)]
+    assert list(ordered(double, [], CLUSTER)) == []
+
+
+def test_nothing_is_collected_inside_and_the_state_before_comes_back() -> None:
+    seen = list[bool]()
+    with pytest.raises(KeyError), uncollected():
+        raise KeyError(seen.append(gc.isenabled()))
+    assert (seen, gc.isenabled()) == ([False], True)
+    gc.disable()
+    try:
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

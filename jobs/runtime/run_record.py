@@ -5,7 +5,6 @@
 A root that exists gets the file before the run, a new one after it. A refused command leaves none. Secrets are replaced by `***`.
 """
 
-import hashlib
 import os
 import re
 import secrets
@@ -13,16 +12,13 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-import conf
-import jobs
-import tda
 from tda.errors import UserError
+from tda.source_digest import source_digest
 from tda.store.commit.records import code_version
 from tda.store.files import exists, filesystem, publish_bytes
 from tda.store.paths import RootPaths
@@ -91,21 +87,10 @@ def described(job: str, started: datetime, config: DictConfig) -> dict[str, Any]
         "job": job,
         "started": started.isoformat(timespec="seconds"),
         "lacuna": code_version(),
-        "code": code_digest(),
+        "code": source_digest("conf", "jobs", "tda"),
         "overrides": [without_secrets_in_words(word) for word in overrides],
         "config": without_secrets(resolved, secrets_of_environment(OmegaConf.to_container(config, resolve=False))),
     }
-
-
-def code_digest() -> str:
-    """SHA-256 over the names and bytes of the Python files and presets of this package."""
-    digest = hashlib.sha256()
-    for package in (conf, jobs, tda):
-        folder = Path(package.__path__[0])
-        for file in sorted(file for ending in ("py", "yaml", "json") for file in folder.rglob(f"*.{ending}")):
-            content = file.read_bytes()
-            digest.update(f"{folder.name}/{file.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
 
 
 def secrets_of_environment(raw: Any) -> set[str]:

@@ -54,8 +54,6 @@ def ray_session(cluster: ClusterConfig) -> Iterator[None]:
 def shared_ray() -> Iterator[None]:
     """Inside this block the first `ray_session` that has to start Ray leaves it running for the next ones. Starts nothing itself."""
     global _held  # noqa: PLW0603 (Ray's connection is as global as this flag)
-    import sys
-
     outer, _held = _held, True
     joined = "ray" in sys.modules and sys.modules["ray"].is_initialized()
     try:

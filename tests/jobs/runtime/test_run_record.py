@@ -13,10 +13,11 @@ import pytest
 from faulty_store import faulty_store
 from omegaconf import DictConfig, OmegaConf
 
-from jobs.runtime.run_record import code_digest, is_secret, recorded_run, without_secrets, without_secrets_in_url, without_secrets_in_words
+from jobs.runtime.run_record import is_secret, recorded_run, without_secrets, without_secrets_in_url, without_secrets_in_words
 from jobs.verify import run as verify
 from tda.config.jobs import AnalyzeJob, VerifyJob
 from tda.errors import LacunaError, UserError
+from tda.source_digest import source_digest
 from tda.store.files import list_folders, publish_bytes, read_bytes
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -68,7 +69,7 @@ def test_every_run_leaves_its_settings(tmp_path: Path, dataset: str, exists_befo
     assert found["config"]["dataset"]["shards"] == "root/x.tar", "resolved"
     assert (found["config"]["analysis"]["umap"]["min_dist"], found["config"]["analysis"]["umap"]["n_neighbors"]) == (0.25, 15)
     assert before <= datetime.fromisoformat(found["started"]) <= before + timedelta(minutes=1)
-    assert found["code"] == code_digest()
+    assert found["code"] == source_digest("conf", "jobs", "tda")
 
 
 def test_a_refused_command_leaves_nothing(tmp_path: Path) -> None:
@@ -213,15 +214,3 @@ def test_secrets_of_the_environment_are_not_written(tmp_path: Path) -> None:
     assert found["config"]["encoder"]["source"] == str(tmp_path)
     assert found["overrides"][2] == "dataset.shards='https://host/${oc.env:MY_API_TOKEN}/x.tar'"
     assert "hush" not in next((tmp_path / "root" / "runs").rglob("config.yaml")).read_text()
-
-
-def test_the_digest_is_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tda
-
-    before = code_digest()
-    assert before == code_digest()
-    monkeypatch.setattr(tda, "__path__", [str(tmp_path)])
-    (tmp_path / "a.py").write_text("x = 1\n")
-    one = code_digest()
-    (tmp_path / "a.py").write_text("x = 2\n")
-    assert len({before, one, code_digest()}) == 3

@@ -19,6 +19,7 @@ from tda.errors import UserError
 
 GROUPS = ("embed", "train", "nearest", "dedupe", "analysis", "report", "cluster")  # the same in an experiment and in a job
 OPEN = ("report.models.", "report.datasets.", "report.ablation.")  # mappings: any name may be added
+_SHOWING = {"--cfg", "-c", "--help", "-h", "--hydra-help", "--info", "-i"}  # nothing runs: names may be missing
 CONFIG_DIR = ("--config-dir", "-cd")
 
 
@@ -41,6 +42,8 @@ def with_experiment(words: list[str], job: str, schema: type) -> list[str]:
     share = Share(name, values, given, fields)
     if not share.relevant():
         raise UserError(f"experiment={name} sets nothing that jobs.{job} takes; jobs.paper runs an experiment, jobs.plan counts its cost")
+    if not _SHOWING.intersection(words):
+        share.require_dataset()
     found = [f"{key}={_grammar(value)}" for key, value in share.overrides() if key.lstrip("+") not in given]
     return [*words[: at[0]], *found, *words[at[0] + 1 :]]
 
@@ -62,6 +65,15 @@ class Share:
         if "loss" in self.fields:
             wanted |= {"train_dataset", "arms"}
         return any(self.values.get(key) for key in wanted)
+
+    def require_dataset(self) -> None:
+        """Raise UserError, with the choices, where the user has to name one of the experiment's data sets."""
+        names = self.values.get("datasets") or []
+        if not names or "dataset" not in self.fields or "loss" in self.fields or self._gives("dataset", "dataset.name"):
+            return
+        parts = names if "analysis" in self.fields else dict.fromkeys(part for name in names for part in name.split("-minus-"))
+        field = "dataset" if "embed" in self.fields else "dataset.name"  # only shards need the preset
+        raise UserError(f"experiment={self.name} has more than one data set: give {field}={'|'.join(parts)}")
 
     def overrides(self) -> Iterator[tuple[str, Any]]:
         dataset, encoder = self._chosen("dataset"), self._chosen("encoder")

@@ -1,17 +1,18 @@
 """The settings of each run, beside its results: `<root>/runs/<run id>/config.yaml`.
 
-    job, started, lacuna (version), code (digest of the source files), overrides (of the command line), config (every value, resolved)
+    job, lacuna (version), code (digest of the source files), overrides (of the command line), config (every value, resolved), started
 
-A root that exists gets the file before the run, a new one after it. A refused command leaves none. Secrets are replaced by `***`.
+The id is the job and the hash of all but the time: the same command again adds nothing. A root that exists gets the file before the run, a
+new one after it. A refused command leaves none. Secrets are replaced by `***`.
 """
 
 import os
 import re
-import secrets
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -50,42 +51,53 @@ def recorded_run(job: str, root: str, config: DictConfig) -> Iterator[None]:
 
 class _RunFile:
     def __init__(self, job: str, root: str, config: DictConfig) -> None:
-        self.job, self.root, self.config = job, root, config
-        self.started = datetime.now(UTC)
-        self.run_id = f"{self.started:%Y%m%dT%H%M%SZ}-{job}-{secrets.token_hex(3)}"
-        self.written, self.error = False, ""
+        self.job, self.root, self.config, self.started = job, root, config, datetime.now(UTC)
+        self.url, self.created, self.error = "", False, ""
 
     def write(self) -> None:
-        """Write the file unless it is written, or the root does not exist (yet)."""
-        if self.written:
+        """Write the file unless it is there, or the root is not (yet)."""
+        if self.url:
             return
+        self.error = ""
         try:
             if exists(self.root):
-                text = OmegaConf.to_yaml(OmegaConf.create(described(self.job, self.started, self.config)))
-                publish_bytes(RootPaths(self.root).run_config(self.run_id), text.encode(), once=True)
-                self.written = True
+                self.url, self.created = self._published()
         except Exception as error:  # noqa: BLE001 (of any kind of store: none of them may end the run)
             self.error = " ".join(str(error).split()) or type(error).__name__
 
+    def _published(self) -> tuple[str, bool]:
+        """URL of the file, and whether this run has made it."""
+        content = described(self.job, self.config)
+        run_id = f"{self.job}-{sha256(repr(content).encode()).hexdigest()[:12]}"
+        url = RootPaths(self.root).run_config(run_id)
+        if exists(url):
+            return url, False
+        text = OmegaConf.to_yaml(OmegaConf.create({**content, "started": self.started.isoformat(timespec="seconds")}))
+        try:
+            publish_bytes(url, text.encode(), once=True)
+        except FileExistsError:  # the same command, started elsewhere at this moment
+            return url, False
+        return url, True
+
     def discard(self) -> None:
-        if self.written:
-            fs, path = filesystem(RootPaths(self.root).run_config(self.run_id))
+        """Remove the file, if this run has made it."""
+        if self.created:
+            fs, path = filesystem(self.url)
             with suppress(Exception):
                 fs.rm(path.rpartition("/")[0], recursive=True)
 
     def finish(self) -> None:
         self.write()
-        if not self.written and self.error:
+        if self.error:
             print(f"lacuna {self.job}: the settings of this run are not in {self.root}/runs: {self.error}", file=sys.stderr, flush=True)
 
 
-def described(job: str, started: datetime, config: DictConfig) -> dict[str, Any]:
-    """The content of the file, without secrets."""
+def described(job: str, config: DictConfig) -> dict[str, Any]:
+    """The content of the file, without secrets and the time."""
     overrides: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False) if HydraConfig.initialized() else []
     resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
     return {
         "job": job,
-        "started": started.isoformat(timespec="seconds"),
         "lacuna": code_version(),
         "code": source_digest("conf", "jobs", "tda"),
         "overrides": [without_secrets_in_words(word) for word in overrides],

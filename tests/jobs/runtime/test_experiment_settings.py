@@ -1,5 +1,6 @@
 """`experiment=NAME` of every job: what it takes is composed, what sets nothing of it is refused in one line."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ report: {models: {mine: CLOOB}, lines: 7}
 
 
 def composed(job: str, *words: str) -> DictConfig:
-    with_words = with_experiment(list(words), job, JOBS[job][1])
+    with_words = [word for word in with_experiment([*words, "--cfg"], job, JOBS[job][1]) if word != "--cfg"]
     with initialize_config_module("conf", version_base="1.3"):
         return compose(job, ["root=somewhere", *with_words])
 
@@ -125,6 +126,22 @@ def test_an_experiment_of_the_user(tmp_path: Path, option: str) -> None:
     assert words("plan") == ["experiment=mine"], "composed whole, by Hydra"
 
 
+@pytest.mark.parametrize(
+    ("job", "choices"),
+    [
+        ("analyze", "dataset.name=toy_heldout-minus-toy_train|toy_shifted"),
+        ("nearest", "dataset.name=toy_heldout|toy_train|toy_shifted"),
+        ("embed", "dataset=toy_heldout|toy_train|toy_shifted"),
+    ],
+)
+def test_the_data_set_has_to_be_named_unless_settings_are_only_shown(job: str, choices: str) -> None:
+    with pytest.raises(UserError, match=re.escape(f"experiment=toy has more than one data set: give {choices}") + "$"):
+        with_experiment(["experiment=toy"], job, JOBS[job][1])
+    assert with_experiment(["experiment=toy", "--cfg", "job"], job, JOBS[job][1])[1:] == ["--cfg", "job"]
+    assert with_experiment(["-m", "experiment=toy", "dataset.name=a,b"], job, JOBS[job][1])[-1] == "dataset.name=a,b"
+    assert with_experiment(["experiment=toy"], "train", TrainJob)[0] == "dataset=toy_train"
+
+
 def test_words_without_an_experiment_stay() -> None:
     words = ["--config-dir=x", "dataset=files", "-m", "root=r"]
     assert with_experiment(words, "embed", EmbedJob) == words
@@ -138,8 +155,11 @@ def test_words_without_an_experiment_stay() -> None:
         (["experiment=tyo"], "lacuna dedupe: experiment=tyo is unknown; choose one of: paper, toy"),
         (["experiment=toy,paper", "-m"], "lacuna dedupe: experiment=toy,paper: jobs.dedupe takes one experiment at a time"),
         (["experiment=toy", "experiment=paper"], "lacuna dedupe: experiment=toy: jobs.dedupe takes one experiment at a time"),
-        (["experiment=toy", "root=r"], "lacuna dedupe: dataset.name is missing: give dataset.name=VALUE"),
-        (["--config-dir=nowhere", "experiment=toy"], "lacuna dedupe: Additional config directory"),
+        (
+            ["experiment=toy", "root=r"],
+            "lacuna dedupe: experiment=toy has more than one data set: give dataset.name=toy_heldout|toy_train|",
+        ),
+        (["--config-dir=nowhere", "experiment=toy", "dataset=coco"], "lacuna dedupe: Additional config directory"),
         (["--config-dir=here", "experiment=slip"], "lacuna dedupe: dedupe.ruul is unknown (did you mean rule?); choose one of: rule, "),
         (["--config-dir=here", "experiment=lost"], "lacuna dedupe: In 'experiment/lost': Could not load 'nothing'"),
     ],

@@ -72,6 +72,23 @@ def test_every_run_leaves_its_settings(tmp_path: Path, dataset: str, exists_befo
     assert found["code"] == source_digest("conf", "jobs", "tda")
 
 
+def test_the_same_command_again_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    for words in (["dataset.name=d"], ["dataset.name=d"], ["dataset.name=d", "analysis.seed=1"]):
+        before = {path: path.stat().st_mtime_ns for path in (tmp_path / "root").rglob("config.yaml")}
+        assert command(tmp_path, *words, "root=root").returncode == 0
+        assert before.items() <= {path: path.stat().st_mtime_ns for path in (tmp_path / "root").rglob("config.yaml")}.items()
+    assert sorted(found["config"]["analysis"]["seed"] for found in written(tmp_path / "root")) == [0, 1]
+
+
+def test_a_refusal_keeps_the_settings_of_an_earlier_run(tmp_path: Path) -> None:
+    with recorded_run("analyze", str(tmp_path), settings(tmp_path)):
+        pass
+    with pytest.raises(UserError), recorded_run("analyze", str(tmp_path), settings(tmp_path)):
+        raise UserError("no longer")
+    assert len(written(tmp_path)) == 1
+
+
 def test_a_refused_command_leaves_nothing(tmp_path: Path) -> None:
     assert command(tmp_path, "dataset.name=refused", "root=root").returncode == 2
     assert not (tmp_path / "root").exists()
@@ -112,14 +129,15 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_on_stores(root: str) -> None:
+    with pytest.raises(UserError), recorded_run("analyze", root, settings(root)):
+        raise UserError("no")
+    assert written(root) == []
     with recorded_run("analyze", root, settings(root)):
         (found,) = written(root)
     assert found["config"]["root"] == root
-    with pytest.raises(UserError), recorded_run("analyze", root, settings(root)):
-        raise UserError("no")
-    with pytest.raises(LacunaError), recorded_run("analyze", root, settings(root)):
+    with pytest.raises(LacunaError), recorded_run("verify", root, settings(root)):
         raise LacunaError("the disk is full")
-    assert len(written(root)) == 2
+    assert sorted(found["job"] for found in written(root)) == ["analyze", "verify"]
 
 
 def test_a_store_out_of_reach_costs_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,6 +150,36 @@ def test_a_store_out_of_reach_costs_a_line(capsys: pytest.CaptureFixture[str], m
     with recorded_run("analyze", "s3://away", settings("s3://away")):
         pass
     assert capsys.readouterr().err == "lacuna analyze: the settings of this run are not in s3://away/runs: credentials expired\n"
+
+
+def test_a_store_that_recovers_during_the_run_costs_no_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs.runtime import run_record
+
+    real, calls = run_record.publish_bytes, list[str]()
+
+    def publish(url: str, data: bytes, *, once: bool) -> None:
+        calls.append(url)
+        if len(calls) == 1:
+            raise OSError("busy")
+        real(url, data, once=once)
+
+    monkeypatch.setattr(run_record, "publish_bytes", publish)
+    with recorded_run("analyze", str(tmp_path), settings(tmp_path)):
+        assert written(tmp_path) == []
+    assert len(written(tmp_path)) == 1
+    assert (len(calls), capsys.readouterr().err) == (2, "")
+
+
+def test_two_that_start_at_once_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs.runtime import run_record
+
+    with recorded_run("analyze", str(tmp_path), settings(tmp_path)):
+        monkeypatch.setattr(run_record, "exists", lambda url: not url.endswith("config.yaml"))
+        with pytest.raises(UserError), recorded_run("analyze", str(tmp_path), settings(tmp_path)):
+            raise UserError("refused here, and running there")
+    assert len(written(tmp_path)) == 1
 
 
 def test_verify_and_comparisons_of_roots_pass_them_over(tmp_path: Path) -> None:

@@ -15,8 +15,7 @@ from jobs.runtime.tasks import ordered
 from tda.config import AnalysisConfig, ClusterConfig
 from tda.errors import UserError
 from tda.geometry.compare import LEAST_ROWS, compare
-from tda.geometry.parts.local_dimension import DIRECTIONS
-from tda.geometry.parts.predictions import prediction_one, prediction_two
+from tda.geometry.parts.local_dimension import DIRECTIONS, prediction_one, prediction_two
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.sampling import Array, evenly_spaced, read_pairs, shared_positions
 from tda.store.files import exists, join, publish_json, read_json

@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from tda.geometry.neighbors.scratch import scratch
-from tda.geometry.neighbors.table import band
+from tda.geometry.neighbors.table import band, scratch
 
 ROUNDING = 2.0**-8  # relative error of a number rounded to bfloat16
 LEAST_DIM = 64  # below it a product is too small to gain

@@ -8,8 +8,7 @@ import torch
 
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.neighbors.bfloat16 import BriefRows, brief_band, pays
-from tda.geometry.neighbors.scratch import scratch
-from tda.geometry.neighbors.table import Candidates, Queries, Table, band, joined
+from tda.geometry.neighbors.table import Candidates, Queries, Table, band, joined, scratch
 from tda.geometry.neighbors.tiles import CROWDED, TILE, Step, candidates
 
 AT_ONCE = 512  # queries of a product

@@ -13,8 +13,7 @@ import torch
 
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.neighbors.bfloat16_tiles import briefly, tile_by_tile
-from tda.geometry.neighbors.scratch import scratch
-from tda.geometry.neighbors.table import Candidates, Queries, Table, band, joined
+from tda.geometry.neighbors.table import Candidates, Queries, Table, band, joined, scratch
 from tda.geometry.neighbors.tiles import CROWDED, Step, candidates
 
 ROWS, ASKED = 1024, 2048  # of a step, unless a cell has more: 2 MB of rows at D = 512

@@ -3,6 +3,7 @@
 N queries, M reference rows, D dimensions, T rows of a tile, C cells, L pairs. Tensors are torch's, on the device of the rows.
 """
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +14,8 @@ from tda.errors import UserError
 from tda.geometry.neighbors.pair_dots import pair_dots
 
 TINY = 1e-30  # norms below it, or above its inverse, have no float32 direction
+
+_kept = threading.local()  # buffers of `scratch`, by name
 
 Candidates = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # query, reference row, float32 score: (L,) each
 
@@ -92,3 +95,16 @@ def joined(found: list[Candidates], device: torch.device) -> Candidates:
         return empty, empty, torch.zeros(0, dtype=torch.float32, device=device)
     query_L, row_L, score_L = (torch.cat(part) for part in zip(*found, strict=True))
     return query_L, row_L, score_L
+
+
+def scratch(name: str, shape: tuple[int, int], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """A tensor of this shape in a buffer that this thread keeps under `name`: allocating fresh pages costs more than using them.
+
+    It holds what the last use of the name left: finite numbers, zeros at first. A name belongs to one dtype.
+    """
+    count = shape[0] * shape[1]
+    kept = getattr(_kept, name, None)
+    if kept is None or kept.numel() < count:
+        kept = torch.zeros(count, dtype=dtype)
+        setattr(_kept, name, kept)
+    return kept[:count].view(shape)

@@ -1,4 +1,4 @@
-"""The parts `per_cluster` and `local_dimension` of metrics.json (Figs 13 to 15), for one model and pooled over several.
+"""The parts `per_cluster` and `local_dimension` of metrics.json (Figs 13 to 15), and the verdicts on the paper's two predictions.
 
 N pairs, K clusters, D dimensions.
 """
@@ -10,6 +10,7 @@ import numpy as np
 
 from tda.columns import Columns
 from tda.geometry.local_dimension import Association, Clusters, associate, cluster_table, pooled
+from tda.geometry.predictions import Space, prediction_1, prediction_2
 from tda.geometry.spectrum.moments import Spectrum
 
 DIMENSIONS = ("auc", "effective_rank")
@@ -17,6 +18,7 @@ DIRECTIONS = ("image_to_text", "text_to_image")
 OF = "auc of both modalities together against top-1 of all queries of the cluster, both ways"
 
 Table = list[dict[str, Any]]
+Metrics = Mapping[str, Any]
 
 
 def per_cluster(spectra: Mapping[str, Sequence[Spectrum | None]], label_2N: Any, ranks_2N: Any, two_nn_K: Sequence[float | None]) -> Table:
@@ -39,6 +41,24 @@ def pooled_dimension(tables: Mapping[str, Table], draws: int, seed: int) -> tupl
     """The same over the clusters of several models, with model as a factor; and its first association itself, for a verdict."""
     first = pooled({name: Clusters.of(table, "auc", "top1") for name, table in tables.items()}, draws=draws, seed=seed)
     return _associations(tables, lambda models: pooled(models, draws=draws, seed=seed)), first
+
+
+def prediction_two(metrics: Mapping[str, Metrics], others: Mapping[tuple[str, str], Metrics], draws: int, seed: int) -> dict[str, Any]:
+    """`pooled` and `prediction_2`. `metrics`: encoder -> its metrics.json; `others`: (data set, encoder) -> that of further data sets.
+
+    Local dimension is pooled over the clusters of the encoders; global dimension is the auc of both modalities' spectrum, a point for
+    each encoder and data set.
+    """
+    tables = {name: one["per_cluster"] for name, one in metrics.items() if "per_cluster" in one}
+    pooled, local = pooled_dimension(tables, draws, seed)
+    spaces = [space for one in (*metrics.values(), *others.values()) if (space := _space(one)) is not None]
+    return {"pooled": pooled, "prediction_2": prediction_2(local, spaces, seed=seed).metrics()}
+
+
+def prediction_one(ranks: tuple[dict[str, Any], dict[str, Any]], clip: Metrics, cloob: Metrics) -> dict[str, Any]:
+    """`prediction_1` from the ranks of the same pairs, of CLIP and of CLOOB, and their gaps."""
+    gaps = (float(one["gap"]["centroid_distance"]) for one in (clip, cloob))
+    return prediction_1(*ranks, *gaps).metrics()
 
 
 def spectra_columns(spectra: Mapping[str, Sequence[Spectrum | None]], label_2N: Any) -> Columns:
@@ -70,3 +90,10 @@ def _associations(tables: Mapping[str, Table], measure: Callable[[dict[str, Clus
 
     by = {dimension: {direction: of(dimension, f"top1_{direction}") for direction in DIRECTIONS} for dimension in DIMENSIONS}
     return {**of("auc", "top1"), "of": OF, "by": by}
+
+
+def _space(one: Metrics) -> Space | None:
+    if "spectrum" not in one or "retrieval" not in one or one["spectrum"]["both"]["auc"] is None:
+        return None
+    top1 = sum(one["retrieval"][direction]["top1"] for direction in DIRECTIONS) / len(DIRECTIONS)
+    return Space(model=one["encoder"], dataset=one["dataset"], dimension=one["spectrum"]["both"]["auc"], top1=top1)

@@ -9,9 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tda.errors import UserError
-from tda.geometry.arrays.equal_rows import first_equal
-from tda.geometry.binomial import interval
-from tda.geometry.duplicate_recall import duplicate_recall
 from tda.geometry.neighbors import best_match
 from tda.geometry.neighbors import bfloat16_tiles as brief_scan
 from tda.geometry.neighbors import cell_scan as scan
@@ -236,30 +233,3 @@ def test_heavy_cells_are_cut_and_every_row_is_somewhere() -> None:
 
 def test_cells_balance_finding_them_with_searching_them() -> None:
     assert (cell_count(300_000, 8), cell_count(300_000), cell_count(1), cell_count(5, 8)) == (1549, 1095, 1, 5)
-
-
-@given(st.integers(0, 50), st.sampled_from([np.uint8, np.float16, np.float32]), st.integers(1, 9))
-@settings(max_examples=50, deadline=None)
-def test_first_equal_is_that_of_a_dictionary(n: int, dtype: Any, dim: int) -> None:
-    x_ND = np.random.default_rng(n).integers(0, 2, (n, dim)).astype(dtype)
-    seen: dict[bytes, int] = {}
-    np.testing.assert_array_equal(first_equal(x_ND), [seen.setdefault(row.tobytes(), i) for i, row in enumerate(x_ND)])
-
-
-@pytest.mark.parametrize("hashes", [1, 3])
-def test_rows_of_one_hash_are_told_apart_by_their_bytes(hashes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tda.geometry.arrays.equal_rows._hash", lambda x_BD: (x_BD[:, 0] % hashes).astype(np.uint64))
-    x_ND = np.random.default_rng(0).integers(0, 4, (300, 3)).astype(np.float32)
-    seen: dict[bytes, int] = {}
-    np.testing.assert_array_equal(first_equal(x_ND), [seen.setdefault(row.tobytes(), i) for i, row in enumerate(x_ND)])
-
-
-def test_recall_counts_duplicates_and_knows_how_sure_it_is() -> None:
-    exact, found = np.array([0.99, 0.96, 0.96, 0.5]), np.array([0.99, 0.96, 0.91, 0.4])
-    some, none = duplicate_recall(exact, found, [0.999, 0.95, 0.95])
-    assert (some["duplicates"], some["found"], some["recall"]) == (3, 2, 2 / 3)
-    assert (none["recall"], none["low"], none["high"]) == (None, 0.0, 1.0)
-    low, high = interval(8, 10)
-    assert (round(low, 4), round(high, 4)) == (0.4439, 0.9748)  # Clopper and Pearson's tables
-    assert interval(0, 10)[0] == 0
-    assert interval(10, 10)[1] == 1

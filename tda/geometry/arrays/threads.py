@@ -1,6 +1,6 @@
 """Work on several cores, with single-threaded BLAS in each thread: a multi-threaded product waits for its slowest core.
 
-A file of its own because `spectrum` and `neighbors` both need it, and nothing else in `arrays` needs threadpoolctl.
+A separate file, because `spectrum` and `neighbors` both need it, and nothing else in `arrays` needs threadpoolctl.
 """
 
 from collections.abc import Callable, Iterable, Iterator

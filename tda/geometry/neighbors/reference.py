@@ -87,7 +87,7 @@ class Repeats:
         assert len(later) + len(distinct_U) == len(first_M)
 
     def expand(self, cosine_NK: Any, position_NK: Any, place_M: Any = None) -> tuple[Any, Any]:
-        """The K best (N, K) with equal rows inserted. Ties go by position, or by `place_M` of the position where given."""
+        """The K best (N, K) with equal rows inserted. Ties are in order of position, or of `place_M[position]` where given."""
         count, k = cosine_NK.shape
         extra_NK = np.where(position_NK < 0, 0, np.diff(self._begin)[position_NK])
         if not extra_NK.any():

@@ -1,4 +1,4 @@
-"""How a reference is split into cells: sizes that drivers need too. A file of its own, as the rest of the search loads torch."""
+"""How a reference is split into cells: sizes that drivers need too. A separate file, as the rest of the search loads torch."""
 
 from math import isqrt
 

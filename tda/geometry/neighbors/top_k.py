@@ -1,4 +1,4 @@
-"""The K best of scored candidates. A file of its own, so that query actors, which hold no vectors, need not load torch.
+"""The K best of scored candidates. A separate file, so that query actors, which hold no vectors, need not load torch.
 
 N queries, L candidates, K matches.
 """

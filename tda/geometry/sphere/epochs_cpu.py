@@ -6,7 +6,7 @@ Each vertex reads the positions of the previous epoch and writes its own next po
 result has the same bits for any number of threads. Negative samples come from an xorshift seeded by (seed, epoch, vertex). The gradient is
 that of UMAP's cross-entropy (McInnes, Healy and Melville 2018, section 3.2) with the geodesic angle d as distance and membership
 w = 1 / (1 + a d^2b): attraction 2b (1 - w) / d, repulsion 2b w / d, along the great circle. `tda.geometry.sphere.epochs_cuda` is the same
-algorithm in CUDA. A file of its own, so that numba loads with the first layout.
+algorithm in CUDA. A separate file, so that numba loads with the first layout.
 """
 
 from collections.abc import Iterator

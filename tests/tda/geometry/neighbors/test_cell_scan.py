@@ -1,4 +1,4 @@
-"""Steps over the cells that queries look into, and the candidates of a step. N queries, P probed cells, C cells, L (query, cell) pairs."""
+"""Steps over the cells that queries probe, and the candidates of a step. N queries, P probed cells, C cells, L (query, cell) pairs."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def pairs_of(steps: list[ScanStep]) -> list[tuple[int, tuple[int, int]]]:
     return found
 
 
-def test_queries_are_sorted_by_the_cells_they_look_into() -> None:
+def test_queries_are_sorted_by_the_cells_they_probe() -> None:
     cells_NP = np.array([[2, 0], [0, -1], [-1, -1], [3, 0]])
     query_L, bounds = asked(cells_NP, 5)
     assert bounds.tolist() == [3, 6, 6, 7, 8, 8]  # three -1 come before cell 0
@@ -53,7 +53,7 @@ def test_steps_cover_every_pair_once_within_their_size(rows: int, queries: int, 
         assert len(step.query_L) <= max(queries, 1)
 
 
-def test_a_table_searched_whole_is_one_cell_that_every_query_looks_into(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_searched_whole_is_one_cell_that_every_query_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cell_scan, "ASKED", 30)
     steps = list(scan_steps(table_of(np.ones((50, 1)), [0, 20, 50]), queries_of(70), None))
     assert [len(step.query_L) for step in steps] == [30, 30, 10]
@@ -63,7 +63,7 @@ def test_a_table_searched_whole_is_one_cell_that_every_query_looks_into(monkeypa
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("k", [1, 4])
 def test_a_steps_candidates_hold_the_best_of_each_of_its_cells(k: int) -> None:
-    """Three cells from row 100 of the table on; query 5 asks for two of them."""
+    """Three cells from row 100 of the table on; query 5 probes two of them."""
     reference_MD, queries_ND = clustered(600, 80, 5, 0.3, 0).astype(np.float32), clustered(40, 80, 5, 0.3, 1).astype(np.float32)
     table, queries = table_of(reference_MD, [0, 100, 180, 181, 400, 600]), Queries(torch.from_numpy(queries_ND))
     step = ScanStep(np.array([100, 180, 181, 400]), np.array([5, 9, 5, 3, 39]), np.array([0, 2, 3, 5]))
@@ -92,8 +92,8 @@ def test_a_crowd_that_overflows_the_kernels_room_is_found_by_tiles(monkeypatch: 
 
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("k", [1, 4])
-def test_cells_are_searched_as_by_brute_force_whoever_asks_for_them(k: int) -> None:
-    """Cells of no rows and of many, asked for by nobody, by a few and by more queries than one step takes; -1 asks for none."""
+def test_cells_are_searched_as_by_brute_force_for_any_pattern_of_probes(k: int) -> None:
+    """Cells without rows and with many, probed by no query, by a few and by more than one step takes; -1 probes none."""
     rng = np.random.default_rng(k)
     sizes = [3, 0, 40, 1, 700, 1100, 2, 154]
     bounds, reference_MD = np.cumsum([0, *sizes]), clustered(2000, 12, 5, 0.3, 0).astype(np.float16)

@@ -81,7 +81,7 @@ def test_scale_does_not_matter(rows: tuple[Any, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "options", "told"),
+    ("spoil", "options", "message"),
     [
         (lambda q, r: (q, np.where(np.arange(len(r))[:, None] == 7, np.nan, r)), {}, "reference: row 7 has norm nan"),
         (lambda q, r: (q, np.where(np.arange(len(r))[:, None] == 7, 0, r)), {"probes": 2}, "reference: row 7 has norm 0"),
@@ -94,8 +94,8 @@ def test_scale_does_not_matter(rows: tuple[Any, Any]) -> None:
         (lambda q, r: (q, r), {"probes": 0}, "probes=0 must be at least 1"),
     ],
 )
-def test_what_has_no_answer_is_refused(spoil: Any, options: dict[str, int], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_what_has_no_answer_is_refused(spoil: Any, options: dict[str, int], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         best_match(*spoil(clustered(10, 8, 2, 0.5, 0), clustered(30, 8, 2, 0.5, 1)), **options)
 
 

@@ -66,7 +66,7 @@ def test_whole_steps_compare_every_query_with_every_row_once(monkeypatch: pytest
         assert {(rows.start, rows.stop) for _, rows in steps} == {(0, 9)}
 
 
-def test_cell_steps_pair_each_cell_with_those_who_look_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cell_steps_pair_each_cell_with_the_queries_that_probe_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cell 1 has no rows, cell 2 no queries; cell 3 has more queries than one step takes."""
     monkeypatch.setattr(tiles, "WIDE", 4)
     table, queries = table_of(np.eye(9), [0, 2, 2, 5, 9]), Queries(torch.from_numpy(np.eye(9)))
@@ -88,7 +88,7 @@ def test_a_crowd_of_nearly_equal_rows_is_resolved_in_float64(monkeypatch: pytest
 
 
 def test_a_crowd_leaves_few_candidates() -> None:
-    """Of 2,000 rows that float32 does not tell apart, float64 leaves a few."""
+    """Of 2,000 rows that are equal within the error of float32, float64 leaves a few."""
     reference_MD, queries_ND = clustered(2000, 24, 1, 1e-6, 0), clustered(20, 24, 1, 1e-6, 3)
     found = candidates(table_of(reference_MD), Queries(torch.from_numpy(queries_ND)), 1, (torch.arange(20), slice(0, 2000)))
     assert len(found[0]) < 20 * 2000 / 10

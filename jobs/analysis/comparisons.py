@@ -16,8 +16,7 @@ from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
 from tda.errors import UserError
 from tda.geometry.compare import LEAST_ROWS, compare
-from tda.geometry.parts.local_dimension import DIRECTIONS
-from tda.geometry.parts.predictions import prediction_one, prediction_two
+from tda.geometry.parts.local_dimension import DIRECTIONS, prediction_one, prediction_two
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.sampling import Array, evenly_spaced, read_pairs, shared_positions
 from tda.store.files import exists, join, publish_json, read_json

@@ -2,9 +2,9 @@
 
 N pairs, D dimensions, S sampled pairs of rows, b and c rows of a tile.
 
-Alignment is the mean of |u - v|^2 over pairs (u, v). Uniformity is log E exp(-2 |u - v|^2) over rows of distinct pairs: 0 where all
-rows are equal, -4 where all are at right angles, and lower only where rows are opposed. It is exact by tiles, or estimated from
-sampled pairs.
+Alignment is the mean of |u - v|^2 over pairs (u, v). Uniformity is log E exp(-2 |u - v|^2) over rows u and v of different pairs: 0 if
+all rows are equal, -4 if all are orthogonal, lower only if some are opposite. It is computed exactly in tiles, or estimated from
+sampled pairs of rows.
 """
 
 import math
@@ -25,7 +25,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Uniformity:
-    """log E exp(-2 |u - v|^2), with the standard error of a sample; 0 where every pair of rows was used."""
+    """log E exp(-2 |u - v|^2), and its standard error: 0 where every pair of rows was used (`exact`)."""
 
     value: float
     standard_error: float
@@ -36,7 +36,7 @@ class Uniformity:
 
 
 def alignment(image_ND: Any, text_ND: Any, first: int = 0) -> float:
-    """Mean squared distance of the pairs' unit rows, in [0, 4]. `first`: position of the first pair in its set, for messages.
+    """Mean squared distance of the pairs' unit rows, in [0, 4]. Rows are (N, D); `first` is the set's position of row 0, for messages.
 
     Raises UserError for unequal shapes, no pairs, or a row that is zero or not finite.
     """
@@ -53,8 +53,8 @@ def alignment(image_ND: Any, text_ND: Any, first: int = 0) -> float:
 def uniformity(image_ND: Any, text_ND: Any, tile: int = BLOCK_ROWS) -> dict[str, Uniformity]:
     """Exact uniformity within images, within texts, and across: image i with text j, i != j.
 
-    Beside the rows it holds a few (tile, tile) and (tile, D) arrays; it costs N^2 D. Raises UserError for unequal shapes, fewer than
-    two pairs, or a row that is zero or not finite.
+    Rows are (N, D). Memory beside the rows: a few (tile, tile) and (tile, D) arrays. Time: N^2 D operations. Raises UserError for
+    unequal shapes, fewer than two pairs, or a row that is zero or not finite.
     """
     check_pairs(image_ND, text_ND)
     both = {"image": (image_ND, image_ND), "text": (text_ND, text_ND), "across": (image_ND, text_ND)}
@@ -62,7 +62,7 @@ def uniformity(image_ND: Any, text_ND: Any, tile: int = BLOCK_ROWS) -> dict[str,
 
 
 def drawn_pairs(count: int, size: int, seed: int) -> tuple[Indices, Indices]:
-    """`size` ordered pairs (i, j), i != j, of ``0 .. count - 1``: (S,) each, uniform and independent of each other."""
+    """`size` ordered pairs (i, j), i != j, of ``0 .. count - 1``: (S,) each, uniform and independent. Raises UserError below 2 rows."""
     if count < 2:
         raise UserError(f"{count} pair(s) have no geometry; at least 2 are needed")
     rng = np.random.default_rng(seed)
@@ -71,7 +71,10 @@ def drawn_pairs(count: int, size: int, seed: int) -> tuple[Indices, Indices]:
 
 
 def sampled_uniformity(image_ND: Any, text_ND: Any, i_S: Indices, j_S: Indices) -> dict[str, Uniformity]:
-    """Like `uniformity`, estimated from the pairs of rows (i, j), at least two, with the delta method's standard error of the log."""
+    """Like `uniformity`, estimated from the pairs of rows (i_S, j_S), with a standard error of the log by the delta method.
+
+    Raises UserError for fewer than two pairs and for a row that is zero or not finite.
+    """
     if len(i_S) < 2:
         raise UserError(f"{len(i_S)} sampled pair(s) have no standard error; at least 2 are needed")
     xp = namespace(image_ND, text_ND)
@@ -86,7 +89,7 @@ def _exact(x_ND: Any, y_ND: Any, tile: int) -> Uniformity:
 
 
 def _tile_sums(x_ND: Any, y_ND: Any, tile: int) -> Iterator[float]:
-    """Sums of the kernel over i != j, tile by tile. Rows against themselves: tiles above the diagonal count twice."""
+    """Sums of the kernel over i != j, tile by tile. Where both sets are the same, tiles above the diagonal count twice."""
     xp, alike = namespace(x_ND, y_ND), x_ND is y_ND
     for rows in row_blocks(x_ND.shape[0], tile):
         x_bD = unit_rows(x_ND[rows, :], "rows", rows.start)

@@ -1,7 +1,7 @@
-"""How different are two models' spaces of the same pairs? Alignment, shared neighbours and topology, each a number with an interval.
+"""How different are two models' embeddings of the same pairs? Alignment, shared neighbours and topology, each with an interval.
 
-N rows, D and E dimensions of the two spaces, S rows of the sample, K neighbours. Row i of one space belongs to row i of the other; all rows
-are L2-normalised first. None of the measures changes under a rotation of either space.
+N rows, D and E dimensions of the two spaces, S rows of the sample, K neighbours. Row i of one space corresponds to row i of the other; all
+rows are L2-normalised first. All measures are invariant to a rotation of either space.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ LEAST_ROWS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """A value, its 95 % interval over draws of pairs, and what it is when the pairs are shuffled."""
+    """A value, its 95 % interval over draws of pairs, and its value when the pairs are shuffled (`chance`)."""
 
     value: float
     ci95: tuple[float, float]
@@ -29,17 +29,17 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Four measures of two spaces. The first three are 1 for the same space, the last is 0."""
+    """Four measures of two spaces. For equal spaces the first three are 1 and the last is 0."""
 
     cka: Measure  # linear CKA (Kornblith et al. 2019); grows with D / N even for unrelated spaces: see `chance`
-    cka_debiased: Measure  # of unbiased HSIC (Song et al. 2012): 0 for unrelated spaces at any D and N
-    mutual_knn: Measure  # share of K nearest neighbours that are the same (Huh et al. 2024)
-    cross_barcode: Measure  # mean bar of the H0 cross-barcode, in units of the .9 quantile of distances
+    cka_debiased: Measure  # CKA from unbiased HSIC (Song et al. 2012): 0 on average for unrelated spaces at any D and N
+    mutual_knn: Measure  # share of K nearest neighbours that both spaces have in common (Huh et al. 2024)
+    cross_barcode: Measure  # mean bar of the H0 cross-barcode (Barannikov et al. 2022), in units of the .9 quantile of distances
     pairs: int
     k: int
 
     def metrics(self) -> dict[str, Any]:
-        """The fields as JSON knows them."""
+        """The fields, ready for JSON."""
         measures = {name: vars(value) | {"ci95": list(value.ci95)} for name, value in vars(self).items() if isinstance(value, Measure)}
         return {**measures, "pairs": self.pairs, "k": self.k}
 
@@ -47,9 +47,9 @@ class Comparison:
 def compare(x_ND: Any, y_NE: Any, *, k: int = 10, sample: int = 1000, draws: int = 100, seed: int = 0) -> Comparison:
     """Compare the spaces of rows (N, D) and (N, E), on at most `sample` pairs drawn by `seed`.
 
-    Intervals come from `draws` halves of these pairs, drawn without repetition: the spread of halves about the whole is the spread of
-    the whole about the truth (Politis and Romano 1994), and no pair meets its own copy, as it would in a bootstrap. Raises UserError
-    where rows do not pair up, are too few, or are zero or not finite.
+    `k`: neighbours of `mutual_knn`. Intervals come from `draws` halves of the sample, drawn without replacement: halves vary about the
+    whole sample as the sample varies about the truth (Politis and Romano 1994), and no pair is compared with a copy of itself, as in a
+    bootstrap. Raises UserError where rows do not pair up, are too few for `k`, or are zero or not finite, and for fewer than 2 draws.
     """
     if x_ND.ndim != 2 or y_NE.ndim != 2 or x_ND.shape[0] != y_NE.shape[0]:
         raise UserError(f"rows {tuple(x_ND.shape)} and {tuple(y_NE.shape)} do not pair up; both must have N rows")
@@ -106,7 +106,7 @@ def _cka_debiased(x_SS: Any, y_SS: Any) -> float:
 
 
 def _normalised(hsic: Callable[[Any, Any], float], x_SS: Any, y_SS: Any) -> float:
-    """HSIC as a correlation; 0 where one of the spaces is a single point, whose own is what rounding leaves of zero."""
+    """HSIC normalised to a correlation; 0 where one space is a single point, whose HSIC with itself is only rounding error."""
     own = [hsic(gram_SS, gram_SS) / max(len(gram_SS), float(np.vdot(gram_SS, gram_SS))) for gram_SS in (x_SS, y_SS)]
     if min(own) < 1e-12:
         return 0.0
@@ -125,10 +125,10 @@ def _mutual_knn(x_SS: Any, y_SS: Any, k: int) -> float:
 
 
 def _cross_barcode(x_SS: Any, y_SS: Any) -> float:
-    """Mean over both spaces and all bars of how much later components merge in one space than in the nearer of the two.
+    """Mean bar length of the H0 cross-barcode, averaged over both directions.
 
-    Summed over all scales, the components of a space beyond those of min(x, y) are the difference of the two minimum spanning trees'
-    lengths: the total of the H0 cross-barcode (Barannikov et al. 2022; Tulchinskii et al. 2025 for the trees).
+    The total of an H0 cross-barcode is the length of the minimum spanning tree of one space less that of min(x, y), the smaller of the
+    two distances of each pair (Barannikov et al. 2022; Tulchinskii et al. 2025 for the trees).
     """
     x_P, y_P = _distances(x_SS), _distances(y_SS)
     nearer = _tree_length(np.minimum(x_P, y_P))
@@ -136,7 +136,7 @@ def _cross_barcode(x_SS: Any, y_SS: Any) -> float:
 
 
 def _distances(cosine_SS: Any) -> Any:
-    """Chords between all rows, condensed; in units of their own .9 quantile unless that is 0."""
+    """Chords between all rows, in scipy's condensed form; in units of their .9 quantile unless that is 0."""
     chord_P = np.sqrt(np.clip(2 - 2 * cosine_SS[np.triu_indices(len(cosine_SS), 1)], 0, None))
     scale = float(np.quantile(chord_P, SCALE_QUANTILE))
     return chord_P / scale if scale > 0 else chord_P

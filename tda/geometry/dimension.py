@@ -2,8 +2,8 @@
 
 N rows, D dimensions, U distinct rows, K neighbours. Distances are euclidean; no row is normalised here.
 
-Copies are dropped first: a distance of 0 says nothing about dimension and makes both estimators NaN. Both look at the scale of the
-nearest neighbours, which is coarser the fewer the rows: compare estimates from equal numbers of rows.
+Duplicates are dropped first: a distance of 0 makes both estimators NaN. Both estimate dimension at the scale of the nearest neighbours,
+which grows as the rows become fewer: compare estimates from equal numbers of rows.
 """
 
 from collections.abc import Callable
@@ -26,20 +26,21 @@ class Dimension:
 
     value: float | None
     stderr: float | None  # asymptotic, neighbourhoods taken as independent
-    rows: int  # distinct rows it rests on
-    duplicates: int  # dropped
+    rows: int  # distinct rows that were used
+    duplicates: int  # rows that were dropped
     notes: list[str] = field(default_factory=list)
 
     def metrics(self) -> dict[str, Any]:
-        """The fields as JSON knows them."""
+        """The fields, ready for JSON."""
         return dict(vars(self))
 
 
 def two_nn(x_ND: Any, *, discard: float = 0.1, sample: int = 20_000, seed: int = 0) -> Dimension:
-    """Two-NN: the slope, through the origin, of -log(1 - F(m)) against log m, m the ratio of the two nearest distances.
+    """Two-NN estimate of rows (N, D): slope, through the origin, of -log(1 - F(m)) against log m (Facco et al. 2017).
 
-    The largest `discard` of the ratios, which curvature and density spoil first, are left out of the fit. Above `sample` distinct rows
-    as many are drawn. Raises UserError for rows that are not finite.
+    m is the ratio of the distances to the second and the first neighbour. The share `discard` of the largest ratios, which curvature and
+    uneven density bias most, is left out of the fit. Above `sample` distinct rows, `sample` of them are drawn by `seed`. Raises UserError
+    for rows that are not finite or `discard` outside [0, 1).
     """
     if not 0 <= discard < 1:
         raise UserError(f"discard={discard} is out of range; it must be at least 0 and below 1")
@@ -47,20 +48,21 @@ def two_nn(x_ND: Any, *, discard: float = 0.1, sample: int = 20_000, seed: int =
     if distance_UK is None:
         return known
     log_U = np.sort(np.log(distance_UK[:, 1] / distance_UK[:, 0]))
-    kept = min(int(len(log_U) * (1 - discard)), len(log_U) - 1)  # the last has F = 1: no logarithm
+    kept = min(int(len(log_U) * (1 - discard)), len(log_U) - 1)  # the last has F = 1, where the logarithm is infinite
     share = np.arange(1, kept + 1) / len(log_U)
     squares = float(np.sum(log_U[:kept] ** 2))
     if squares == 0:
-        return _undefined(known, "both nearest neighbours are equally far everywhere")
+        return _undefined(known, "the two nearest neighbours of every row are equally far")
     value = float(np.sum(log_U[:kept] * -np.log1p(-share)) / squares)
     return _estimate(known, value, value / np.sqrt(kept))
 
 
 def mle(x_ND: Any, k: int = 20, *, sample: int = 20_000, seed: int = 0) -> Dimension:
-    """Maximum likelihood over the `k` nearest neighbours, combined over rows by the inverse (MacKay and Ghahramani 2005).
+    """Maximum-likelihood estimate of rows (N, D) from `k` neighbours (Levina and Bickel 2004).
 
-    At each row the inverse is the mean of log(T_k / T_j) over its k - 1 nearer neighbours j. Above `sample` distinct rows as many are
-    drawn. Raises UserError for rows that are not finite or k below 2.
+    The inverse of a row's dimension is the mean of log(T_k / T_j) over its k - 1 nearer neighbours j, T_j the distance to the j-th.
+    Inverses are averaged over rows (MacKay and Ghahramani 2005). Above `sample` distinct rows, `sample` of them are drawn by `seed`.
+    Raises UserError for rows that are not finite or k below 2.
     """
     if k < 2:
         raise UserError(f"k={k} is too small; it must be at least 2")
@@ -70,19 +72,19 @@ def mle(x_ND: Any, k: int = 20, *, sample: int = 20_000, seed: int = 0) -> Dimen
     inverse_U = np.mean(np.log(distance_UK[:, -1:] / distance_UK[:, :-1]), axis=1)
     inverse = float(np.mean(inverse_U))
     if inverse == 0:
-        return _undefined(known, "all neighbours are equally far everywhere")
+        return _undefined(known, "all neighbours of every row are equally far")
     return _estimate(known, 1 / inverse, float(np.std(inverse_U)) / np.sqrt(len(inverse_U)) / inverse**2)
 
 
 def by_cluster(x_ND: Any, label_N: Any, estimator: Callable[..., Dimension] = two_nn, **options: Any) -> list[Dimension]:
-    """The estimate inside each cluster 0 .. max(label); rows labelled below 0 are in none."""
+    """Estimates for clusters 0 .. max(label) of rows (N, D) by label (N,); rows with a label below 0 belong to no cluster."""
     label_N = to_host(label_N)
     xp, clusters = namespace(x_ND), int(label_N.max(initial=-1)) + 1
     return [estimator(x_ND[xp.asarray(np.flatnonzero(label_N == cluster)), :], **options) for cluster in range(clusters)]
 
 
 def _distances(x_ND: Any, k: int, sample: int, seed: int) -> tuple[Any, Dimension]:
-    """Distances (U, K) to the `k` nearest distinct rows, NumPy's; None in their place where there are too few."""
+    """Distances (U, K) to the `k` nearest distinct rows, a NumPy array, or None where there are too few rows."""
     if x_ND.ndim == 2 and x_ND.shape[0] == 0:
         return None, Dimension(value=None, stderr=None, rows=0, duplicates=0, notes=["no rows"])
     check_rows(x_ND)

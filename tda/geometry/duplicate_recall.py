@@ -1,6 +1,6 @@
-"""How many duplicates are found: by a search among some cells, and, of planted repeats, by a rule; with intervals and precision.
+"""Share of duplicates that are found, with 95 % intervals: by a search of some cells, and, for planted duplicates, by a rule.
 
-N rows or sampled queries; `kind_N` names the kind of a planted repeat, "" any other row.
+N rows or sampled queries; `kind_N` names the kind of a planted duplicate, "" any other row.
 """
 
 from collections.abc import Sequence
@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from tda.geometry.binomial import interval
+CONFIDENCE = 0.95
+METHODS = ("exact", "wilson")
 
 
 def duplicate_recall(exact_N: Any, found_N: Any, thresholds: Sequence[float]) -> list[dict[str, Any]]:
-    """For each threshold: `duplicates` whose closest row has at least that cosine, `found` of them by the search, and the `recall`.
+    """For each threshold: queries with an exact cosine of at least it (`duplicates`), those `found` by the search, and the `recall`.
 
-    `low` and `high` bound it (Clopper and Pearson, 95 %). Without duplicates the recall is None: nothing was learned of it.
-    A found cosine is that of a real row, so it never makes a duplicate of what is none.
+    `exact_N` and `found_N`: cosine of each query's closest row, by exact search and by the search under test. `low` and `high`: 95 %
+    interval of the recall (Clopper and Pearson 1934). Without duplicates the recall is None and the interval (0, 1). The search cannot
+    report a false duplicate, as each found cosine is that of a real row.
     """
     reported = []
     for threshold in sorted(set(thresholds)):
@@ -30,10 +32,10 @@ def duplicate_recall(exact_N: Any, found_N: Any, thresholds: Sequence[float]) ->
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """Of one kind, or of all where `kind` is "". Shares lie in [0, 1]; the interval covers 95 % (Wilson 1927).
+    """Recall and precision for one kind, or for all kinds where `kind` is "". Shares in [0, 1]; 95 % interval (Wilson 1927).
 
-    `precision` is found / (found + others), where `others` are rows that were dropped without being a planted repeat: had this kind been
-    the only one. Such a row may still repeat the reference by chance. `source_named`: found with the very row that it repeats as closest.
+    `precision` is found / (found + others), as if this kind were the only one; `others` counts rows that the rule dropped although they
+    were not planted (some may duplicate the reference by chance). `source_named` counts found rows whose closest row is their source.
     """
 
     kind: str
@@ -48,7 +50,10 @@ class Recovery:
 
 
 def recovery(found_N: Any, kind_N: Any, named_N: Any) -> list[Recovery]:
-    """One for every kind that was planted, in order of name, then one for all of them."""
+    """One entry for each planted kind, in order of name, then one for all kinds together.
+
+    `found_N`: whether the rule dropped the row; `named_N`: whether its closest row is the row that it was planted from.
+    """
     found_N, named_N = np.asarray(found_N, dtype=bool), np.asarray(named_N, dtype=bool)
     others = int((found_N & (kind_N == "")).sum())
     kinds = [kind for kind in np.unique(kind_N).tolist() if kind]
@@ -70,3 +75,27 @@ def _recovery(kind: str, planted: int, hit_N: Any, named_N: Any, others: int) ->
         precision=found / (found + others) if found + others else 1.0,
         source_named=int((hit_N & named_N).sum()),
     )
+
+
+def interval(successes: int, trials: int, method: str = "exact", confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Binomial interval of a share: `exact` (Clopper and Pearson 1934) or `wilson` (Wilson 1927); (0, 1) without trials."""
+    assert method in METHODS, method
+    if not trials:
+        return 0.0, 1.0
+    return _exact(successes, trials, confidence) if method == "exact" else _wilson(successes, trials, confidence)
+
+
+def _exact(successes: int, trials: int, confidence: float) -> tuple[float, float]:
+    from scipy.stats import beta  # imported here: it takes a second
+
+    tail = (1 - confidence) / 2
+    low = float(beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
+    high = float(beta.ppf(1 - tail, successes + 1, trials - successes)) if successes < trials else 1.0
+    return low, high
+
+
+def _wilson(successes: int, trials: int, confidence: float) -> tuple[float, float]:
+    from scipy.stats import binomtest
+
+    low, high = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return float(low), float(high)

@@ -1,6 +1,6 @@
-"""Which rows repeat others: the rule over closest cosines, and groups of near rows within one set.
+"""Which rows are duplicates: the rule over closest cosines, and groups of near rows within one set.
 
-N rows, D dimensions, E edges, V rows that edges end at. Cosines and thresholds lie in [-1, 1].
+N rows, D dimensions, E edges, V rows at the ends of edges. Cosines and thresholds lie in [-1, 1].
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,10 @@ Pair = tuple[npt.NDArray[Any], npt.NDArray[Any]]  # image rows and text rows of 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """When a row counts as a repeat: by its `image`, its `text`, by `both`, or by `either` reaching the threshold of its modality."""
+    """When a row is a duplicate: its `image` cosine, its `text` cosine, `both`, or `either` reach the threshold of their modality.
+
+    `image` and `text` are the thresholds, cosines. Raises UserError for an unknown name.
+    """
 
     name: str
     image: float
@@ -31,11 +34,14 @@ class Rule:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The modalities whose cosines decide."""
+        """The modalities whose cosines the rule uses."""
         return (self.name,) if self.name in ("image", "text") else ("image", "text")
 
     def holds(self, image: Any, text: Any) -> Any:
-        """True where a repeat is seen; the cosines of a modality that does not decide may be None. At the threshold counts."""
+        """True where the rule finds a duplicate, elementwise, a cosine equal to the threshold included.
+
+        The cosines of a modality that the rule does not use may be None.
+        """
         given = {"image": (image, self.image), "text": (text, self.text)}
         seen = {name: given[name][0] >= given[name][1] for name in self.needs}
         found = seen[self.needs[0]]
@@ -48,13 +54,13 @@ _RULES = ("image", "text", "both", "either")
 
 
 class Groups:
-    """Rows joined transitively: union-find over edges that arrive in any order, every group known by its first row."""
+    """Connected components of N rows: union-find over edges that arrive in any order; a group is named by its first row."""
 
     def __init__(self, count: int) -> None:
         self._above_N: Ints = np.arange(count)
 
     def join(self, one_E: npt.NDArray[Any], other_E: npt.NDArray[Any]) -> None:
-        """Put the rows at both ends of each edge into one group."""
+        """Put the rows at both ends of each edge, (E,) and (E,), into one group."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -70,7 +76,7 @@ class Groups:
         self._above_N[node_V] = node_V[first][label_V]
 
     def first(self) -> Ints:
-        """(N,) the first row of each row's group: its own place where nothing was joined to it before."""
+        """Return the first row of each row's group, (N,): the row itself where it is the first or alone."""
         return self._root(np.arange(len(self._above_N)))
 
     def _root(self, row_E: npt.NDArray[Any]) -> Ints:
@@ -81,7 +87,7 @@ class Groups:
 
 
 def near_edges(one: Pair, other: Pair, rule: Rule) -> Pair:
-    """Places (E,), (E,) in two tiles of unit rows between which the rule holds; a modality that does not decide is not multiplied."""
+    """Row numbers (E,), (E,) in two tiles of unit rows between which the rule holds; only modalities that it uses are multiplied."""
     cosine: dict[str, Any] = {"image": None, "text": None}
     for place, name in enumerate(("image", "text")):
         if name in rule.needs:
@@ -91,5 +97,5 @@ def near_edges(one: Pair, other: Pair, rule: Rule) -> Pair:
 
 
 def unit_pair(image_ND: npt.NDArray[Any], text_ND: npt.NDArray[Any]) -> Pair:
-    """Both modalities as float32 unit rows, from any stored type."""
+    """Both modalities (N, D) as float32 unit rows, from any stored type. Raises UserError for a row that is zero or not finite."""
     return unit32(image_ND), unit32(text_ND)

@@ -2,9 +2,9 @@
 
 N rows, D dimensions, L landmarks, P points of a diagram, T steps of a Betti curve.
 
-Rows are put on the unit sphere. `metric` says how far two are: `geodesic`, the angle in radians, or `chord`, the straight line, which is
-2 sin(angle / 2): the same order, so the same features, born and dying at other values. H1 costs the cube of L and more: 2,000 landmarks
-are a minute, 5,000 the limit.
+Rows are L2-normalised. The distance of two rows is set by `metric`: `geodesic` is the angle in radians, `chord` is 2 sin(angle / 2). Both
+order pairs alike, so that both give the same features at different values. The cost of H1 grows at least with the cube of L: 2,000
+landmarks take a minute, 5,000 is the limit.
 """
 
 from dataclasses import dataclass, field
@@ -24,18 +24,18 @@ LANDMARK_LIMIT = 5000
 
 @dataclass(frozen=True, kw_only=True)
 class Diagram:
-    """Birth and death of the features of one degree, the longest-lived first; the one component that never dies is left out."""
+    """Birth and death (P, 2) of the features of one degree, the longest-lived first, without the component that never dies."""
 
     degree: int
     points_P2: Any
-    betti_T: Any  # features alive at each step of the persistence's `scale_T`
+    betti_T: Any  # number of features alive at each step of `Persistence.scale_T`
 
     @property
     def lifetimes(self) -> Any:
         return self.points_P2[:, 1] - self.points_P2[:, 0]
 
     def metrics(self) -> dict[str, Any]:
-        """Count, total and longest persistence, in the metric's unit, and the largest Betti number."""
+        """Number of features, total and longest persistence in the unit of the metric, and the largest Betti number."""
         life_P = self.lifetimes
         return {
             "features": len(life_P),
@@ -48,18 +48,18 @@ class Diagram:
 
 @dataclass(frozen=True, kw_only=True)
 class Persistence:
-    """Diagrams by degree, and the landmarks they are of."""
+    """Diagrams by degree, the landmarks they were computed from, and how well those cover the rows."""
 
     diagrams: list[Diagram]
     landmarks: Any  # (L,) positions of rows
     metric: str
     choice: str
-    cover: float  # the farthest that a row is from its nearest landmark: features shorter than twice this may be the sampling's
-    scale_T: Any  # radii of the Betti curves, 0 to the last death
+    cover: float  # largest distance of a row to its nearest landmark: features shorter than twice this may be due to sampling
+    scale_T: Any  # scales of the Betti curves, 0 to the last death, in the unit of the metric
     notes: list[str] = field(default_factory=list)
 
     def metrics(self) -> dict[str, Any]:
-        """Summaries as JSON knows them: h0, h1, landmarks, metric, choice, cover, notes."""
+        """Summaries, ready for JSON: h0, h1, landmarks, metric, choice, cover, notes."""
         degrees = {f"h{diagram.degree}": diagram.metrics() for diagram in self.diagrams}
         known = {"landmarks": len(self.landmarks), "metric": self.metric, "choice": self.choice, "cover": self.cover}
         return {**degrees, **known, "notes": self.notes}
@@ -68,11 +68,11 @@ class Persistence:
 def persistence(
     x_ND: Any, landmarks: int = 500, *, choice: str = "farthest", metric: str = "geodesic", max_degree: int = 1, seed: int = 0
 ) -> Persistence:
-    """Persistent homology of at most `landmarks` distinct rows of (N, D), NumPy's or CuPy's.
+    """Persistent homology (Bauer 2021) of at most `landmarks` distinct rows of (N, D), NumPy or CuPy.
 
-    `choice` farthest starts at a row drawn by `seed` and takes the row farthest from all so far, again and again: it covers, outliers
-    first. `choice` random draws: it stands for where the rows are dense. Raises UserError for zero rows or rows that are not finite,
-    unknown options, or more landmarks than ripser takes.
+    `choice` farthest starts at a row drawn by `seed` and repeatedly adds the row farthest from all chosen ones: it covers the space,
+    outliers first. `choice` random draws rows uniformly: it represents dense regions. `max_degree`: 0 (components) or 1 (and loops).
+    Raises UserError for rows that are zero or not finite, unknown options, or a number of landmarks outside 1 .. 5,000.
     """
     _check(landmarks, choice, metric, max_degree)
     if x_ND.ndim != 2 or 0 in x_ND.shape:
@@ -83,7 +83,7 @@ def persistence(
     chosen_L, nearest_U = (_farthest if choice == "farthest" else _random)(unit_UD, landmarks, seed)
     chord_LL = _chords(to_host(unit_UD[xp.asarray(chosen_L), :]))
     diagrams, scale_T = _diagrams(_measured(chord_LL, metric), max_degree)
-    notes = [f"{len(chosen_L)} distinct rows are all there is for {landmarks} landmarks"] if len(chosen_L) < landmarks else []
+    notes = [f"{len(chosen_L)} distinct rows are too few for {landmarks} landmarks: all are used"] if len(chosen_L) < landmarks else []
     cover = float(_measured(np.asarray(float(xp.max(nearest_U))), metric))
     return Persistence(
         diagrams=diagrams, landmarks=first_U[chosen_L], metric=metric, choice=choice, cover=cover, scale_T=scale_T, notes=notes
@@ -91,7 +91,10 @@ def persistence(
 
 
 def persistence_stability(x_ND: Any, landmarks: int = 500, *, seeds: int = 5, **options: Any) -> dict[str, Any]:
-    """Mean and standard deviation over landmark seeds of every summary, by degree: what of a diagram is the space's and not the draw's."""
+    """Mean and standard deviation of every summary over `seeds` draws of landmarks, by degree: how far it depends on the draw.
+
+    `options` go to `persistence`. Raises UserError for fewer than 2 seeds and as `persistence` does.
+    """
     if seeds < 2:
         raise UserError(f"seeds={seeds} is too few; a spread needs at least 2")
     runs = [persistence(x_ND, landmarks, seed=seed, **options) for seed in range(seeds)]
@@ -117,7 +120,7 @@ def _check(landmarks: int, choice: str, metric: str, max_degree: int) -> None:
 
 
 def _farthest(unit_UD: Any, landmarks: int, seed: int) -> tuple[Any, Any]:
-    """Positions (L,) of landmarks, each the row farthest from those before, and each row's chord (U,) to the nearest of them."""
+    """Positions (L,) of landmarks, each the row farthest from those before it, and the chord (U,) of each row to its nearest one."""
     xp, count = namespace(unit_UD), unit_UD.shape[0]
     chosen = [int(np.random.default_rng(seed).integers(count))]
     nearest_U = _chords_to(unit_UD, chosen[0])
@@ -137,7 +140,7 @@ def _random(unit_UD: Any, landmarks: int, seed: int) -> tuple[Any, Any]:
 
 
 def _chords_to(unit_UD: Any, row: int) -> Any:
-    """Straight-line distance (U,) of all rows to one; exactly 0 to itself, so that it is never chosen twice while others remain."""
+    """Chord (U,) of all rows to one; exactly 0 to itself, so that no row is chosen twice while others remain."""
     xp = namespace(unit_UD)
     chord_U = xp.sqrt(xp.clip(2 - 2 * (unit_UD @ unit_UD[row, :]), min=1e-300))
     chord_U[row] = 0.0

@@ -1,9 +1,9 @@
-"""Does a cluster's dimension predict retrieval in it? Correlations over clusters, with size taken out (Fig. 15).
+"""Does a cluster's dimension predict retrieval in it? Correlations over clusters, controlled for cluster size (Fig. 15).
 
 N rows, K clusters, R bootstrap draws.
 
-A cluster of n rows has rank below n, and larger clusters hold more rivals: size moves both the dimension and top-1, and the plain
-correlation is confounded. The partial one, given log(size), stands beside it.
+Size confounds the plain correlation: a cluster of n rows has rank below n, and a larger cluster holds more competing candidates. The
+partial correlation given log(size) is reported beside it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,30 +16,30 @@ from tda.errors import UserError
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.spectrum.moments import Spectrum
 
-LEAST_CLUSTERS = 4  # under it a partial correlation has no degree of freedom left
+LEAST_CLUSTERS = 4  # with fewer, a partial correlation has no degree of freedom
 NAMES = ("pearson", "spearman", "partial_spearman_given_size")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Association:
-    """Three correlations of a dimension and top-1 over clusters, None where clusters are too few or do not vary."""
+    """Three correlations of a dimension and top-1 over clusters, in [-1, 1]; None where clusters are too few or do not vary."""
 
     pearson: float | None
     spearman: float | None
     partial_spearman_given_size: float | None
-    ci95: dict[str, list[float] | None]  # of each, by bootstrap over clusters
+    ci95: dict[str, list[float] | None]  # 95 % interval of each, by bootstrap over clusters
     n_clusters: int
-    models: list[str] = field(default_factory=list)  # of a pooled one: correlations within models, together
+    models: list[str] = field(default_factory=list)  # the models that were pooled; empty for one model
     notes: list[str] = field(default_factory=list)
 
     def metrics(self) -> dict[str, Any]:
-        """The fields as JSON knows them."""
+        """The fields, ready for JSON."""
         return dict(vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clusters:
-    """What is correlated, for the K clusters of a model: a dimension, top-1 in [0, 1], and rows."""
+    """The variables of the correlation for the K clusters of a model, (K,) each: dimension, top-1 in [0, 1], number of rows."""
 
     dimension_K: Any
     top1_K: Any
@@ -47,7 +47,7 @@ class Clusters:
 
     @classmethod
     def of(cls, table: Sequence[Mapping[str, Any]], dimension: str = "auc", top1: str = "top1_image_to_text") -> "Clusters":
-        """Columns of a table of clusters (`cluster_table`); None becomes NaN, and such clusters are left out later."""
+        """Variables from a table of `cluster_table`. None becomes NaN; `associate` and `pooled` leave such clusters out."""
         columns = ([np.nan if row[name] is None else row[name] for row in table] for name in (dimension, top1, "size"))
         return cls(**{name: np.asarray(column, float) for name, column in zip(("dimension_K", "top1_K", "size_K"), columns, strict=True)})
 
@@ -55,10 +55,11 @@ class Clusters:
 def cluster_table(
     spectra: Mapping[str, Sequence[Spectrum | None]], image_label_N: Any, text_label_N: Any, ranks_N: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """One row a cluster, in the words of metrics.json: id, size, images, texts, auc, effective_rank, and both top-1.
+    """One row per cluster, with the names of metrics.json: id, size, images, texts, auc, effective_rank, and top-1 by direction.
 
-    `spectra` comes from `cluster_spectra`; its image and text measures stand beside those of both, as auc_image, .... `ranks_N` holds
-    image_to_text and text_to_image ranks (N,), 1 the best: a query counts in its own cluster. None where a cluster has no such rows.
+    `spectra` comes from `cluster_spectra`; the measures of images and of texts alone are added as auc_image, auc_text and so on.
+    `image_label_N`, `text_label_N`: cluster of each image and text. `ranks_N`: image_to_text and text_to_image ranks (N,), 1 the best;
+    a query counts in the cluster of its row. None where a cluster has no such rows.
     """
     image_label_N, text_label_N = to_host(image_label_N), to_host(text_label_N)
     first = {"image_to_text": image_label_N, "text_to_image": text_label_N}
@@ -80,15 +81,18 @@ def _measures(spectrum: Spectrum | None, suffix: str) -> dict[str, float | None]
 
 
 def associate(clusters: Clusters, *, draws: int = 2000, seed: int = 0) -> Association:
-    """Correlations over the clusters of one model, with 95 % bootstrap intervals over its clusters."""
+    """Correlations over the clusters of one model, with 95 % intervals from `draws` bootstrap draws of its clusters.
+
+    Raises UserError for `draws` below 1.
+    """
     return pooled({"": clusters}, draws=draws, seed=seed)
 
 
 def pooled(models: Mapping[str, Clusters], *, draws: int = 2000, seed: int = 0) -> Association:
-    """Correlations over the clusters of several models, with model as a factor: what differs between models is taken out.
+    """Correlations over the clusters of several models, with model as a factor: differences between models are removed.
 
-    Pearson's is of values about their model's mean, Spearman's of ranks within the model. Clusters are drawn within models for the
-    intervals. Clusters without a dimension, top-1 or size are left out, and a note counts them.
+    Pearson's correlation is of values centred within their model, Spearman's of ranks within the model. The bootstrap draws clusters
+    within models. Clusters without a dimension, top-1 or size are left out, and a note counts them. Raises UserError for `draws` below 1.
     """
     if draws < 1:
         raise UserError(f"draws={draws} is too small; it must be at least 1")
@@ -112,7 +116,7 @@ def pooled(models: Mapping[str, Clusters], *, draws: int = 2000, seed: int = 0) 
 
 
 def _kept(clusters: Clusters) -> Any:
-    """Dimension, top-1 and log(size), (3, K), of clusters that have all three."""
+    """Dimension, top-1 and log(size), (3, K), of the clusters that have all three."""
     size_K = np.asarray(clusters.size_K, dtype=np.float64)
     log_K = np.log(np.where(size_K > 0, size_K, np.nan))
     values_3K = np.stack([np.asarray(clusters.dimension_K, np.float64), np.asarray(clusters.top1_K, np.float64), log_K])
@@ -120,17 +124,17 @@ def _kept(clusters: Clusters) -> Any:
 
 
 def _correlations(groups: list[Any]) -> Any:
-    """The three correlations (3, R) of draws (3, R, K) of each model; NaN where something does not vary."""
+    """The three correlations (3, R) of draws (3, R, K) of each model; NaN where a variable does not vary."""
     from scipy.stats import rankdata
 
     raw = np.concatenate([_centred(values_3RK) for values_3RK in groups], axis=2)
-    # Divided by the count of its model, so that a rank means the same share of clusters in each.
+    # Divided by the number of clusters of the model, so that a rank is the same share of clusters in every model.
     ranks = np.concatenate([_centred(rankdata(values_3RK, axis=2)) / values_3RK.shape[2] for values_3RK in groups], axis=2)
     pearson_R, spearman_R = _correlate(raw[0], raw[1]), _correlate(ranks[0], ranks[1])
     with_dimension_R, with_top1_R = _correlate(ranks[0], ranks[2]), _correlate(ranks[1], ranks[2])
     left_R = (1 - with_dimension_R**2) * (1 - with_top1_R**2)
     partial_R = (spearman_R - with_dimension_R * with_top1_R) / np.sqrt(np.where(left_R > 1e-12, left_R, np.nan))
-    constant_R = np.ptp(ranks[2], axis=1) == 0  # all of one size: there is nothing to take out
+    constant_R = np.ptp(ranks[2], axis=1) == 0  # all of one size: nothing to control for
     return np.stack([pearson_R, spearman_R, np.where(constant_R, spearman_R, partial_R)])
 
 

@@ -1,6 +1,6 @@
-"""How modalities mix among nearest neighbours, and how far a layout may be trusted.
+"""How modalities mix among nearest neighbours, and the trustworthiness of a layout.
 
-N rows, D dimensions, K neighbours, C coordinates of a layout, B rows of a tile. Shares in [0, 1].
+N rows, D dimensions, K neighbours, C coordinates of a layout, B rows of a tile. Shares are in [0, 1].
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from tda.geometry.neighbors.graph import TILE_BYTES, unit32
 
 @dataclass(frozen=True, kw_only=True)
 class Mixing:
-    """Share of neighbours of a row's own modality: over all rows, by modality, and what chance would give."""
+    """Share of a row's `k` neighbours that have its modality: mean over all rows, by modality, and by chance."""
 
     k: int
     same: float
@@ -29,7 +29,8 @@ def modality_mixing(index_NK: Any, modality_N: Any, k: int = 15) -> Mixing:
     """Return the mixing among the first `k` neighbours.
 
     `index_NK`: positions of neighbours, nearest first (of `knn_graph` in the data, of `layout_neighbors` on a layout). `modality_N`:
-    one label a row. `chance` is the share of same-modality partners a row has among all others. UserError where `k` is not held.
+    one label per row. `chance` is the share of a row's modality among all other rows. Raises UserError where `k` is not within 1 .. K or
+    rows and labels differ in number.
     """
     index_NK, modality_N = to_host(index_NK), to_host(modality_N)
     if len(index_NK) != len(modality_N) or not 1 <= k <= index_NK.shape[1]:
@@ -45,7 +46,8 @@ def modality_mixing(index_NK: Any, modality_N: Any, k: int = 15) -> Mixing:
 def layout_neighbors(layout_NC: Any, k: int = 15) -> Any:
     """Return positions (N, k) of each row's `k` nearest others on a layout, nearest first.
 
-    On unit vectors the order by chord is the order by geodesic angle. Exact, by a KD-tree. UserError for NaN or `k` not below N.
+    `layout_NC`: coordinates; distances are euclidean, which on unit vectors is the order by angle. Exact, by a k-d tree. Raises UserError
+    for a row that is not finite or `k` outside 1 .. N - 1.
     """
     from scipy.spatial import KDTree
 
@@ -56,12 +58,12 @@ def layout_neighbors(layout_NC: Any, k: int = 15) -> Any:
         raise UserError(f"{len(layout_NC)} rows have no {k} neighbours each; ask for 1 to {len(layout_NC) - 1}")
     index_NK = KDTree(layout_NC).query(layout_NC, k + 1)[1]
     own_NK = index_NK == np.arange(len(layout_NC))[:, None]
-    own_NK[:, -1] |= ~own_NK.any(axis=1)  # among many rows at one place the row itself may be missing: the last gives way
+    own_NK[:, -1] |= ~own_NK.any(axis=1)  # among many equal rows the row itself may be missing: drop the last
     return index_NK[~own_NK].reshape(-1, k).astype(np.int32)
 
 
 def _ranks(query_BD: Any, unit_ND: Any, own_B: Any, index_BK: Any) -> Any:
-    """Rank (1 is nearest) by cosine of the given rows among all others."""
+    """Rank (B, K) by cosine, 1 the nearest, of the rows `index_BK` among all rows other than the query."""
     xp = namespace(unit_ND)
     sims_BN = query_BD @ unit_ND.T
     sims_BN[xp.arange(len(own_B)), own_B] = -xp.inf
@@ -70,11 +72,11 @@ def _ranks(query_BD: Any, unit_ND: Any, own_B: Any, index_BK: Any) -> Any:
 
 
 def trustworthiness(x_ND: Any, layout_NC: Any, k: int = 15, *, max_rows: int | None = None, seed: int = 0) -> float:
-    """Return the trustworthiness of a layout in [0, 1]: 1 where the `k` nearest on it are among the `k` nearest by cosine.
+    """Return the trustworthiness of a layout, in [0, 1]: 1 where the `k` nearest on it are the `k` nearest by cosine.
 
-    Venna and Kaski 2001: T = 1 - 2 / (N k (2N - 3k - 1)) * sum of (rank - k) over neighbours on the layout that are none in the data.
-    Works on tiles of bounded memory. `max_rows`: average over so many drawn rows, each still ranked among all. UserError unless
-    k < N / 2, and for rows that are zero or not finite.
+    Venna and Kaski 2001: T = 1 - 2 / (N k (2N - 3k - 1)) * sum of (rank - k) over layout neighbours that are not neighbours in the data.
+    `x_ND`: the data; `layout_NC`: its layout. Works on tiles of bounded memory. `max_rows`: average over this many rows, drawn by `seed`,
+    each still ranked among all. Raises UserError unless 1 <= k < N / 2, and for rows that are zero or not finite.
     """
     count = x_ND.shape[0]
     if len(layout_NC) != count or not 1 <= k < count / 2:

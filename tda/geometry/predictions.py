@@ -1,6 +1,6 @@
 """The paper's Predictions 1 and 2, decided by numbers: supported, not supported, or undecided, with the numbers in one sentence.
 
-N pairs, P points (one a model and data set).
+N pairs, P points (one for each model and data set).
 """
 
 from collections.abc import Sequence
@@ -13,28 +13,28 @@ from tda.errors import UserError
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.local_dimension import Association
 
-WEAK = 0.2  # a rank correlation under this is no prediction worth the name
+WEAK = 0.2  # a rank correlation below this does not count as a prediction
 LEVEL = 0.05
-LEAST_ORDERS = 40  # orders of the points: with fewer no chance correlation could be told at LEVEL, two-sided
-DRAWS = 10_000
+LEAST_ORDERS = 40  # orders of the points: with fewer, no correlation can reach p < LEVEL in a two-sided test
+DRAWS = 10_000  # orders drawn for a p-value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What the numbers say of a prediction."""
+    """The outcome of a prediction, in a word and a sentence, and the numbers that decided it."""
 
     verdict: str  # supported | not supported | undecided
     sentence: str
     numbers: dict[str, Any] = field(default_factory=dict)
 
     def metrics(self) -> dict[str, Any]:
-        """The fields as JSON knows them."""
+        """The fields, ready for JSON."""
         return dict(vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """A model's space of a data set as one point: its global dimension (auc or effective rank) and its top-1."""
+    """A model's embeddings of a data set as one point: their global dimension (auc or effective rank) and top-1 in [0, 1]."""
 
     model: str
     dataset: str
@@ -45,28 +45,29 @@ class Space:
 def prediction_2(local: Association, spaces: Sequence[Space], *, seed: int = 0) -> Verdict:
     """Local dimension predicts retrieval, global dimension does not.
 
-    Local predicts where the interval of the partial correlation given size lies above 0, does not where it lies under 0.2, and is
-    open between. Global is the rank correlation over models within data sets, against reorderings of the models. Supported: local
-    predicts and global does not. Not supported: local does not, or global does. Undecided: the rest.
+    Local dimension predicts if the 95 % interval of the partial correlation given size lies above 0; it does not if the interval lies
+    below 0.2; otherwise the question is open. Global dimension predicts if the rank correlation over models within data sets has
+    p < 0.05 in a two-sided permutation test (models reordered within data sets, drawn by `seed`); with fewer than 40 orders the
+    question is open. Supported: local predicts and global does not. Not supported: local does not, or global does. Else undecided.
     """
     low, high = local.ci95["partial_spearman_given_size"] or (None, None)
-    local_says = "open" if low is None or high is None else "yes" if low > 0 else "no" if high < WEAK else "open"
+    local_predicts = "open" if low is None or high is None else "yes" if low > 0 else "no" if high < WEAK else "open"
     correlation, p_value, orders = _across_models(spaces, seed)
-    global_says = "open" if p_value is None or orders < LEAST_ORDERS else "yes" if p_value < LEVEL else "no"
-    if local_says == "no" or global_says == "yes":
+    global_predicts = "open" if p_value is None or orders < LEAST_ORDERS else "yes" if p_value < LEVEL else "no"
+    if local_predicts == "no" or global_predicts == "yes":
         verdict = "not supported"
     else:
-        verdict = "supported" if (local_says, global_says) == ("yes", "no") else "undecided"
-    across = _global_sentence(correlation, p_value, len(spaces), global_says)
+        verdict = "supported" if (local_predicts, global_predicts) == ("yes", "no") else "undecided"
+    across = _global_sentence(correlation, p_value, len(spaces), global_predicts)
     return Verdict(
         verdict=verdict,
         sentence=f"Prediction 2 is {verdict}: {_local_sentence(local)}; {across}.",
         numbers={
             "local": local.metrics(),
-            "local_predicts": local_says,
+            "local_predicts": local_predicts,
             "global_spearman": correlation,
             "global_p_value": p_value,
-            "global_predicts": global_says,
+            "global_predicts": global_predicts,
             "spaces": [vars(space) for space in spaces],
         },
     )
@@ -83,15 +84,15 @@ def _local_sentence(local: Association) -> str:
     )
 
 
-def _global_sentence(correlation: float | None, p_value: float | None, points: int, says: str) -> str:
+def _global_sentence(correlation: float | None, p_value: float | None, points: int, predicts: str) -> str:
     if correlation is None or p_value is None:
-        return f"{points} spaces cannot tell whether global dimension does"
-    ending = {"open": ", too few models to tell", "yes": "", "no": ""}[says]
+        return f"{points} spaces are too few, or too alike, to correlate global dimension and top-1"
+    ending = {"open": ", too few models to decide", "yes": "", "no": ""}[predicts]
     return f"over {points} spaces global dimension and top-1 correlate by {correlation:+.2f} (p = {p_value:.2g}{ending})"
 
 
 def _across_models(spaces: Sequence[Space], seed: int) -> tuple[float | None, float | None, int]:
-    """Rank correlation within data sets, its two-sided p-value by reordering models within data sets, and how many orders there are."""
+    """Rank correlation within data sets, its two-sided p-value by a permutation test within data sets, and the number of orders."""
     from math import factorial, prod
 
     from scipy.stats import rankdata
@@ -119,10 +120,11 @@ def _across_models(spaces: Sequence[Space], seed: int) -> tuple[float | None, fl
 def prediction_1(clip_ranks: dict[str, Any], cloob_ranks: dict[str, Any], clip_gap: float, cloob_gap: float) -> Verdict:
     """Although CLOOB has the smaller modality gap, CLIP retrieves better across modalities.
 
-    Ranks (N,), 1 the best, of the same pairs in the same order, by direction (image_to_text, text_to_image). The difference in top-1 is
-    paired: its 95 % interval is 1.96 standard errors of the differences of single pairs. Supported: the gap is smaller and both
-    intervals lie above 0. Not supported: the gap is not smaller, or an interval lies below 0. Undecided: the rest.
-    The prediction's premise on retrieval within a modality is not measured: it would take labels.
+    `clip_ranks` and `cloob_ranks`: direction (image_to_text, text_to_image) -> ranks (N,), 1 the best, of the same pairs in the same
+    order. The difference in top-1 is paired: its 95 % interval is ± 1.96 standard errors of the differences of single pairs. Supported:
+    CLOOB's gap is smaller and both intervals lie above 0. Not supported: the gap is not smaller, or an interval lies below 0. Else
+    undecided. Retrieval within a modality, which the prediction also presumes, is not measured: it needs labels. Raises UserError where
+    ranks do not pair up or are fewer than 2.
     """
     differences = {name: _paired(clip_ranks[name], cloob_ranks[name], name) for name in ("image_to_text", "text_to_image")}
     lows, highs = ([entry["ci95"][end] for entry in differences.values()] for end in (0, 1))

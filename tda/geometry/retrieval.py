@@ -1,11 +1,11 @@
-"""Cross-modal retrieval (Table II): exact ranks from tiles, in memory that the tile bounds at any N.
+"""Cross-modal retrieval (Table II): exact ranks, computed in tiles, so that memory does not grow with N².
 
-N pairs, D dimensions, B image rows and C text rows of a block, b and c rows of a tile, M candidates too close to call.
+N pairs, D dimensions, B image rows and C text rows of a block, b and c rows of a tile, M undecided candidates.
 
 The rank of a pair is the number of candidates whose cosine is at least that of the true partner, itself included: ties count
-against the model. One float32 product serves both directions of a tile. Scores that float32 rounding leaves undecided are
-computed again in float64, one dot product each, which depends on the two rows alone: the ranks are those of float64, and equal
-rows tie exactly wherever they stand. Under CuPy leave CUPY_TF32 unset: its products are coarser than the band allows for.
+against the model. One float32 product serves both directions of a tile. Scores within the rounding error of the true partner's are
+recomputed in float64, one dot product each, which depends on its two rows alone: the ranks are those of float64, and equal rows tie
+exactly. Under CuPy leave CUPY_TF32 unset: TF32 products exceed the error bound that is assumed here.
 """
 
 from typing import Any
@@ -15,14 +15,14 @@ from tda.geometry.arrays.namespace import check_pairs, namespace, row_blocks, un
 
 TILE = 2048
 RESCORE_ROWS = 4096  # dot products at a time: 50 MB at D = 512
-CROWDED = 1 / 64  # more undecided scores than this in a tile, and the tile is multiplied again in float64
+CROWDED = 1 / 64  # share of undecided scores above which a whole tile is recomputed in float64
 
 
 def ranks(image_ND: Any, text_ND: Any, tile: int = TILE) -> tuple[Any, Any]:
     """Ranks (N,) int64, from 1, of each image's own text and of each text's own image among all N candidates.
 
-    Beside the rows and O(N) it holds a few (tile, tile) and (tile, D) arrays. Raises UserError for unequal shapes, fewer than two
-    pairs, or a row that is zero or not finite.
+    Rows are (N, D). Memory beside rows and ranks: a few (tile, tile) and (tile, D) arrays. Raises UserError for unequal shapes, fewer than
+    two pairs, or a row that is zero or not finite.
     """
     check_pairs(image_ND, text_ND)
     true_N = true_cosines(image_ND, text_ND)
@@ -30,7 +30,10 @@ def ranks(image_ND: Any, text_ND: Any, tile: int = TILE) -> tuple[Any, Any]:
 
 
 def true_cosines(image_BD: Any, text_BD: Any, first: int = 0) -> Any:
-    """Cosine of each pair, (B,) float64, as `tile_counts` compares it. `first`: position of the block, for messages."""
+    """Cosine (B,) float64 of each pair of rows (B, D), as `tile_counts` compares it. `first`: position of row 0, for messages.
+
+    Raises UserError naming a row that is zero or not finite.
+    """
     xp = namespace(image_BD, text_BD)
     blocks = row_blocks(image_BD.shape[0])
     unit = ((unit_rows(image_BD[b, :], "image", first + b.start), unit_rows(text_BD[b, :], "text", first + b.start)) for b in blocks)
@@ -38,10 +41,10 @@ def true_cosines(image_BD: Any, text_BD: Any, first: int = 0) -> Any:
 
 
 def tile_counts(image_BD: Any, image_true_B: Any, text_CD: Any, text_true_C: Any, tile: int = TILE) -> tuple[Any, Any]:
-    """Count, for B images and C texts anywhere in the set, who beats or ties the true partner.
+    """For B images and C texts anywhere in the set, count the candidates that score at least as high as the true partner.
 
-    `image_true_B` and `text_true_C` are the `true_cosines` of their pairs. Returns (B,): of these texts, how many score at least
-    that for the image, and (C,): of these images, how many for the text. Counts over all blocks add up to the ranks, in any order.
+    `image_true_B` and `text_true_C` are the `true_cosines` of their pairs. Returns counts (B,), for each image among these texts, and
+    (C,), for each text among these images. Counts of all blocks add up to the ranks, in any order. Raises UserError for `tile` below 1.
     """
     xp = namespace(image_BD, text_CD)
     if tile < 1:
@@ -60,7 +63,7 @@ def tile_counts(image_BD: Any, image_true_B: Any, text_CD: Any, text_true_C: Any
 
 
 def summary(ranks_N: Any) -> dict[str, float]:
-    """Fractions of ranks at most 1 and at most 5, in [0, 1], and the median rank."""
+    """Fractions of ranks (N,) of at most 1 (`top1`) and at most 5 (`top5`), in [0, 1], and the median rank."""
     xp = namespace(ranks_N)
     middle = xp.sort(ranks_N)[(ranks_N.shape[0] - 1) // 2 : ranks_N.shape[0] // 2 + 1]
     within = {k: float(xp.mean(xp.astype(ranks_N <= k, xp.float64))) for k in (1, 5)}
@@ -68,7 +71,7 @@ def summary(ranks_N: Any) -> dict[str, float]:
 
 
 def metrics(image_to_text_N: Any, text_to_image_N: Any) -> dict[str, Any]:
-    """The `retrieval` part of metrics.json."""
+    """The `retrieval` part of metrics.json, from the ranks (N,) of both directions (Table II)."""
     return {
         "image_to_text": summary(image_to_text_N),
         "text_to_image": summary(text_to_image_N),
@@ -96,16 +99,16 @@ def _band(dim: int, roundoff: float) -> float:
 
 
 def _decide(scores_bc: Any, true: Any, band: float, axis: int) -> tuple[Any, tuple[Any, Any]]:
-    """How many scores along `axis` are surely above the true one, and the places (rows, columns) of the undecided."""
+    """Number of scores along `axis` that are above the true one beyond rounding error, and (rows, columns) of the undecided ones."""
     xp = namespace(scores_bc)
     above_bc = scores_bc > xp.astype(true + band, scores_bc.dtype)
     near_bc = (scores_bc >= xp.astype(true - band, scores_bc.dtype)) ^ above_bc
-    place_M = xp.nonzero(xp.reshape(near_bc, (-1,)))[0]  # five times as fast as in two dimensions
+    place_M = xp.nonzero(xp.reshape(near_bc, (-1,)))[0]  # flat: five times as fast as in two dimensions
     return xp.count_nonzero(above_bc, axis=axis), (place_M // near_bc.shape[1], place_M % near_bc.shape[1])
 
 
 def _rescored(image_bD: Any, text_cD: Any, near: tuple[Any, Any], true: Any, of: int) -> Any:
-    """Of the undecided scores, how many reach the true one, per row (of=0) or per column (of=1)."""
+    """Number of undecided scores that reach the true one in float64, per row (of=0) or per column (of=1)."""
     xp = namespace(image_bD)
     counts = xp.zeros(true.shape[0], dtype=xp.int64)
     for part in row_blocks(near[0].shape[0], RESCORE_ROWS):
@@ -117,6 +120,6 @@ def _rescored(image_bD: Any, text_cD: Any, near: tuple[Any, Any], true: Any, of:
 
 
 def _dots(x_MD: Any, y_MD: Any) -> Any:
-    """Row by row dot products in float64. A sum along the last axis adds in an order that D alone decides; BLAS promises no such thing."""
+    """Row by row dot products (M,) in float64. The order of this sum depends on D alone, which BLAS does not guarantee."""
     xp = namespace(x_MD)
     return xp.sum(x_MD * y_MD, axis=1)

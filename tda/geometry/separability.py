@@ -1,9 +1,9 @@
-"""How well a hyperplane tells images from texts (Table I; Fig. 2).
+"""How well a hyperplane separates images from texts (Table I; Fig. 2).
 
 N pairs, D dimensions, S stacked rows (images above texts: S = 2N). Label 1 = text. The classifier is a linear SVM, squared hinge,
-C = 1, intercept penalised: minimise ½(‖w‖² + b²) + C Σ max(0, 1 - l(w·z + b))². Its minimum is unique; liblinear's Newton method
-on the primal (dual=False) reaches it without drawing a random number, where coordinate descent on the dual stops early, unlike
-from seed to seed.
+C = 1, intercept penalised: minimise ½(‖w‖² + b²) + C Σ max(0, 1 - l(w·z + b))². The minimum is unique. liblinear's Newton method on
+the primal (dual=False) reaches it without random numbers; coordinate descent on the dual stops early, at a point that depends on the
+seed.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from tda.errors import UserError
 from tda.geometry.arrays.namespace import check_pairs, namespace, unit_rows
 from tda.geometry.spectrum.moments import Moments
 
-TOLERANCE = 1e-8  # of the gradient's norm; the default, 1e-4, leaves rows near the plane to chance
+TOLERANCE = 1e-8  # of the gradient's norm; at the default of 1e-4, predictions for rows near the plane vary
 MAX_ITERATIONS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Fractions in [0, 1]; a positive is a text. Precision is 0 where nothing is called a text."""
+    """Fractions in [0, 1]; a positive is a text. Precision is 0 where no row is classified as a text."""
 
     accuracy: float
     precision: float
@@ -31,17 +31,17 @@ class Scores:
 
 @dataclass(frozen=True)
 class Plane:
-    """A fitted classifier: a row z is called a text where w·z + b > 0."""
+    """A fitted classifier: a row z is classified as a text where w·z + b > 0."""
 
     weight_D: Any
     bias: float
 
     def decision(self, z_SD: Any) -> Any:
-        """Signed distance from the plane, (S,), in units of the margin."""
+        """Signed distance (S,) of rows (S, D) from the plane, in units of the margin: w·z + b."""
         return z_SD @ self.weight_D + self.bias
 
     def score(self, image_ND: Any, text_ND: Any) -> Scores:
-        """Scores on unit rows of both modalities; raises UserError where they are of another dimension."""
+        """Scores on unit rows (N, D) of both modalities. Raises UserError for rows of another dimension."""
         if image_ND.shape[1] != self.weight_D.shape[0]:
             raise UserError(f"a classifier of {self.weight_D.shape[0]} dimensions cannot score rows of {image_ND.shape[1]}")
         xp = namespace(image_ND)
@@ -53,7 +53,7 @@ class Plane:
 
 
 def linear_svm(image_ND: Any, text_ND: Any, c: float = 1.0) -> Plane:
-    """Fit the separating plane to rows as they are given: scikit-learn for NumPy, cuML for CuPy."""
+    """Fit the separating plane to rows (N, D) as given, without normalising: scikit-learn for NumPy, cuML for CuPy. `c` is C above."""
     xp = namespace(image_ND, text_ND)
     z_SD = xp.concat([image_ND, text_ND])
     label_S = xp.concat([xp.zeros(image_ND.shape[0]), xp.ones(text_ND.shape[0])])
@@ -62,20 +62,20 @@ def linear_svm(image_ND: Any, text_ND: Any, c: float = 1.0) -> Plane:
 
 
 def train(image_ND: Any, text_ND: Any, c: float = 1.0) -> Scores:
-    """Fit and score on all rows: the protocol of the original study."""
+    """Fit and score on all rows (N, D), the protocol of the original study (Table I)."""
     return linear_svm(image_ND, text_ND, c).score(image_ND, text_ND)
 
 
 def heldout(image_ND: Any, text_ND: Any, c: float = 1.0) -> Scores:
-    """Fit on pairs 0 .. N//2 - 1 and score on the rest; no pair straddles."""
+    """Fit on pairs 0 .. N//2 - 1 and score on the rest; image and text of a pair are on the same side of the split."""
     half = image_ND.shape[0] // 2
     return linear_svm(image_ND[:half, :], text_ND[:half, :], c).score(image_ND[half:, :], text_ND[half:, :])
 
 
 def principal_plane(image_ND: Any, text_ND: Any) -> tuple[Any, Any, tuple[float, float]]:
-    """First two principal components of the stacked, centred rows.
+    """First two principal components of the stacked, centred rows (Fig. 2).
 
-    Returns the coordinates of images and of texts, (N, 2) each, and the shares of the variance that the two explain.
+    Returns the coordinates of images and of texts, (N, 2) each, and the shares of the variance that the components explain.
     """
     xp = namespace(image_ND, text_ND)
     moments = Moments.of(image_ND).merge(Moments.of(text_ND))
@@ -89,10 +89,10 @@ def principal_plane(image_ND: Any, text_ND: Any) -> tuple[Any, Any, tuple[float,
 
 
 def metrics(image_ND: Any, text_ND: Any, others: Mapping[str, tuple[Any, Any]] | None = None, c: float = 1.0) -> dict[str, Any]:
-    """The `separability` part of metrics.json, for rows (N, D) of any norm: they are L2-normalised here.
+    """The `separability` part of metrics.json, for rows (N, D), which are L2-normalised first.
 
-    `others`: images and texts of other data sets, on which the classifier of all rows here is scored. Raises UserError below two
-    pairs, for unequal dimensions, and for a row that is zero or not finite.
+    `others`: name -> images and texts of another data set, on which the classifier fitted on all rows is scored (`transfer`). Raises
+    UserError below two pairs, for unequal dimensions, and for a row that is zero or not finite.
     """
     check_pairs(image_ND, text_ND)
     image_ND, text_ND = unit_rows(image_ND, "image"), unit_rows(text_ND, "text")

@@ -1,7 +1,7 @@
 """How far apart two distributions of cosines are, from counts: the shift between data sets (Fig. 1).
 
-H bins of equal width over [-1, 1], F of them that hold rows. Counts merge by addition, so a set of any size is one pass; a bin is 1e-4
-wide, the resolution of every number here.
+H bins of equal width over [-1, 1], F of them that hold rows. Counts merge by addition, so that a set of any size takes one pass. A bin
+is 1e-4 wide, which is the resolution of every number here.
 """
 
 from collections.abc import Callable
@@ -22,10 +22,10 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Shift:
-    """Of one distribution against another; intervals cover 95 %, by resampling the rows of both.
+    """The shift of one distribution against another; 95 % intervals by bootstrap over the rows of both.
 
-    `ks` is the Kolmogorov-Smirnov distance, the largest difference of the two distribution functions, in [0, 1]; of resampled rows it lies
-    above 0 even where there is none. `median_difference` is the first median less the second, a cosine.
+    `ks` is the Kolmogorov-Smirnov distance, the largest difference of the two distribution functions, in [0, 1]; its interval lies above 0
+    even for equal distributions, as resampled rows always differ. `median_difference` is the first median minus the second, a cosine.
     """
 
     ks: float
@@ -35,19 +35,19 @@ class Shift:
 
 
 def histogram(cosine_N: Any, bins: int = BINS) -> Counts:
-    """(H,) counts of cosines; rounding beyond [-1, 1] counts in the last bin of its side."""
+    """Counts (H,) of cosines (N,); a cosine that rounding put outside [-1, 1] counts in the nearest bin."""
     place_N = np.floor((np.asarray(cosine_N, dtype=np.float64) + 1) * (bins / 2)).astype(np.int64)
     return np.bincount(np.clip(place_N, 0, bins - 1), minlength=bins)
 
 
 def coarser(counts_H: Counts, bins: int) -> Counts:
-    """The same in `bins` bins, of which each holds a whole number of the old ones."""
+    """The same counts in `bins` wider bins; `bins` divides H."""
     merged: Counts = counts_H.reshape(bins, -1).sum(axis=1)
     return merged
 
 
 def quantile(counts_H: Counts, share: float) -> float:
-    """The cosine below which this share of the rows lies, linear within its bin. Raises UserError where there is no row."""
+    """The cosine below which a `share` in [0, 1] of the rows lies, linear within its bin. Raises UserError without rows."""
     if not counts_H.any():
         raise UserError("no rows: a distribution without rows has no quantiles")
     (there_F,) = np.nonzero(counts_H)
@@ -55,7 +55,7 @@ def quantile(counts_H: Counts, share: float) -> float:
 
 
 def _quantile(counts_F: Counts, place_F: Counts, bins: int, share: float) -> float:
-    """As `quantile`, from the F bins that may have rows and their places among all."""
+    """As `quantile`, from the F bins that may have rows and their numbers among all `bins`."""
     below_F = np.cumsum(counts_F)
     wanted = share * below_F[-1]
     at = min(int(np.searchsorted(below_F, wanted, side="right")), int(np.searchsorted(below_F, below_F[-1])))
@@ -64,12 +64,12 @@ def _quantile(counts_F: Counts, place_F: Counts, bins: int, share: float) -> flo
 
 
 def ks_distance(one_H: Counts, other_H: Counts) -> float:
-    """Largest difference of the two distribution functions at an edge of a bin."""
+    """Kolmogorov-Smirnov distance in [0, 1]: largest difference of the two distribution functions at an edge of a bin."""
     return float(np.abs(np.cumsum(one_H) / one_H.sum() - np.cumsum(other_H) / other_H.sum()).max())
 
 
 def shift(one_H: Counts, other_H: Counts, *, draws: int = DRAWS, seed: int = 0) -> Shift:
-    """Compare two distributions of cosines. Raises UserError where one has no rows."""
+    """Compare two distributions of cosines, given as counts (H,), with `draws` bootstrap draws. Raises UserError where one is empty."""
     if not (one_H.sum() and other_H.sum()):
         raise UserError("no rows: nothing can be compared with an empty distribution")
     (there_F,) = np.nonzero(one_H + other_H)
@@ -90,7 +90,7 @@ def shift(one_H: Counts, other_H: Counts, *, draws: int = DRAWS, seed: int = 0) 
 
 
 def _resample(counts_F: Counts, rng: np.random.Generator) -> Counts:
-    """As many rows again, drawn with repetition."""
+    """A bootstrap draw: as many rows, drawn with replacement."""
     total = int(counts_F.sum())
     return rng.multinomial(total, counts_F / total)
 

@@ -1,6 +1,6 @@
-"""Rows that are equal to the last bit, found by a hash of 64 bits and confirmed on the rows themselves.
+"""Rows that are equal to the last bit, found by a 64-bit hash and confirmed on the rows themselves.
 
-N rows, O of them whose hash is another row's, D dimensions, W words of 8, 4, 2 or 1 bytes a row, U distinct rows.
+N rows, O of them with the hash of a different row, D dimensions, W words of 8, 4, 2 or 1 bytes a row, U distinct rows.
 """
 
 from typing import Any
@@ -13,9 +13,9 @@ _BLOCK = 65_536
 
 
 def first_equal(x_ND: Any) -> Any:
-    """For each row of a NumPy array its first equal row, (N,) int64: itself where there is none before it.
+    """For each row of a NumPy array (N, D) the first row that equals it, (N,) int64: itself where there is none before it.
 
-    Rows of one hash that differ from the first of them, which are nearly never, are told apart by their bytes.
+    Different rows with the same hash, which are rare, are compared by their bytes.
     """
     x_ND = np.ascontiguousarray(x_ND)
     hash_N = np.concatenate([_hash(x_ND[block]) for block in row_blocks(len(x_ND), _BLOCK)] or [np.zeros(0, np.uint64)])
@@ -45,5 +45,5 @@ def _words(x_BD: Any) -> Any:
 def _hash(x_BD: Any) -> Any:
     words_BW = _words(x_BD).astype(np.uint64, copy=False)
     odd_W = np.random.default_rng(0).integers(0, 2**63, words_BW.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    folded_BW = words_BW ^ (words_BW >> np.uint64(29))  # low bits of high words count too
+    folded_BW = words_BW ^ (words_BW >> np.uint64(29))  # lets high bits of a word affect low bits of the hash
     return (folded_BW * odd_W).sum(axis=1, dtype=np.uint64)

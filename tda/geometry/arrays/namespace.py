@@ -1,6 +1,6 @@
-"""The seam between NumPy and CuPy, and the rows that every measure starts from.
+"""NumPy or CuPy behind one namespace, and the unit rows that every measure starts from.
 
-N rows, D dimensions, B rows of a block. Functions of `tda.geometry` take arrays of either library and answer in kind.
+N rows, D dimensions, B rows of a block. Functions of `tda.geometry` take arrays of either library and return arrays of the same.
 """
 
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from typing import Any
 
 from tda.errors import UserError
 
-# Rows held in float64 at a time: 8 MB at D = 512, so that conversion, centring and product meet in the cache.
+# Rows held in float64 at a time: 8 MB at D = 512, so that conversion, centring and product stay in the cache.
 BLOCK_ROWS = 2048
 
 
 def namespace(*arrays: Any) -> Any:
-    """Return the array-API namespace (``xp``) of the arrays; TypeError where they are of two libraries."""
+    """Return the array-API namespace (``xp``) of the arrays. Raises TypeError for arrays of two libraries."""
     from array_api_compat import array_namespace
 
     return array_namespace(*arrays)
@@ -25,10 +25,10 @@ def row_blocks(count: int, rows: int = BLOCK_ROWS, start: int = 0) -> Iterator[s
 
 
 def unit_rows(x_BD: Any, what: str = "rows", first: int = 0) -> Any:
-    """Return the rows in float64, each divided by its L2 norm.
+    """Return rows (B, D) in float64, each divided by its L2 norm.
 
-    Each row's result depends on its own values alone, so that equal rows stay equal to the last bit. `what` and `first` (the
-    position of the first row in its set) only serve the message. Raises UserError naming the first row that is zero or not finite.
+    Each result depends on its own row alone, so that equal rows stay equal to the last bit. `what` (a name) and `first` (the position
+    of row 0 in its set) are for the message. Raises UserError naming the first row that is zero or not finite.
     """
     xp = namespace(x_BD)
     x_BD = xp.astype(x_BD, xp.float64)

@@ -1,4 +1,4 @@
-"""Labels for rows that a clustering was not fitted on, by the members they are near.
+"""Labels for rows that a clustering was not fitted on, from the fitted rows (members) near them.
 
 N rows, D dimensions, U distinct rows fitted on, B rows of a block, K neighbours, C clusters. Label -1 is noise.
 """
@@ -11,15 +11,16 @@ from tda.geometry.arrays.rows import check_rows
 from tda.geometry.neighbors.kdtree import Neighbors
 
 NOISE = -1
-_TINY = 1e-150  # two members may lie closer than a float can tell: their vote is then large, not infinite
+_TINY = 1e-150  # smallest reach in a vote, so that the vote of members at distance 0 stays finite
 
 
 class Assigner:
-    """Labels rows by their nearest members, without growing any cluster's reach.
+    """Labels rows by a vote of their `min_samples` nearest members, without extending any cluster.
 
-    The distance between a row and a member is HDBSCAN's mutual reachability: the largest of their distance and of both core distances
-    (to the `min_samples`-th neighbour). Members vote with its inverse, noise among them. A row that the winner's members are farther
-    from than any of them is from its fellows stays noise: an outlier does not join the cluster that it happens to be least far from.
+    The distance of a row and a member is HDBSCAN's mutual reachability (Campello et al. 2013): the largest of their distance and both
+    core distances (to the `min_samples`-th neighbour). Members vote with its inverse, noise included. A row becomes noise if it is
+    farther from the winning cluster than any member of that cluster is from its nearest fellow member: outliers join no cluster.
+    `members_UD`: distinct fitted rows; `labels_U`: their labels, -1 for noise.
     """
 
     def __init__(self, members_UD: Any, labels_U: Any, min_samples: int) -> None:
@@ -27,11 +28,11 @@ class Assigner:
         self._xp = namespace(members_UD)
 
     def assign(self, x_ND: Any, block_rows: int = 16_384) -> Any:
-        """Labels (N,) int64 of rows (N, D) of the same space, read a block at a time. Raises UserError for a row that is not finite."""
+        """Labels (N,) int64 of rows (N, D) of the same space, in blocks of `block_rows`. Raises UserError for a row that is not finite."""
         return self.members(x_ND, block_rows)[0]
 
     def members(self, x_ND: Any, block_rows: int = 16_384) -> tuple[Any, Any]:
-        """Labels as `assign` gives them, and the share (N,) of the votes that each label had: 1 of a member's copy, 0 of noise."""
+        """Labels as in `assign`, and each label's share (N,) of the votes, in [0, 1]: 1 for a copy of a member, 0 for noise."""
         blocks = row_blocks(x_ND.shape[0], block_rows)
         found = [self._block(self._xp.asarray(x_ND[block, :]), block.start) for block in blocks]
         label_N, share_N = (self._xp.concat(parts) for parts in zip(*found, strict=True))
@@ -71,7 +72,7 @@ class Assigner:
 
     @cached_property
     def _radii(self) -> tuple[Any, Any]:
-        """Core distance (U,) of every member, and per cluster (C,) the largest reach from a member to its nearest fellow."""
+        """Core distance (U,) of every member, and per cluster (C,) the largest reachability of a member to its nearest fellow."""
         xp, found = self._xp, [self._query_members(block) for block in row_blocks(self.members_UD.shape[0], 16_384)]
         distance_UK, index_UK = (xp.concat(parts) for parts in zip(*found, strict=True))
         core_U = distance_UK[:, -1]

@@ -1,10 +1,10 @@
-"""Density clusters (HDBSCAN, Campello et al. 2013): hdbscan | fast_hdbscan | cuML behind one seam, at any number of rows.
+"""Density clusters (HDBSCAN, Campello et al. 2013): hdbscan | fast_hdbscan | cuML behind one function, at any number of rows.
 
 N rows, D dimensions, S rows of the sample, U distinct rows of it, C clusters, R runs. Label -1 is noise. Distances are euclidean: on
-unit vectors that orders pairs as their angle does.
+unit vectors this is the order by angle.
 
-Equal rows are one row to the hierarchy and all get its label: a pile of copies is no density, and makes cuML's answer vary. Above
-`sample` rows the hierarchy is built on a sample, and the other rows are assigned by the members that they are near.
+Equal rows enter the hierarchy once and share a label: copies would count as density, and make the result of cuML vary. Above `sample`
+rows the hierarchy is built on a sample, and the other rows are assigned by the fitted rows near them (`tda.geometry.clusters.assign`).
 """
 
 from collections.abc import Sequence
@@ -20,29 +20,29 @@ from tda.geometry.clusters.assign import NOISE, Assigner
 
 ENGINES = ("auto", "hdbscan", "fast_hdbscan", "cuml")
 METHODS = ("eom", "leaf")
-FAST_DIM, FAST_ROWS = 20, 50_000  # fast_hdbscan wins under this dimension, above the rows that are worth its compilation (20 s)
+FAST_DIM, FAST_ROWS = 20, 50_000  # fast_hdbscan is faster up to this dimension and above so many rows (it compiles for 20 s)
 MATRIX_DIM, MATRIX_ROWS = 60, 10_000  # above this dimension a distance matrix is 8 times faster than trees, in 26 bytes a pair of rows
-SAMPLE_ROWS = 100_000  # of a GPU, or below FAST_DIM; a CPU at high dimension takes MATRIX_ROWS, as its time grows with their square
+SAMPLE_ROWS = 100_000  # on a GPU or up to FAST_DIM; else MATRIX_ROWS, as time on a CPU grows with the square of the rows
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clustering:
-    """Labels and what is known of them. Clusters are numbered by size, the largest 0, whatever the engine called them."""
+    """Labels of rows and their statistics. Clusters are numbered by size, the largest 0, whichever engine found them."""
 
-    labels: Any  # (N,) int64, -1 is noise; in the kind of the rows
-    probability: Any  # (N,) in [0, 1]: how firmly a row belongs; of an assigned row its share of the members' votes; 0 of noise
+    labels: Any  # (N,) int64, -1 is noise; an array of the library of the rows
+    probability: Any  # (N,) in [0, 1]: HDBSCAN's membership; for an assigned row its share of the votes; 0 for noise
     count: int
     noise_fraction: float  # of all N rows
     persistence: list[float]  # per cluster, in [0, 1]
     engine: str
     fitted: int  # rows that the hierarchy was built on
-    distinct: int  # of these
-    fitted_noise_fraction: float  # of these: where it is far from `noise_fraction`, the sample does not stand for the rest
+    distinct: int  # distinct rows among these
+    fitted_noise_fraction: float  # of these rows: if far from `noise_fraction`, the sample does not represent the rest
     notes: list[str] = field(default_factory=list)
-    assigner: Assigner | None = None  # labels further rows of the space; None where there is no cluster
+    assigner: Assigner | None = None  # labels further rows of the same space; None without clusters
 
     def metrics(self) -> dict[str, Any]:
-        """The fields as JSON knows them, without the labels."""
+        """The fields, ready for JSON, without labels, probabilities and assigner."""
         return {name: value for name, value in vars(self).items() if name not in ("labels", "probability", "assigner")}
 
 
@@ -65,7 +65,7 @@ class _Options:
         if self.engine not in ENGINES:
             raise UserError(f"engine={self.engine!r} is unknown; choose one of: {', '.join(ENGINES)}")
         if not self.epsilon >= 0:
-            raise UserError(f"epsilon={self.epsilon} is no distance; it must be at least 0")
+            raise UserError(f"epsilon={self.epsilon} is not a distance; it must be at least 0")
 
 
 def hdbscan(
@@ -81,13 +81,13 @@ def hdbscan(
     block_rows: int = 16_384,
     seed: int = 0,
 ) -> Clustering:
-    """Clusters of rows (N, D), an array or a memory map of either library.
+    """HDBSCAN (Campello et al. 2013) of rows (N, D), an array or a memory map of either library.
 
-    `min_samples` (by default `min_cluster_size`) is the neighbour that a core distance reaches to; `method` is eom | leaf; clusters
-    less than `epsilon` apart are not split; `single` allows one cluster of everything. Above `sample` rows (by default 100,000, but
-    10,000 of more than 20 dimensions on a CPU), as many drawn by `seed` make the hierarchy and the rest is assigned `block_rows` at
-    a time, in memory that does not grow with N. Where nothing can be a cluster every row is noise and a note says why. Raises
-    UserError for a row that is not finite and for an option out of range.
+    A core distance reaches to the `min_samples`-th neighbour (by default `min_cluster_size`). `method`: eom | leaf. `epsilon`: clusters
+    closer than this are not split. `engine`: auto | hdbscan | fast_hdbscan | cuml. `single`: a single cluster of all rows is allowed.
+    Above `sample` rows (default: 100,000; on a CPU above 20 dimensions 10,000), a sample of this size, drawn by `seed`, is fitted and the
+    other rows are assigned, `block_rows` at a time, in memory that does not grow with N. Where no cluster is found every row is noise
+    and a note gives the reason. Raises UserError for a row that is not finite and for an option out of range.
     """
     options = _Options(
         min_cluster_size=min_cluster_size,
@@ -106,7 +106,7 @@ def hdbscan(
 
 
 def default_sample(x_ND: Any) -> int:
-    """Rows that a hierarchy is built on unless told otherwise."""
+    """Number of rows that the hierarchy of rows (N, D) is built on by default."""
     return SAMPLE_ROWS if on_device(x_ND) or x_ND.shape[-1] <= FAST_DIM else MATRIX_ROWS
 
 
@@ -114,7 +114,7 @@ def _fit(x_SD: Any, options: _Options) -> Clustering:
     xp = namespace(x_SD)
     check_rows(x_SD, "rows to cluster")
     first_U, inverse_S = distinct(x_SD)
-    members_UD = x_SD[xp.asarray(first_U), :]  # a copy: the assigner outlives what the caller does to their rows
+    members_UD = x_SD[xp.asarray(first_U), :]  # a copy: the caller may change the rows later, the assigner must not
     engine, needed = _engine(options, members_UD), max(options.min_cluster_size, options.min_samples + 1)
     notes: list[str] = []
     persistence: list[float] = []
@@ -143,7 +143,7 @@ def _fit(x_SD: Any, options: _Options) -> Clustering:
 
 
 def _extend(fitted: Clustering, x_ND: Any, chosen_S: Any, block_rows: int) -> Clustering:
-    """The clustering of a sample, extended to all rows; those of the sample keep their labels."""
+    """Extend the clustering of a sample to all rows; rows of the sample keep their labels."""
     xp, count = namespace(x_ND), x_ND.shape[0]
     labels_N, firm_N = xp.full(count, NOISE, dtype=xp.int64), xp.zeros(count)
     if fitted.assigner is not None:
@@ -154,12 +154,12 @@ def _extend(fitted: Clustering, x_ND: Any, chosen_S: Any, block_rows: int) -> Cl
 
 
 def _by_size(labels_U: Any, persistence: Sequence[float], inverse_S: Any) -> tuple[Any, list[float]]:
-    """Labels and persistence renumbered by the rows of each cluster, copies counted, the largest first."""
+    """Labels and persistence renumbered by the number of rows in each cluster, copies included, the largest first."""
     labels_U = np.asarray(labels_U, dtype=np.int64)
     size_C = np.bincount(labels_U[inverse_S] + 1, minlength=len(persistence) + 1)[1:]
     order_C = np.argsort(-size_C, kind="stable")
     new_C = np.empty(len(order_C) + 1, dtype=np.int64)
-    new_C[order_C], new_C[-1] = np.arange(len(order_C)), NOISE  # label -1 indexes the last
+    new_C[order_C], new_C[-1] = np.arange(len(order_C)), NOISE  # label -1 takes the last entry
     return new_C[labels_U], [float(persistence[cluster]) for cluster in order_C]
 
 
@@ -187,23 +187,23 @@ def _run_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
         allow_single_cluster=options.single,
         metric=metric,
         approx_min_span_tree=False,
-        core_dist_n_jobs=1,  # more would start processes
+        core_dist_n_jobs=1,  # more would start other processes
     ).fit(rows_UD)
     return model.labels_, model.probabilities_, model.cluster_persistence_
 
 
 def _run_fast_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
-    """fast_hdbscan spans the rows; hdbscan condenses and cuts the tree, so that every option means the same in both.
+    """Minimum spanning tree by fast_hdbscan; tree condensed and cut by hdbscan, so that options mean the same in both engines.
 
-    Neither library has this in public, so pyproject.toml caps both: fast_hdbscan's own class knows no persistence, rounds
-    probabilities to float32 and leaves equal edges in the order of its threads.
+    These functions are private, so pyproject.toml caps both libraries. The public class of fast_hdbscan has no persistence, rounds
+    probabilities to float32 and orders equal edges by thread.
     """
     from fast_hdbscan.hdbscan import compute_minimum_spanning_tree
     from hdbscan._hdbscan_linkage import label
     from hdbscan._hdbscan_tree import compute_stability, condense_tree, get_clusters
 
     edges, _, _ = compute_minimum_spanning_tree(np.asarray(to_host(x_UD), dtype=np.float64), min_samples=options.min_samples)
-    ascending = np.lexsort((edges[:, 1], edges[:, 0], edges[:, 2]))  # equal ones in an order that no thread decides
+    ascending = np.lexsort((edges[:, 1], edges[:, 0], edges[:, 2]))  # ties in an order that does not depend on threads
     tree = condense_tree(label(edges[ascending]), options.min_cluster_size)
     found: tuple[Any, Any, Any] = get_clusters(tree, compute_stability(tree), options.method, options.single, False, options.epsilon)
     return found

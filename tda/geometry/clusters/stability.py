@@ -1,4 +1,4 @@
-"""Do the clusters hold? Agreement between clusterings under other seeds and other smallest sizes, and the spaces they live in.
+"""Stability of clusters: agreement of clusterings with other seeds and other smallest cluster sizes.
 
 N rows, D dimensions, R runs.
 """
@@ -20,20 +20,20 @@ from tda.geometry.spectrum.moments import Moments
 
 @dataclass(frozen=True, kw_only=True)
 class Stability:
-    """Clusterings of the same rows, compared. Agreement is the adjusted Rand index (Hubert and Arabie 1985): 1 same, 0 by chance."""
+    """Agreement of clusterings of the same rows: adjusted Rand index (Hubert and Arabie 1985), 1 for equal ones, 0 by chance."""
 
     runs: list[dict[str, Any]]  # seed, min_cluster_size, count, noise_fraction of each of the R runs
-    agreement_RR: Any  # over all rows, noise taken as one class
-    across_seeds: float | None  # mean over runs that differ in the seed alone; None where there is one seed
-    across_sizes: float | None  # mean over runs that differ in min_cluster_size alone
+    agreement_RR: Any  # over all rows, noise counted as one cluster
+    across_seeds: float | None  # mean over pairs of runs that differ in the seed alone; None with one seed
+    across_sizes: float | None  # mean over pairs of runs that differ in min_cluster_size alone; None with one size
 
     def metrics(self) -> dict[str, Any]:
-        """The fields as JSON knows them."""
+        """The fields, ready for JSON."""
         return {**vars(self), "agreement_RR": np.asarray(self.agreement_RR).tolist()}
 
 
 def agreement(labels_N: Any, others_N: Any, *, noise: bool = True) -> float | None:
-    """Adjusted Rand index of two labellings (N,); without `noise`, over the rows that both put in a cluster, None if there are none."""
+    """Adjusted Rand index of two labellings (N,), at most 1; without `noise`, over rows that both put in a cluster (None if none)."""
     from sklearn.metrics import adjusted_rand_score
 
     one_N, two_N = to_host(labels_N), to_host(others_N)
@@ -42,10 +42,11 @@ def agreement(labels_N: Any, others_N: Any, *, noise: bool = True) -> float | No
 
 
 def stability(spaces: Sequence[Any], min_cluster_sizes: Sequence[int] = (10,), seeds: Sequence[int] = (0,), **options: Any) -> Stability:
-    """Cluster the same rows over and over, and compare.
+    """Cluster the same rows with every seed and every smallest size, and compare the results.
 
-    `spaces` holds an (N, D) array a seed (layouts, say), or one array for all seeds: there, each seed fits on its own draw of four
-    rows in five and assigns the others. `options` go to `hdbscan`. Raises UserError where the spaces fit neither.
+    `spaces`: one array (N, D) for each seed (layouts, say), or a single array for all seeds. With a single array and several seeds, each
+    seed fits on its own draw of 4 rows in 5 and assigns the others. `options` go to `hdbscan`. Raises UserError for any other number of
+    spaces.
     """
     if len(spaces) not in (1, len(seeds)):
         raise UserError(f"{len(spaces)} spaces for {len(seeds)} seeds; give one space, or one a seed")
@@ -74,7 +75,10 @@ def _compare(labels: list[Any], runs: list[dict[str, Any]]) -> Stability:
 
 
 def principal_rows(x_ND: Any, components: int = 12) -> Any:
-    """Unit rows (N, D) on the first principal components of their centred cloud, (N, components): the third space to cluster in."""
+    """Coordinates (N, components) of the L2-normalised rows (N, D) along their first principal components.
+
+    Raises UserError for a row that is zero or not finite.
+    """
     x_ND = unit_rows(x_ND)
     moments = Moments.of(x_ND)
     _, vectors_DD = moments.principal()

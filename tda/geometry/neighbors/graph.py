@@ -1,8 +1,8 @@
-"""Who is near whom: nearest neighbours by cosine.
+"""The graph of nearest neighbours by cosine.
 
-N rows, D dimensions, K neighbours (the row itself not among them), C candidates, B rows of a tile, M rows of a query,
-S rows of a sample, or that a search left short, P probed cells. Distances are cosine distances, 1 - cos, in [0, 2]. Neighbours are
-found once for the largest K that is wanted and cut for smaller ones.
+N rows, D dimensions, K neighbours (the row itself excluded), C candidates, B rows of a tile, M query rows, S rows of a sample or rows
+with too few matches. Distances are cosine distances, 1 - cos, in [0, 2]. Neighbours are computed once for the largest K and cut
+for smaller ones.
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from tda.geometry.arrays.rows import sample_rows, to_host
 if TYPE_CHECKING:
     from tda.geometry.neighbors.reference import Reference
 
-TILED_ROWS = 6000  # up to here they are compared by NumPy alone
-EXACT_ROWS = 40_000  # above it, on a CPU, all pairs cost more than to find cells and look into the nearest
+TILED_ROWS = 6000  # up to here, NumPy compares all rows, without loading torch
+EXACT_ROWS = 40_000  # above it, on a CPU, comparing all pairs costs more than building cells and searching the nearest
 TILE_BYTES = 128 << 20  # of one similarity tile
-SPARE = 8  # candidates beyond k: rounded products may swap what float64 distances order
-CLOSE = 1e-6  # below it 1 - cos has lost its digits, and the distance is taken from the difference of the rows
-RECALL, SAMPLE = 0.99, 256  # of the neighbours, measured on so many rows
-FIRST_PROBES = 4  # cells; twice as many until they do
-ALL_PAIRS = 8  # comparing all pairs costs as much as looking into one of so many cells
+SPARE = 8  # candidates beyond k, as rounded products may order neighbours differently from float64 distances
+CLOSE = 1e-6  # below it, cancellation ruins 1 - cos, and the distance is computed from the difference of the rows
+RECALL, SAMPLE = 0.99, 256  # least share of true neighbours found, measured on a sample of rows
+FIRST_PROBES = 4  # probed cells to begin with; doubled until `RECALL` is reached
+ALL_PAIRS = 8  # comparing all pairs costs as much as probing one cell in 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,18 +43,21 @@ class Knn:
 
     @property
     def k(self) -> int:
-        """Neighbours a row."""
+        """Number of neighbours of each row."""
         return int(self.index_NK.shape[1])
 
     def cut(self, k: int) -> "Knn":
-        """Return the same rows with their `k` nearest only; UserError where fewer are held."""
+        """Return the graph of the `k` nearest neighbours. Raises UserError unless 1 <= k <= K."""
         if not 1 <= k <= self.k:
             raise UserError(f"{k} neighbours are wanted of a graph that holds {self.k}; compute it once for the largest number")
         return Knn(index_NK=self.index_NK[:, :k], distance_NK=self.distance_NK[:, :k], exact=self.exact)
 
 
 def cuda(device: str) -> Any:
-    """Return the CuPy module where `device` (auto | cpu | cuda) means a GPU, else None; UserError where cuda is asked for and absent."""
+    """Return the CuPy module if `device` (auto | cpu | cuda) selects a GPU, else None.
+
+    Raises UserError for another value, and for cuda without CuPy or a GPU.
+    """
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"device={device!r} is unknown; choose one of: auto, cpu, cuda")
     if device == "cpu":
@@ -71,7 +74,7 @@ def cuda(device: str) -> Any:
 
 
 def unit32(x_ND: Any) -> Any:
-    """Return the rows normalised in float64 and rounded to float32; UserError names the first row that cannot be."""
+    """Return rows (N, D) normalised in float64 and rounded to float32. Raises UserError naming a row that is zero or not finite."""
     if x_ND.ndim != 2:
         raise UserError(f"rows of shape {tuple(x_ND.shape)} are no table; an (N, D) array is needed")
     xp = namespace(x_ND)
@@ -84,8 +87,7 @@ def unit32(x_ND: Any) -> Any:
 def _ordered(near_MC: Any, distance_MC: Any, k: int, *, exact: bool = True) -> Knn:
     """The `k` nearest candidates, equal distances in order of position.
 
-    Distances are float64 until here, so that turning the data about the origin leaves the rounded ones, and all that is computed from
-    them, as they were.
+    Distances are float64 until here, so that a rotation of the data changes neither the rounded distances nor what is computed from them.
     """
     by_place_MC = np.argsort(near_MC, axis=1)
     near_MC = np.take_along_axis(near_MC, by_place_MC, axis=1)
@@ -100,7 +102,7 @@ def _half_squared(x_BD: Any) -> Any:
 
 
 def _nearest(query_MD: Any, base_ND: Any, k: int, own_M: Any = None) -> Knn:
-    """Exact neighbours among a few thousand base rows, a tile of similarities at a time; `own_M`: positions in the base to leave out."""
+    """Exact neighbours among a few thousand base rows, tile by tile; `own_M`: position in the base of each query, which is left out."""
     unit_MD, unit_ND = unit32(query_MD), unit32(base_ND)
     count = len(unit_ND)
     wide = min(k + SPARE, count - (own_M is not None))
@@ -119,23 +121,23 @@ def _nearest(query_MD: Any, base_ND: Any, k: int, own_M: Any = None) -> Knn:
 
 def _searched(x_ND: Any, k: int, seed: int, *, exact: bool) -> Knn:
     """Neighbours by `tda.geometry.neighbors.reference`: among all rows, or in the cells nearest to each row."""
-    from tda.geometry.neighbors.reference import Reference  # with torch, whose loading takes as long as to compare a few thousand rows
+    from tda.geometry.neighbors.reference import Reference  # loads torch, which takes as long as comparing a few thousand rows
 
-    wide = min(k + SPARE, len(x_ND) - 1) + 1  # the row itself among them
+    wide = min(k + SPARE, len(x_ND) - 1) + 1  # including the row itself
     reference = Reference(x_ND, cells=1 if exact else None, seed=seed)
     probes = None if exact else _probes(reference, x_ND[sample_rows(len(x_ND), SAMPLE, seed)], wide)
     cosine_NC, near_NC = reference.search(x_ND, probes, wide)
-    short_S = np.flatnonzero((near_NC < 0).any(axis=1))  # their cells hold too few rows
+    short_S = np.flatnonzero((near_NC < 0).any(axis=1))  # rows whose cells hold too few candidates
     if len(short_S):
         cosine_NC[short_S], near_NC[short_S] = reference.search(x_ND[short_S], None, wide)
     other_NC = near_NC != np.arange(len(x_ND))[:, None]
-    other_NC[:, -1] &= ~other_NC.all(axis=1)  # among many equal rows the row itself may be missing: the last gives way
+    other_NC[:, -1] &= ~other_NC.all(axis=1)  # among many equal rows the row itself may be missing: drop the last
     near_NC, cosine_NC = (x_NC[other_NC].reshape(-1, wide - 1) for x_NC in (near_NC, cosine_NC))
     return _ordered(near_NC, _distances(x_ND, x_ND, near_NC, cosine_NC), k, exact=probes is None)
 
 
 def _distances(query_MD: Any, base_ND: Any, near_MC: Any, cosine_MC: Any) -> Any:
-    """1 - cos (M, C) in float64, but of rows so close that it would lose its digits from their difference: equal rows are at 0."""
+    """Distances (M, C) in float64: 1 - cos, or, for close rows, from the difference of the rows, so that equal rows are at 0."""
     distance_MC = 1 - cosine_MC
     row_L, column_L = np.nonzero(distance_MC < CLOSE)
     for part in row_blocks(len(row_L)):
@@ -145,7 +147,7 @@ def _distances(query_MD: Any, base_ND: Any, near_MC: Any, cosine_MC: Any) -> Any
 
 
 def _probes(reference: "Reference", sample_SD: Any, wide: int) -> int | None:
-    """As few cells as find `RECALL` of what sampled rows have among all; None where to compare all pairs costs no more."""
+    """Number of cells to probe for a recall of `RECALL` on sampled rows (S, D); None if comparing all pairs costs no more."""
     true_SC, probes = reference.search(sample_SD, None, wide)[1], FIRST_PROBES
     while ALL_PAIRS * probes <= len(reference.centroids or ()):
         found_SC = reference.search(sample_SD, probes, wide)[1]
@@ -156,7 +158,7 @@ def _probes(reference: "Reference", sample_SD: Any, wide: int) -> int | None:
 
 
 def _brute_cuml(x_ND: Any, k: int) -> Knn:
-    """Exact neighbours on the GPU: cuML fuses the product with the selection."""
+    """Exact neighbours on the GPU, by cuML, which fuses product and selection."""
     import cupy
     from cuml.neighbors import NearestNeighbors
 
@@ -165,7 +167,7 @@ def _brute_cuml(x_ND: Any, k: int) -> Knn:
     search = NearestNeighbors(n_neighbors=k + 1, algorithm="brute", metric="sqeuclidean", output_type="cupy").fit(unit_ND)
     distance_NK, wide_NK = search.kneighbors(unit_ND)
     own_NK = wide_NK == cupy.arange(len(unit_ND))[:, None]
-    own_NK[:, -1] |= ~own_NK.any(axis=1)  # among many equal rows the row itself may be missing: the last gives way
+    own_NK[:, -1] |= ~own_NK.any(axis=1)  # among many equal rows the row itself may be missing: drop the last
     keep_NK = cupy.argsort(own_NK.astype(cupy.int32) * (k + 1) + cupy.arange(k + 1), axis=1)[:, :k]
     distance_NK = cupy.maximum(cupy.take_along_axis(distance_NK, keep_NK, axis=1), 0) * 0.5
     return Knn(index_NK=cupy.take_along_axis(wide_NK, keep_NK, axis=1).astype(cupy.int32), distance_NK=distance_NK.astype(cupy.float32))
@@ -174,10 +176,10 @@ def _brute_cuml(x_ND: Any, k: int) -> Knn:
 def knn_graph(x_ND: Any, k: int = 100, *, method: str = "auto", seed: int = 0, device: str = "auto") -> Knn:
     """Return the `k` nearest other rows of every row by cosine.
 
-    `x_ND`: N rows of any length above 0. `method`: exact (all pairs, in tiles of bounded memory), approximate (in as many cells as find
-    `RECALL` of the neighbours of sampled rows; exact where that is no cheaper), or auto: exact up to `EXACT_ROWS` rows, and always on a
-    GPU, where cuML searches. Raises UserError for a row that is zero or not finite,
-    fewer than 2 rows, or `k` not in 1 .. N - 1.
+    `x_ND`: rows (N, D) of any length above 0. `method`: exact (all pairs, in tiles of bounded memory); approximate (in as many cells as
+    give a recall of `RECALL` on sampled rows, drawn by `seed`; exact if that costs no more); auto: exact up to `EXACT_ROWS` rows. On a GPU
+    (`device`: auto | cpu | cuda) the search is always exact, by cuML. Raises UserError for a row that is zero or not finite, fewer than 2
+    rows, or `k` outside 1 .. N - 1.
     """
     if method not in ("auto", "exact", "approximate"):
         raise UserError(f"method={method!r} is unknown; choose one of: auto, exact, approximate")
@@ -193,7 +195,10 @@ def knn_graph(x_ND: Any, k: int = 100, *, method: str = "auto", seed: int = 0, d
 
 
 def nearest_of(query_MD: Any, base_ND: Any, k: int) -> Knn:
-    """Return the `k` base rows nearest to each query row by cosine, exactly; same errors as `knn_graph`."""
+    """Return the `k` base rows (N, D) nearest to each query row (M, D) by cosine, exactly; at most N.
+
+    Raises UserError for unequal dimensions and for a row that is zero or not finite.
+    """
     if query_MD.ndim != 2 or query_MD.shape[1] != base_ND.shape[1]:
         raise UserError(f"new rows {tuple(query_MD.shape)} do not fit the fitted rows {tuple(base_ND.shape)}; the dimensions must agree")
     query_MD, base_ND, k = to_host(query_MD), to_host(base_ND), min(k, base_ND.shape[0])

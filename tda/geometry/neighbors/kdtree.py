@@ -1,4 +1,4 @@
-"""Exact nearest neighbours: scikit-learn | cuML behind one seam.
+"""Exact nearest neighbours by euclidean distance: scikit-learn | cuML behind one class.
 
 N rows, D dimensions, Q queries, B queries of a block, K neighbours. Distances are euclidean.
 """
@@ -8,15 +8,15 @@ from typing import Any
 from tda.geometry.arrays.namespace import namespace, row_blocks
 from tda.geometry.arrays.rows import on_device
 
-TREE_DIM = 15  # at most: above it, a k-d tree visits nearly every row and a product of matrices is faster
-_EXACT_ELEMENTS = 2**21  # of differences held in float64 at a time: 16 MB
+TREE_DIM = 15  # above it, a k-d tree visits nearly every row, and a matrix product is faster
+_EXACT_ELEMENTS = 2**21  # float64 differences held at a time: 16 MB
 
 
 class Neighbors:
     """Nearest rows of a reference set (N, D), exactly.
 
-    The library finds them; their distances are computed again from differences in float64, because the library's come from
-    squared norms, where rows closer than 1e-8 fall together.
+    The library finds the rows; their distances are recomputed from differences in float64, as the library computes them from squared
+    norms, which cannot separate rows closer than 1e-8.
     """
 
     def __init__(self, reference_ND: Any) -> None:
@@ -37,7 +37,7 @@ class Neighbors:
         return self._xp.astype(x_BD, self._xp.float64 if wide else self._xp.float32)
 
     def query(self, queries_QD: Any, k: int) -> tuple[Any, Any]:
-        """Distances (Q, K), ascending, and positions (Q, K) of the `k` nearest reference rows; fewer where there are fewer."""
+        """Distances (Q, K), ascending, and positions (Q, K) of the K = min(`k`, N) nearest reference rows of queries (Q, D)."""
         xp = self._xp
         k = min(k, self.reference_ND.shape[0])
         _, index_QK = self._index.kneighbors(self._searched(queries_QD), n_neighbors=k)

@@ -1,18 +1,19 @@
-"""The best of some rows for some queries, cell by cell, as a numba kernel that holds no lock of Python's: threads work beside one another.
+"""Numba kernels of the search, which release Python's lock, so that threads run in parallel.
 
-N queries, D dimensions, C cells, T rows of a cell, B queries at once, L (query, cell) pairs or candidates.
+N queries, D dimensions, C cells, T rows of a cell, B queries at once, L (query, cell) pairs or candidates. Imported inside functions, so
+that numba loads with the first search.
 """
 
 from typing import Any
 
 import numpy as np
-from scipy.linalg import cython_blas as _blas  # noqa: F401 (compiled products call it: loaded with the kernel, it knows limits on threads)
+from scipy.linalg import cython_blas as _blas  # noqa: F401 (compiled products call it; loaded here, so that limits on threads reach it)
 
 from tda.compiled import compiled
 
-BLOCK = 32  # scores whose largest tells whether any of them is looked at
-RESCORED = 64  # rows a query and match that are scored again, at most: more of them cost more than bfloat16 saves
-MINUS_INFINITY = np.uint32(0xFF800000)  # the bits of it
+BLOCK = 32  # scores of a block: its maximum decides whether they are examined
+RESCORED = 64  # most rows per query and match that are rescored: more would cost more than bfloat16 saves
+MINUS_INFINITY = np.uint32(0xFF800000)  # its float32 bits
 AT_ONCE = 256  # queries of a product: their scores stay in the cache
 
 
@@ -26,7 +27,7 @@ def _largest(score_T: Any) -> Any:
 
 @compiled(nogil=True)
 def kth_largest(score_T: Any, best_K: Any) -> Any:
-    """The K-th largest of these scores and of those in `best_K`, which descend and are replaced; -inf is none."""
+    """The K-th largest of scores (T,) and `best_K` together; `best_K` (descending, -inf for none) is updated in place."""
     last = len(best_K) - 1
     for i in range(len(score_T)):
         score = score_T[i]
@@ -54,8 +55,9 @@ def scan_cells(  # noqa: PLR0917 (numba takes arguments by place)
 ) -> int:
     """Write the candidates of consecutive cells and return how many there are, or -1 where they do not fit.
 
-    Cell c has the rows row_bounds[c] .. row_bounds[c + 1] of `rows_TD` (T, D), and is asked for by the queries `query_L` from
-    query_bounds[c] to query_bounds[c + 1]. A candidate scores at least the cell's K-th best score less `margin`. All float32.
+    Cell c has the rows row_bounds[c] .. row_bounds[c + 1] of `rows_TD` (T, D) and is probed by the queries
+    query_L[query_bounds[c] : query_bounds[c + 1]]. A candidate scores at least the query's K-th best score in the cell minus `margin`.
+    Scores are float32.
     """
     dim, most = unit_ND.shape[1], np.max(np.diff(row_bounds))
     gathered, scores, best_K = np.empty((AT_ONCE, dim), np.float32), np.empty(AT_ONCE * most, np.float32), np.empty(k, np.float32)
@@ -92,7 +94,7 @@ def _dot(x_D: Any, y_D: Any) -> Any:
 
 @compiled(nogil=True)
 def _packed(least: Any, query_L: Any, row_L: Any, score_L: Any) -> int:
-    """Bring what scores at least `least` to the front; returns how many there are."""
+    """Move entries that score at least `least` to the front, and return their number."""
     kept = 0
     for i in range(len(score_L)):
         if score_L[i] >= least:
@@ -116,12 +118,12 @@ def refine(  # noqa: PLR0917 (numba takes arguments by place)
     out_row: Any,
     out_score: Any,
 ) -> int:
-    """Write the candidates of one tile behind the `found` there are, and return how many there are then, or -1 where they are a crowd.
+    """Append the candidates of one tile to the `found` ones, and return the new number, or -1 if there are too many.
 
-    `bits_BT` holds a bfloat16 score for each row of `rows_TD` (T, D), and maybe more; `best_BK` the K best of each query in earlier
-    tiles, which the best of each block of this one join (where blocks are few, all of it): never better than the true ones, as a bound
-    has to be. Rows within `brief_margin` of the K-th are scored again in float32, and are candidates where they score at least the
-    tile's K-th best less `margin`.
+    `bits_BT`: bfloat16 scores (bits as uint16) of the rows of `rows_TD` (T, D); further columns are ignored. `best_BK`: K best scores of
+    each query in earlier tiles, updated with the best of each block of this tile (with few blocks, with all scores): a lower bound of the
+    true K best. Rows within `brief_margin` of the K-th are rescored in float32, and are candidates if they score at least the K-th best
+    of the tile minus `margin`.
     """
     rows, k, blocks = len(rows_TD), best_BK.shape[1], (len(rows_TD) + BLOCK - 1) // BLOCK
     bits_T, best_K, left = np.full(blocks * BLOCK, MINUS_INFINITY), np.empty(k, np.float32), RESCORED * max(k * len(query_B), BLOCK)
@@ -152,9 +154,9 @@ def refine(  # noqa: PLR0917 (numba takes arguments by place)
 
 @compiled(nogil=True)
 def within(query_L: Any, score_L: Any, count: int, k: int, margin: Any) -> Any:
-    """Places in L (int64) of what scores at least the K-th best of its query less `margin`; the places of a query together.
+    """Positions in L (int64) of candidates that score at least the K-th best of their query minus `margin`, grouped by query.
 
-    `query_L`: int64 below `count`; `score_L` and `margin`: float32. Of a query with fewer than K candidates all stay.
+    `query_L`: int64 below `count`; `score_L` and `margin`: float32. A query with fewer than K candidates keeps all.
     """
     begin = np.zeros(count + 1, np.int64)
     for query in query_L:
@@ -173,16 +175,16 @@ def within(query_L: Any, score_L: Any, count: int, k: int, margin: Any) -> Any:
         least = kth_largest(score_C[: len(places_C)], best_K) - margin
         for i in range(len(places_C)):
             if score_C[i] >= least:
-                by_query_L[kept] = places_C[i]  # never ahead of what is still to be read
+                by_query_L[kept] = places_C[i]  # kept <= the position being read
                 kept += 1
     return by_query_L[:kept].copy()
 
 
 @compiled(nogil=True)
 def tree_dots(x_ND: Any, x_B: Any, y_MD: Any, y_B: Any, dot_B: Any) -> None:
-    """Write `tree_sum` of the products of rows to `dot_B` (float64), with the same bits.
+    """Write the dot products of rows x_B of `x_ND` and y_B of `y_MD` to `dot_B` (float64), with the bits of `pair_dots.tree_sum`.
 
-    Nothing here lets the compiler change the order of operations or join two of them. Rows are float32 or float64, D at least 1.
+    Compiled without fast-math, so that operations are neither reordered nor fused. Rows are float32 or float64, D at least 1.
     """
     term_D = np.empty(x_ND.shape[1])
     for pair in range(len(x_B)):

@@ -1,4 +1,4 @@
-"""Cells of a reference: spherical k-means (faiss | cuVS behind one seam), rows to their cells, heavy cells cut.
+"""Cells of a reference: spherical k-means (faiss | cuVS behind one function), the nearest cells of rows, large cells split.
 
 S rows of a sample, M rows, N queries, D dimensions, C cells, P probed cells.
 """
@@ -14,9 +14,9 @@ from tda.geometry.neighbors.table import Queries, Table
 
 
 def spherical_kmeans(sample_SD: Any, cells: int, seed: int = 0, iterations: int = ITERATIONS) -> Any:
-    """Unit centroids (C, D) float32, NumPy, of unit rows; at most one a row. On a CUDA device for CuPy rows.
+    """Unit centroids (C, D) of unit rows (S, D): a float32 NumPy array; at most min(`cells`, S). Computed on the GPU for CuPy rows.
 
-    cuVS has no spherical variant: there the means of unit rows are found by euclidean distance and normalised at the end.
+    cuVS has no spherical variant: on a GPU, centroids are found by euclidean distance and normalised at the end.
     """
     cells = min(cells, sample_SD.shape[0])
     centroids_CD = _on_gpu(sample_SD, cells, iterations) if hasattr(sample_SD, "get") else _on_cpu(sample_SD, cells, seed, iterations)
@@ -50,11 +50,12 @@ def _on_gpu(sample_SD: Any, cells: int, iterations: int) -> Any:
 
 
 def centroid_table(centroids_CD: Any, device: Any = "cpu") -> Table:
+    """Centroids (C, D) as a table to search, in one cell."""
     return Table(torch.from_numpy(centroids_CD).to(device), torch.arange(len(centroids_CD)).to(device), np.array([0, len(centroids_CD)]))
 
 
 def nearest_cells(centroids: Table, x_ND: torch.Tensor, probes: int = 1, threads: int | None = None) -> Any:
-    """The `probes` cells nearest to each row, (N, P) int64, NumPy, by number; of equally near ones the first in number are taken.
+    """The `probes` cells nearest to each row of (N, D), in ascending order of number: (N, P) int64, NumPy. Ties go to the lower number.
 
     Raises UserError naming a row that is zero or not finite.
     """
@@ -68,10 +69,10 @@ def cells_of(centroids: Table, rows: Queries, probes: int, threads: int | None =
 
 
 def arrange(x_MD: Any, label_M: Any, centroids_CD: Any, bound: int, seed: int = 0) -> tuple[Any, Any, Any]:
-    """Cut labelled rows (NumPy) into cells of at most `bound` rows.
+    """Split rows (M, D) with labels (M,), NumPy, into cells of at most `bound` rows.
 
-    Returns the order (M,) that brings the rows of a cell together (in their own order within it), the bounds (C + 1,) of the cells in
-    that order, and their centroids (C, D). Empty cells are left out; a heavy one becomes several, each with a centroid of its own.
+    Returns an order (M,) that puts the rows of a cell together, ascending within it; the bounds (C + 1,) of the cells in that order; and
+    their centroids (C, D). Empty cells are left out; a cell with more than `bound` rows becomes several, each with its own centroid.
     """
     order, sizes, centroids = [np.zeros(0, np.int64)], [0], [centroids_CD[:0]]
     by_label_M = np.argsort(label_M, kind="stable")
@@ -85,7 +86,7 @@ def arrange(x_MD: Any, label_M: Any, centroids_CD: Any, bound: int, seed: int = 
 
 
 def _cut(x_MD: Any, rows: Any, bound: int, seed: int) -> list[tuple[Any, Any]]:
-    """Cells of a heavy cell: by k-means, and what is still heavy (rows that nothing tells apart) in their order."""
+    """Split a large cell by k-means; parts that are still too large (nearly equal rows) are cut in order of position."""
     unit_BD = _unit(x_MD[rows])
     centroids_CD = spherical_kmeans(unit_BD, 2 * -(-len(rows) // bound), seed)
     label_B = nearest_cells(centroid_table(centroids_CD), torch.from_numpy(unit_BD))[:, 0]
@@ -103,7 +104,7 @@ def _unit(x_BD: Any) -> Any:
 
 
 def _mean(x_BD: Any) -> Any:
-    """The unit mean of rows, or the first of them where the mean vanishes."""
+    """The unit mean (D,) of rows, or the first row if the mean is 0."""
     mean_D = _unit(x_BD).mean(axis=0)
     norm = float(np.linalg.norm(mean_D))
     return mean_D / norm if norm > 1e-6 else _unit(x_BD)[0]

@@ -1,6 +1,6 @@
-"""Dot products in float64 whose bits depend on their two rows alone: elementwise products, added up by halves, on any device.
+"""Dot products in float64 whose bits depend on their two rows alone: products summed by pairwise halving, the same on any device.
 
-L pairs, D dimensions, B pairs of a block. On a CPU a numba kernel does it, 15 times as fast as torch's elementwise operations.
+L pairs, D dimensions, B pairs of a block. On a CPU a numba kernel is 15 times as fast as torch's elementwise operations.
 """
 
 from typing import Any
@@ -11,15 +11,15 @@ import torch
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.arrays.threads import threaded
 
-BLOCK, WIDE = 16_384, 65_536  # pairs at once, of a core and of a GPU
+BLOCK, WIDE = 16_384, 65_536  # pairs of a block, on a core and on a GPU
 
-Rows = tuple[torch.Tensor, torch.Tensor]  # a table, and which of its rows are meant (B,)
+Rows = tuple[torch.Tensor, torch.Tensor]  # a table, and the numbers (B,) of its rows
 
 
 def pair_dots(x_ND: torch.Tensor, x_L: torch.Tensor, y_MD: torch.Tensor, y_L: torch.Tensor, threads: int = 1) -> torch.Tensor:
-    """Dot products (L,) float64 of the rows `x_L` (int64) of `x_ND` with the rows `y_L` of `y_MD`, floating point of any width.
+    """Dot products (L,) float64 of the rows `x_L` (int64) of `x_ND` and the rows `y_L` of `y_MD`, of any floating type.
 
-    The rows are in bounds, and of D at least 1. `threads` are those of a CPU: a GPU takes block after block.
+    Row numbers must be in bounds and D at least 1. `threads` applies to a CPU only.
     """
 
     def block(part: slice) -> torch.Tensor:
@@ -45,14 +45,14 @@ def _on_cpu(left: Rows, right: Rows) -> torch.Tensor:
 
 
 def _readable(x_ND: torch.Tensor, x_B: torch.Tensor) -> tuple[Any, Any]:
-    """Rows that numba can read, and which of them are meant: it has no half precision on a CPU, so those are widened."""
+    """Rows in a type that numba reads, and the numbers of those to use: float16 rows are copied to float32."""
     if x_ND.dtype in (torch.float32, torch.float64):
         return x_ND.numpy(), x_B.numpy()
     return x_ND[x_B].to(torch.float32).numpy(), np.arange(len(x_B))
 
 
 def tree_sum(x_BD: torch.Tensor) -> torch.Tensor:
-    """Sum over D by halving: elementwise additions, so that the order is D's alone, on any device."""
+    """Sum (B,) over D by halving with elementwise additions, so that the order depends on D alone, on any device."""
     while x_BD.shape[1] > 1:
         half = x_BD.shape[1] // 2
         rest = x_BD[:, 2 * half :]

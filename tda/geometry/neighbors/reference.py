@@ -19,10 +19,10 @@ from tda.geometry.neighbors.table import Queries, Table
 
 
 class Reference:
-    """Reference rows (M, D) laid out by cell for searches; NumPy or CuPy, kept in their dtype. `cells` None: chosen from M.
+    """Reference rows (M, D), NumPy or CuPy, sorted by cell for searches and kept in their dtype; equal rows are stored once.
 
-    Rows equal to the last bit are kept once. No cell has more than `bound` rows (None: four times the mean).
-    Raises UserError as `best_match` does.
+    `cells`: number of cells, None to choose it from M, 1 for exact search alone. `bound`: most rows of a cell, None for four times the
+    mean. `seed`: of k-means. Raises UserError for no rows and for a row that is zero or not finite.
     """
 
     def __init__(self, reference_MD: Any, cells: int | None = None, bound: int | None = None, seed: int = 0) -> None:
@@ -39,7 +39,7 @@ class Reference:
             self.centroids = None
             self.table = Table(_tensor(rows_UD).to(device), position_U, np.array([0, len(rows_UD)]))
             return
-        whole = Table(_tensor(rows_UD).to(device), position_U, np.array([0, len(rows_UD)]))  # refuses what has no direction
+        whole = Table(_tensor(rows_UD).to(device), position_U, np.array([0, len(rows_UD)]))  # raises for rows without a direction
         centroids_CD = self._centroids(whole, cells or cell_count(len(rows_UD)), seed)
         label_U = nearest_cells(centroid_table(centroids_CD, device), whole.rows_MD)[:, 0]
         order_U, bounds, centroids_CD = arrange(
@@ -50,7 +50,7 @@ class Reference:
         self.table = Table(whole.rows_MD[order], position_U[order], bounds)
 
     def search(self, queries_ND: Any, probes: int | None = None, k: int = 1, threads: int | None = None) -> tuple[Any, Any]:
-        """As `best_match`, always (N, K)."""
+        """Cosines and positions as `best_match`, always (N, K); `threads` None: as many as torch uses. Raises UserError likewise."""
         _check(queries_ND, "queries")
         if queries_ND.shape[1] != self.shape[1]:
             raise UserError(f"queries have {queries_ND.shape[1]} dimensions, the reference has {self.shape[1]}")
@@ -78,7 +78,7 @@ class Reference:
 
 
 class Repeats:
-    """Positions of rows that repeat an earlier one: `first_M` names, for each row, the first that equals it."""
+    """Positions of rows that equal an earlier row. `first_M`: for each row, the first row that equals it."""
 
     def __init__(self, first_M: Any, distinct_U: Any) -> None:
         later = np.flatnonzero(first_M != np.arange(len(first_M)))
@@ -87,7 +87,7 @@ class Repeats:
         assert len(later) + len(distinct_U) == len(first_M)
 
     def expand(self, cosine_NK: Any, position_NK: Any, place_M: Any = None) -> tuple[Any, Any]:
-        """The K best with repeated rows in their places; `place_M`, where given, tells the places that ties go by."""
+        """The K best (N, K) with equal rows inserted. Ties are in order of position, or of `place_M[position]` where given."""
         count, k = cosine_NK.shape
         extra_NK = np.where(position_NK < 0, 0, np.diff(self._begin)[position_NK])
         if not extra_NK.any():
@@ -100,7 +100,7 @@ class Repeats:
         all_cosine = np.concatenate([cosine_NK.reshape(-1), np.repeat(cosine_NK[query, column], times)])
         all_position = np.concatenate([position_NK.reshape(-1), added])
         place = all_position if place_M is None else place_M[all_position]
-        order = np.lexsort([place, -all_cosine, all_query])  # NaN goes last
+        order = np.lexsort([place, -all_cosine, all_query])  # NaN sorts last
         rank = np.arange(len(order)) - np.searchsorted(all_query[order], all_query[order])
         kept = order[rank < k]
         return all_cosine[kept].reshape(count, k), all_position[kept].reshape(count, k)

@@ -1,11 +1,11 @@
-"""The K best reference rows of each query by cosine, with the same bits however the reference is cut, and on any number of threads.
+"""The K best reference rows of each query by cosine, with the same bits for any partition of the reference and any number of threads.
 
 N queries, M reference rows, D dimensions, K matches, B queries of a block, T rows of a tile, C cells, P probed cells, L candidates.
 
-A float32 product of unit rows is off by at most `band`. So whatever beats the K-th best float32 score seen so far by more than minus
-two bands is a candidate, and the true K best are among the candidates of any cut into tiles, threads, machines or passes. Candidates
-are scored again in float64, one row at a time, by elementwise products and sums alone: a score depends on its two rows and nothing
-else, and ties go to the earlier reference row. Tensors are torch's, on the device of the rows; TF32 stays off (torch's default).
+The error of a float32 product of unit rows is at most `band`. A row is a candidate if its float32 score is at least the K-th best so far
+minus two bands: the true K best are among the candidates of any partition into tiles, threads, machines or passes. Candidates are
+rescored in float64, by elementwise products and sums alone, so that a score depends on its two rows only; ties go to the earlier
+reference row. Tensors are torch's, on the device of the rows; TF32 stays off (torch's default).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -23,16 +23,17 @@ from tda.geometry.neighbors.table import Queries, Table, band, joined, pair_cosi
 from tda.geometry.neighbors.tiles import cell_steps, whole_steps
 from tda.geometry.neighbors.top_k import best_of
 
-QUERIES = 65_536  # queries in float32 at once
-ROOM = 2**23  # candidates at once, as far as they can be foreseen: 170 MB
-FEWEST = 4096  # queries at once, however many candidates each has: cells are read anew for every block
-OF_ALL = 4  # times K: the candidates of a query that is compared with every row
+QUERIES = 65_536  # most queries of a block
+ROOM = 2**23  # candidates of a block, as estimated from K and the probes: 170 MB
+FEWEST = 4096  # least queries of a block, however many candidates each has, as every block reads the cells again
+OF_ALL = 4  # times K: estimated candidates of a query that is compared with every row
 
 
 def search(table: Table, queries_ND: torch.Tensor, k: int, cells_NP: Any = None, threads: int | None = None) -> tuple[Any, Any]:
-    """Cosines (N, K) float64, best first, and rows of the table (N, K) int64, NumPy; NaN and -1 beyond the rows that were compared.
+    """Cosines (N, K) float64, best first, and row numbers of the table (N, K) int64, NumPy; NaN and -1 where fewer rows were compared.
 
-    `cells_NP` names the cells to look into, -1 for none (NumPy); None: all of them. `threads` defaults to torch's; a GPU has one.
+    `cells_NP`: numbers of the cells that each query probes, -1 for none (NumPy); None: all cells. `threads` defaults to torch's number;
+    on a GPU it has no effect.
     Raises UserError naming a query that is zero or not finite.
     """
     cosine, row = [np.zeros((0, k))], [np.zeros((0, k), np.int64)]
@@ -45,7 +46,7 @@ def search(table: Table, queries_ND: torch.Tensor, k: int, cells_NP: Any = None,
 
 
 def query_blocks(queries_ND: torch.Tensor, k: int, probes: int | None) -> Iterator[Queries]:
-    """The queries, as many at once as their candidates have room. Raises UserError naming one that is zero or not finite."""
+    """The queries (N, D) in blocks whose candidates fit in memory. Raises UserError naming one that is zero or not finite."""
     rows = min(QUERIES, max(FEWEST, ROOM // (k * (probes or OF_ALL))))
     return (Queries(queries_ND[part], part.start) for part in row_blocks(queries_ND.shape[0], rows))
 
@@ -61,9 +62,9 @@ def best_rows(table: Table, queries: Queries, k: int, cells_NP: Any = None, thre
 
 
 def nearest_rows(table: Table, queries: Queries, k: int, threads: int | None = None) -> Any:
-    """Rows (N, K) of the K best of the whole table, NumPy, by number: float64 is asked only where float32 leaves more than K.
+    """Row numbers (N, K) of the K best rows of the whole table, ascending, NumPy; float64 is used only where float32 leaves more than K.
 
-    The table has at least K rows.
+    The table must have at least K rows.
     """
     threads = threads or torch.get_num_threads()
     query_L, row_L = _near(table, queries, k, None, threads)
@@ -80,7 +81,7 @@ def nearest_rows(table: Table, queries: Queries, k: int, threads: int | None = N
 
 
 def _near(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Queries and rows (L,) that the K best are among, by float32 (and, on the way to it, bfloat16)."""
+    """Candidate queries and rows (L,), among which the K best are, by float32 products (preceded by bfloat16 where faster)."""
     on_cpu = not queries.rows_ND.is_cuda
     threads = threads if on_cpu else 1
     by_query = None if cells_NP is None else scan.asked(cells_NP, len(table.bounds) - 1)
@@ -97,7 +98,7 @@ def _near(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int) -
 
 
 def _within(query_L: torch.Tensor, score_L: torch.Tensor, count: int, k: int, margin: float) -> torch.Tensor:
-    """Which candidates score at least the K-th best of their query less the margin."""
+    """Candidates that score at least the K-th best of their query minus the margin: a mask (L,), or their positions."""
     if k == 1 or query_L.is_cuda:
         return score_L >= _kth_score(query_L, score_L, count, k)[query_L] - margin
     from tda.geometry.neighbors.kernels import within
@@ -110,11 +111,11 @@ def _in_threads(function: Callable[[Any], Any], items: Iterable[Any], threads: i
     try:
         return list(threaded(function, items, threads, begin=lambda: torch.set_num_threads(1)))
     finally:
-        torch.set_num_threads(before)  # what later threads begin with
+        torch.set_num_threads(before)  # which later threads inherit
 
 
 def _kth_score(query_L: torch.Tensor, score_L: torch.Tensor, count: int, k: int) -> torch.Tensor:
-    """The K-th best score of each query, (count,); -inf where it has fewer candidates."""
+    """The K-th best score of each query, (count,); -inf if it has fewer candidates."""
     kth_N = score_L.new_full((count,), -torch.inf)
     if k == 1:
         return kth_N.scatter_reduce(0, query_L, score_L, "amax")
@@ -126,6 +127,6 @@ def _kth_score(query_L: torch.Tensor, score_L: torch.Tensor, count: int, k: int)
 
 
 def _rank(query_L: torch.Tensor, count: int) -> torch.Tensor:
-    """Place of each entry within the run of its query; `query_L` ascends."""
+    """Rank (L,) of each entry among those of its query; `query_L` ascends."""
     begin_N = torch.searchsorted(query_L, torch.arange(count, device=query_L.device))
     return torch.arange(len(query_L), device=query_L.device) - begin_N[query_L]

@@ -1,8 +1,9 @@
-"""Rows in memory as they are stored, float16 or float32: their norms, unit rows of a part of them, and cosines that no cut changes.
+"""Rows in memory in their stored type: norms, unit rows of a tile, cosines that are independent of tiling, and reused buffers.
 
 N queries, M reference rows, D dimensions, T rows of a tile, C cells, L pairs. Tensors are torch's, on the device of the rows.
 """
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,17 +13,19 @@ import torch
 from tda.errors import UserError
 from tda.geometry.neighbors.pair_dots import pair_dots
 
-TINY = 1e-30  # norms below it, or above its inverse, have no float32 direction
+TINY = 1e-30  # rows with a norm below it or above its inverse cannot be normalised in float32
+
+_kept = threading.local()  # buffers of `scratch`, by name
 
 Candidates = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # query, reference row, float32 score: (L,) each
 
 
 @dataclass
 class Table:
-    """Reference rows in memory as they are stored, each distinct row once, those of a cell together.
+    """Reference rows (M, D) in their stored type, sorted by cell.
 
-    `position_M` is the row's place in the reference, which decides ties; `bounds`: cell c holds the rows bounds[c] to bounds[c + 1].
-    Raises UserError naming the first row (by position) that is zero or not finite.
+    `position_M`: positions in the reference, which decide ties. `bounds`: cell c has the rows bounds[c] .. bounds[c + 1] of the table.
+    Raises UserError naming the first row, by position, that is zero or not finite.
     """
 
     rows_MD: torch.Tensor
@@ -32,22 +35,25 @@ class Table:
     def __post_init__(self) -> None:
         self.norm_M = row_norms(self.rows_MD, "reference", self.position_M)
         self.scale_M = (1 / self.norm_M).to(torch.float32)
-        self.crowded = False  # more rows than float32 tells apart are near the best, as far as bfloat16 can see
+        self.crowded = False  # set once bfloat16 has left too many candidates: it is then no longer used
 
     def __len__(self) -> int:
         return int(self.rows_MD.shape[0])
 
     def tile(self, part: slice, out: torch.Tensor) -> torch.Tensor:
-        """(T, D) unit rows in float32, in the memory of `out`."""
+        """Unit rows (T, D) in float32, in the memory of `out`."""
         return out[: part.stop - part.start].copy_(self.rows_MD[part]).mul_(self.scale_M[part, None])  # faster than one mixed product
 
 
 @dataclass
 class Queries:
-    """Rows as they are stored, their norms in float64, and the unit rows in float32. Raises UserError as `Table` does."""
+    """Query rows (N, D) in their stored type, norms in float64 and unit rows in float32.
+
+    Raises UserError naming the first row that is zero or not finite.
+    """
 
     rows_ND: torch.Tensor
-    first: int = 0  # place of row 0 among all queries, for messages
+    first: int = 0  # position of row 0 among all queries, for messages
 
     def __post_init__(self) -> None:
         self.norm_N = row_norms(self.rows_ND, "queries", self.first)
@@ -64,12 +70,15 @@ class Queries:
 
 
 def band(dim: int) -> float:
-    """Bound on |computed - true| of a float32 product of unit rows, each component off by up to three roundings (Higham 2002, 3.1)."""
+    """Bound on the error of a float32 dot product of unit rows whose components carry up to three roundings (Higham 2002, 3.1)."""
     return 1.01 * (dim + 8) * 2.0**-24
 
 
 def row_norms(x_ND: torch.Tensor, what: str, first: Any = 0) -> torch.Tensor:
-    """L2 norms (N,) float64. Raises UserError naming the first row that is zero or not finite (`first`: position of row 0, or of each)."""
+    """L2 norms (N,) float64 of rows (N, D). Raises UserError naming the first row that is zero or not finite.
+
+    `what` (a name) and `first` (the position of row 0, or positions (N,)) are for the message.
+    """
     own_N = torch.arange(x_ND.shape[0], device=x_ND.device)
     norm_N = torch.sqrt(pair_dots(x_ND, own_N, x_ND, own_N, torch.get_num_threads()))
     bad = torch.nonzero(~((norm_N > TINY) & (norm_N < 1 / TINY)))[:, 0]
@@ -80,15 +89,28 @@ def row_norms(x_ND: torch.Tensor, what: str, first: Any = 0) -> torch.Tensor:
 
 
 def pair_cosines(queries: Queries, query_L: torch.Tensor, table: Table, row_L: torch.Tensor, threads: int = 1) -> torch.Tensor:
-    """Cosines (L,) float64 of queries with rows of the table: the same two rows give the same bits anywhere."""
+    """Cosines (L,) float64 of queries and rows of the table: their bits depend on the two rows alone."""
     dot_L = pair_dots(queries.rows_ND, query_L, table.rows_MD, row_L, threads)
     return dot_L / (queries.norm_N[query_L] * table.norm_M[row_L])
 
 
 def joined(found: list[Candidates], device: torch.device) -> Candidates:
-    """Candidates of several steps together."""
+    """Candidates of several steps, concatenated."""
     if not found:
         empty = torch.zeros(0, dtype=torch.int64, device=device)
         return empty, empty, torch.zeros(0, dtype=torch.float32, device=device)
     query_L, row_L, score_L = (torch.cat(part) for part in zip(*found, strict=True))
     return query_L, row_L, score_L
+
+
+def scratch(name: str, shape: tuple[int, int], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """A tensor of this shape in a buffer that this thread keeps under `name`: allocating fresh pages costs more than using them.
+
+    It holds what the last use of the name left: finite numbers, zeros at first. A name belongs to one dtype.
+    """
+    count = shape[0] * shape[1]
+    kept = getattr(_kept, name, None)
+    if kept is None or kept.numel() < count:
+        kept = torch.zeros(count, dtype=dtype)
+        setattr(_kept, name, kept)
+    return kept[:count].view(shape)

@@ -1,4 +1,4 @@
-"""The K best of scored candidates, in one order wherever they come from.
+"""The K best of scored candidates. A separate file, so that query actors, which hold no vectors, need not load torch.
 
 N queries, L candidates, K matches.
 """
@@ -9,9 +9,10 @@ import numpy as np
 
 
 def best_of(query_L: Any, cosine_L: Any, position_L: Any, *, count: int, k: int) -> tuple[Any, Any]:
-    """The K best of each query: cosines (count, K), in descending order, ties by position, and where among the L each one stands.
+    """The K best of each query: cosines (count, K), descending, ties by position, and their places among the L candidates (count, K).
 
-    A fold: the best of the bests of parts is the best of the whole. Where a query has fewer than K, NaN and -1. NumPy arrays.
+    `query_L`, `cosine_L`, `position_L`: NumPy arrays. Results of parts can be combined by another call: the best of the parts' bests are
+    the best of the whole. Where a query has fewer than K candidates, NaN and -1.
     """
     order_L = np.lexsort([position_L, -cosine_L, query_L])
     sorted_L = query_L[order_L]

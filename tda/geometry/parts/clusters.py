@@ -1,4 +1,4 @@
-"""The part `clusters` of metrics.json: the space that is clustered, the hierarchy on a sample of it, how firm it is.
+"""The part `clusters` of metrics.json: the space that is clustered, the clustering, its stability and its modalities.
 
 M pairs, N = 2M rows of both modalities, the images first, D dimensions, C coordinates of the space, S rows of the sample,
 B rows of a block.
@@ -20,47 +20,50 @@ from tda.geometry.clusters.stability import stability
 from tda.geometry.neighbors.graph import unit32
 from tda.geometry.spectrum.moments import Moments
 
-PURE = 0.95  # of a cluster's rows in one modality, and it counts as of that modality
+PURE = 0.95  # share of a cluster's rows from one modality at which it counts as pure
 UNSAMPLED = 2**62
 
 
 @dataclass(frozen=True)
 class Raw:
-    """The unit vectors themselves: euclidean distance orders them as their angle does."""
+    """The unit rows themselves: euclidean distance gives the same order as the angle."""
 
     def project(self, x_BD: Any) -> Any:
+        """Unit rows (B, D), float32. Raises UserError for a row that is zero or not finite."""
         return unit32(x_BD)
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Unit vectors on the first principal components of the rows it was made of."""
+    """Unit rows along the first principal components of a sample."""
 
     mean_D: Any
     vectors_DC: Any
 
     @classmethod
     def of(cls, x_SD: Any, components: int) -> "Principal":
+        """The space of the first `components` of the rows (S, D), L2-normalised. Raises UserError below two rows."""
         moments = Moments.of(unit_rows(x_SD))
         return cls(moments.mean_D, moments.principal()[1][:, :components])
 
     def project(self, x_BD: Any) -> Any:
+        """Coordinates (B, C), float32, of rows (B, D). Raises UserError for a row that is zero or not finite."""
         coordinates_BC = (unit_rows(x_BD) - self.mean_D) @ self.vectors_DC
         return namespace(coordinates_BC).astype(coordinates_BC, namespace(coordinates_BC).float32)
 
 
 def space_of(x_SD: Any, config: ClustersConfig) -> Raw | Principal:
-    """The space that `config` names, from the rows (S, D) that the hierarchy is built on."""
+    """The space named in `config`, fitted to the rows (S, D) that are clustered."""
     return Principal.of(x_SD, config.components) if config.space == "pca" else Raw()
 
 
 def cluster(x_SC: Any, analysis: AnalysisConfig, sample: int | None = None) -> Clustering:
-    """HDBSCAN of coordinates (S, C) with the options of `analysis.clusters`."""
+    """HDBSCAN of coordinates (S, C) with the options of `analysis.clusters`; `sample` as in `hdbscan`."""
     return hdbscan(x_SC, analysis.clusters.min_cluster_size, seed=analysis.seed, sample=sample, **_options(analysis.clusters))
 
 
 def how_stable(spaces: Sequence[Any], analysis: AnalysisConfig, sample: int | None = None) -> dict[str, Any]:
-    """Agreement (adjusted Rand index) across seeds and across smallest sizes. `spaces`: one array, or a layout a seed."""
+    """Agreement (adjusted Rand index) across seeds and smallest sizes. `spaces`: one array (S, C), or one layout for each seed."""
     config = analysis.clusters
     seeds = [analysis.seed + i for i in range(config.stability_seeds)]
     sizes = config.stability_sizes or [config.min_cluster_size, 2 * config.min_cluster_size]
@@ -69,7 +72,7 @@ def how_stable(spaces: Sequence[Any], analysis: AnalysisConfig, sample: int | No
 
 
 def cluster_metrics(found: Clustering, label_N: Any, analysis: AnalysisConfig, stable: dict[str, Any], notes: list[str]) -> dict[str, Any]:
-    """The `clusters` part. `label_N`: of all labelled rows, images first."""
+    """The `clusters` part of metrics.json. `label_N`: labels of all labelled rows, images first; `stable`: from `how_stable`."""
     config = analysis.clusters
     fitted = {name: value for name, value in found.metrics().items() if name not in ("noise_fraction", "notes")}
     return {
@@ -103,7 +106,7 @@ def _options(config: ClustersConfig) -> dict[str, Any]:
 
 
 def _purity(label_N: Any) -> dict[str, Any]:
-    """Share of clusters, and of clustered rows, in clusters that are all but entirely of one modality."""
+    """Share of clusters that are pure (`PURE` of their rows from one modality), and share of clustered rows in pure clusters."""
     half, count = len(label_N) // 2, int(label_N.max(initial=NOISE)) + 1
     size_2C = np.stack([np.bincount(part[part >= 0], minlength=count) for part in (label_N[:half], label_N[half:])])
     pure_C = size_2C.max(axis=0) >= PURE * size_2C.sum(axis=0)

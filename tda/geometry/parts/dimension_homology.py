@@ -1,4 +1,4 @@
-"""The parts `dimension` and `homology` of metrics.json, and the tables of the latter.
+"""The parts `dimension` and `homology` of metrics.json, and the tables of `homology`.
 
 M rows, D dimensions.
 """
@@ -16,7 +16,7 @@ from tda.geometry.homology import Persistence, persistence, persistence_stabilit
 
 
 def dimension_of(x_MD: Any, config: DimensionConfig, seed: int) -> dict[str, Any]:
-    """Two-NN and maximum-likelihood estimates of the unit rows."""
+    """Two-NN and maximum-likelihood estimates for rows (M, D), L2-normalised. Raises UserError for a row that is zero or not finite."""
     unit_MD = unit_rows(x_MD)
     estimates = {
         "two_nn": two_nn(unit_MD, discard=config.discard, sample=len(unit_MD), seed=seed),
@@ -26,7 +26,10 @@ def dimension_of(x_MD: Any, config: DimensionConfig, seed: int) -> dict[str, Any
 
 
 def homology_of(x_MD: Any, config: HomologyConfig, seed: int) -> tuple[dict[str, Any], Persistence]:
-    """Summaries of one modality's persistence and how they vary with the choice of landmarks, and the persistence itself."""
+    """Summaries of the persistence of rows (M, D), their stability over draws of landmarks, and the persistence.
+
+    Raises UserError for a row that is zero or not finite and for options out of range.
+    """
     options: dict[str, Any] = {"choice": config.choice, "metric": config.metric, "max_degree": config.max_degree}
     found = persistence(x_MD, config.landmarks, seed=seed, **options)
     stable = None
@@ -36,7 +39,10 @@ def homology_of(x_MD: Any, config: HomologyConfig, seed: int) -> tuple[dict[str,
 
 
 def homology_tables(found: Mapping[str, Persistence]) -> dict[str, Columns]:
-    """`betti.parquet` (modality, degree, radius, betti) and `persistence.parquet` (modality, degree, birth, death)."""
+    """Columns of `betti.parquet` (modality, degree, radius, betti) and `persistence.parquet` (modality, degree, birth, death).
+
+    `found`: modality -> its persistence. Radius, birth and death are in the unit of the metric.
+    """
     diagrams = [(name, one.scale_T, diagram) for name, one in found.items() for diagram in one.diagrams]
 
     def spread(values: list[Any], lengths: list[int]) -> Any:

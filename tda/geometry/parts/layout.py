@@ -17,16 +17,16 @@ from tda.geometry.sphere.umap import SphereUMAP, angles
 
 MODALITIES = ("image", "text")
 COORDINATES = ("x", "y", "z")
-ONE_THREAD_ROWS = 5000  # up to here threads that wait for each other every epoch cost more than they save beside other tasks
+ONE_THREAD_ROWS = 5000  # up to here, synchronising threads every epoch costs more than they save
 
 
 def neighbours_wanted(count: int, analysis: AnalysisConfig) -> int:
-    """Neighbours of each of `count` rows that one search has to find for layout, mixing and sweep."""
+    """Number of neighbours that one search must find for each of `count` rows, so that it serves layout, mixing and sweep."""
     return min(max(analysis.umap.knn_k, analysis.umap.n_neighbors - 1, analysis.mixing.k), count - 1)
 
 
 def model_of(analysis: AnalysisConfig, seed: int, rows: int, n_neighbors: int | None = None) -> SphereUMAP:
-    """The layout's model with the options of `analysis.umap`, for so many rows."""
+    """The model of a layout of `rows` rows, with the options of `analysis.umap`."""
     umap = analysis.umap
     return SphereUMAP(
         n_neighbors or umap.n_neighbors,
@@ -44,20 +44,23 @@ def model_of(analysis: AnalysisConfig, seed: int, rows: int, n_neighbors: int | 
 
 
 def layout_of(x_ND: Any, knn: Knn, analysis: AnalysisConfig) -> tuple[Any, list[str]]:
-    """Layout (N, C) as NumPy's, of the rows and their neighbours, and notes on what was done otherwise than asked."""
+    """Layout (N, C), a NumPy array, of rows (N, D) with neighbours `knn`, and notes on what differs from the request.
+
+    Raises UserError as `SphereUMAP.fit_transform` does.
+    """
     model = model_of(analysis, analysis.seed, len(knn))
     return to_host(model.fit_transform(x_ND, knn)), list(model.notes)
 
 
 def layouts_again(x_ND: Any, knn: Knn, analysis: AnalysisConfig, seeds: list[int]) -> list[Any]:
-    """Layouts of the same graph from other seeds."""
+    """Layouts (N, C) of the same graph, one for each seed."""
     n_neighbors = min(analysis.umap.n_neighbors, len(knn) - 1)
     graph = fuzzy_graph(knn, n_neighbors, device=analysis.device)
     return [to_host(model_of(analysis, seed, len(knn), n_neighbors).layout(graph, rows_ND=x_ND)) for seed in seeds]
 
 
 def umap_metrics(x_ND: Any, layout_NC: Any, analysis: AnalysisConfig, notes: list[str]) -> dict[str, Any]:
-    """The `umap` part of metrics.json. `mixing` is the share of other-modality neighbours on the layout."""
+    """The `umap` part of metrics.json. `mixing` is the share of neighbours on the layout that have the other modality."""
     umap, count = analysis.umap, len(layout_NC)
     trust_k = min(umap.trust_k, (count - 1) // 2)
     if trust_k < umap.trust_k:
@@ -79,7 +82,7 @@ def umap_metrics(x_ND: Any, layout_NC: Any, analysis: AnalysisConfig, notes: lis
 
 
 def mixing_metrics(knn: Knn, layout_NC: Any, analysis: AnalysisConfig) -> dict[str, Any]:
-    """The `mixing` part: shares of same-modality neighbours in the space (`ambient`) and on the layout, and what chance would give."""
+    """The `mixing` part: share of neighbours of the same modality in the space (`ambient`), on the layout, and by chance."""
     k = min(analysis.mixing.k, knn.k)
     ambient, layout = modality_mixing(knn.index_NK, _modality(len(knn)), k), _on_layout(layout_NC, analysis)
     notes = [f"{k} neighbours, not {analysis.mixing.k}: there are {len(knn)} rows"] if k < analysis.mixing.k else []
@@ -96,7 +99,10 @@ def mixing_metrics(knn: Knn, layout_NC: Any, analysis: AnalysisConfig) -> dict[s
 
 
 def layout_table(layout_NC: Any, positions_M: Any) -> Columns:
-    """Columns of `layout.parquet`: modality, row, x, y (and on the sphere z, colatitude, longitude in radians)."""
+    """Columns of `layout.parquet`: modality, row, x, y (on the sphere also z, and colatitude and longitude in radians).
+
+    `layout_NC`: images first; `positions_M`: row numbers of the pairs.
+    """
     columns = {"modality": _modality(2 * len(positions_M)), "row": np.tile(np.asarray(positions_M, np.int64), 2)}
     columns |= dict(zip(COORDINATES, layout_NC.astype(np.float32).T, strict=False))
     if layout_NC.shape[1] == len(COORDINATES):
@@ -105,7 +111,7 @@ def layout_table(layout_NC: Any, positions_M: Any) -> Columns:
 
 
 def layout_in(columns: Columns) -> Any:
-    """The layout (N, C) that a table holds."""
+    """The layout (N, C) from the columns of `layout_table`."""
     return np.stack([columns[name] for name in COORDINATES if name in columns], axis=1)
 
 

@@ -1,4 +1,4 @@
-"""The parts `per_cluster` and `local_dimension` of metrics.json (Figs 13 to 15), for one model and pooled over several.
+"""The parts `per_cluster` and `local_dimension` of metrics.json (Figs 13 to 15), and the verdicts on the paper's two predictions.
 
 N pairs, K clusters, D dimensions.
 """
@@ -10,6 +10,7 @@ import numpy as np
 
 from tda.columns import Columns
 from tda.geometry.local_dimension import Association, Clusters, associate, cluster_table, pooled
+from tda.geometry.predictions import Space, prediction_1, prediction_2
 from tda.geometry.spectrum.moments import Spectrum
 
 DIMENSIONS = ("auc", "effective_rank")
@@ -17,10 +18,15 @@ DIRECTIONS = ("image_to_text", "text_to_image")
 OF = "auc of both modalities together against top-1 of all queries of the cluster, both ways"
 
 Table = list[dict[str, Any]]
+Metrics = Mapping[str, Any]
 
 
 def per_cluster(spectra: Mapping[str, Sequence[Spectrum | None]], label_2N: Any, ranks_2N: Any, two_nn_K: Sequence[float | None]) -> Table:
-    """One row a cluster. `label_2N`, `ranks_2N`: of images and of texts; rank 0 is a pair that retrieval was not asked for."""
+    """Table with one row per cluster: those of `cluster_table`, `top1` of queries in both directions together, and `two_nn`.
+
+    `label_2N`, `ranks_2N`: clusters and ranks (2, N) of images and of texts; rank 0 is a pair that was not a query. `two_nn_K`: intrinsic
+    dimension of each cluster.
+    """
     ranks = dict(zip(DIRECTIONS, ranks_2N, strict=True))
     asked_2N = np.where(ranks_2N > 0, label_2N, -1)
     table, asked = (cluster_table(spectra, labels[0], labels[1], ranks) for labels in (label_2N, asked_2N))
@@ -31,18 +37,40 @@ def per_cluster(spectra: Mapping[str, Sequence[Spectrum | None]], label_2N: Any,
 
 
 def local_dimension(table: Table, draws: int, seed: int) -> dict[str, Any]:
-    """Correlations of dimension and top-1 over the clusters of one model: the plainest pair of measures first, all pairs in `by`."""
+    """Correlations of dimension and top-1 over the clusters of one model: auc and top-1 of both directions first, others in `by`."""
     return _associations({"": table}, lambda models: associate(models[""], draws=draws, seed=seed))
 
 
 def pooled_dimension(tables: Mapping[str, Table], draws: int, seed: int) -> tuple[dict[str, Any], Association]:
-    """The same over the clusters of several models, with model as a factor; and its first association itself, for a verdict."""
+    """The same over the clusters of several models, with model as a factor, and the first of the associations, for `prediction_2`."""
     first = pooled({name: Clusters.of(table, "auc", "top1") for name, table in tables.items()}, draws=draws, seed=seed)
     return _associations(tables, lambda models: pooled(models, draws=draws, seed=seed)), first
 
 
+def prediction_two(metrics: Mapping[str, Metrics], others: Mapping[tuple[str, str], Metrics], draws: int, seed: int) -> dict[str, Any]:
+    """`pooled` and `prediction_2` for comparisons.json.
+
+    `metrics`: encoder -> its metrics.json; `others`: (data set, encoder) -> metrics.json of further data sets. Local dimension is pooled
+    over the clusters of the encoders; global dimension is the auc of the spectrum of both modalities, one point for each encoder and
+    data set.
+    """
+    tables = {name: one["per_cluster"] for name, one in metrics.items() if "per_cluster" in one}
+    pooled, local = pooled_dimension(tables, draws, seed)
+    spaces = [space for one in (*metrics.values(), *others.values()) if (space := _space(one)) is not None]
+    return {"pooled": pooled, "prediction_2": prediction_2(local, spaces, seed=seed).metrics()}
+
+
+def prediction_one(ranks: tuple[dict[str, Any], dict[str, Any]], clip: Metrics, cloob: Metrics) -> dict[str, Any]:
+    """`prediction_1` from the ranks of CLIP and of CLOOB on the same pairs, and the gaps in their metrics.json."""
+    gaps = (float(one["gap"]["centroid_distance"]) for one in (clip, cloob))
+    return prediction_1(*ranks, *gaps).metrics()
+
+
 def spectra_columns(spectra: Mapping[str, Sequence[Spectrum | None]], label_2N: Any) -> Columns:
-    """Columns of `cluster_spectra.parquet`: cluster, modality, rows, index, singular_value, floor."""
+    """Columns of `cluster_spectra.parquet`: cluster, modality, rows, index, singular_value, floor (Figs 13 and 14).
+
+    `spectra`: from `cluster_spectra`; `label_2N`: clusters (2, N) of images and of texts.
+    """
     sizes = {
         name: np.bincount(label_N[label_N >= 0], minlength=len(spectra[name])) for name, label_N in zip(spectra, label_2N, strict=False)
     }
@@ -70,3 +98,10 @@ def _associations(tables: Mapping[str, Table], measure: Callable[[dict[str, Clus
 
     by = {dimension: {direction: of(dimension, f"top1_{direction}") for direction in DIRECTIONS} for dimension in DIMENSIONS}
     return {**of("auc", "top1"), "of": OF, "by": by}
+
+
+def _space(one: Metrics) -> Space | None:
+    if "spectrum" not in one or "retrieval" not in one or one["spectrum"]["both"]["auc"] is None:
+        return None
+    top1 = sum(one["retrieval"][direction]["top1"] for direction in DIRECTIONS) / len(DIRECTIONS)
+    return Space(model=one["encoder"], dataset=one["dataset"], dimension=one["spectrum"]["both"]["auc"], top1=top1)

@@ -1,6 +1,6 @@
-"""One reading of a block of pairs: what gap, cosine and spectrum need of it, in a form that merges.
+"""Statistics of a block of pairs for the parts `gap`, `cosine` and `spectrum`, from one reading, in a form that merges.
 
-B pairs of a block, D dimensions. `partner_BD` are the texts N//2 rows further on, the random partners of the images.
+N pairs, B pairs of a block, D dimensions. `partner_BD` are the texts N//2 rows further on, the random partners of the images.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from tda.geometry.spectrum.moments import COLLAPSE_THRESHOLD, Moments
 
 @dataclass(frozen=True)
 class PairStats:
-    """Moments of the unit rows of both modalities, cosines of pairs and of random partners."""
+    """Moments of the unit rows of both modalities, and cosines of pairs and of random partners."""
 
     image: Moments
     text: Moments
@@ -28,7 +28,7 @@ class PairStats:
 
     @classmethod
     def of(cls, image_BD: Any, text_BD: Any, partner_BD: Any, first: int = 0, exact: bool = True) -> "PairStats":
-        """Of a block of pairs that begins at row `first`; ``exact=False`` bins the cosines finely (sets above `EXACT_VALUES`).
+        """From a block of pairs (B, D) that begins at row `first`; ``exact=False`` bins the cosines (for sets above `EXACT_VALUES`).
 
         Raises UserError naming the first row that is zero or not finite.
         """
@@ -38,26 +38,26 @@ class PairStats:
 
     @classmethod
     def of_set(cls, image_ND: Any, text_ND: Any) -> "PairStats":
-        """Of a whole set in memory. Raises UserError below two pairs or for unequal shapes."""
+        """From a whole set (N, D) in memory. Raises UserError below two pairs, for unequal shapes, or as `of` does."""
         check_pairs(image_ND, text_ND)
         xp = namespace(image_ND, text_ND)
         return cls.of(image_ND, text_ND, xp.roll(text_ND, -(text_ND.shape[0] // 2), axis=0))
 
     def merge(self, other: "PairStats") -> "PairStats":
-        """Both blocks together."""
+        """Statistics of both blocks together."""
         image, text = self.image.merge(other.image), self.text.merge(other.text)
         return PairStats(image, text, self.pair.merge(other.pair), self.shifted.merge(other.shifted))
 
     def gap_metrics(self) -> dict[str, Any]:
-        """The `gap` part of metrics.json."""
+        """The `gap` part of metrics.json (`tda.geometry.gap`). Raises UserError below two pairs."""
         return gap.metrics(self.image, self.text)
 
     def cosine_metrics(self, at: Sequence[float] = cosine.QUANTILES) -> dict[str, Any]:
-        """The `cosine` part of metrics.json."""
+        """The `cosine` part of metrics.json, with quantiles at the shares `at`. Raises UserError below two pairs."""
         return cosine.metrics(self.image, self.text, self.pair, self.shifted, at)
 
     def spectrum_metrics(self, stored: str, threshold: float = COLLAPSE_THRESHOLD) -> dict[str, dict[str, Any]]:
-        """The `spectrum` part of metrics.json; `stored` names the type that the rows were stored in."""
+        """The `spectrum` part of metrics.json; `threshold` and `stored` as in `Moments.spectrum`. Raises UserError below two pairs."""
         moments = {"image": self.image, "text": self.text, "both": self.image.merge(self.text)}
         return {name: one.spectrum(threshold, stored).metrics() for name, one in moments.items()}
 

@@ -1,4 +1,4 @@
-"""Spectra of covariance matrices, whole, randomized or per cluster, and the dimensions that they show."""
+"""Spectra of covariance matrices: full, randomized or per cluster, and measures of dimension from them."""
 
 from tda.geometry.spectrum.moments import Moments, Spectrum, covariance_spectrum
 from tda.geometry.spectrum.randomized import randomized_svd

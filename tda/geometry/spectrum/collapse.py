@@ -1,9 +1,9 @@
-"""Complete and dimensional collapse: rows that have it by construction, and its name from a spectrum (Fig. 9; Jing et al. 2021).
+"""Complete and dimensional collapse: synthetic rows that show it, and its diagnosis from a spectrum (Fig. 9; Jing et al. 2021).
 
 N rows, D dimensions.
 
-Complete collapse: the rows shrink towards one point, or all but a scant few directions stop mattering. Dimensional collapse: they
-keep to a part of the space. On unit rows the total variance is 1 - |mean|², so that a point shows in the trace.
+Complete collapse: the rows contract to one point, or to very few dimensions. Dimensional collapse: they span only a subspace. The total
+variance of unit rows is 1 - |mean|², so that a contraction to a point shows in the trace.
 """
 
 from dataclasses import dataclass
@@ -16,31 +16,31 @@ from tda.geometry.arrays.namespace import namespace
 from tda.geometry.spectrum.moments import Spectrum
 
 KINDS = ("none", "dimensional", "complete")
-POINT_VARIANCE = 1e-3  # total variance of unit rows under which they are one point
-SCANT = 0.01  # share of the dimensions that counts as a scant few; at least one
+POINT_VARIANCE = 1e-3  # total variance of unit rows below which they count as one point
+SCANT = 0.01  # share of the dimensions that counts as very few; at least one dimension
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collapse:
-    """What a spectrum says about collapse."""
+    """The collapse that a spectrum shows."""
 
     kind: str  # none | dimensional | complete
     index: int  # dimensions before the collapse: the spectrum's collapse_index
-    above_floor: int  # values that storage and accumulation leave standing
+    above_floor: int  # singular values above the floor of rounding
     dim: int
     variance: float  # sum of the singular values: of unit rows, in [0, 1]
     note: str
 
     def metrics(self) -> dict[str, Any]:
-        """The fields as JSON knows them."""
+        """The fields, ready for JSON."""
         return dict(vars(self))
 
 
 def classify(spectrum: Spectrum, *, point_variance: float = POINT_VARIANCE, scant: float = SCANT) -> Collapse:
-    """Name the collapse that a spectrum of unit rows shows.
+    """Name the collapse that a spectrum of unit rows shows (Jing et al. 2021).
 
-    Complete: the total variance is under `point_variance`, or at most `scant` of the dimensions (at least one) stand before the collapse.
-    Dimensional: the spectrum's threshold is passed before the last dimension. None: it is not.
+    Complete: the total variance is below `point_variance`, or the collapse index is at most `scant` of the dimensions (at least one).
+    Dimensional: the collapse index is below the number of dimensions. None: it equals it.
     """
     values_D = spectrum.singular_values
     xp, dim, index = namespace(values_D), int(values_D.shape[0]), int(spectrum.collapse_index)
@@ -58,10 +58,10 @@ def classify(spectrum: Spectrum, *, point_variance: float = POINT_VARIANCE, scan
 
 
 def collapsed_rows(kind: str, n: int, dim: int, *, kept: int | None = None, spread: float = 0.02, seed: int = 0) -> Any:
-    """Unit rows (N, D) float64 with a known collapse, turned at random: the two cases of Fig. 9, and none.
+    """Unit rows (N, D) float64 with a known collapse, rotated at random by `seed`: the two cases of Fig. 9, and none.
 
-    `none` covers the sphere. `dimensional` covers the sphere of a subspace of `kept` dimensions (by default D - 1). `complete` lies
-    within about `spread` radians of one point.
+    `none` covers the sphere. `dimensional` covers the unit sphere of a subspace of `kept` dimensions (by default D - 1). `complete` lies
+    within about `spread` radians of one point. Raises UserError for an unknown kind, `n` below 1 or `kept` outside 1 .. D.
     """
     if kind not in KINDS:
         raise UserError(f"kind={kind!r} is unknown; choose one of: {', '.join(KINDS)}")

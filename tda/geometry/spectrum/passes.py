@@ -1,4 +1,4 @@
-"""Passes over rows that may lie in one array or on many machines: a picklable function of a block, and sums of what it returns.
+"""Passes over rows that are in one array or on many machines: a picklable function of a block, and the sum of its results.
 
 N rows, D dimensions, B rows of a block, P rows of a panel, L columns.
 """
@@ -12,22 +12,22 @@ from typing import Any
 from tda.errors import UserError
 from tda.geometry.arrays.namespace import namespace, row_blocks
 
-Total = Callable[[Callable[[Any], Any]], Any]  # runs a function of a block (B, D) on all blocks and adds up what it returns
+Total = Callable[[Callable[[Any], Any]], Any]  # runs a function of a block (B, D) on all blocks and returns the sum of its results
 
 
 def over(blocks: Callable[[], Iterable[Any]]) -> Total:
-    """The `Total` of blocks that are produced again for each pass, one at a time."""
+    """The `Total` of blocks (B, D) that `blocks` yields again for each pass, one at a time."""
     return lambda function: reduce(add, (function(x_BD) for x_BD in blocks()))
 
 
 def over_rows(x_ND: Any, block_rows: int = 65_536) -> Total:
-    """The `Total` of one array or memory map."""
+    """The `Total` of one array or memory map (N, D)."""
     return over(lambda: (x_ND[block, :] for block in row_blocks(x_ND.shape[0], block_rows)))
 
 
 @dataclass(frozen=True)
 class Sum:
-    """What one pass adds up. A triangle stands for the rows it is the QR of."""
+    """The result of a pass: `n` rows, sums, and the R of a QR decomposition of rows. R factors add up by the QR of both, stacked."""
 
     n: int
     parts: tuple[Any, ...] = ()
@@ -42,18 +42,19 @@ class Sum:
 
 
 def triangle(x_BL: Any) -> Any:
+    """R factor (min(B, L), L) of the QR decomposition of rows (B, L)."""
     return namespace(x_BL).linalg.qr(x_BL, mode="reduced")[1]
 
 
 def by_panels(x_BD: Any, function: Callable[[Any], Sum]) -> Sum:
-    """The function's sum over panels in float64, so that a block of any size costs the memory of one panel."""
+    """Sum of the function over panels (P, D) in float64, so that a block of any size needs the memory of one panel."""
     xp, panels = namespace(x_BD), list(row_blocks(x_BD.shape[0])) or [slice(0, 0)]
     return reduce(add, (function(xp.astype(x_BD[panel, :], xp.float64)) for panel in panels))
 
 
 @dataclass(frozen=True)
 class _RowSum:
-    """n and the sum (D,) of the rows. Raises UserError where they are not finite."""
+    """Number and sum (D,) of the rows. Raises UserError for a row that is not finite."""
 
     def __call__(self, x_BD: Any) -> Sum:
         found = by_panels(x_BD, lambda rows_PD: Sum(rows_PD.shape[0], (namespace(rows_PD).sum(rows_PD, axis=0),)))
@@ -63,6 +64,7 @@ class _RowSum:
 
 
 def row_mean(total: Total) -> tuple[int, Any]:
+    """Number of rows and their mean (D,), in one pass. Raises UserError below two rows or for a row that is not finite."""
     found = total(_RowSum())
     if found.n < 2:
         raise UserError(f"a spectrum needs at least 2 rows and got {found.n}")
@@ -70,6 +72,7 @@ def row_mean(total: Total) -> tuple[int, Any]:
 
 
 def as_total(x_ND: Any) -> Total:
+    """A `Total` of rows (N, D); a `Total` is returned as it is. Raises UserError for another shape or no rows."""
     if callable(x_ND):
         return x_ND  # type: ignore[no-any-return]  # what is callable here is a Total
     if x_ND.ndim != 2 or 0 in x_ND.shape:

@@ -2,8 +2,8 @@
 
 N rows, D dimensions, G groups (the clusters of a modality), B rows of a block, P rows of a panel, R the rank of a group.
 
-A block is sorted by cluster, each cluster's rows meet in matrix products, everything is float64 about each cluster's own mean. What
-is kept is (n, mean, scatter) per group: it merges over blocks, shards and machines, and its size does not depend on N.
+A block is sorted by cluster, and the rows of each cluster are multiplied together, in float64 and centred on the cluster's mean. The
+result is (n, mean, scatter) per group: it merges over blocks, shards and machines, and its size does not depend on N.
 """
 
 import math
@@ -18,38 +18,44 @@ from tda.geometry.arrays.namespace import BLOCK_ROWS, namespace, row_blocks
 from tda.geometry.arrays.rows import on_device, to_host
 from tda.geometry.spectrum.moments import COLLAPSE_THRESHOLD, Moments, Spectrum, _spectrum, average_floor, roundoff_of
 
-ROWS_PER_GROUP = 512  # of a block, so that a panel's product outweighs adding it to the (D, D) scatter
+ROWS_PER_GROUP = 512  # rows of a block per group: with fewer, adding to the (D, D) scatter costs more than the product
 MIN_BLOCK_ROWS = 65_536
 BATCH_BYTES = 2**26  # of covariances decomposed at a time
 
 
 @dataclass
 class GroupMoments:
-    """Count, mean and centred scatter of each of G groups of rows. `add` works in place; `merge` makes a new one.
+    """Count (G,), mean (G, D) and centred scatter (G, D, D) of G groups of rows. `add` works in place; `merge` returns a new object.
 
-    Of a scatter the upper triangle alone is kept up to date, at two thirds of the cost of both; `moments` gives whole ones.
+    Only the upper triangles of the scatters are valid, which saves a third of the time; `moments` fills in the lower ones.
     """
 
-    n_G: Any  # NumPy's, int64
+    n_G: Any  # a NumPy array, int64
     mean_GD: Any
     upper_GDD: Any
 
     @classmethod
     def empty(cls, groups: int, dim: int, like: Any = None) -> "GroupMoments":
-        """No rows yet; arrays in the kind of `like` (NumPy's by default). Takes 8 G D² bytes: 420 MB at 200 groups of D = 512."""
+        """Moments of no rows, in arrays of the library of `like` (default NumPy). Needs 8 G D² bytes: 420 MB for 200 groups at D = 512."""
         xp = namespace(like if like is not None else np.empty(0))
         return cls(np.zeros(groups, dtype=np.int64), xp.zeros((groups, dim)), xp.zeros((groups, dim, dim)))
 
     @classmethod
     def of(cls, x_ND: Any, label_N: Any, groups: int, block_rows: int | None = None) -> "GroupMoments":
-        """Moments of rows (N, D), an array or a memory map, by label (N,) in 0 .. groups - 1; rows labelled below 0 are left out."""
+        """Moments of rows (N, D), an array or a memory map, by label (N,) in 0 .. groups - 1; rows with a label below 0 are left out.
+
+        Raises UserError as `add` does.
+        """
         found = cls.empty(groups, x_ND.shape[1], like=x_ND)
         for block in row_blocks(x_ND.shape[0], block_rows or max(MIN_BLOCK_ROWS, ROWS_PER_GROUP * groups)):
             found.add(x_ND[block, :], label_N[block])
         return found
 
     def add(self, x_BD: Any, label_B: Any) -> None:
-        """Take in a block. Raises UserError where rows and labels do not match, or a labelled row is not finite."""
+        """Add a block of rows (B, D) with labels (B,).
+
+        Raises UserError where the shapes do not match, a label is out of range, or a labelled row is not finite.
+        """
         label_B, groups = to_host(label_B), len(self.n_G)
         if x_BD.ndim != 2 or label_B.shape != (x_BD.shape[0],) or x_BD.shape[1] != self.mean_GD.shape[1]:
             raise UserError(f"rows {tuple(x_BD.shape)} and labels {label_B.shape} do not match dimension {self.mean_GD.shape[1]}")
@@ -63,7 +69,7 @@ class GroupMoments:
                 self._add_panel(int(group), xp.astype(xp.asarray(x_BD[xp.asarray(order_B[panel]), :]), xp.float64))
 
     def _add_panel(self, group: int, rows_PD: Any) -> None:
-        """Rows of one group, centred, with one row more that carries the distance of the means (Chan, Golub and LeVeque 1983)."""
+        """Add rows of one group, centred, with one more row for the distance of the means (Chan, Golub and LeVeque 1983)."""
         xp, n, count = namespace(rows_PD), int(self.n_G[group]), rows_PD.shape[0]
         mean_D = xp.mean(rows_PD, axis=0)
         apart_D = mean_D - self.mean_GD[group, :]
@@ -75,7 +81,7 @@ class GroupMoments:
         self.n_G[group] = n + count
 
     def merge(self, other: "GroupMoments") -> "GroupMoments":
-        """Moments of both sets of rows, group by group. Commutative to the last bit, associative up to rounding."""
+        """Moments of both sets of rows, group by group: commutative to the last bit, associative up to rounding."""
         xp = namespace(self.mean_GD)
         n_G = self.n_G + other.n_G
         own_G, others_G, total_G = (xp.asarray(part, dtype=xp.float64) for part in (self.n_G, other.n_G, np.maximum(n_G, 1)))
@@ -97,8 +103,8 @@ class GroupMoments:
     def spectra(self, threshold: float = COLLAPSE_THRESHOLD, stored: str = "float64") -> list[Spectrum | None]:
         """Spectrum of each group, None under two rows; `stored` names the type that the rows were stored in.
 
-        As `Moments.spectrum`, but that the noise of storage is taken in the average direction: along single directions it would take
-        eigenvectors, which cost three times the values.
+        As `Moments.spectrum`, but with the storage noise of the average direction (`average_floor`): the noise along each direction needs
+        eigenvectors, which cost three times as much as eigenvalues. Raises UserError for an unknown type.
         """
         roundoff_of(stored)
         found: list[Spectrum | None] = []
@@ -109,18 +115,18 @@ class GroupMoments:
         return found
 
     def batches(self) -> Iterator["GroupMoments"]:
-        """The groups, as many at a time as are decomposed together."""
+        """The groups in batches that are decomposed together."""
         return (self[batch] for batch in row_blocks(len(self.n_G), max(1, BATCH_BYTES // (8 * self.mean_GD.shape[1] ** 2))))
 
     def mean_squares(self) -> list[float]:
-        """Mean over the dimensions of E[x²], for each group."""
+        """Mean over the dimensions of E[x²], for each of the G groups."""
         xp = namespace(self.mean_GD)
         total_G = xp.asarray(np.maximum(self.n_G, 1), dtype=xp.float64)
         square_GD = xp.linalg.diagonal(self.upper_GDD) / total_G[:, None] + self.mean_GD**2
         return [float(value) for value in xp.mean(square_GD, axis=1)]
 
     def eigenvalues(self) -> Any:
-        """Eigenvalues (G, D) of the covariances, descending, none negative."""
+        """Eigenvalues (G, D) of the covariances, descending, clipped at 0."""
         xp = namespace(self.mean_GD)
         scale_G = xp.asarray(np.maximum(self.n_G - 1, 1), dtype=xp.float64)
         low_G = (self.n_G <= self.mean_GD.shape[1] // 2) & (not on_device(self.upper_GDD))
@@ -133,20 +139,20 @@ class GroupMoments:
 
 
 def _add_square(upper_DD: Any, panel_PD: Any) -> None:
-    """Add the panel's square to the upper triangle, in place: BLAS adds while it multiplies."""
+    """Add the Gram matrix of the panel to the upper triangle, in place, in one BLAS call."""
     if on_device(upper_DD):
         upper_DD += panel_PD.T @ panel_PD
         return
     from scipy.linalg.blas import dsyrk
 
-    added_DD = dsyrk(1.0, panel_PD.T, beta=1.0, c=upper_DD.T, lower=1, overwrite_c=1)  # transposed: Fortran's order, its lower our upper
+    added_DD = dsyrk(1.0, panel_PD.T, beta=1.0, c=upper_DD.T, lower=1, overwrite_c=1)  # in Fortran order its lower triangle is our upper
     assert np.may_share_memory(added_DD, upper_DD), "dsyrk copied its result"
 
 
 def _low_rank_values(upper_DD: Any) -> Any:
-    """Eigenvalues (D,) of a scatter of few rows, descending: n rows span n - 1 directions, so a pivoted Cholesky ends early.
+    """Eigenvalues (D,) of the scatter of few rows, descending, by a pivoted Cholesky, which ends after rank R: n rows have R < n.
 
-    Backward stable (Higham 2002, chapter 10): as exact as the eigensolver on the whole, at D R² instead of D³.
+    Backward stable (Higham 2002, chapter 10): as exact as the eigensolver on the full matrix, in D R² operations instead of D³.
     """
     from scipy.linalg.lapack import dpstrf
 
@@ -161,7 +167,10 @@ def _low_rank_values(upper_DD: Any) -> Any:
 def cluster_spectra(
     image: GroupMoments, text: GroupMoments, threshold: float = COLLAPSE_THRESHOLD, stored: str = "float64"
 ) -> dict[str, list[Spectrum | None]]:
-    """Spectra per cluster of the images, of the texts, and of both together, from moments grouped by the same clusters."""
+    """Spectra of each cluster (None below two rows), by `image`, `text` and `both`, from moments grouped by the same clusters.
+
+    `threshold` and `stored` as in `Moments.spectrum`. Raises UserError for an unknown type.
+    """
     both: list[Spectrum | None] = []
     for one, two in zip(image.batches(), text.batches(), strict=True):
         both += one.merge(two).spectra(threshold, stored)

@@ -1,9 +1,9 @@
 """The largest singular values by random projection, for large D or a few values (Halko, Martinsson and Tropp 2011).
 
-N rows, D dimensions, K values asked for, L columns of a sketch, J splits of them, P rows of a panel, R probes.
+N rows, D dimensions, K values, L columns of a sketch, J splits of them, P rows of a panel, R probes.
 
-The span of the rows is sketched, sharpened by power iterations with a QR each (algorithm 4.4), and the rows are solved exactly inside
-it. What the sketch missed is bounded, value by value, from passes that look at what lies outside of it.
+A random sketch of the row space is refined by power iterations with a QR each (algorithm 4.4), and the rows projected onto it are
+decomposed exactly. Further passes over the complement of the sketch bound the error of each value.
 """
 
 import math
@@ -24,20 +24,21 @@ FAILURE = 1e-6  # probability that `error_K` is too small
 class RandomizedSVD:
     """The K largest singular values of the centred rows, and their directions."""
 
-    values_K: Any  # descending; never above the true ones, but for rounding
-    vectors_DK: Any  # as columns; the largest entry of each is positive
-    error_K: Any  # the true value is at most this much larger, but with probability 1e-6
+    values_K: Any  # (K,) descending; at most the true ones, up to rounding
+    vectors_DK: Any  # (D, K) as columns; the largest entry of each is positive
+    error_K: Any  # (K,) the true value is at most this much larger, except with probability 1e-6
     mean_D: Any
     n: int
     passes: int  # over the rows
 
     @property
     def covariance_K(self) -> Any:  # noqa: N802 (shape suffix)
-        """Singular values of the covariance matrix, divided by n - 1."""
+        """Singular values (K,) of the covariance matrix, with divisor n - 1."""
         return self.values_K**2 / (self.n - 1)
 
     @property
     def covariance_error_K(self) -> Any:  # noqa: N802 (shape suffix)
+        """Error bound (K,) of `covariance_K`, except with probability 1e-6."""
         return ((self.values_K + self.error_K) ** 2 - self.values_K**2) / (self.n - 1)
 
     def project(self, x_ND: Any) -> Any:
@@ -47,7 +48,7 @@ class RandomizedSVD:
 
 @dataclass(frozen=True)
 class _Normal:
-    """XᵀX times a basis (D, L), X the centred rows; with `solve` > 0, ‖X‖² and the triangle of X times its first columns too."""
+    """XᵀX times a basis (D, L), X the centred rows; with `solve` > 0 also ‖X‖² and the R factor of X times the first `solve` columns."""
 
     mean_D: Any
     basis_DL: Any
@@ -69,11 +70,11 @@ class _Normal:
 def randomized_svd(
     x_ND: Any, rank: int, *, oversample: int = 10, power: int = 2, certify: int = 2, seed: int = 0, center: bool = True
 ) -> RandomizedSVD:
-    """The `rank` largest singular values of rows (N, D), centred unless told otherwise; `x_ND` is an array, a memory map or a `Total`.
+    """The `rank` largest singular values of rows (N, D), centred unless `center` is False (Halko et al. 2011, algorithm 4.4).
 
-    `power` iterations follow the first sketch of `rank` + `oversample` columns. `certify` passes (at least 1) bound what the sketch
-    left out (`_bound`). In all 2 + power + certify passes over the rows. Raises UserError for fewer than 2 rows, a rank outside
-    1 .. D, or rows that are not finite.
+    `x_ND`: an array, a memory map or a `Total`. The sketch has `rank` + `oversample` columns, drawn by `seed`, and is refined by `power`
+    iterations. `certify` passes (at least 1) bound its error (`_bound`): more of them, a tighter bound. The rows are read
+    2 + power + certify times. Raises UserError for fewer than 2 rows, a rank outside 1 .. D, or rows that are not finite.
     """
     if min(oversample, power) < 0 or certify < 1:
         raise UserError(f"oversample={oversample}, power={power}, certify={certify}: the first two must be at least 0, the last at least 1")
@@ -106,7 +107,7 @@ def _orthonormal(x_DL: Any) -> Any:
 
 
 def _solve(total: Total, mean_D: Any, basis_DL: Any, probes_DR: Any, certify: int) -> tuple[Any, Any, Any]:
-    """Singular values (L,) of the rows inside the basis, their directions in it (L, L), and the error (L,) of the values."""
+    """Singular values (L,) of the rows projected on the basis, their directions in it (L, L), and the error bounds (L,)."""
     xp, columns = namespace(mean_D), basis_DL.shape[1]
 
     def outside(y_DR: Any) -> Any:
@@ -119,7 +120,7 @@ def _solve(total: Total, mean_D: Any, basis_DL: Any, probes_DR: Any, certify: in
     for _ in range(certify - 1):
         probes_DR = outside(total(_Normal(mean_D, probes_DR)).parts[0])
     _, values_L, turned_LL = xp.linalg.svd(found.triangle_LL, full_matrices=False)
-    if values_L.shape[0] < columns:  # fewer rows than columns: the rest is 0
+    if values_L.shape[0] < columns:  # fewer rows than columns: the other values are 0
         values_L, turned_LL = _pad(values_L, turned_LL, columns)
     left_out = min(_largest(probes_DR, certify), max(norm - float(xp.sum(values_L**2)), 0.0))
     coupling_L = xp.sqrt(xp.sum((outside(product_DL) @ turned_LL.T) ** 2, axis=0))
@@ -134,7 +135,7 @@ def _pad(values_L: Any, turned_LL: Any, columns: int) -> tuple[Any, Any]:
 
 
 def _largest(powered_DR: Any, times: int) -> float:
-    """Bound of the largest eigenvalue λ of C = (1 - QQᵀ) XᵀX (1 - QQᵀ), from C applied `times` times to Gaussian probes G.
+    """Upper bound of the largest eigenvalue λ of C = (1 - QQᵀ) XᵀX (1 - QQᵀ), from C applied `times` (t) times to Gaussian probes G.
 
     ‖Cᵗ G‖² is at least λ²ᵗ ‖vᵀG‖² for λ's eigenvector v, and ‖vᵀG‖² is chi-squared with R degrees of freedom.
     """
@@ -145,11 +146,11 @@ def _largest(powered_DR: Any, times: int) -> float:
 
 
 def _bound(values_L: Any, left_out: float, coupling_L: Any, norm: float) -> Any:
-    """How far each value can lie under the true one: left_out = ‖X(1 - QQᵀ)‖², coupling = ‖(1 - QQᵀ) XᵀX v‖ of each direction v.
+    """How far each value can be below the true one: left_out = ‖X(1 - QQᵀ)‖², coupling = ‖(1 - QQᵀ) XᵀX v‖ of each direction v.
 
-    By Weyl a square is missed by at most left_out. Split the space into the first j directions and all else: XᵀX is at most
-    s²[j + 1] + left_out on the latter, coupled to the former by c = ‖coupling[:j]‖. A square above that by g is missed by at most
-    2c² / (g + √(g² + 4c²)) (Li and Li 2005). Every j is a bound: the least holds.
+    By Weyl, the error of a squared value is at most left_out. Split the space into the first j directions and the rest: XᵀX is at most
+    s²[j + 1] + left_out on the rest, which is coupled to the first j by c = ‖coupling[:j]‖. The error of a squared value that exceeds
+    this maximum by g is at most 2c² / (g + √(g² + 4c²)) (Li and Li 2005). The bound holds for every j: the smallest is taken.
     """
     xp = namespace(values_L)
     square_L = values_L**2

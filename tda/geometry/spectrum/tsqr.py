@@ -1,4 +1,4 @@
-"""Spectra by QR, which never squares the rows (Demmel et al. 2012): what the other methods are checked against.
+"""Spectra by QR, which does not square the rows (Demmel et al. 2012): the reference for the other methods.
 
 N rows, D dimensions, L rows of a triangle.
 """
@@ -14,7 +14,7 @@ from tda.geometry.spectrum.passes import Sum, as_total, by_panels, row_mean, tri
 
 @dataclass(frozen=True)
 class _Centred:
-    """The triangle (D, D) of the centred rows themselves."""
+    """The R factor (L, D) of the centred rows."""
 
     mean_D: Any
 
@@ -23,10 +23,10 @@ class _Centred:
 
 
 def tsqr_spectrum(x_ND: Any, threshold: float = COLLAPSE_THRESHOLD, stored: str | None = None) -> Spectrum:
-    """Spectrum of the covariance by QR of the centred rows, merged over blocks: the checker, ten times dearer than moments.
+    """Spectrum of the covariance by QR of the centred rows, merged over blocks (Demmel et al. 2012). Ten times slower than moments.
 
-    `x_ND` is an array, a memory map or a `Total`; `stored` (for a `Total`, float64 by default) names the type that the rows were
-    stored in. Raises UserError below two rows.
+    `x_ND`: rows (N, D), an array, a memory map or a `Total`. `stored`: the type that the rows were stored in, by default that of the array,
+    float64 for a `Total`. `threshold` as in `Moments.spectrum`. Raises UserError below two rows or for a row that is not finite.
     """
     total = as_total(x_ND)
     n, mean_D = row_mean(total)
@@ -40,7 +40,10 @@ def tsqr_spectrum(x_ND: Any, threshold: float = COLLAPSE_THRESHOLD, stored: str 
 
 
 def spectrum(x_ND: Any, method: str = "gram", *, threshold: float = COLLAPSE_THRESHOLD, stored: str | None = None) -> Spectrum:
-    """Spectrum of the covariance of rows (N, D) by `method`: gram | tsqr. The top of it alone: `randomized_svd`."""
+    """Spectrum of the covariance of rows (N, D) by `method`: gram | tsqr; `randomized_svd` gives the largest values alone.
+
+    Raises UserError for an unknown method and as the methods do.
+    """
     if method == "gram":
         return Moments.of(x_ND).spectrum(threshold, stored or str(x_ND.dtype))
     if method == "tsqr":

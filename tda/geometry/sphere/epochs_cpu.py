@@ -1,11 +1,12 @@
 """One epoch of the layout on the sphere, as a numba kernel, and the loop over epochs.
 
-M vertices that move, T vertices that they see, E edges in CSR rows, 3 coordinates. Positions are float32 unit vectors, angles radians.
+M vertices that move, T vertices that act on them, E edges in CSR rows, 3 coordinates. Positions are float32 unit vectors, angles radians.
 
-Each vertex reads the positions of the last epoch and writes its own of the next: no two threads touch one value, so that the number of
-threads cannot change a bit. Its draws come from an xorshift seeded by (seed, epoch, vertex). The gradient is that of UMAP's cross-entropy
-(McInnes, Healy and Melville 2018, section 3.2) with the geodesic angle d as distance and 1 / (1 + a d^2b) as membership:
-attraction 2b (1 - w) / d, repulsion 2b w / d, along the great circle. `tda.geometry.sphere.epochs_cuda` is the same text for CUDA.
+Each vertex reads the positions of the previous epoch and writes its own next position: no value is shared between threads, so that the
+result has the same bits for any number of threads. Negative samples come from an xorshift seeded by (seed, epoch, vertex). The gradient is
+that of UMAP's cross-entropy (McInnes, Healy and Melville 2018, section 3.2) with the geodesic angle d as distance and membership
+w = 1 / (1 + a d^2b): attraction 2b (1 - w) / d, repulsion 2b w / d, along the great circle. `tda.geometry.sphere.epochs_cuda` is the same
+algorithm in CUDA. A separate file, so that numba loads with the first layout.
 """
 
 from collections.abc import Iterator
@@ -22,15 +23,15 @@ from tda.errors import UserError
 U = np.uint32
 F = np.float32
 GOLDEN = 2654435769  # 2^32 divided by the golden ratio: multiples of it fill the 32-bit circle evenly
-BOTH_ENDS = 2.0  # UMAP moves both ends of a sampled edge, and the graph holds each edge in both directions
-KNOTS = 4096  # of the tables of both forces over the chord in [0, 2]: within 3e-6 of the functions themselves
-NEAR2, FAR2 = 0.04**2, 3.98  # squared chords between which the functions are smooth enough for that
-MAX_FORCE = 1.0  # of one neighbour: without it the nearest of the repelled throw a vertex around the sphere
+BOTH_ENDS = 2.0  # UMAP moves both ends of a sampled edge, and the graph holds every edge in both directions
+KNOTS = 4096  # intervals of the tables of both forces over the chord in [0, 2]: within 3e-6 of the functions
+NEAR2, FAR2 = 0.04**2, 3.98  # squared chords between which the tables are that accurate
+MAX_FORCE = 1.0  # largest force of one neighbour: a negative sample very close by would otherwise throw the vertex far away
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forces:
-    """The knobs of a layout: membership curve (a, b), repulsion's weight, negative samples an edge, radians an epoch at the start."""
+    """Parameters of a layout: membership curve (a, b), weight of repulsion, negative samples per edge, initial step in radians."""
 
     a: float
     b: float
@@ -41,14 +42,14 @@ class Forces:
     seed: int = 0
 
     def rate(self, epoch: int) -> float:
-        """Learning rate of an epoch: it falls linearly to 0. It is also the longest step in radians."""
+        """Learning rate of an epoch: it falls linearly to 0, and is also the longest step in radians."""
         return self.learning_rate * (1.0 - epoch / self.n_epochs)
 
 
 def force_tables(forces: Forces) -> Any:
-    """Attraction and repulsion, (2, KNOTS + 1) float32, at evenly spaced chords: they spare each pair a power and an arc sine."""
+    """Attraction and repulsion (2, KNOTS + 1), float32, at evenly spaced chords: a lookup replaces a power and an arc sine per pair."""
     chord_K = np.linspace(0.0, 2.0, KNOTS + 1)
-    chord_K[0] = chord_K[1]  # where repulsion is infinite; no pair so near looks it up
+    chord_K[0] = chord_K[1]  # repulsion is infinite at 0; pairs that near do not use the table
     angle_K = 2.0 * np.arcsin(chord_K / 2.0)
     w_K = 1.0 / (1.0 + forces.a * angle_K ** (2 * forces.b))
     scale_K = 2 * forces.b / angle_K
@@ -57,7 +58,7 @@ def force_tables(forces: Forces) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """CSR rows of edges and how often each is sampled: in a share `step / 2^32` of the epochs."""
+    """Edges as CSR rows, and how often each is sampled: in a share `step / 2^32` of the epochs."""
 
     start_M: Any  # int64 (M + 1)
     index_E: Any  # int32
@@ -65,9 +66,9 @@ class Schedule:
 
 
 def schedule(graph: Any, n_epochs: int) -> Schedule:
-    """Return the sampling schedule of a sparse graph: the strongest edge in every epoch, others in proportion to their weight.
+    """Return the sampling schedule of a sparse graph (M, T): the strongest edge in every epoch, others in proportion to their weight.
 
-    Edges that fall due less than once in `n_epochs` are left out, as umap-learn does.
+    Edges that would be sampled less than once in `n_epochs` are left out, as in umap-learn.
     """
     graph = graph.tocsr().astype(np.float64)
     graph.sort_indices()
@@ -80,7 +81,7 @@ def schedule(graph: Any, n_epochs: int) -> Schedule:
 
 @njit(inline="always")
 def _mix(h: Any) -> Any:
-    """Scatter 32 bits ("lowbias32" of C. Wellons): neighbouring seeds give unrelated values."""
+    """Hash 32 bits ("lowbias32" of C. Wellons): neighbouring seeds give unrelated values."""
     h = U((h ^ (h >> U(16))) * U(0x7FEB352D))
     h = U((h ^ (h >> U(15))) * U(0x846CA68B))
     return U(h ^ (h >> U(16)))
@@ -95,7 +96,7 @@ def _xorshift(state: Any) -> Any:
 
 @njit(inline="always")
 def _pull(chord2: Any, a: Any, b2: Any, repulsion: Any) -> Any:
-    """Force along the tangent divided by sin d: positive towards the other vertex; `repulsion` 0 means an edge, else a negative."""
+    """Force along the tangent divided by sin d, positive towards the other vertex; `repulsion` is 0 for an edge."""
     angle = F(2) * np.arcsin(min(F(1), F(0.5) * np.sqrt(chord2)))
     w = F(1) / (F(1) + a * angle**b2)
     force = F(BOTH_ENDS) * b2 * (F(1) - w) / angle if repulsion == F(0) else -repulsion * b2 * w / angle
@@ -104,7 +105,7 @@ def _pull(chord2: Any, a: Any, b2: Any, repulsion: Any) -> Any:
 
 @njit(inline="always")
 def _looked_up(chord2: Any, table_K: Any) -> Any:
-    """What `_pull` gives, from a table of forces."""
+    """The result of `_pull`, from a table of forces."""
     chord = np.sqrt(chord2)
     place = chord * F(KNOTS / 2)
     at = np.int64(place)
@@ -121,10 +122,10 @@ def _epoch(  # noqa: PLR0917 # compiled for CPU and GPU alike: flat arguments
     for i in prange(old_M3.shape[0]):
         px, py, pz = old_M3[i, 0], old_M3[i, 1], old_M3[i, 2]
         fx, fy, fz = F(0), F(0), F(0)
-        state = _mix(U(_mix(U(U(seed) ^ U(U(epoch) * U(GOLDEN)))) ^ U(i))) | U(1)  # xorshift never leaves 0
+        state = _mix(U(_mix(U(U(seed) ^ U(U(epoch) * U(GOLDEN)))) ^ U(i))) | U(1)  # 0 is a fixed point of xorshift
         for e in range(start_M[i], start_M[i + 1]):
             step = step_E[e]
-            # A fraction in 32 bits: the edge is due when this epoch's step carries. Edges start at scattered phases.
+            # A 32-bit fraction: the edge is due when the step of this epoch overflows. Edges start at different phases.
             if U(U(U(e) * U(GOLDEN)) + U(U(epoch + 1) * step)) >= step:
                 continue
             for m in range(negatives + 1):
@@ -134,12 +135,12 @@ def _epoch(  # noqa: PLR0917 # compiled for CPU and GPU alike: flat arguments
                     j = np.int64((np.uint64(state) * count) >> np.uint64(32))
                 dx, dy, dz = seen_T3[j, 0] - px, seen_T3[j, 1] - py, seen_T3[j, 2] - pz
                 chord2 = dx * dx + dy * dy + dz * dz
-                if chord2 > F(1e-12) and chord2 < F(3.99999):  # itself, or a place that no great circle is the shortest to
+                if chord2 > F(1e-12) and chord2 < F(3.99999):  # neither the vertex itself nor its antipode
                     if F(NEAR2) < chord2 < F(FAR2):
                         g = _looked_up(chord2, table_2K[min(m, 1)])
                     else:
                         g = _pull(chord2, a, b2, F(0) if m == 0 else repulsion)
-                    h = F(0.5) * chord2  # the difference, made tangent at p: dx + (chord^2 / 2) p
+                    h = F(0.5) * chord2  # projects the difference on the tangent plane at p: dx + (chord^2 / 2) p
                     fx += g * (dx + h * px)
                     fy += g * (dy + h * py)
                     fz += g * (dz + h * pz)
@@ -154,7 +155,7 @@ epoch_cpu = compiled(parallel=True, error_model="numpy")(_epoch)
 
 @contextmanager
 def numba_threads(threads: int | None) -> Iterator[None]:
-    """Let numba use `threads` threads (None: all it was started with) inside the block; UserError where there are not so many."""
+    """Let numba use `threads` threads (None: all of NUMBA_NUM_THREADS) inside the block. Raises UserError for more than that."""
     most = int(config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined] # numba sets it from the environment
     before = get_num_threads()
     if threads is not None and not 1 <= threads <= most:
@@ -167,10 +168,11 @@ def numba_threads(threads: int | None) -> Iterator[None]:
 
 
 def layout_cpu(init_M3: Any, edges: Schedule, forces: Forces, *, fixed_T3: Any = None, threads: int | None = None) -> Any:
-    """Return the laid-out unit vectors (M, 3), float32.
+    """Return the layout: unit vectors (M, 3), float32.
 
-    `init_M3`: unit vectors to start from. `edges`: rows are the moving vertices; columns are they themselves, or `fixed_T3` where new
-    rows are placed among fitted ones that stay. `threads`: None uses all cores; the result is the same to the last bit for any number.
+    `init_M3`: unit vectors to start from. `edges`: the rows are moving vertices; the columns are the same vertices, or, where new rows
+    are placed among fitted ones, the fixed vertices `fixed_T3`. `threads`: None uses all cores; the result has the same bits for any
+    number. Raises UserError for more threads than numba has.
     """
     old_M3, new_M3 = np.array(init_M3, dtype=F, order="C"), np.empty(init_M3.shape, dtype=F)
     fixed_T3 = None if fixed_T3 is None else np.ascontiguousarray(fixed_T3, dtype=F)

@@ -1,7 +1,7 @@
-"""The epoch of `tda.geometry.sphere.epochs_cpu` as a CUDA kernel: one thread a vertex, the same draws, the same order of operations.
+"""The epoch of `tda.geometry.sphere.epochs_cpu` as a CUDA kernel: one thread per vertex, the same samples, the same order of operations.
 
-M vertices that move, T vertices that they see, E edges in CSR rows, 3 coordinates. `pow` and `asin` of the two machines differ in the
-last bits, so layouts of CPU and GPU agree in quality and, over one epoch, to rounding; each repeats itself to the bit.
+M vertices that move, T vertices that act on them, E edges in CSR rows, 3 coordinates. `pow` and `asin` of CPU and GPU differ in the last
+bits: layouts of both agree up to rounding after one epoch, and in quality at the end; on one machine they repeat to the last bit.
 """
 
 from functools import cache
@@ -9,7 +9,7 @@ from typing import Any
 
 from tda.geometry.sphere.epochs_cpu import BOTH_ENDS, GOLDEN, MAX_FORCE, Forces, Schedule
 
-BLOCK = 128  # threads: a row of edges is short, so many small blocks keep the multiprocessors busy
+BLOCK = 128  # threads: rows of edges are short, so that many small blocks keep the multiprocessors busy
 
 SOURCE = r"""
 __device__ __forceinline__ unsigned int mix(unsigned int h) {
@@ -70,13 +70,13 @@ extern "C" __global__ void epoch(
 def _kernel() -> Any:
     import cupy
 
-    # Without fused multiply-add the sums round as numba's do.
+    # Without fused multiply-add, sums round as in numba.
     constants = (f"-DGOLDEN={GOLDEN}u", f"-DBOTH_ENDS={BOTH_ENDS}f", f"-DMAX_FORCE={MAX_FORCE}f")
     return cupy.RawKernel(SOURCE, "epoch", options=("--fmad=false", *constants))
 
 
 def layout_cuda(init_M3: Any, edges: Schedule, forces: Forces, *, fixed_T3: Any = None) -> Any:
-    """Return the laid-out unit vectors (M, 3) as a float32 CuPy array: `sphere_layout.layout_cpu` on the current GPU."""
+    """Return the layout, unit vectors (M, 3), as a float32 CuPy array: as `epochs_cpu.layout_cpu`, on the current GPU."""
     import cupy
     import numpy as np
 

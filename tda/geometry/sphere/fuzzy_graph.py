@@ -1,4 +1,4 @@
-"""The fuzzy graph that UMAP lays out, of nearest neighbours that are already known.
+"""The fuzzy graph of UMAP from known nearest neighbours (McInnes, Healy and Melville 2018, section 3.1).
 
 N rows, K neighbours (the row itself not among them), M new rows.
 """
@@ -14,7 +14,7 @@ from tda.geometry.neighbors.graph import Knn, cuda
 
 
 def _with_self(knn: Knn) -> tuple[Any, Any]:
-    """UMAP's libraries expect each row as its own first neighbour."""
+    """Neighbours and distances (N, K + 1) with each row as its own first neighbour, as UMAP's libraries expect."""
     xp = namespace(knn.index_NK)
     index_NK = xp.concat([xp.arange(len(knn), dtype=xp.int32)[:, None], knn.index_NK], axis=1)
     return index_NK, xp.concat([xp.zeros((len(knn), 1), dtype=xp.float32), knn.distance_NK], axis=1)
@@ -22,14 +22,14 @@ def _with_self(knn: Knn) -> tuple[Any, Any]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Run umap-learn's memberships so that they repeat: a mean that it takes over all rows depends on the number of threads.
+    """Run umap-learn on one thread: it takes a mean over all rows whose rounding depends on the number of threads.
 
-    They cost little beside the search. numba is told to store the two functions, which it would compile in every process.
+    The time is small beside that of the search. Caching spares every process the compilation of the two functions.
     """
     from numba import get_num_threads, set_num_threads
     from umap import umap_
 
-    with suppress(RuntimeError):  # no folder to write to
+    with suppress(RuntimeError):  # no writable folder for the cache
         umap_.smooth_knn_dist.enable_caching()
         umap_.compute_membership_strengths.enable_caching()
     before = get_num_threads()
@@ -43,8 +43,8 @@ def _one_thread() -> Iterator[None]:
 def fuzzy_graph(knn: Knn, n_neighbors: int, *, device: str = "auto") -> Any:
     """Return UMAP's symmetric membership graph (N, N), sparse CSR, weights in (0, 1], by umap-learn or cuML.
 
-    `n_neighbors` counts the row itself, as UMAP's does, so that `n_neighbors - 1` of the graph's neighbours are used.
-    Source: McInnes, Healy and Melville 2018, section 3.1. Raises UserError where the graph holds fewer.
+    `n_neighbors` counts the row itself, as in UMAP: `n_neighbors - 1` neighbours of `knn` are used. `device`: auto | cpu | cuda.
+    Source: McInnes, Healy and Melville 2018, section 3.1. Raises UserError for `n_neighbors` below 2 or above the neighbours in `knn`.
     """
     if n_neighbors < 2:
         raise UserError(f"n_neighbors={n_neighbors} is too small; it counts the row itself, so it must be at least 2")
@@ -52,7 +52,7 @@ def fuzzy_graph(knn: Knn, n_neighbors: int, *, device: str = "auto") -> Any:
     if cuda(device):
         from cuml.manifold.umap import fuzzy_simplicial_set as on_gpu
 
-        shape_only = index_NK.astype("float32")  # only its number of rows is used when neighbours are given
+        shape_only = index_NK.astype("float32")  # cuML reads only its number of rows when neighbours are given
         return on_gpu(shape_only, n_neighbors, metric="cosine", knn_indices=index_NK, knn_dists=distance_NK).tocsr()
     from umap.umap_ import fuzzy_simplicial_set
 
@@ -62,7 +62,7 @@ def fuzzy_graph(knn: Knn, n_neighbors: int, *, device: str = "auto") -> Any:
 
 
 def fuzzy_rows(knn: Knn) -> Any:
-    """Return memberships (M, K) in [0, 1] of new rows in their nearest fitted rows: one-sided, for `SphereUMAP.transform`."""
+    """Return memberships (M, K), in [0, 1], of new rows in the neighbourhoods of their K nearest fitted rows, not symmetrised."""
     from umap.umap_ import compute_membership_strengths, smooth_knn_dist
 
     with _one_thread():

@@ -1,4 +1,4 @@
-"""Where a layout on the sphere starts: random directions, or the graph's own coordinates.
+"""Start of a layout on the sphere: random directions, or eigenvectors of the graph.
 
 N vertices, C connected components, V = 3 vectors.
 """
@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-ITERATIONS = 60  # of the subspace iteration: a start needs the broad shape, not converged eigenvectors
+ITERATIONS = 60  # of the subspace iteration: a start does not need converged eigenvectors
 PAIRS = np.array([(i, j) for i in range(3) for j in range(3)])
 
 
 def random_start(count: int, seed: int) -> Any:
-    """Return `count` unit vectors (N, 3) drawn evenly from the sphere."""
+    """Return `count` unit vectors (N, 3), uniform on the sphere, drawn by `seed`."""
     x_N3 = np.random.default_rng(seed).normal(size=(count, 3))
     return x_N3 / np.linalg.norm(x_N3, axis=1, keepdims=True)
 
@@ -23,7 +23,7 @@ def _sums(values_NV: Any, component_N: Any, count: int) -> Any:
 
 
 def _orthonormal(basis_NV: Any, root_N: Any, component_N: Any, count: int) -> Any:
-    """Make the vectors of every component orthonormal, and orthogonal to its trivial one (the root of the degree)."""
+    """Make the vectors of every component orthonormal, and orthogonal to its trivial eigenvector (the square root of the degree)."""
     share_CV = _sums(basis_NV * root_N[:, None], component_N, count) / _sums(root_N[:, None] ** 2, component_N, count).clip(1e-30)
     basis_NV = basis_NV - root_N[:, None] * share_CV[component_N]
     gram_CVV = _sums(basis_NV[:, PAIRS[:, 0]] * basis_NV[:, PAIRS[:, 1]], component_N, count).reshape(count, 3, 3)
@@ -34,9 +34,9 @@ def _orthonormal(basis_NV: Any, root_N: Any, component_N: Any, count: int) -> An
 
 
 def _spectral(graph: Any, component_N: Any, count: int, seed: int) -> Any:
-    """First non-trivial eigenvectors of every component's normalised adjacency, all components in one subspace iteration.
+    """First non-trivial eigenvectors (N, 3) of the normalised adjacency of every component, in one subspace iteration for all.
 
-    Products and sums of fixed order only, no threaded LAPACK on long arrays: the bits do not depend on the number of threads.
+    Products and sums have a fixed order and no long array goes to threaded LAPACK: the same bits on any number of threads.
     """
     from scipy import sparse
 
@@ -53,11 +53,11 @@ def _spectral(graph: Any, component_N: Any, count: int, seed: int) -> Any:
 
 
 def _caps(size_C: Any) -> tuple[Any, Any]:
-    """Centres (C, 3) and radii (C) in radians of caps whose areas go as the sizes, largest first from the north pole down."""
+    """Centres (C, 3) and radii (C,) in radians of caps with areas proportional to the sizes, the largest at the north pole."""
     order_C = np.argsort(-size_C, kind="stable")
     share_C = size_C[order_C] / size_C.sum()
     z_C = 1.0 - 2.0 * (np.cumsum(share_C) - 0.5 * share_C)
-    longitude_C = np.pi * (3.0 - np.sqrt(5.0)) * np.arange(len(size_C))  # the golden angle spreads them around
+    longitude_C = np.pi * (3.0 - np.sqrt(5.0)) * np.arange(len(size_C))  # multiples of the golden angle
     ring_C = np.sqrt(1.0 - z_C**2)
     centre_C3, radius_C = np.empty((len(size_C), 3)), np.empty(len(size_C))
     centre_C3[order_C] = np.stack([ring_C * np.cos(longitude_C), ring_C * np.sin(longitude_C), z_C], axis=1)
@@ -68,8 +68,8 @@ def _caps(size_C: Any) -> tuple[Any, Any]:
 def spectral_start(graph: Any, seed: int) -> Any:
     """Return unit vectors (N, 3) from the first non-trivial eigenvectors of the normalised adjacency of a sparse symmetric graph.
 
-    A connected graph takes three vectors and their direction. Nothing in a graph says where its components lie to one another: each
-    gets a cap of the sphere as large as its share of the vertices, and lies in it by its first two vectors.
+    In a connected graph a vertex gets the direction of its entries in the first three vectors. A graph does not define how its components
+    lie relative to one another: each gets a cap of the sphere with its share of the vertices as area, and is placed in it by two vectors.
     """
     from scipy.sparse.csgraph import connected_components
 
@@ -78,12 +78,12 @@ def spectral_start(graph: Any, seed: int) -> Any:
     if count > 1:
         centre_C3, radius_C = _caps(np.bincount(component_N))
         x_N3 = _in_caps(x_N3[:, 1:], centre_C3[component_N], radius_C[component_N])
-    x_N3 = x_N3 + 1e-3 * random_start(len(x_N3), seed + 1)  # rows with the same neighbours must be able to part
+    x_N3 = x_N3 + 1e-3 * random_start(len(x_N3), seed + 1)  # so that rows with equal neighbours do not coincide
     return x_N3 / np.linalg.norm(x_N3, axis=1, keepdims=True)
 
 
 def _in_caps(flat_N2: Any, centre_N3: Any, radius_N: Any) -> Any:
-    """Wrap each component's plane around its cap: a far point comes near the rim, none passes it."""
+    """Map the plane (N, 2) of each component into its cap: the farther from 0, the nearer to the rim, which no point passes."""
     east_N3 = np.cross(np.where(np.abs(centre_N3[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]]), centre_N3)
     east_N3 /= np.linalg.norm(east_N3, axis=1, keepdims=True)
     north_N3 = np.cross(centre_N3, east_N3)

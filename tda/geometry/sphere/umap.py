@@ -1,4 +1,4 @@
-"""UMAP on the sphere: rows as unit vectors in 3-D, without poles.
+"""UMAP on the sphere: a layout of rows as unit vectors in 3-D, in which no point of the sphere is special.
 
 N rows, D dimensions, M new rows, K neighbours, T fitted rows. Angles in radians.
 """
@@ -28,13 +28,13 @@ def angles(layout_N3: Any) -> tuple[Any, Any]:
 
 @dataclass
 class SphereUMAP:
-    """Lay out rows by UMAP's fuzzy graph: on the sphere by forces along great circles, or in the plane by umap-learn / cuML.
+    """Layout of rows from UMAP's fuzzy graph: on the sphere by forces along great circles, or in the plane by umap-learn / cuML.
 
-    `n_neighbors` counts the row itself, `min_dist` and `spread` (radians on the sphere) shape the membership 1 / (1 + a d^2b) as in
-    McInnes, Healy and Melville 2018. `n_epochs` None is 200 on the sphere and the library's choice in the plane; `learning_rate` None
-    is 0.3 radians an epoch on the sphere, falling to 0, and 1.0 in the plane. `init`: spectral | random. `output`: sphere | plane.
-    `device`: auto | cpu | cuda. `threads` (CPU): None is all cores; on the sphere the result has the same bits for any number.
-    `notes` says in words what was done otherwise than asked. Raises UserError for values that are out of range.
+    `n_neighbors` counts the row itself. `min_dist` and `spread` (radians on the sphere) set the membership curve 1 / (1 + a d^2b), as in
+    McInnes, Healy and Melville 2018. `n_epochs` None is 200 on the sphere and the library's default in the plane. `learning_rate` None is
+    0.3 radians per epoch on the sphere, falling to 0, and 1.0 in the plane. `init`: spectral | random. `output`: sphere | plane.
+    `device`: auto | cpu | cuda. `threads` (CPU): None is all cores; on the sphere the result has the same bits for any number. `notes`
+    lists what differs from the request. Raises UserError for values out of range.
     """
 
     n_neighbors: int = 15
@@ -66,10 +66,11 @@ class SphereUMAP:
         cuda(self.device)
 
     def fit_transform(self, x_ND: Any, knn: Knn | None = None) -> Any:
-        """Return unit vectors (N, 3), float32, of the rows (N, D); in the plane (N, 2). CuPy rows give a CuPy answer.
+        """Return unit vectors (N, 3), float32, for rows (N, D); in the plane (N, 2). CuPy rows give a CuPy array.
 
-        `knn`: a neighbour graph of the same rows, of at least ``n_neighbors - 1`` neighbours, where one is at hand. Raises UserError
-        for fewer than 3 rows and for a row that is zero or not finite. With too few rows for `n_neighbors` the number is cut.
+        `knn`: the neighbour graph of the same rows, if known, with at least ``n_neighbors - 1`` neighbours. With fewer than
+        ``n_neighbors + 1`` rows, `n_neighbors` is reduced, with a note. Raises UserError for fewer than 3 rows, for a row that is zero or
+        not finite, and for a graph of other rows.
         """
         if x_ND.ndim != 2 or x_ND.shape[0] < 3:
             raise UserError(f"rows of shape {tuple(x_ND.shape)} make no layout; at least 3 rows are needed")
@@ -86,8 +87,9 @@ class SphereUMAP:
     def layout(self, graph: Any, *, init: Any = None, rows_ND: Any = None) -> Any:
         """Return the layout of a symmetric sparse membership graph (N, N), as `fuzzy_graph` makes it.
 
-        `init`: unit vectors (N, 3) to start from, in place of `self.init`. `rows_ND` serve the plane's spectral start alone. Vertices
-        without an edge stay where they start. The answer is NumPy, or CuPy where the GPU made it.
+        `init`: unit vectors (N, 3) to start from, instead of `self.init`. `rows_ND` are used for the spectral start in the plane only.
+        Vertices without an edge stay where they start. The result is a CuPy array if computed on a GPU. Raises UserError for a graph that
+        is not square or has fewer than 3 vertices.
         """
         if graph.shape[0] != graph.shape[1] or graph.shape[0] < 3:
             raise UserError(f"a graph of shape {tuple(graph.shape)} makes no layout; it must be square, with at least 3 vertices")
@@ -98,21 +100,21 @@ class SphereUMAP:
         graph = graph.get() if hasattr(graph, "get") else graph
         alone = int((np.diff(graph.tocsr().indptr) == 0).sum())
         if alone:
-            self.notes.append(f"{alone} of {graph.shape[0]} rows have no neighbour in the graph: their place means nothing")
+            self.notes.append(f"{alone} of {graph.shape[0]} rows have no neighbour in the graph: their position is arbitrary")
         self.embedding = self._sphere(self.start(graph) if init is None else init, graph)
         return self.embedding
 
     def start(self, graph: Any) -> Any:
-        """Return the unit vectors (N, 3) from which `layout` starts; a sweep computes them once a graph."""
+        """Return the unit vectors (N, 3) from which `layout` starts; a sweep computes them once per graph."""
         from tda.geometry.sphere.init import random_start, spectral_start
 
         graph = graph.get() if hasattr(graph, "get") else graph
         return spectral_start(graph, self.seed) if self.init == "spectral" else random_start(graph.shape[0], self.seed)
 
     def transform(self, new_MD: Any) -> Any:
-        """Return unit vectors (M, 3) of new rows among the fitted ones, which stay where they are.
+        """Return unit vectors (M, 3) for new rows (M, D), placed among the fitted ones, which do not move.
 
-        Each starts at the mean of its neighbours, by membership, and is moved for a third of the epochs at a quarter of the rate.
+        Each starts at the mean of its neighbours, weighted by membership, and moves for a third of the epochs at a quarter of the rate.
         Raises UserError before `fit_transform`, in the plane, and for rows of another dimension.
         """
         if self._rows_TD is None or self.output != "sphere":
@@ -129,9 +131,9 @@ class SphereUMAP:
         return placed_M3 if on_device(new_MD) else to_host(placed_M3)
 
     def angles(self) -> tuple[Any, Any]:
-        """Return colatitude and longitude (N) of the fitted layout: see `angles`. Raises UserError where there is none."""
+        """Return colatitude and longitude (N,) of the fitted layout, as `angles`. Raises UserError without a layout on the sphere."""
         if self.embedding is None or self.output != "sphere":
-            raise UserError("there are angles only of a layout on the sphere; call fit_transform or layout first")
+            raise UserError("angles exist only of a layout on the sphere; call fit_transform or layout first")
         return angles(self.embedding)
 
     def _remarks(self, knn: Knn) -> list[str]:
@@ -169,7 +171,7 @@ class SphereUMAP:
         a, b = find_ab_params(self.spread, self.min_dist)
         rate = PLANE_RATE if self.learning_rate is None else self.learning_rate
         common = (2, rate, a, b, self.repulsion_strength, self.negative_sample_rate)
-        init = self.init if rows_ND is not None else "random"  # umap-learn's spectral start places components by their rows
+        init = self.init if rows_ND is not None else "random"  # umap-learn's spectral start needs the rows to place components
         if cuda(self.device):
             from cuml.manifold.umap import simplicial_set_embedding as on_gpu
 
@@ -178,7 +180,7 @@ class SphereUMAP:
 
         draws = np.random.RandomState(self.seed)
         rows_ND = None if rows_ND is None else to_host(rows_ND)
-        graph = graph.tocoo(copy=True)  # umap-learn prunes it in place
+        graph = graph.tocoo(copy=True)  # umap-learn changes it in place
         return simplicial_set_embedding(rows_ND, graph, *common, self.n_epochs, init, draws, "cosine", {}, False, {}, False)[0]
 
 
@@ -192,9 +194,10 @@ class Cell:
 
 
 def sweep(knn: Knn, n_neighbors: Sequence[int], min_dist: Sequence[float], **options: Any) -> Iterator[Cell]:
-    """Yield the layouts of a grid (Figs 16, 17): the neighbour graph serves every cell, fuzzy graph and start each row of cells.
+    """Yield the layouts of a grid (Figs 16, 17), computing the fuzzy graph and the start once for each value of `n_neighbors`.
 
-    `knn` holds at least ``max(n_neighbors) - 1`` neighbours. `options`: the other fields of `SphereUMAP`.
+    `knn` holds at least ``max(n_neighbors) - 1`` neighbours. `options`: the other fields of `SphereUMAP`. Raises UserError otherwise, and
+    for values out of range.
     """
     for k in n_neighbors:
         graph = fuzzy_graph(knn, k, device=options.get("device", "auto"))

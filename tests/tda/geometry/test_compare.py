@@ -1,4 +1,4 @@
-"""The same space, rotated, noisier, unrelated: what each measure says, and whether its interval holds the truth."""
+"""The same space, rotated, noisier, unrelated: the value of each measure, and whether its interval covers the truth."""
 
 from typing import Any
 

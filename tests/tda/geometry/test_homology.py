@@ -79,7 +79,7 @@ def test_one_point_has_no_features(x_ND: Any) -> None:
     found = persistence(x_ND, 10)
     summary = found.metrics()
     assert (summary["h0"]["features"], summary["h1"]["features"], summary["landmarks"], found.cover) == (0, 0, 1, 0)
-    assert "1 distinct rows are all there is for 10 landmarks" in found.notes
+    assert "1 distinct rows are too few for 10 landmarks: all are used" in found.notes
 
 
 @pytest.mark.parametrize(

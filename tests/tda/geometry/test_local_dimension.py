@@ -1,14 +1,11 @@
 """Correlations over clusters against scipy, the confounding by size, pooled models, and verdicts that can go either way."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from scipy.stats import pearsonr, rankdata, spearmanr
 
 from tda.errors import UserError
-from tda.geometry.local_dimension import Association, Clusters, associate, cluster_table, pooled
-from tda.geometry.predictions import Space, Verdict, prediction_1, prediction_2
+from tda.geometry.local_dimension import Clusters, associate, cluster_table, pooled
 from tda.geometry.spectrum.per_cluster import GroupMoments, cluster_spectra
 
 PARTIAL = "partial_spearman_given_size"
@@ -125,68 +122,3 @@ def test_the_table_of_clusters_in_the_words_of_the_metrics() -> None:
     assert second["auc"] == second["auc_image"]
     columns = Clusters.of([first, second, third], "auc_image")
     np.testing.assert_array_equal(np.isnan(columns.dimension_K), [False, False, True])
-
-
-def association(low: float, high: float) -> Association:
-    return Association(
-        pearson=0.1,
-        spearman=0.2,
-        partial_spearman_given_size=(low + high) / 2,
-        ci95={"pearson": [0, 1], "spearman": [0, 1], PARTIAL: [low, high]},
-        n_clusters=50,
-    )
-
-
-def spaces(order: Any) -> list[Space]:
-    return [Space(model=f"m{i}", dataset="coco", dimension=i / 10, top1=float(top1)) for i, top1 in enumerate(order)]
-
-
-UNRELATED, SAME, FEW = [3, 1, 5, 0, 4, 2], range(6), [0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("interval", "order", "verdict"),
-    [
-        ((0.2, 0.6), UNRELATED, "supported"),
-        ((-0.3, 0.1), UNRELATED, "not supported"),
-        ((0.2, 0.6), SAME, "not supported"),
-        ((-0.1, 0.5), UNRELATED, "undecided"),
-        ((0.2, 0.6), FEW, "undecided"),
-        ((0.2, 0.6), [1], "undecided"),
-    ],
-)
-def test_prediction_2_is_decided_by_numbers(interval: tuple[float, float], order: Any, verdict: str) -> None:
-    found = prediction_2(association(*interval), spaces(order))
-    assert found.verdict == verdict
-    assert found.sentence.startswith(f"Prediction 2 is {verdict}: over 50 clusters")
-
-
-def test_global_dimension_is_compared_within_data_sets() -> None:
-    """Two data sets of three models each, easier and of higher dimension as a whole: within them nothing."""
-    points = [
-        Space(model=f"m{i}", dataset=name, dimension=i + 10 * shift, top1=(0.3, 0.1, 0.2)[i] + shift / 2)
-        for name, shift in (("a", 0), ("b", 1))
-        for i in range(3)
-    ]
-    found = prediction_2(association(0.2, 0.6), points[:3] + points[3:])
-    assert found.numbers["global_spearman"] == pytest.approx(-0.5)
-    none = associate(drawn(2))
-    assert prediction_2(none, points).verdict == "undecided"
-
-
-def ranks(top1: float, count: int = 2000, seed: int = 0) -> dict[str, Any]:
-    rng = np.random.default_rng(seed)
-    return {name: np.where(rng.uniform(size=count) < top1, 1, 9) for name in ("image_to_text", "text_to_image")}
-
-
-@pytest.mark.parametrize(
-    ("clip", "cloob", "cloob_gap", "verdict"),
-    [(0.6, 0.4, 0.2, "supported"), (0.4, 0.6, 0.2, "not supported"), (0.6, 0.4, 0.9, "not supported"), (0.5, 0.5, 0.2, "undecided")],
-)
-def test_prediction_1_is_decided_by_numbers(clip: float, cloob: float, cloob_gap: float, verdict: str) -> None:
-    found = prediction_1(ranks(clip), ranks(cloob, seed=1), 0.8, cloob_gap)
-    assert isinstance(found, Verdict)
-    assert found.verdict == verdict
-    assert f"the gap is 0.80 in CLIP and {cloob_gap:.2f} in CLOOB" in found.sentence
-    with pytest.raises(UserError, match="do not pair up"):
-        prediction_1(ranks(0.5), ranks(0.5, 10), 0.8, 0.2)

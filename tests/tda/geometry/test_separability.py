@@ -38,7 +38,7 @@ def test_minimum_of_the_objective() -> None:
 
 
 def test_held_out_pairs_are_not_fitted() -> None:
-    """Modality is written on the first half one way and on the second the other way round: only the halves' order can tell."""
+    """The sign of the modality differs between the two halves: a fit on the wrong half, or on all rows, would score differently."""
     image_ND, text_ND = np.zeros((40, 2)), np.zeros((40, 2))
     image_ND[:20, 0], text_ND[:20, 0] = -1, 1
     image_ND[20:, 0], text_ND[20:, 0] = 1, -1

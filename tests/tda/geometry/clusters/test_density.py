@@ -8,10 +8,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from tda.errors import UserError
-from tda.geometry.arrays.rows import distinct
 from tda.geometry.clusters.density import hdbscan
-from tda.geometry.clusters.stability import agreement, principal_rows, stability
-from tda.geometry.neighbors.kdtree import Neighbors
+from tda.geometry.clusters.stability import agreement
 
 
 def mixture(n: int = 1500, clusters: int = 6, dim: int = 3, spread: float = 0.05, seed: int = 0) -> tuple[Any, Any]:
@@ -76,33 +74,6 @@ def test_private_functions_of_the_libraries_are_there(module: str, names: list[s
     assert not absent, f"{module} has lost {absent}, private functions that _run_fast_hdbscan needs: cap its version in pyproject.toml"
 
 
-def test_distinct_rows_know_their_first() -> None:
-    x_ND = np.asarray([[0.0, 1], [2, 3], [-0.0, 1], [2, 3], [4, 5]], dtype=np.float32)
-    first_U, inverse_N = distinct(x_ND)
-    np.testing.assert_array_equal(first_U, [0, 1, 4])
-    np.testing.assert_array_equal(inverse_N, [0, 1, 0, 1, 2])
-
-
-@pytest.mark.parametrize("dim", [3, 40])
-def test_neighbours_are_exact(dim: int) -> None:
-    rng = np.random.default_rng(0)
-    x_ND, q_QD = rng.standard_normal((300, dim)).astype(np.float32), rng.standard_normal((70, dim)).astype(np.float32)
-    plain_QN = np.linalg.norm(q_QD[:, None].astype(np.float64) - x_ND[None], axis=2)
-    distance_QK, index_QK = Neighbors(x_ND).query(q_QD, 7)
-    np.testing.assert_array_equal(index_QK, np.argsort(plain_QN, axis=1)[:, :7])
-    np.testing.assert_allclose(distance_QK, np.sort(plain_QN, axis=1)[:, :7], rtol=1e-12)
-    assert Neighbors(x_ND[:4]).query(q_QD, 7)[0].shape == (70, 4)
-
-
-def test_neighbours_closer_than_squared_norms_can_tell() -> None:
-    x_ND = np.ones((3, 64))
-    x_ND[1, 0] += 3e-9
-    x_ND[2, 0] += 9e-9
-    distance_QK, index_QK = Neighbors(x_ND).query(x_ND, 3)
-    np.testing.assert_array_equal(index_QK[:, 0], [0, 1, 2])
-    np.testing.assert_allclose(distance_QK[0], [0, 3e-9, 9e-9], rtol=1e-6)
-
-
 def test_engines_agree() -> None:
     """fast_hdbscan is exact as hdbscan is here; ties in the tree may still fall apart, hence .97 and not 1."""
     x_ND, truth_N = mixture(3000)
@@ -121,15 +92,6 @@ def test_a_sample_stands_for_the_whole(dim: int) -> None:
     assert adjusted_rand_score(truth_N, found.labels) > 0.95
     assert found.noise_fraction == pytest.approx(found.fitted_noise_fraction, abs=0.05)
     np.testing.assert_array_equal(found.labels, hdbscan(x_ND, 20, sample=1500, block_rows=6000).labels)
-
-
-def test_outliers_join_no_cluster_and_copies_of_members_join_theirs() -> None:
-    x_ND, _ = mixture(3000)
-    found = hdbscan(x_ND, 20)
-    assert found.assigner is not None
-    far_BD = np.asarray([[1, 1, 1], [1, -1, 1], [0, 0, 0], [50, 0, 0]]) / np.sqrt(3)
-    np.testing.assert_array_equal(found.assigner.assign(far_BD), [-1] * 4)
-    np.testing.assert_array_equal(found.assigner.assign(x_ND), found.labels)
 
 
 def test_a_memory_map_is_read_in_blocks(tmp_path: Any) -> None:
@@ -188,39 +150,5 @@ def test_rows_that_are_not_finite_are_named() -> None:
     x_ND[37, 1] = np.nan
     with pytest.raises(UserError, match="row 37 holds a value that is not finite"):
         hdbscan(x_ND)
-    x_ND, _ = mixture(1000)
-    found = hdbscan(x_ND, 20)
-    assert found.assigner is not None
-    x_ND[700, 0] = np.inf
-    with pytest.raises(UserError, match="row 700 "):
-        found.assigner.assign(x_ND, block_rows=64)
     with pytest.raises(UserError, match=r"\(N, D\)"):
         hdbscan(np.ones(5))
-
-
-def test_stability_across_seeds_and_sizes() -> None:
-    x_ND, _ = mixture(1200)
-    found = stability([x_ND], [15, 30], seeds=[0, 1, 2])
-    assert len(found.runs) == 6
-    assert found.across_seeds is not None
-    assert found.across_seeds > 0.95
-    assert found.across_sizes is not None
-    assert found.across_sizes > 0.95
-    noise = stability([np.random.default_rng(s).standard_normal((300, 2)) for s in (0, 1)], [5], seeds=[0, 1])
-    assert noise.across_seeds is not None
-    assert noise.across_seeds < 0.2
-    assert noise.across_sizes is None
-    with pytest.raises(UserError, match="2 spaces for 3 seeds"):
-        stability([x_ND, x_ND], [15], seeds=[0, 1, 2])
-
-
-def test_agreement_without_noise() -> None:
-    assert agreement(np.asarray([0, 0, 1, 1, -1]), np.asarray([1, 1, 0, -1, 0]), noise=False) == 1
-    assert agreement(np.asarray([-1, -1]), np.asarray([0, 1]), noise=False) is None
-
-
-def test_principal_rows_keep_the_clusters() -> None:
-    x_ND, truth_N = mixture(dim=64)
-    low_NC = principal_rows(x_ND, 8)
-    assert low_NC.shape == (1500, 8)
-    assert adjusted_rand_score(truth_N, hdbscan(low_NC, 20).labels) > 0.95

@@ -1,4 +1,4 @@
-"""Neighbour graphs: exact against scikit-learn, a few cells by recall, and the fuzzy graph's own laws. N rows, D dimensions."""
+"""Neighbour graphs: exact against scikit-learn, a few cells by recall. N rows, D dimensions."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ import pytest
 from tda.errors import UserError
 from tda.geometry.neighbors import graph
 from tda.geometry.neighbors.graph import Knn, knn_graph, nearest_of
-from tda.geometry.sphere.fuzzy_graph import fuzzy_graph, fuzzy_rows
 
 
 def rows(count: int, dim: int = 16, seed: int = 0) -> Any:
@@ -106,29 +105,8 @@ def test_a_graph_cut_is_the_smaller_graph() -> None:
         knn_graph(x_ND, 40).cut(41)
 
 
-def test_fuzzy_graph_is_umap_learns() -> None:
-    from umap.umap_ import fuzzy_simplicial_set
-
-    x_ND = rows(150)
-    unit_ND = x_ND / np.linalg.norm(x_ND, axis=1, keepdims=True)
-    distance_NN = np.maximum(1 - unit_ND @ unit_ND.T, 0)
-    np.fill_diagonal(distance_NN, 0)  # 1e-16 would count as the nearest neighbour
-    found = fuzzy_graph(knn_graph(x_ND, 60), 10, device="cpu")  # first: it has umap-learn keep what it compiles
-    index_NK = np.argsort(distance_NN, axis=1)[:, :10]
-    near = {"knn_indices": index_NK, "knn_dists": np.take_along_axis(distance_NN, index_NK, axis=1).astype(np.float32)}
-    expected = fuzzy_simplicial_set(x_ND, 10, None, "cosine", **near)[0].tocsr()
-    assert abs(found - found.T).max() == 0
-    assert found.data.max() <= 1 + 1e-6  # 1 + 1 - 1 in float32
-    assert found.data.min() > 0
-    assert abs(expected - found).max() < 1e-4  # its bisection for the bandwidth stops at 1e-5
-
-
-def test_memberships_of_new_rows_fall_with_distance() -> None:
+def test_a_row_of_the_base_is_its_own_nearest() -> None:
     x_ND = rows(100)
-    knn = nearest_of(rows(5, seed=1), x_ND, 8)
-    weight_MK = fuzzy_rows(knn)
-    assert weight_MK.shape == (5, 8)
-    assert (np.diff(weight_MK, axis=1) <= 0).all()
     assert nearest_of(x_ND[:3], x_ND, 1).index_NK.ravel().tolist() == [0, 1, 2]
 
 
@@ -141,7 +119,6 @@ def test_memberships_of_new_rows_fall_with_distance() -> None:
         (lambda: knn_graph(rows(10), 3, method="guess"), "method='guess' is unknown"),
         (lambda: knn_graph(rows(10), 3, device="tpu"), "device='tpu' is unknown"),
         (lambda: nearest_of(rows(2, 3), rows(10), 3), "the dimensions must agree"),
-        (lambda: fuzzy_graph(knn_graph(rows(10), 3), 1), "n_neighbors=1 is too small"),
         (lambda: knn_graph(np.zeros(10), 3), "no table"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Of mixed candidates those stay that are near the K-th best of their own query. N queries, L candidates."""
+"""`within` keeps the candidates that are near the K-th best of their query. N queries, L candidates."""
 
 from typing import Any
 

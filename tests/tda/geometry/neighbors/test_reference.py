@@ -1,70 +1,17 @@
-"""The K best rows are those of float64 brute force, to the last bit, however the reference is cut."""
+"""A reference is searched as by float64 brute force, to the last bit, however it is cut; repeats, ties, scale and bad input."""
 
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from brute_cosines import brute, clustered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tda.errors import UserError
-from tda.geometry.arrays.equal_rows import first_equal
-from tda.geometry.binomial import interval
-from tda.geometry.duplicate_recall import duplicate_recall
 from tda.geometry.neighbors import best_match
-from tda.geometry.neighbors import bfloat16_tiles as brief_scan
-from tda.geometry.neighbors import cell_scan as scan
-from tda.geometry.neighbors import tiles as candidates
-from tda.geometry.neighbors.kmeans import arrange
 from tda.geometry.neighbors.reference import Reference
-from tda.geometry.neighbors.search import nearest_rows, search
 from tda.geometry.neighbors.sizes import cell_count
-from tda.geometry.neighbors.table import Queries, Table, pair_cosines
-from tda.geometry.neighbors.top_k import best_of
-
-
-def clustered(n: int, dim: int, centres: int, noise: float, seed: int) -> Any:
-    """Unit rows about a few centres, some of them exact repeats of earlier ones."""
-    rng = np.random.default_rng(seed)
-    centre_CD = np.random.default_rng(7).standard_normal((centres, dim))
-    x_ND = centre_CD[rng.integers(0, centres, n)] + noise * rng.standard_normal((n, dim))
-    x_ND[n // 2 : n // 2 + n // 8] = x_ND[: n // 8]
-    return x_ND / np.linalg.norm(x_ND, axis=1, keepdims=True)
-
-
-def brute(queries_ND: Any, reference_MD: Any, k: int) -> tuple[Any, Any]:
-    """Every cosine by the same elementwise arithmetic, then a stable sort."""
-    one = Table(torch.from_numpy(reference_MD), torch.arange(len(reference_MD)), np.array([0, len(reference_MD)]))
-    queries = Queries(torch.from_numpy(queries_ND))
-    n, m = len(queries_ND), len(reference_MD)
-    pairs = torch.arange(n).repeat_interleave(m), torch.arange(m).repeat(n)
-    cosine_NM = pair_cosines(queries, pairs[0], one, pairs[1]).reshape(n, m).numpy()
-    index_NK = np.argsort(-cosine_NM, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(cosine_NM, index_NK, axis=1), index_NK
-
-
-@pytest.fixture(scope="module", params=["float16", "float32", "float64"])
-def rows(request: pytest.FixtureRequest) -> tuple[Any, Any]:
-    reference_MD = clustered(3000, 48, 9, 0.2, 0).astype(request.param)
-    queries_ND = clustered(700, 48, 9, 0.2, 1).astype(request.param)
-    queries_ND[:50] = reference_MD[100:150]
-    return queries_ND, reference_MD
-
-
-@pytest.fixture(scope="module")
-def best_40(rows: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Brute force's answer for `rows`; its first columns are the answer for fewer."""
-    return brute(*rows, 40)
-
-
-@pytest.fixture(params=["scanned", "tiled", "scanned briefly", "tiled briefly"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The ways to compare rows: small tables by the kernel, large ones tile by tile, either by way of bfloat16 or not."""
-    monkeypatch.setattr(brief_scan, "pays", lambda _: "briefly" in request.param)
-    if "tiled" in request.param:
-        monkeypatch.setattr(scan, "LARGEST", 0)
-    return str(request.param)
 
 
 @pytest.mark.usefixtures("way")
@@ -72,16 +19,6 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_exact_is_brute_force_to_the_last_bit(rows: tuple[Any, Any], best_40: tuple[Any, Any], k: int) -> None:
     for got, wanted in zip(best_match(*rows, k=k), best_40, strict=True):
         np.testing.assert_array_equal(got.reshape(-1, k), wanted[:, :k])
-
-
-@pytest.mark.usefixtures("way")
-@pytest.mark.parametrize("k", [1, 3, 40])
-def test_rows_without_their_cosines_are_the_same_rows(rows: tuple[Any, Any], best_40: tuple[Any, Any], k: int) -> None:
-    """With repeated rows about, so that float32 alone leaves some undecided."""
-    queries_ND, reference_MD = rows
-    table = Table(torch.from_numpy(reference_MD), torch.arange(len(reference_MD)), np.array([0, len(reference_MD)]))
-    found = nearest_rows(table, Queries(torch.from_numpy(queries_ND)), k, threads=2)
-    np.testing.assert_array_equal(found, np.sort(best_40[1][:, :k], axis=1))
 
 
 def test_exact_agrees_with_faiss(rows: tuple[Any, Any]) -> None:
@@ -128,58 +65,6 @@ def test_small_integers_tie_and_ties_go_to_the_earlier_row(m: int, dim: int, k: 
         np.testing.assert_array_equal(got, wanted)
 
 
-@given(st.lists(st.integers(0, 400), max_size=4), st.integers(1, 3))
-@settings(max_examples=25, deadline=None)
-def test_the_best_of_the_bests_of_any_parts_is_the_best(cuts: list[int], k: int) -> None:
-    reference_MD, queries_ND = (torch.from_numpy(clustered(n, 16, 3, 1e-4, n).astype(np.float16)) for n in (400, 30))
-    found = []
-    for start, stop in zip([0, *sorted(cuts)], [*sorted(cuts), 400], strict=True):
-        if start < stop:
-            table = Table(reference_MD[start:stop], torch.arange(start, stop), np.array([0, stop - start]))
-            cosine_NK, row_NK = search(table, queries_ND, k)
-            there = row_NK >= 0
-            found.append((np.nonzero(there)[0], cosine_NK[there], row_NK[there] + start))
-    query, cosine, position = (np.concatenate(part) for part in zip(*found, strict=True))
-    got_NK, place_NK = best_of(query, cosine, position, count=30, k=k)
-    whole = search(Table(reference_MD, torch.arange(400), np.array([0, 400])), queries_ND, k)
-    np.testing.assert_array_equal(got_NK, whole[0])
-    np.testing.assert_array_equal(position[place_NK], whole[1])
-
-
-@pytest.mark.usefixtures("way")
-@pytest.mark.parametrize("k", [1, 4])
-def test_cells_are_searched_as_by_brute_force_whoever_asks_for_them(k: int) -> None:
-    """Cells of no rows and of many, asked for by nobody, by a few and by more queries than one step takes; -1 asks for none."""
-    rng = np.random.default_rng(k)
-    sizes = [3, 0, 40, 1, 700, 1100, 2, 154]
-    bounds, reference_MD = np.cumsum([0, *sizes]), clustered(2000, 12, 5, 0.3, 0).astype(np.float16)
-    queries_ND = clustered(2500, 12, 5, 0.3, 1).astype(np.float16)
-    cells_NP = np.stack([np.full(2500, 2), rng.choice([-1, 0, 1, 4, 5, 7], 2500), np.where(np.arange(2500) < 9, 3, -1)], axis=1)
-    cells_NP[2400:] = -1
-    table = Table(torch.from_numpy(reference_MD), torch.arange(2000), bounds)
-    cosine_NK, row_NK = search(table, torch.from_numpy(queries_ND), k, cells_NP, threads=2)
-    cell_M = np.repeat(np.arange(len(sizes)), sizes)
-    chosen = [*range(12), *range(1000, 1050), 2399, 2400]
-    for query, *ranked in zip(chosen, *brute(queries_ND[chosen], reference_MD, 2000), strict=True):
-        looked = np.isin(cell_M[ranked[1]], cells_NP[query])
-        wanted = [column[looked][:k] for column in ranked]
-        there = row_NK[query] >= 0
-        np.testing.assert_array_equal(row_NK[query][there], wanted[1])
-        np.testing.assert_array_equal(cosine_NK[query][there], wanted[0])
-
-
-@pytest.mark.usefixtures("way")
-def test_a_crowd_of_nearly_equal_rows_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-    original = candidates._near_in_float64
-    monkeypatch.setattr(candidates, "_near_in_float64", lambda *given: (calls.append(1), original(*given))[1])
-    reference_MD, queries_ND = clustered(2000, 24, 2, 1e-5, 0).astype(np.float32), clustered(40, 24, 2, 1e-5, 3).astype(np.float32)
-    for k in (1, 3):
-        for got, wanted in zip(Reference(reference_MD, 1).search(queries_ND, None, k), brute(queries_ND, reference_MD, k), strict=True):
-            np.testing.assert_array_equal(got, wanted)
-    assert calls
-
-
 def test_a_reference_of_one_row_repeated_is_kept_once() -> None:
     reference = Reference(np.repeat(np.eye(1, 8, dtype=np.float16), 50_000, axis=0), cells=1)
     assert len(reference.table) == 1
@@ -196,7 +81,7 @@ def test_scale_does_not_matter(rows: tuple[Any, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "options", "told"),
+    ("spoil", "options", "message"),
     [
         (lambda q, r: (q, np.where(np.arange(len(r))[:, None] == 7, np.nan, r)), {}, "reference: row 7 has norm nan"),
         (lambda q, r: (q, np.where(np.arange(len(r))[:, None] == 7, 0, r)), {"probes": 2}, "reference: row 7 has norm 0"),
@@ -209,8 +94,8 @@ def test_scale_does_not_matter(rows: tuple[Any, Any]) -> None:
         (lambda q, r: (q, r), {"probes": 0}, "probes=0 must be at least 1"),
     ],
 )
-def test_what_has_no_answer_is_refused(spoil: Any, options: dict[str, int], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_what_has_no_answer_is_refused(spoil: Any, options: dict[str, int], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         best_match(*spoil(clustered(10, 8, 2, 0.5, 0), clustered(30, 8, 2, 0.5, 1)), **options)
 
 
@@ -221,45 +106,5 @@ def test_where_the_probed_cells_hold_fewer_rows_than_k_the_rest_is_empty() -> No
     assert np.isnan(cosine[:, 1:]).all()
 
 
-def test_heavy_cells_are_cut_and_every_row_is_somewhere() -> None:
-    x_MD = clustered(1000, 16, 2, 0.1, 0).astype(np.float32)
-    x_MD[100:300] = x_MD[100]
-    label_M = np.zeros(1000, np.int64)
-    label_M[:10] = 2
-    order_M, bounds, centroids_CD = arrange(x_MD, label_M, np.eye(3, 16, dtype=np.float32), bound=60)
-    np.testing.assert_array_equal(np.sort(order_M), np.arange(1000))
-    assert np.diff(bounds).max() <= 60
-    assert np.diff(bounds).min() > 0
-    assert len(centroids_CD) == len(bounds) - 1
-    np.testing.assert_allclose(np.linalg.norm(centroids_CD, axis=1), 1, atol=1e-5)
-
-
 def test_cells_balance_finding_them_with_searching_them() -> None:
     assert (cell_count(300_000, 8), cell_count(300_000), cell_count(1), cell_count(5, 8)) == (1549, 1095, 1, 5)
-
-
-@given(st.integers(0, 50), st.sampled_from([np.uint8, np.float16, np.float32]), st.integers(1, 9))
-@settings(max_examples=50, deadline=None)
-def test_first_equal_is_that_of_a_dictionary(n: int, dtype: Any, dim: int) -> None:
-    x_ND = np.random.default_rng(n).integers(0, 2, (n, dim)).astype(dtype)
-    seen: dict[bytes, int] = {}
-    np.testing.assert_array_equal(first_equal(x_ND), [seen.setdefault(row.tobytes(), i) for i, row in enumerate(x_ND)])
-
-
-@pytest.mark.parametrize("hashes", [1, 3])
-def test_rows_of_one_hash_are_told_apart_by_their_bytes(hashes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tda.geometry.arrays.equal_rows._hash", lambda x_BD: (x_BD[:, 0] % hashes).astype(np.uint64))
-    x_ND = np.random.default_rng(0).integers(0, 4, (300, 3)).astype(np.float32)
-    seen: dict[bytes, int] = {}
-    np.testing.assert_array_equal(first_equal(x_ND), [seen.setdefault(row.tobytes(), i) for i, row in enumerate(x_ND)])
-
-
-def test_recall_counts_duplicates_and_knows_how_sure_it_is() -> None:
-    exact, found = np.array([0.99, 0.96, 0.96, 0.5]), np.array([0.99, 0.96, 0.91, 0.4])
-    some, none = duplicate_recall(exact, found, [0.999, 0.95, 0.95])
-    assert (some["duplicates"], some["found"], some["recall"]) == (3, 2, 2 / 3)
-    assert (none["recall"], none["low"], none["high"]) == (None, 0.0, 1.0)
-    low, high = interval(8, 10)
-    assert (round(low, 4), round(high, 4)) == (0.4439, 0.9748)  # Clopper and Pearson's tables
-    assert interval(0, 10)[0] == 0
-    assert interval(10, 10)[1] == 1

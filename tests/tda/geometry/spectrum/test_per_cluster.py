@@ -139,7 +139,7 @@ def test_bad_input_is_one_clear_line() -> None:
         GroupMoments.empty(3, 4).add(x_ND, label_N)
     with pytest.raises(UserError, match="group 1 has no rows"):
         GroupMoments.of(x_ND, np.zeros(50, dtype=int), 2).moments(1)
-    with pytest.raises(UserError, match="no known rounding"):
+    with pytest.raises(UserError, match="unknown rounding error"):
         GroupMoments.of(x_ND, label_N, 7).spectra(stored="int8")
     x_ND[3] = np.nan
     with pytest.raises(UserError, match="not finite"):

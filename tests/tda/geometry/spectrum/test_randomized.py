@@ -34,7 +34,7 @@ def test_within_the_reported_error(planted: Any, decay: str, power: int) -> None
 
 
 def test_the_error_is_of_use(planted: Any) -> None:
-    """A bound of a hundred per cent is honest and says nothing: the leading values of a decaying spectrum are known closely."""
+    """A bound of 100 % would be valid and useless: the leading values of a decaying spectrum are known closely."""
     found = randomized_svd(planted(1000, DECAYS["exponential"]), 20, power=3)
     assert found.error_K[0] / found.values_K[0] < 1e-8
     assert found.error_K[9] / found.values_K[9] < 1e-4

@@ -1,8 +1,6 @@
-"""The layout on the sphere: its kernel against plain NumPy, its laws, real models, bad input. N rows, D dimensions, K neighbours."""
+"""The layout on the sphere: its laws, real models, bad input. N rows, D dimensions, K neighbours."""
 
-import ctypes
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,14 +13,9 @@ from scipy import sparse
 from tda.errors import UserError
 from tda.geometry.mixing import layout_neighbors, modality_mixing, trustworthiness
 from tda.geometry.neighbors.graph import knn_graph
-from tda.geometry.sphere.epochs_cpu import BOTH_ENDS, GOLDEN, MAX_FORCE, Forces, Schedule, layout_cpu, schedule
-from tda.geometry.sphere.epochs_cuda import SOURCE
 from tda.geometry.sphere.fuzzy_graph import fuzzy_graph
-from tda.geometry.sphere.init import random_start, spectral_start
+from tda.geometry.sphere.init import random_start
 from tda.geometry.sphere.umap import SphereUMAP, angles, sweep
-
-FORCES = Forces(a=1.577, b=0.895, n_epochs=200, seed=7)
-U = np.uint32
 
 
 def clusters(per: int = 60, count: int = 5, dim: int = 32, seed: int = 0) -> Any:
@@ -34,125 +27,6 @@ def clusters(per: int = 60, count: int = 5, dim: int = 32, seed: int = 0) -> Any
 def small_graph(count: int = 40, seed: int = 0) -> Any:
     half = sparse.random(count, count, density=0.15, random_state=np.random.default_rng(seed), format="csr")
     return half.maximum(half.T)
-
-
-def mix(h: Any) -> Any:
-    h = U((h ^ (h >> U(16))) * U(0x7FEB352D))
-    h = U((h ^ (h >> U(15))) * U(0x846CA68B))
-    return U(h ^ (h >> U(16)))
-
-
-def neighbours_met(edges: Schedule, i: int, epoch: int, forces: Forces, count: int) -> list[tuple[int, bool]]:
-    """The vertices that vertex i meets in an epoch, in order, and whether as a negative sample."""
-    met, state = [], mix(U(mix(U(U(forces.seed) ^ U(U(epoch) * U(GOLDEN)))) ^ U(i))) | U(1)
-    for e in range(edges.start_M[i], edges.start_M[i + 1]):
-        due = (int(e) * GOLDEN % 2**32 + (epoch + 1) * int(edges.step_E[e])) % 2**32 < int(edges.step_E[e])
-        if due:
-            met.append((int(edges.index_E[e]), False))
-            for _ in range(forces.negatives):
-                state = U(state ^ U(state << U(13)))
-                state = U(state ^ (state >> U(17)))
-                state = U(state ^ U(state << U(5)))
-                met.append((int(state) * count >> 32, True))
-    return met
-
-
-def force(p_3: Any, q_3: Any, negative: bool, forces: Forces) -> Any:
-    """Along the great circle from p to q, by the textbook: angle by arccos, tangent by projection."""
-    tangent_3 = q_3 - (p_3 @ q_3) * p_3
-    if np.linalg.norm(tangent_3) < 1e-6:
-        return np.zeros(3)
-    angle = np.arctan2(np.linalg.norm(tangent_3), p_3 @ q_3)
-    w = 1 / (1 + forces.a * angle ** (2 * forces.b))
-    pull = -forces.repulsion * 2 * forces.b * w / angle if negative else BOTH_ENDS * 2 * forces.b * (1 - w) / angle
-    return np.clip(pull, -MAX_FORCE, MAX_FORCE) * tangent_3 / np.linalg.norm(tangent_3)
-
-
-def plain_epoch(old_M3: Any, seen_T3: Any, edges: Schedule, epoch: int, forces: Forces) -> Any:
-    new_M3 = np.empty_like(old_M3)
-    for i, p_3 in enumerate(old_M3):
-        met = neighbours_met(edges, i, epoch, forces, len(seen_T3))
-        total_3 = sum((force(p_3, seen_T3[j], negative, forces) for j, negative in met), np.zeros(3))
-        moved_3 = p_3 + forces.rate(epoch) * total_3 / max(1.0, np.linalg.norm(total_3))
-        new_M3[i] = moved_3 / np.linalg.norm(moved_3)
-    return new_M3
-
-
-def first_epochs(epochs: int) -> Forces:
-    return Forces(a=FORCES.a, b=FORCES.b, n_epochs=epochs, seed=FORCES.seed)
-
-
-@pytest.mark.filterwarnings("ignore:overflow")  # the reference's 32-bit arithmetic wraps
-@pytest.mark.parametrize("epochs", [1, 3])
-def test_kernel_is_the_plain_epoch(epochs: int) -> None:
-    edges, start_N3, forces = schedule(small_graph(), 200), random_start(40, 1), first_epochs(epochs)
-    plain_N3 = start_N3
-    for epoch in range(epochs):
-        plain_N3 = plain_epoch(plain_N3, plain_N3, edges, epoch, forces)
-    # float32 against float64: about 1e-6 an epoch.
-    np.testing.assert_allclose(layout_cpu(start_N3, edges, forces), plain_N3, atol=1e-5)
-
-
-@pytest.mark.filterwarnings("ignore:overflow")
-def test_kernel_among_fixed_vertices_is_the_plain_epoch() -> None:
-    edges, fixed_T3 = schedule(sparse.csr_array(small_graph()[:10]), 200), random_start(40, 1)
-    plain_M3 = plain_epoch(random_start(10, 2), fixed_T3, edges, 0, first_epochs(1))
-    np.testing.assert_allclose(layout_cpu(random_start(10, 2), edges, first_epochs(1), fixed_T3=fixed_T3), plain_M3, atol=1e-5)
-
-
-def test_edges_are_sampled_in_proportion_to_their_weight() -> None:
-    graph = small_graph()
-    edges = schedule(graph, 200)
-    sampled_E = np.zeros(len(edges.step_E))
-    for epoch in range(200):
-        for e, step in enumerate(edges.step_E):
-            sampled_E[e] += (e * GOLDEN % 2**32 + (epoch + 1) * int(step)) % 2**32 < int(step)
-    expected_E = 200 * graph.tocsr().sorted_indices().data / graph.data.max()
-    assert np.abs(sampled_E - expected_E[expected_E >= 1]).max() <= 1
-
-
-SHIM = """
-#include <cmath>
-#include <cstddef>
-struct dim { unsigned x; };
-static thread_local dim blockIdx, threadIdx, blockDim;
-#define __device__
-#define __global__
-#define __forceinline__ inline
-#define __restrict__
-"""
-
-DRIVER = """
-extern "C" void run(const float* o, const float* s, float* n, const long long* st, const int* ix, const unsigned* sp, unsigned m,
-                    unsigned t, unsigned ep, unsigned seed, float a, float b2, float rep, int neg, float rate) {
-    blockDim.x = 1; threadIdx.x = 0;
-    for (unsigned i = 0; i < m; ++i) { blockIdx.x = i; epoch(o, s, n, st, ix, sp, m, t, ep, seed, a, b2, rep, neg, rate); }
-}
-"""
-
-
-def test_cuda_source_run_on_the_cpu_is_the_numba_kernel(tmp_path: Path) -> None:
-    compiler = shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
-        pytest.skip("no C++ compiler: the CUDA kernel's text cannot be run on this machine")
-    constants = [f"-DGOLDEN={GOLDEN}u", f"-DBOTH_ENDS={BOTH_ENDS}f", f"-DMAX_FORCE={MAX_FORCE}f"]
-    (tmp_path / "epoch.cpp").write_text(SHIM + SOURCE + DRIVER)
-    library = tmp_path / "epoch.so"
-    flags = ["-O1", "-ffp-contract=off", "-shared", "-fPIC", *constants]
-    subprocess.run([compiler, *flags, str(tmp_path / "epoch.cpp"), "-o", str(library)], check=True)
-    edges, old_N3 = schedule(small_graph(300), 200), random_start(300, 1).astype(np.float32)
-    new_N3, one = np.empty_like(old_N3), first_epochs(1)
-    pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in (old_N3, old_N3, new_N3, edges.start_M, edges.index_E, edges.step_E)]
-    numbers = [ctypes.c_uint(value) for value in (300, 300, 0, one.seed)]
-    curve = [
-        ctypes.c_float(one.a),
-        ctypes.c_float(2 * one.b),
-        ctypes.c_float(1.0),
-        ctypes.c_int(one.negatives),
-        ctypes.c_float(one.rate(0)),
-    ]
-    ctypes.CDLL(str(library)).run(*pointers, *numbers, *curve)
-    np.testing.assert_allclose(new_N3, layout_cpu(old_N3, edges, one), atol=2e-6)  # powf and asinf differ in the last bit
 
 
 @pytest.fixture(scope="module")
@@ -248,13 +122,6 @@ def test_angles_give_the_vectors_back() -> None:
     np.testing.assert_allclose(back_N3, layout_N3, atol=1e-12)
     assert colatitude_N.min() >= 0
     assert colatitude_N.max() <= np.pi
-
-
-def test_spectral_start_gives_components_caps_of_their_own() -> None:
-    block = small_graph(60)
-    start_N3 = spectral_start(sparse.block_diag([block, block]).tocsr(), 0)
-    first_3, second_3 = start_N3[:60].mean(axis=0), start_N3[60:].mean(axis=0)
-    assert (start_N3[:60] @ (first_3 - second_3) > start_N3[60:] @ (first_3 - second_3)).mean() > 0.9
 
 
 def test_the_plane_is_umap_learns(planted: Any) -> None:

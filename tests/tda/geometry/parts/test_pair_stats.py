@@ -1,4 +1,4 @@
-"""Cosines and the gap against their definitions, whole and in blocks."""
+"""One reading of the pairs gives gap, cosines and spectrum: whole, in blocks, in any precision, against their definitions."""
 
 from functools import reduce
 from typing import Any
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tda.errors import UserError
 from tda.geometry import cosine
-from tda.geometry.cosine import Cosines
 from tda.geometry.parts.pair_stats import PairStats
 
 
@@ -59,25 +58,6 @@ def test_blocks_give_what_the_whole_gives(sizes: list[int], exact: bool) -> None
     assert merged.gap_metrics() == pytest.approx(whole.gap_metrics(), abs=1e-12)
 
 
-def test_a_fine_histogram_stands_in_for_many_values() -> None:
-    values = np.clip(np.random.default_rng(0).normal(0.2, 0.2, 200_000), -1, 1)
-    exact, fine = Cosines.of(values), reduce(Cosines.merge, [Cosines.of(part, exact=False) for part in np.split(values, 4)])
-    assert fine.values is None
-    assert fine.quantiles() == pytest.approx(exact.quantiles(), abs=3e-5)  # spacing of the values, more than the bins
-    assert (fine.mean, fine.std) == pytest.approx((exact.mean, exact.std), abs=1e-13)
-    assert np.abs(fine.histogram(200) - exact.histogram(200)).max() <= 5
-    assert fine.histogram(200).sum() == len(values)
-
-
-def test_values_beyond_the_bound_become_a_histogram(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cosine, "EXACT_VALUES", 100)
-    values = np.linspace(-1, 1, 120)
-    merged = Cosines.of(values[:80]).merge(Cosines.of(values[80:]))
-    assert merged.values is None
-    assert merged.count == merged.fine_counts().sum() == 120
-    assert merged.quantiles([0.5])["0.5"] == pytest.approx(0, abs=0.01)
-
-
 def test_histogram_holds_every_value_and_both_ends() -> None:
     image_ND, text_ND = drawn(500)
     columns = PairStats.of_set(np.concatenate([image_ND, image_ND[:1]]), np.concatenate([text_ND, image_ND[:1]])).cosine_histogram(40)
@@ -106,7 +86,7 @@ def test_rotation_leaves_gap_and_cosines() -> None:
         assert one.cosine_metrics()[kind]["quantiles"] == pytest.approx(other.cosine_metrics()[kind]["quantiles"], abs=1e-12)
 
 
-def test_equal_rows_have_no_relative_gap() -> None:
+def test_equal_rows_have_a_gap_but_no_relative_one_and_one_cosine() -> None:
     image_ND, text_ND = np.tile([1.0, 2.0, 2.0], (50, 1)), np.tile([2.0, 1.0, 2.0], (50, 1))
     found = PairStats.of_set(image_ND, text_ND)
     assert found.gap_metrics()["centroid_distance"] == pytest.approx(np.sqrt(2) / 3)
@@ -120,6 +100,16 @@ def test_float32_agrees_with_float64() -> None:
     one, other = PairStats.of_set(image_ND, text_ND), PairStats.of_set(image_ND.astype(np.float64), text_ND.astype(np.float64))
     assert one.gap_metrics() == other.gap_metrics()
     assert one.cosine_metrics() == other.cosine_metrics()
+
+
+def test_spectra_are_those_of_the_unit_rows_and_of_both_stacked() -> None:
+    image_ND, text_ND = drawn(2500)  # more than a block
+    found = PairStats.of_set(image_ND, text_ND).spectrum_metrics("float64", threshold=0.5)
+    rows = {"image": unit(image_ND), "text": unit(text_ND), "both": np.concatenate([unit(image_ND), unit(text_ND)])}
+    for name, x_ND in rows.items():
+        value_D = np.linalg.eigvalsh(np.cov(x_ND.T))[::-1]
+        np.testing.assert_allclose(found[name]["singular_values"], value_D, rtol=1e-11)
+        assert found[name]["collapse_index"] == int((value_D / value_D[0] >= 0.5).sum())
 
 
 def test_refusals_name_the_row() -> None:

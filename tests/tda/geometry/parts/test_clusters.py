@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tda.config import AnalysisConfig, ClustersConfig
+from tda.config.analysis import AnalysisConfig, ClustersConfig
 from tda.geometry.clusters.density import hdbscan
 from tda.geometry.clusters.stability import agreement
 from tda.geometry.parts.clusters import PURE, Principal, Raw, cluster, cluster_columns, cluster_metrics, how_stable, space_of

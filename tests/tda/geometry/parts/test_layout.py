@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tda.config import AnalysisConfig, MixingConfig, UmapConfig
+from tda.config.analysis import AnalysisConfig, MixingConfig, UmapConfig
 from tda.geometry.mixing import trustworthiness
 from tda.geometry.neighbors.graph import Knn, knn_graph
 from tda.geometry.parts.layout import (

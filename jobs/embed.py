@@ -24,8 +24,7 @@ from jobs.runtime.presets import load_choice
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.session import ray_session, room, share_of_cpus, slots
 from tda.config import ClusterConfig, DatasetConfig, EmbedConfig, EmbedJob, EncoderConfig
-from tda.encoders import modalities_of
-from tda.encoders.identity import describe
+from tda.encoders import describe, modalities_of
 from tda.errors import LacunaError, ShardError, UserError
 from tda.store.commit.records import Identity, ShardRecord, check_identity, iter_records, recorded_shards
 from tda.store.files import absolute, require_writable

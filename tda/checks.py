@@ -1,4 +1,7 @@
-"""Refusals that every schema shares: one line that names the value and what would be right."""
+"""Checks of configured values, shared by all schemas: an error is one line that names the value and what would be right.
+
+Apart from `tda.config`, which imports `tda.config_analysis`: both need these checks.
+"""
 
 from omegaconf import MISSING
 

@@ -1,8 +1,8 @@
-"""Contrastive objectives: InfoNCE and InfoLOOB, each with and without Hopfield retrieval.
+"""Contrastive objectives: InfoNCE and InfoLOOB, each with and without modern Hopfield retrieval (Ramsauer et al. 2021, eq. 3, one step).
 
-Shapes: B pairs, D dimensions; row i of x (images) belongs to row i of y (texts), rows of unit norm. s = `inv_tau` = 1/τ.
-Scales differ, as they do in the sources: InfoNCE is the mean of its two directions, InfoLOOB and CLOOB are sums of two terms and
-carry a factor τ. `objective` brings them to one scale for an optimiser.
+Shapes: B pairs, D dimensions, Q queries, M stored patterns. Row i of x (images) belongs to row i of y (texts); rows have unit norm.
+s = `inv_tau` = 1/τ. Scales differ as in the sources: InfoNCE is the mean of its two directions, InfoLOOB and CLOOB are sums of two terms
+and carry a factor τ. `objective` brings them to one scale for an optimiser.
 Logits are computed in float32 or more, also under autocast: at s = 30, half precision would round them by 0.02.
 """
 
@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-
-from tda.encoders.hopfield import retrievals
+from torch.nn.functional import normalize
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -43,6 +42,28 @@ def info_nce_hopfield(x_BD: Tensor, y_BD: Tensor, inv_tau: float, beta: float) -
     """InfoNCE after retrieval, row by row as CLOOB pairs them: no released code defines it, this is the reading of `cloob`. Scalar."""
     xx_BD, yx_BD, yy_BD, xy_BD = retrievals(x_BD, y_BD, beta)
     return (_nce_rows(_logits(xx_BD, yx_BD, inv_tau)) + _nce_rows(_logits(yy_BD, xy_BD, inv_tau))) / 2
+
+
+def retrieve(state_QD: Tensor, stored_MD: Tensor, beta: float) -> Tensor:
+    """H(R; S) = softmax(beta R Sᵀ) S, rows renormalised.
+
+    Parameters
+    ----------
+    state_QD: rows R that ask, of unit norm.
+    stored_MD: rows S that answer, of unit norm.
+    beta: inverse temperature; a large one finds the nearest stored row, a small one averages them all.
+
+    Returns (Q, D) rows of unit norm, in float32 at least: under autocast, half precision would blur the averages.
+    """
+    precision = torch.promote_types(torch.promote_types(state_QD.dtype, stored_MD.dtype), torch.float32)
+    with torch.autocast(state_QD.device.type, enabled=False):
+        state_QD, stored_MD = state_QD.to(precision), stored_MD.to(precision)
+        return normalize(torch.softmax(beta * state_QD @ stored_MD.T, dim=1) @ stored_MD, dim=1)
+
+
+def retrievals(x_BD: Tensor, y_BD: Tensor, beta: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """H(X; X), H(Y; X), H(Y; Y), H(X; Y): each modality as both see it, in the stores of images, then of texts."""
+    return retrieve(x_BD, x_BD, beta), retrieve(y_BD, x_BD, beta), retrieve(y_BD, y_BD, beta), retrieve(x_BD, y_BD, beta)
 
 
 def objective(loss: str, hopfield: bool, inv_tau: float, beta: float) -> Loss:

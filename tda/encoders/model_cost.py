@@ -1,4 +1,4 @@
-"""What a model costs, as plans calculate with it: apart from the counting, which needs the model's library."""
+"""The cost of a model, for plans. Apart from `tda.encoders.flops`, which counts it, so that a plan can be made without loading torch."""
 
 from dataclasses import dataclass
 

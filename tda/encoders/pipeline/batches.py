@@ -19,7 +19,7 @@ from tda.encoders.pipeline.preprocess import Feed, feed_of
 from tda.encoders.pipeline.streams import Lane
 from tda.encoders.pipeline.timing import Seconds
 from tda.store.images.decode import PixelError, decode_pixels
-from tda.store.shards.read import Pair, read_shard
+from tda.store.shards import Pair, read_shard
 from tda.store.types import Drop, Stage
 
 Select: TypeAlias = Callable[[Iterator[Pair | Drop]], Iterator[Pair | Drop]]

@@ -12,9 +12,8 @@ import torch
 from safetensors import safe_open
 
 from tda.config import EncoderConfig
-from tda.encoders import load
+from tda.encoders import describe, load
 from tda.encoders.base import Encoder
-from tda.encoders.identity import describe
 from tda.errors import UserError
 from tda.store.files import file_sha256
 

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from tda.config import EncoderConfig
-from tda.encoders import load
+from tda.encoders import describe, load
 from tda.encoders.formats.cloob_official import LossyTokenizer, own_names
-from tda.encoders.identity import describe
 from tda.encoders.tokens import CLIP_VOCABULARY
 from tda.errors import UserError
 

@@ -52,7 +52,7 @@ def _size(url: str, info: dict[str, Any]) -> int:
     if info["type"] != "file":
         raise ShardError(url, "not_a_tar", f"it is a {info['type']}")
     if info["size"] is None:
-        raise ShardError(url, "unreadable", "its store does not say its size")
+        raise ShardError(url, "unreadable", "its store does not give its size")
     if info["size"] == 0:
         raise ShardError(url, "empty", "0 bytes")
     return int(info["size"])

@@ -207,7 +207,7 @@ class EmbeddingSet:
 
     def _check(self, shard: str, file: pq.ParquetFile, rows: int) -> None:
         if file.metadata.num_rows != rows:
-            raise ShardError(shard, "damaged", f"{file.metadata.num_rows} rows, its record says {rows}")
+            raise ShardError(shard, "damaged", f"{file.metadata.num_rows} rows, its record has {rows}")
         meta, expected = read_meta(file.schema_arrow), getattr(self, "meta", None)
         if expected is not None and any(meta[name] != expected[name] for name in ("dim", "dtype")):
             raise ShardError(

@@ -210,7 +210,7 @@ class NearestSet:
             source = pa.memory_map(path) if is_local(fs) else fs.open(path, "rb")
             with source, pq.ParquetFile(source, pre_buffer=not is_local(fs)) as file:
                 if file.metadata.num_rows != self.records[shard].rows:
-                    raise ShardError(shard, "damaged", f"{file.metadata.num_rows} matches, its record says {self.records[shard].rows}")
+                    raise ShardError(shard, "damaged", f"{file.metadata.num_rows} matches, its record has {self.records[shard].rows}")
                 yield file
         except FileNotFoundError:
             raise ShardError(shard, "missing", f"{path} is recorded but not there") from None

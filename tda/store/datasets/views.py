@@ -132,7 +132,7 @@ class KeptRows:
             return
         content = json.loads((file.schema_arrow.metadata or {}).get(META_KEY, b"{}")).get("content")
         if content != self.content or file.metadata.num_rows != self._begin[-1]:
-            raise UserError(f"{self._url} is not what its summary.json tells of; make it {self._again}")
+            raise UserError(f"{self._url} does not match its summary.json; make it {self._again}")
         self._metadata = file.metadata
 
 

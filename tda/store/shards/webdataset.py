@@ -104,7 +104,7 @@ def read_pairs(
     except OSError as error:
         raise ShardError(url, unread(error), printable(error.strerror or str(error))) from None
     if expected is not None and expected != grouper.pairs:
-        raise ShardError(url, "count", f"{grouper.pairs} pairs, but its _stats.json says {expected}")
+        raise ShardError(url, "count", f"{grouper.pairs} pairs, but its _stats.json has {expected}")
 
 
 class ImageGroup(Group):

@@ -12,12 +12,12 @@ Pair: TypeAlias = RawPair | TextPair  # `members`: bytes of an image, or a text
 
 
 def check_shard(url: str, modalities: tuple[str, str]) -> Source:
-    """Refuse a shard that is missing, empty, cut or of another kind, by its ends. Raises ShardError."""
+    """Refuse a shard that is missing, empty, cut or of another kind, by its first and last bytes. Raises ShardError."""
     return check_archive(url) if modalities == IMAGE_TEXT else check_texts(url)
 
 
 def read_shard(url: str, modalities: tuple[str, str], *, max_member_bytes: int, max_caption_bytes: int) -> Iterator[Pair | Drop]:
-    """Stream a shard: each pair once, whole or as a `Drop`, with ordinals 0..n-1 between them. Raises ShardError, late ones too."""
+    """Stream a shard: each pair once, as a `Pair` or a `Drop`, together with ordinals 0..n-1. Raises ShardError, also at the end."""
     if modalities == IMAGE_TEXT:
         return read_pairs(url, max_member_bytes=max_member_bytes, max_caption_bytes=max_caption_bytes)
     return read_texts(url, modalities, max_text_bytes=max_caption_bytes)

@@ -117,4 +117,4 @@ def test_bad_settings(pairs: TrainingPairs, tmp_path: Path) -> None:
         _arm(hopfield_after=1.5)
     with pytest.raises(LacunaError, match=r"try a smaller train\.learning_rate"):
         train(_arm(learning_rate=1e30, warmup_steps=0), pairs, str(tmp_path / "b"), "cpu")
-    assert json.loads(json.dumps(_arm().told()))["loss"] == "infoloob"
+    assert json.loads(json.dumps(_arm().content()))["loss"] == "infoloob"

@@ -28,8 +28,7 @@ from tda.config.datasets import DatasetConfig
 from tda.config.jobs import EmbedJob
 from tda.config.models import EncoderConfig
 from tda.config.stages import EmbedConfig
-from tda.encoders import modalities_of
-from tda.encoders.identity import describe
+from tda.encoders import describe, modalities_of
 from tda.errors import LacunaError, ShardError, UserError
 from tda.store.commit.records import Identity, ShardRecord, check_identity, iter_records, recorded_shards
 from tda.store.files import absolute, require_writable

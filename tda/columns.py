@@ -1,4 +1,4 @@
-"""The one name for a table in memory that every layer shares."""
+"""The type of a table in memory. Apart, because geometry and store both use it and may not import each other."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""What people would say of a toy scene: varied wording that leaves things out.
+"""Captions of toy scenes: varied wording that leaves things out.
 
-One object in four goes unmentioned, and half of the textures: with complete captions the modality gap nearly closes under every loss,
-and with much less said it closes under none.
+One object in four and half of the textures are left out: with complete captions the modality gap nearly closes under every loss, and
+with far shorter ones it closes under none.
 """
 
 import random
@@ -13,7 +13,7 @@ from tda.toyscenes import SHAPES, STYLES, Scene, Thing
 
 @dataclass(frozen=True)
 class Manner:
-    """How talkative captions are: the chance that each thing is said."""
+    """How much captions mention: the probability of each part."""
 
     thing: float
     size: float
@@ -70,18 +70,18 @@ GROUNDS = ("on {a} {ground} background", "on {ground}", "against {a} {ground} wa
 
 
 def caption(scene: Scene, style: str, rng: random.Random) -> str:
-    """Say what a scene shows, in the manner of its style; never empty: at least one object is named."""
+    """The caption of a scene, in the manner of its style; at least one object is named."""
     manner = MANNERS[style]
-    said = [thing for thing in scene.things if rng.random() < manner.thing] or [rng.choice(scene.things)]
-    rng.shuffle(said)
-    parts = [rng.choice(manner.openings), _phrases(said, manner, rng)]
+    named = [thing for thing in scene.things if rng.random() < manner.thing] or [rng.choice(scene.things)]
+    rng.shuffle(named)
+    parts = [rng.choice(manner.openings), _phrases(named, manner, rng)]
     if rng.random() < manner.ground:
         parts.insert(rng.choice((0, 2, 2)), _ground(scene.ground, rng))
     return " ".join(part for part in parts if part)
 
 
 def vocabulary() -> set[str]:
-    """Every word that captions are made of."""
+    """Every word that captions can have."""
     phrases = [*SHAPES, *COLUMNS, "a", "an", "and", "with", "next to", "at", "in the", "on the"]
     for style in STYLES.values():
         phrases += [*style.colours, *style.grounds]
@@ -104,15 +104,15 @@ def _ground(name: str, rng: random.Random) -> str:
     return rng.choice(GROUNDS).format(a=_article(word), ground=word)
 
 
-def _phrases(said: list[Thing], manner: Manner, rng: random.Random) -> str:
-    text = _phrase(said[0], manner, rng)
-    for before, thing in pairwise(said):
+def _phrases(named: list[Thing], manner: Manner, rng: random.Random) -> str:
+    text = _phrase(named[0], manner, rng)
+    for before, thing in pairwise(named):
         text += f" {_joint(before, thing, rng)} {_phrase(thing, manner, rng)}"
     return text
 
 
 def _joint(before: Thing, thing: Thing, rng: random.Random) -> str:
-    """A true relation half of the time where there is one, else a mere `and`."""
+    """If the places are neighbours, half of the time their relation; else `and`, `with` or `next to`."""
     step = (thing.place[0] - before.place[0], thing.place[1] - before.place[1])
     if step in RELATIONS and rng.random() < 0.5:
         return rng.choice(RELATIONS[step])

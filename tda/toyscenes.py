@@ -1,6 +1,6 @@
 """Scenes of the toy world, and how they are drawn: one to three objects over a background.
 
-A scene is a pure function of the random generator that it is given; drawing adds nothing to chance.
+A scene is a pure function of its random generator; drawing it is deterministic.
 """
 
 import io
@@ -18,13 +18,13 @@ CANVAS = 2 * SIDE  # drawn at twice the size, then averaged: soft edges, as in p
 RADII = {"small": 17, "medium": 23, "large": 30}  # pixels of the canvas
 SHAPES = ("circle", "ring", "square", "triangle", "star", "cross")
 TEXTURES = ("solid", "solid", "solid", "solid", "striped", "dotted")  # two objects in three are solid
-PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))  # (row, column) quadrants; an object has one for itself
+PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))  # (row, column) quadrants, at most one object in each
 JPEG_QUALITY = 88
 
 
 @dataclass(frozen=True)
 class Style:
-    """What a data set's scenes are made of: names as captions say them, colours as they are drawn."""
+    """The parts of a data set's scenes: names as in captions, colours as they are drawn."""
 
     colours: dict[str, RGB]
     grounds: dict[str, RGB]
@@ -97,7 +97,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that an image shows. `light` in [-1, 1] darkens or brightens the whole."""
+    """The content of an image. `light` in [-1, 1] darkens or brightens it."""
 
     things: tuple[Thing, ...]
     ground: str
@@ -106,7 +106,7 @@ class Scene:
 
 
 def draw_scene(style: Style, rng: random.Random) -> Scene:
-    """Draw by lot what a scene shows."""
+    """Draw a random scene."""
     places = rng.sample(PLACES, rng.choice((1, 1, 1, 2, 2, 3)))
     things = tuple(_draw_thing(style, place, rng) for place in places)
     return Scene(things, rng.choice(list(style.grounds)), rng.choice(style.patterns), rng.uniform(-1, 1))
@@ -126,7 +126,7 @@ def _draw_thing(style: Style, place: tuple[int, int], rng: random.Random) -> Thi
 
 
 def render(scene: Scene, style: Style) -> Image.Image:
-    """Paint a scene: RGB, `SIDE` x `SIDE` pixels."""
+    """Render a scene: RGB, `SIDE` x `SIDE` pixels."""
     canvas = _ground(style.grounds[scene.ground], scene.pattern).copy()
     for thing in scene.things:
         mask = Image.new("L", (CANVAS, CANVAS))
@@ -180,7 +180,7 @@ _CORNERS = {"square": _regular(4, math.pi / 4), "triangle": _regular(3, -math.pi
 
 @lru_cache(maxsize=256)
 def _cloth(colour: RGB, texture: str) -> Image.Image:
-    """A canvas full of one colour and texture, to be cut out of."""
+    """A canvas filled with one colour and texture."""
     cloth = Image.new("RGB", (CANVAS, CANVAS), colour)
     pen, darker = ImageDraw.Draw(cloth), tuple(c * 3 // 5 for c in colour)
     if texture == "striped":
@@ -195,7 +195,7 @@ def _cloth(colour: RGB, texture: str) -> Image.Image:
 
 @lru_cache(maxsize=64)
 def _ground(colour: RGB, pattern: str) -> Image.Image:
-    """A background. Patterns stay faint, so that the objects remain what the image is of."""
+    """A background. Patterns are faint, so that objects dominate the image."""
     ground = Image.new("RGB", (CANVAS, CANVAS), colour)
     pen, lighter = ImageDraw.Draw(ground), tuple(c + (255 - c) // 12 for c in colour)
     if pattern == "graded":

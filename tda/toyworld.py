@@ -1,12 +1,12 @@
-"""The embedded data set: drawn scenes with captions, as the WebDataset shards that img2dataset would have written.
+"""The embedded data set: drawn scenes with captions, as WebDataset shards in img2dataset's layout.
 
-Every pair is a pure function of (style, seed, index), so that shards are the same bytes whoever writes them, in any order, and a copy
-of another set's pair needs nothing but that set's configuration.
+Every pair is a pure function of (style, seed, index): shards have the same bytes whoever writes them, in any order, and a copy of another
+set's pair needs only that set's configuration.
 
     <folder>/00000.tar            000000000.jpg, .txt, .json, 000000001.jpg, ...
     <folder>/00000_stats.json     written last: a shard without it is drawn again
     <folder>/toy.json             the configuration; another one under the same folder is refused
-    <folder>/truth.parquet        where copies were planted, of what, and how
+    <folder>/truth.parquet        the planted copies: place, source and kind
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class ToyPair:
 
 @dataclass(frozen=True)
 class Planted:
-    """A copy: pair `index` repeats pair `source` of the set that is copied from."""
+    """A copy: pair `index` repeats pair `source` of the source set."""
 
     index: int
     kind: str
@@ -48,7 +48,7 @@ class Planted:
 
 
 def ensure_toy(dataset: DatasetConfig) -> None:
-    """Draw the shards of a toy data set where they are not there yet; any other data set is left alone.
+    """Draw the missing shards of a toy data set; other data sets are left alone.
 
     Raises UserError if `dataset.shards` is no pattern in one folder, or the folder holds a toy set of another configuration.
     """
@@ -60,7 +60,7 @@ def ensure_toy(dataset: DatasetConfig) -> None:
 
 
 def write_toy(toy: ToyConfig, folder: str) -> None:
-    """Write the shards of `toy` under the URL `folder`; those that are there already are not touched.
+    """Write the shards of `toy` under the URL `folder`; existing shards are not touched.
 
     Raises UserError for a configuration that cannot be drawn, or a folder with a toy set of another one.
     """
@@ -76,7 +76,7 @@ def write_toy(toy: ToyConfig, folder: str) -> None:
 
 
 def toy_pair(toy: ToyConfig, index: int, copy: Planted | None = None) -> ToyPair:
-    """Pair `index` of the set `toy`: a scene of its own, or the copy that was planted there."""
+    """Pair `index` of the set `toy`: a new scene, or the planted copy."""
     if copy is not None:
         return _copied(toy, copy)
     rng = _rng(toy, index)
@@ -86,9 +86,9 @@ def toy_pair(toy: ToyConfig, index: int, copy: Planted | None = None) -> ToyPair
 
 
 def plan_copies(toy: ToyConfig) -> list[Planted]:
-    """Where copies are planted: anywhere among the set's pairs, every kind equally often, no source twice.
+    """The planted copies: at random pairs of the set, every kind equally often, no source twice.
 
-    Raises UserError if there are more copies than pairs here or there, or nothing is named to copy from.
+    Raises UserError if there are more copies than pairs in this set or the source, or no source is configured.
     """
     if not toy.duplicates:
         return []
@@ -102,7 +102,7 @@ def plan_copies(toy: ToyConfig) -> list[Planted]:
 
 
 def source_of(toy: ToyConfig) -> ToyConfig:
-    """The configuration of the set that `toy` copies from. Raises UserError if that is none, or itself has copies."""
+    """The configuration of the set that `toy` copies from. Raises UserError if it is missing or invalid, or itself has copies."""
     given = toy.duplicates_of
     try:
         source = given if isinstance(given, ToyConfig) else ToyConfig(**given)
@@ -149,7 +149,7 @@ def _other_caption(source: ToyConfig, index: int, old: str, rng: random.Random) 
 
 
 def _claim(toy: ToyConfig, folder: str) -> None:
-    """Say whose folder this is, or refuse it: shards of two configurations would make a set of neither."""
+    """Record the folder's configuration, or refuse it: shards of two configurations must not be mixed."""
     url, ours = join(folder, "toy.json"), _plain(toy)
     if not exists(url):
         publish_json(url, ours)
@@ -186,7 +186,7 @@ def _add_pair(tar: tarfile.TarFile, toy: ToyConfig, index: int, pair: ToyPair) -
     meta = _meta(pair, key, f"toy://{toy.style}/{toy.seed}/{index}.jpg")
     members = {"jpg": pair.jpeg, "txt": pair.caption.encode(), "json": json.dumps(meta, indent=4).encode()}
     for suffix, data in members.items():
-        info = tarfile.TarInfo(f"{key}.{suffix}")  # no clock and no user: the same bytes each time
+        info = tarfile.TarInfo(f"{key}.{suffix}")  # no time and no user: the same bytes each time
         info.size = len(data)
         tar.addfile(info, io.BytesIO(data))
 
@@ -209,7 +209,7 @@ def _meta(pair: ToyPair, key: str, url: str) -> dict[str, Any]:
 
 
 def _stats(count: int) -> dict[str, Any]:
-    """The fields of img2dataset's shard statistics; its clock stands still."""
+    """The fields of img2dataset's shard statistics; its times are constant."""
     return {
         "count": count,
         "successes": count,

@@ -75,7 +75,7 @@ class Embedder(Beating):
             return self._embed(task, attempt)
 
     def _embed(self, task: ShardTask, attempt: int) -> list[ShardRecord]:
-        from tda.store.shards.read import check_shard
+        from tda.store.shards import check_shard
 
         plan = self.plan
         wanting = [name for name in task.encoders if not exists(self.layout.record(task.dataset, name, task.name))]

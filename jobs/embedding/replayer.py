@@ -32,7 +32,7 @@ class Replayer(Embedder):
 
     def _replay(self, task: ShardTask, name: str) -> ShardRecord:
         from tda.store.commit.replay import Replay
-        from tda.store.shards.read import check_shard
+        from tda.store.shards import check_shard
 
         plan = self.plan
         record = read_record(self.layout, task.dataset, name, task.name)

@@ -38,10 +38,10 @@ def load(
     Parameters
     ----------
     format: one of `FORMATS`.
-    checkpoint, config: paths, or any fsspec URL; a remote file is fetched once a node. `pkg://package/path` is a file of a package.
+    checkpoint, config: paths, or any fsspec URL; a remote file is fetched once for each node. `pkg://package/path` is a file of a package.
     device: auto | cpu | cuda.
     precision: fp32 | bf16 | fp16 | auto (on CUDA bf16, for ResNets fp16).
-    sha256: of the checkpoint, or its first 8 or more digits: other bytes are refused before they are opened.
+    sha256: of the checkpoint, or its first 8 or more digits: another file is refused before it is opened.
     source: where the original is published, for the error when it is missing.
     options: `pretrained` (open_clip: a tag of its registry), `tokenizer` (carp, open_clip: a folder).
 
@@ -70,23 +70,37 @@ def opened(
 
 
 def reader_of(format: str) -> Any:  # noqa: A002 (as in `load`)
-    """The module that reads a format; UserError for one that is not known."""
+    """The module that reads a format; raises UserError for an unknown one."""
     if format not in FORMATS:
         raise UserError(f"encoder.format={format!r} is unknown; choose one of: {', '.join(FORMATS)}")
     return import_module(FORMATS[format])
 
 
 def load_configured(encoder: "EncoderConfig", device: str = "auto") -> "Encoder":
-    """The model that a configuration or a preset tells: see `load`."""
+    """The model of a configuration or preset: see `load`."""
     named = {"sha256": encoder.sha256, "source": encoder.source, **options_of(encoder)}
     return load(encoder.format, encoder.checkpoint, encoder.config, device, encoder.precision, **named)
 
 
+def describe(encoder: "EncoderConfig", resize: str | None = None) -> tuple[str, dict[str, Any]]:
+    """The identity of an encoder: `weights_sha256` of the checkpoint, and all other settings that change a vector, as plain values.
+
+    `resize` is the run's resizing mode; it counts only for encoders of images.
+
+    No model is built, and open_clip is not imported: a run with nothing left to do should not take those seconds.
+    Raises UserError for a configuration or checkpoint that is missing or refused.
+    """
+    reader, path, options = opened(encoder.format, encoder.checkpoint, encoder.sha256, encoder.source, options_of(encoder))
+    weights_sha256, preprocessing = reader.describe(path, encoder.config, **options)
+    reported = {**preprocessing, "precision": encoder.precision}
+    return weights_sha256, {**reported, "resize": resize} if resize and "image" in preprocessing else reported
+
+
 def modalities_of(format: str) -> tuple[str, str]:  # noqa: A002 (as in `load`)
-    """What the two members of a pair are, for models of a format."""
+    """The modalities of a pair's two members, for models of a format."""
     return MODALITIES.get(format, ("image", "text"))
 
 
 def options_of(encoder: "EncoderConfig") -> dict[str, str | None]:
-    """The fields of a configuration that only some formats take."""
+    """The configuration fields that only some formats have."""
     return {"pretrained": encoder.pretrained, "tokenizer": encoder.tokenizer}

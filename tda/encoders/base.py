@@ -1,4 +1,4 @@
-"""What every model looks like from outside, whatever file its weights came from.
+"""The common interface of all models, whatever the format of their weights.
 
 Shapes: B batch, D dimensions of the shared space, H height, W width, L tokens of the context.
 """
@@ -17,7 +17,7 @@ from tda.errors import UserError
 
 
 class Encoder:
-    """Two towers, the preprocessing that they were evaluated with, and where their weights came from.
+    """Two towers, with the preprocessing that they were evaluated with and the identity of their weights.
 
     Parameters
     ----------
@@ -26,8 +26,8 @@ class Encoder:
     tokenize: B captions -> int64 (B, L).
     dim: D.
     weights_sha256: of the checkpoint's bytes.
-    preprocessing: plain values, `{"image": {...}, "text": {...}}`: they go into the identity of a run. Encoders whose
-        `"image"` parts are equal are given the same pixels, so everything that changes a pixel has to be in it.
+    preprocessing: plain values, `{"image": {...}, "text": {...}}`: they are part of a run's identity. Encoders with
+        equal `"image"` parts get the same pixels, so everything that changes a pixel must be in it.
     device: auto | cpu | cuda, or any name that torch knows.
     precision: fp32 | bf16 | fp16 (autocast) | auto: see `resolve_precision`.
     """
@@ -56,7 +56,7 @@ class Encoder:
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
         """Preprocessed pixels -> (B, D) float32 on the encoder's device, as the original model returns it.
 
-        Convolutions have channels last in memory: a quarter of a small ViT's time on a CPU, some hundredths of a large model's.
+        Convolutions have channels last in memory: it saves a quarter of a small ViT's time on a CPU, a few percent of a large model's.
         """
         tower = self.model.encode_image
         return self._run(lambda x_B3HW: tower(x_B3HW.contiguous(memory_format=torch.channels_last)), pixels_B3HW)
@@ -66,10 +66,10 @@ class Encoder:
         return self._run(self.model.encode_text, tokens_BL)
 
     def compile(self) -> None:
-        """From the next batch on the towers run as kernels that torch.compile makes for them, the same for all batch sizes above one.
+        """Compile both towers with torch.compile at the next batch; one kernel serves all batch sizes above one.
 
-        Making them takes up to minutes, once a process; that batch raises RuntimeError where no compiler is found. Vectors differ from
-        those before by the rounding of another order of operations.
+        Compiling takes up to minutes in each process; that batch raises RuntimeError if no compiler is found. Vectors differ from
+        uncompiled ones by the rounding of another order of operations.
         """
         for name in ("encode_image", "encode_text", "encode"):
             if tower := getattr(self.model, name, None):
@@ -77,11 +77,11 @@ class Encoder:
         self.compiled = True
 
     def prepare(self, modality: str, item: Any) -> Any:
-        """What is done to one decoded image, or one text, by itself; on any thread."""
+        """Prepare one decoded image or one text; on any thread."""
         return self.preprocess(item) if modality == "image" else item
 
     def batch(self, modality: str, prepared: Sequence[Any]) -> Tensor:
-        """B prepared items -> what `encode` takes."""
+        """B prepared items -> the input of `encode`."""
         return torch.stack(list(prepared)) if modality == "image" else self.tokenize(list(prepared))
 
     def encode(self, modality: str, batch: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class Encoder:
         return self.encode_image(batch) if modality == "image" else self.encode_text(batch)
 
     def fed(self, modality: str) -> str:
-        """Encoders that say the same here are given the same batches of a modality."""
+        """Encoders with the same value get the same batches of a modality."""
         return json.dumps([modality, self.preprocessing.get(modality, self.preprocessing["text"])], sort_keys=True)
 
     @torch.inference_mode()
@@ -102,23 +102,23 @@ class Encoder:
 
 @dataclass(frozen=True, kw_only=True)
 class MetaModel:
-    """A model of a format without weights, and one row of work for each of its towers: what `tda.encoders.flops` counts."""
+    """A model of a format without weights, and a forward pass of one row for each tower, which `tda.encoders.flops` counts."""
 
     model: Any
     towers: tuple[Callable[[], Any], Callable[[], Any]]
     dim: int
-    pixels: int  # the side of its image; 0 where it has none
+    pixels: int  # the side of its image; 0 for text models
 
 
 def image_text_model(model: Any, dim: int, side: int, length: int) -> MetaModel:
-    """A `MetaModel` of one image of `side` pixels and one text of `length` tokens, on the device that is the default."""
+    """A `MetaModel` of one image of `side` pixels and one text of `length` tokens, on the default device."""
     pixels, tokens = torch.zeros(1, 3, side, side), torch.zeros(1, length, dtype=torch.long)
     towers = (lambda: model.encode_image(pixels)), (lambda: model.encode_text(tokens))
     return MetaModel(model=model, towers=towers, dim=int(dim), pixels=int(side))
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is a device, else the CPU. Raises UserError for a device that is not here."""
+    """`auto` is CUDA if there is a device, else the CPU. Raises UserError for a missing device."""
     has_cuda = torch.cuda.is_available()
     if name == "auto":
         return torch.device("cuda" if has_cuda else "cpu")
@@ -132,11 +132,10 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(name: str, device: torch.device, *, has_batch_norm: bool = False) -> str:
-    """`auto` is fp32 on the CPU; on CUDA, where 16 bits double the rate, bf16 for transformers and fp16 for ResNets.
+    """`auto` is fp32 on the CPU; on CUDA, where 16 bits are twice as fast, bf16 for transformers and fp16 for ResNets.
 
-    A ResNet carries its features through all layers with BatchNorm's scales between them, and bfloat16's 8 bits move a vector of a tiny
-    one to cosine .9986 of float32's. float16 keeps 11 bits (.99999), and its narrow range is what these models were trained in.
-    Raises UserError for another word.
+    A ResNet has BatchNorm's scales between all layers: bfloat16's 8 bits move vectors of a tiny one to cosine .9986 of float32's. float16
+    keeps 11 bits (.99999), and these models were trained in its narrow range. Raises UserError for another name.
     """
     if name not in PRECISIONS:
         raise UserError(f"precision={name!r} is unknown; choose one of: {', '.join(PRECISIONS)}")

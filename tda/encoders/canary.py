@@ -1,9 +1,9 @@
-"""The canary: a few drawn images and captions that every model has to encode before it is given a shard.
+"""The canary: a few drawn images and captions that every model must encode before its first shard.
 
-A checkpoint that fits its configuration can still give wrong vectors: another activation than it was trained with, a device or a
-precision that computes something else, towers that answer everything alike. The vectors of fixed inputs show all of these.
+A checkpoint that fits its configuration can still give wrong vectors: an activation other than in training, a faulty device or precision,
+towers that give every input the same vector. The vectors of fixed inputs show all of these.
 
-Legend: N inputs, D dimensions, H, W pixels, K numbers that a digest keeps of a vector.
+Legend: N inputs, D dimensions, H, W pixels, K numbers of a vector in a digest.
 """
 
 import base64
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from tda.config.models import EncoderConfig
     from tda.encoders.base import Encoder
 
-ALIKE = 0.9999  # cosine of different inputs from which a tower says the same of everything
+ALIKE = 0.9999  # cosine of different inputs above which a tower counts as constant
 AGREES = {"fp32": 0.9999, "bf16": 0.999, "fp16": 0.999}  # least cosine to float32 on the CPU; bfloat16 keeps 8 bits of a number
 SIDE = 64  # pixels
-_VERSION = "c1"  # of the inputs and of the digest: other inputs are another canary
+_VERSION = "c1"  # of the inputs and the digest
 _K = 4
 _STEP = 2**-10  # of a digest's numbers, which are projections of unit vectors on directions of length sqrt(D)
-_APART = 4 * _STEP  # another machine's float32 moves them by 1e-5, GELU taken for QuickGELU by more than ten steps
+_APART = 4 * _STEP  # another machine's float32 moves them by 1e-5, GELU instead of QuickGELU by more than ten steps
 
 
 @dataclass(frozen=True)
 class Canary:
     """Unit rows in float32: `image_ND` of the first modality, `text_ND` of the second.
 
-    `digest` is short enough for a configuration or a record and, unlike a hash, can be compared within a tolerance: `same_digest`.
+    `digest` is short and, unlike a hash, can be compared within a tolerance: `same_digest`.
     """
 
     digest: str
@@ -44,7 +44,7 @@ class Canary:
 
 
 def canary(encoder: "Encoder") -> Canary:
-    """What `encoder` makes of the fixed inputs, on its device and in its precision.
+    """The vectors of the fixed inputs by `encoder`, on its device and in its precision.
 
     Raises UserError if a row holds NaN or infinity or is zero, or if all rows of a modality are alike.
     """
@@ -54,10 +54,10 @@ def canary(encoder: "Encoder") -> Canary:
 
 
 def vouch(config: "EncoderConfig", encoder: "Encoder") -> dict[str, Any]:
-    """Let the canary decide whether `encoder`, loaded by `config`, may embed; what a shard's record keeps of it.
+    """Check `encoder`, loaded by `config`, with the canary. Returns the entry of a shard's record.
 
-    `cosine` is the least to the same model in float32 on the CPU, not compiled, which is encoded once a node, and not at all where that
-    is what `encoder` is. Raises UserError if `encoder` answers otherwise, or `config.canary` tells other vectors.
+    `cosine` is the least cosine to the same model in float32 on the CPU, not compiled. That reference is computed once for each node, and
+    not at all if `encoder` is such a model. Raises UserError if `encoder` differs from it, or from `config.canary`.
     """
     try:
         found = canary(encoder)
@@ -65,13 +65,13 @@ def vouch(config: "EncoderConfig", encoder: "Encoder") -> dict[str, Any]:
         wanted = found if is_reference else _reference(config, encoder)
     except UserError as error:
         raise UserError(f"encoder {config.name} is refused: {error}") from None
-    except (RuntimeError, IndexError) as error:  # what torch raises: a kernel that is not there, memory that is too small
+    except (RuntimeError, IndexError) as error:  # torch's: a missing kernel, too little memory
         reported = str(error).strip().splitlines()[:1] or [type(error).__name__]
         raise UserError(f"encoder {config.name} is refused: it fails on {encoder.device}: {reported[0][:200]}") from error
     if config.canary is not None and not same_digest(wanted.digest, config.canary):
         raise UserError(
-            f"encoder {config.name} is refused: encoder.canary={config.canary} tells other vectors than {wanted.digest}; another "
-            "activation, preprocessing or tokenizer than the model was evaluated with does that"
+            f"encoder {config.name} is refused: encoder.canary={config.canary} is of other vectors than {wanted.digest}; the "
+            "activation, preprocessing or tokenizer may not be the one that the model was evaluated with"
         )
     cosine = agreement(found, wanted)
     if not cosine >= AGREES[encoder.precision]:
@@ -86,25 +86,25 @@ def agreement(one: Canary, other: Canary) -> float:
 
 
 def same_digest(one: str, other: str) -> bool:
-    """Whether two digests are of the same vectors, up to what another machine's float32 differs by. Raises UserError for no digest."""
+    """Whether two digests are of the same vectors, up to float32 differences between machines. Raises UserError for an invalid digest."""
     a, b = _numbers(one), _numbers(other)
     return a.shape == b.shape and bool(np.abs(a - b).max() <= _APART)
 
 
 def _blame(encoder: "Encoder", wanted: Canary, cosine: float) -> str:
-    """Precision if the device is right in float32, else the device."""
+    """Blame the precision if the device is right in float32, else the device."""
     reported = f"{encoder.precision} on {encoder.device} gives cosine {cosine:.5f} to float32 on the CPU"
     asked, encoder.precision = encoder.precision, "fp32"
     right = asked != "fp32" and agreement(canary(encoder), wanted) >= AGREES["fp32"]
     encoder.precision = asked
     if right:
-        return f"{reported}, at least {AGREES[asked]} is asked; the device is right in float32: set encoder.precision=fp32"
-    return f"{reported}, at least {AGREES[asked]} is asked: this device computes something else"
+        return f"{reported}, at least {AGREES[asked]} is required; the device is right in float32: set encoder.precision=fp32"
+    return f"{reported}, at least {AGREES[asked]} is required: this device computes something else"
 
 
 def _rows(encoder: "Encoder", modality: str) -> NDArray[np.float32]:
     inputs = _images() if modality == "image" else captions(encoder.preprocessing["text"]["context_length"])
-    middle = len(inputs) - 2  # the two long captions apart: the short ones would be padded to their length
+    middle = len(inputs) - 2  # the two long captions are a separate batch: they would lengthen the padding of the short ones
     parts = [inputs[:middle], inputs[middle:]]
     raw = [[encoder.prepare(modality, item) for item in part] for part in parts]
     x_ND = np.concatenate([encoder.encode(modality, encoder.batch(modality, part)).cpu().numpy() for part in raw]).astype(np.float64)
@@ -115,13 +115,13 @@ def _rows(encoder: "Encoder", modality: str) -> NDArray[np.float32]:
         raise UserError(f"its {modality} vectors are zero")
     unit_ND = x_ND / norm_N[:, None]
     if (unit_ND @ unit_ND.T).min() > ALIKE:
-        raise UserError(f"it gives every {modality} the same vector, as weights that were never trained or half loaded do")
+        raise UserError(f"it gives every {modality} the same vector, as untrained or partly loaded weights do")
     rounded_ND: NDArray[np.float32] = unit_ND.astype(np.float32)
     return rounded_ND
 
 
 def captions(context_length: int) -> list[str]:
-    """Empty, CLIP's word of id 0 (no padding) and another, a sentence, letters beyond ASCII, as many words as fit, too many."""
+    """An empty caption, CLIP's word of id 0 (no padding) and another, a sentence, non-ASCII letters, as many words as fit, too many."""
     return [
         "",
         "!~",
@@ -134,7 +134,7 @@ def captions(context_length: int) -> list[str]:
 
 @cache
 def _images() -> list[Image.Image]:
-    """A ramp, stripes, a disc and noise, in colours; integers alone, so that they are the same bytes everywhere."""
+    """A ramp, stripes, a disc and noise, in colours, by integer arithmetic, so that they are the same bytes on every machine."""
     y_HW, x_HW = np.mgrid[:SIDE, : SIDE + 16]
     ramp = np.stack([x_HW * 3, y_HW * 3, 255 - x_HW - y_HW], axis=-1)
     stripes = np.where(((x_HW // 8 + y_HW // 16) % 2)[..., None] == 0, (240, 200, 20), (20, 40, 160))
@@ -150,7 +150,7 @@ def _digest(vectors: list[NDArray[np.float32]]) -> str:
 
 
 def _directions(dim: int) -> NDArray[np.float64]:
-    """(K, D) of +-1, by a multiplicative hash: no random generator promises its numbers for ever."""
+    """(K, D) of +-1, by a multiplicative hash: random generators may change between versions."""
     mixed = np.arange(1, _K * dim + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
     return np.where(mixed >> np.uint64(63), 1.0, -1.0).reshape(_K, dim)
@@ -166,7 +166,7 @@ def _numbers(digest: str) -> NDArray[np.float64]:
 
 
 def _reference(config: "EncoderConfig", encoder: "Encoder") -> Canary:
-    """The same model in float32 on the CPU: computed by the first process of a node that asks, then kept in the cache."""
+    """The same model in float32 on the CPU: computed by a node's first process, then cached."""
     from dataclasses import replace
 
     from tda.encoders import load_configured
@@ -185,7 +185,7 @@ def _reference(config: "EncoderConfig", encoder: "Encoder") -> Canary:
 
 
 def _content_hash(encoder: "Encoder") -> str:
-    """Of what decides the reference: weights, preprocessing, and the code, so that no vectors of an older one are compared with."""
+    """Hash of everything that decides the reference: weights, preprocessing, and the code, so that vectors of older code are not used."""
     import hashlib
     import json
 

@@ -1,6 +1,6 @@
-"""What a model costs, counted on its own graph without weights or data: FLOPs a row, parameters, dimensions.
+"""The cost of a model, counted on its graph without weights or data: FLOPs a row, parameters, dimensions.
 
-Every matrix product and convolution of one row counts 2 FLOPs a multiply-add; the rest of a model is small beside them.
+Every matrix product and convolution of one row counts 2 FLOPs a multiply-add; the other operations are few in comparison.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,9 +17,9 @@ from tda.errors import UserError
 
 
 def model_cost(encoder: EncoderConfig) -> ModelCost:
-    """Count the model of a preset's configuration; its checkpoint is not opened.
+    """The cost of a preset's model; its checkpoint is not opened.
 
-    Raises UserError for an unknown format, and where the configuration leaves the sizes to the weights, as OpenAI's format may.
+    Raises UserError for an unknown format, and for a configuration without sizes, which OpenAI's format allows.
     """
     if encoder.config is None:
         raise UserError(f"encoder {encoder.name} has no config: its sizes are only in its weights, so that nothing can be planned")
@@ -31,7 +31,7 @@ def model_cost(encoder: EncoderConfig) -> ModelCost:
 
 
 def counted(work: Callable[[], Any]) -> int:
-    """FLOPs of what a function does with tensors, wherever they are."""
+    """FLOPs of a function's tensor operations, on any device."""
     with counting() as counter:
         work()
     return int(counter.get_total_flops())
@@ -39,7 +39,7 @@ def counted(work: Callable[[], Any]) -> int:
 
 @contextmanager
 def counting() -> Iterator[FlopCounterMode]:
-    """A counter of the block's products. Fused attention, which it does not know, is switched off inside."""
+    """A counter of the block's products. Fused attention, which it cannot count, is switched off inside."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

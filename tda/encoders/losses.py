@@ -1,8 +1,8 @@
-"""Contrastive objectives: InfoNCE and InfoLOOB, each with and without Hopfield retrieval.
+"""Contrastive objectives: InfoNCE and InfoLOOB, each with and without modern Hopfield retrieval (Ramsauer et al. 2021, eq. 3, one step).
 
-Shapes: B pairs, D dimensions; row i of x (images) belongs to row i of y (texts), rows of unit norm. s = `inv_tau` = 1/τ.
-Scales differ, as they do in the sources: InfoNCE is the mean of its two directions, InfoLOOB and CLOOB are sums of two terms and
-carry a factor τ. `objective` brings them to one scale for an optimiser.
+Shapes: B pairs, D dimensions, Q queries, M stored patterns. Row i of x (images) belongs to row i of y (texts); rows have unit norm.
+s = `inv_tau` = 1/τ. Scales differ as in the sources: InfoNCE is the mean of its two directions, InfoLOOB and CLOOB are sums of two terms
+and carry a factor τ. `objective` brings them to one scale for an optimiser.
 Logits are computed in float32 or more, also under autocast: at s = 30, half precision would round them by 0.02.
 """
 
@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-
-from tda.encoders.hopfield import retrievals
+from torch.nn.functional import normalize
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -34,15 +33,37 @@ def info_loob_rows(x_BD: Tensor, y_BD: Tensor, inv_tau: float) -> Tensor:
 
 
 def cloob(x_BD: Tensor, y_BD: Tensor, inv_tau: float, beta: float) -> Tensor:
-    """CLOOB (Fürst et al. 2021, eqs 9 to 13): InfoLOOB in the store of images plus InfoLOOB in the store of texts. Scalar."""
+    """CLOOB (Fürst et al. 2021, eqs 9 to 13): InfoLOOB on retrievals from images plus InfoLOOB on retrievals from texts. Scalar."""
     xx_BD, yx_BD, yy_BD, xy_BD = retrievals(x_BD, y_BD, beta)
     return info_loob_rows(xx_BD, yx_BD, inv_tau) + info_loob_rows(yy_BD, xy_BD, inv_tau)
 
 
 def info_nce_hopfield(x_BD: Tensor, y_BD: Tensor, inv_tau: float, beta: float) -> Tensor:
-    """InfoNCE after retrieval, row by row as CLOOB pairs them: no released code defines it, this is the reading of `cloob`. Scalar."""
+    """InfoNCE after retrieval, row by row as CLOOB pairs them: no released code defines it; it follows `cloob`. Scalar."""
     xx_BD, yx_BD, yy_BD, xy_BD = retrievals(x_BD, y_BD, beta)
     return (_nce_rows(_logits(xx_BD, yx_BD, inv_tau)) + _nce_rows(_logits(yy_BD, xy_BD, inv_tau))) / 2
+
+
+def retrieve(state_QD: Tensor, stored_MD: Tensor, beta: float) -> Tensor:
+    """H(R; S) = softmax(beta R Sᵀ) S, rows renormalised.
+
+    Parameters
+    ----------
+    state_QD: queries R, of unit norm.
+    stored_MD: stored patterns S, of unit norm.
+    beta: inverse temperature; large values give the nearest stored row, small ones the mean of all.
+
+    Returns (Q, D) rows of unit norm, in float32 at least: under autocast, half precision would blur the averages.
+    """
+    precision = torch.promote_types(torch.promote_types(state_QD.dtype, stored_MD.dtype), torch.float32)
+    with torch.autocast(state_QD.device.type, enabled=False):
+        state_QD, stored_MD = state_QD.to(precision), stored_MD.to(precision)
+        return normalize(torch.softmax(beta * state_QD @ stored_MD.T, dim=1) @ stored_MD, dim=1)
+
+
+def retrievals(x_BD: Tensor, y_BD: Tensor, beta: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """H(X; X), H(Y; X), H(Y; Y), H(X; Y): both modalities retrieved from the stored images, then from the stored texts."""
+    return retrieve(x_BD, x_BD, beta), retrieve(y_BD, x_BD, beta), retrieve(y_BD, y_BD, beta), retrieve(x_BD, y_BD, beta)
 
 
 def objective(loss: str, hopfield: bool, inv_tau: float, beta: float) -> Loss:
@@ -50,12 +71,12 @@ def objective(loss: str, hopfield: bool, inv_tau: float, beta: float) -> Loss:
     if loss == "infonce":
         return (lambda x, y: info_nce_hopfield(x, y, inv_tau, beta)) if hopfield else (lambda x, y: info_nce(x, y, inv_tau))
     assert loss == "infoloob", loss
-    scale = inv_tau / 2  # undoes the factor τ and the sum of two: learning rates then mean the same for every arm
+    scale = inv_tau / 2  # undoes the factor τ and the sum of two, so that learning rates mean the same for every arm
     return (lambda x, y: scale * cloob(x, y, inv_tau, beta)) if hopfield else (lambda x, y: scale * info_loob(x, y, inv_tau))
 
 
 def _logits(x_BD: Tensor, y_BD: Tensor, inv_tau: float) -> Tensor:
-    """s X Yᵀ, (B, B), in float32 or more whatever autocast says. Raises ValueError for fewer than two pairs or unequal shapes."""
+    """s X Yᵀ, (B, B), in float32 or more also under autocast. Raises ValueError for fewer than two pairs or unequal shapes."""
     if x_BD.shape != y_BD.shape or x_BD.ndim != 2 or len(x_BD) < 2:
         raise ValueError(f"contrast needs two (B, D) arrays of one shape, B at least 2; got {tuple(x_BD.shape)} and {tuple(y_BD.shape)}")
     precision = torch.promote_types(torch.promote_types(x_BD.dtype, y_BD.dtype), torch.float32)
@@ -68,6 +89,6 @@ def _nce_rows(logits_BB: Tensor) -> Tensor:
 
 
 def _loob_rows(logits_BB: Tensor) -> Tensor:
-    """The positive is left out exactly: its entry becomes -inf, which adds 0 to the sum and gets no gradient."""
+    """The positive is excluded exactly: its entry becomes -inf, which adds 0 to the sum and has no gradient."""
     diagonal_BB = torch.eye(len(logits_BB), dtype=torch.bool, device=logits_BB.device)
     return (torch.logsumexp(logits_BB.masked_fill(diagonal_BB, -torch.inf), dim=1) - logits_BB.diagonal()).mean()

@@ -1,17 +1,17 @@
-"""What a model costs, as plans calculate with it: apart from the counting, which needs the model's library."""
+"""The cost of a model, for plans. Apart from `tda.encoders.flops`, which counts it, so that a plan can be made without loading torch."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCost:
-    """`first` and `second` are FLOPs of one row of each modality, the text at full length: captions that are cut short cost less."""
+    """`first` and `second` are FLOPs of one row of each modality, texts at full length: shorter captions cost less."""
 
     first: int
     second: int
     parameters: int
     dim: int
-    pixels: int  # the side of its image; 0 where it has none
+    pixels: int  # the side of its image; 0 for text models
 
     @property
     def pair(self) -> int:

@@ -24,7 +24,7 @@ class HashTokenizer:
 
     CLIP's byte-pair encoding has 49,408 entries, which would make the token table of a toy model most of its weights.
     Here a word, `[a-z0-9]+` of the lower-cased caption, has the id 1 + crc32(word) mod (V - 3); start is V - 2, end is
-    V - 1 and padding is 0, as CLIP orders them: the end is the largest id, where `argmax` pooling finds it. A caption
+    V - 1 and padding is 0, as in CLIP: the end is the largest id, where `argmax` pooling finds it. A caption
     that is too long is cut, and keeps its end. Words may collide: 1 pair of words in V - 3.
     """
 
@@ -60,7 +60,7 @@ class ClipTokenizer:
 
     def __call__(self, texts: list[str]) -> Tensor:
         """B captions -> (B, L) int64; truncation keeps the end token, padding is 0."""
-        if len(self._bpe.cache) > _CACHED_WORDS:  # it keeps every word it has met, and the web has no last word
+        if len(self._bpe.cache) > _CACHED_WORDS:  # it caches every word, without a bound
             self._bpe.cache = dict(self._special)
         tokens_BL: Tensor = self._bpe([_bounded(text) for text in texts])
         return tokens_BL
@@ -69,7 +69,7 @@ class ClipTokenizer:
 def _bounded(text: str) -> str:
     """The caption with giant words cut: merging a word takes the square of its length, a minute for 65,536 letters.
 
-    What is left of such a word is some hundred tokens, more than the context holds, so the cut changes no token that is kept.
+    The rest of such a word still has more tokens than the context, so the cut changes no kept token.
     """
     if len(text) <= _WORD_LENGTH:
         return text
@@ -84,7 +84,7 @@ class FolderTokenizer:
         self._tokenizer: Any = None
 
     def __call__(self, texts: list[str]) -> Tensor:
-        """B captions -> (B, L) int64, cut and padded as the tokenizer's files tell. Raises UserError if they are not the model's."""
+        """B captions -> (B, L) int64, cut and padded by the tokenizer's files. Raises UserError if they belong to another model."""
         self._tokenizer = self._tokenizer or self._open()
         tokens_BL: Tensor = self._tokenizer([_bounded(text) for text in texts])
         largest = int(tokens_BL.max()) if len(texts) else 0
@@ -101,13 +101,13 @@ class FolderTokenizer:
             raise UserError(f"encoder.tokenizer={self.folder} is not a folder with the model's tokenizer (tokenizer.json)")
         try:
             return HFTokenizer(self.folder, context_length=self.context_length, local_files_only=True, **self.options)
-        except Exception as error:  # noqa: BLE001 (the library raises anything on files that are not what they should be)
+        except Exception as error:  # noqa: BLE001 (the library raises any exception on invalid files)
             reported = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             raise UserError(f"encoder.tokenizer={self.folder} holds no tokenizer: {reported}") from None
 
 
 def folder_sha256(folder: str | None) -> str | None:
-    """Of the names and contents of a folder's files; None where there is no folder."""
+    """SHA-256 of the names and contents of a folder's files; None if there is no folder."""
     if not folder or not Path(folder).is_dir():
         return None
     files = sorted(file for file in Path(folder).iterdir() if file.is_file())

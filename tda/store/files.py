@@ -1,11 +1,11 @@
 """Bytes at any fsspec URL: a local path, ``s3://...``, ``gs://...``, ``memory://...``.
 
-A published file appears under its name whole or not at all. Locally that is a temporary name in the same folder, fsync and
-rename; on an object store it is one upload of a finished local file, which such stores make visible only when it is complete.
-(A stream opened on an object store is no substitute: closing it after an exception publishes the half that was written.)
+A published file appears under its name complete or not at all. Locally it is written under a temporary name in the same folder, synced
+and renamed. On an object store a finished local file is uploaded once, and becomes visible when the upload is complete. (A stream opened
+on an object store does not do: closing it after an exception publishes the part that was written.)
 
-A name can also be taken on condition that nobody has it yet: by a hard link locally, by `If-None-Match: *` on S3 and a generation of
-0 on Google's store. A store without either is asked first whether the name is there, which leaves an instant for another writer.
+A name can also be created only if it does not exist: by a hard link locally, by `If-None-Match: *` on S3, by generation 0 on Google's
+store. On a store with neither, existence is checked first, which leaves a short race with another writer.
 """
 
 import errno
@@ -36,13 +36,13 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
 
 def filesystem(url: str) -> tuple[Any, str]:
-    """The file system of `url`, fsspec's own where it is local and else a `RemoteFileSystem`, and the path of `url` inside it."""
+    """The file system of `url`, fsspec's own where it is local else a `RemoteFileSystem`, and the path of `url` inside it."""
     try:
         fs, path = _google(url) if url.startswith(GOOGLE) else fsspec.core.url_to_fs(url)
     except UserError:
         raise
     except (ValueError, ImportError) as error:
-        raise UserError(f"{url!r} is no URL that can be opened here: {error}") from None
+        raise UserError(f"{url!r} cannot be opened here: {error}") from None
     return (fs if is_local(fs) else RemoteFileSystem(fs)), str(path)
 
 
@@ -78,7 +78,7 @@ def exists(url: str) -> bool:
 
 
 def file_sha256(url: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal, read in blocks; a `Path` is this machine's. Raises FileNotFoundError."""
+    """SHA-256 of a file in hexadecimal, read in blocks; a `Path` is a local file. Raises FileNotFoundError."""
     if isinstance(url, Path):
         with url.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -106,7 +106,7 @@ def read_many(folder: str, names: Sequence[str]) -> list[bytes]:
 
 
 def iter_many(folder: str, names: Sequence[str]) -> Iterator[bytes]:
-    """As `read_many`, one after the other: read so locally, and some ahead by threads where a store's latency rules."""
+    """As `read_many`, one after the other; on a remote store threads read some of them ahead, to hide its latency."""
     fs, path = filesystem(folder)
     if is_local(fs):
         for name in names:
@@ -119,7 +119,7 @@ def iter_many(folder: str, names: Sequence[str]) -> Iterator[bytes]:
 
 
 def list_files(url: str, suffix: str = "") -> list[str]:
-    """Names (not URLs) of the files in folder `url` that end in `suffix`, sorted; none where the folder is missing.
+    """Names (not URLs) of the files in folder `url` that end in `suffix`, sorted; none if the folder is missing.
 
     Names that begin with ``.`` or ``_`` are temporary or private and left out.
     """
@@ -136,7 +136,7 @@ def list_files(url: str, suffix: str = "") -> list[str]:
 
 
 def list_folders(url: str) -> list[str]:
-    """Names of the folders in folder `url`, sorted; none where it is missing. Private names are left out, as in `list_files`."""
+    """Names of the folders in folder `url`, sorted; none if it is missing. Private names are left out, as in `list_files`."""
     fs, path = filesystem(url)
     try:
         found = [str(entry["name"]).rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=True) if entry["type"] == "directory"]
@@ -146,11 +146,11 @@ def list_folders(url: str) -> list[str]:
 
 
 def publish(url: str, write: Callable[[BinaryIO], None], check: Callable[[Path], None] | None = None, *, once: bool = False) -> None:
-    """Write a file so that the name `url` never stands for a part of it; an older file of that name is replaced.
+    """Write a file so that `url` is never a part of it; an older file of that name is replaced.
 
-    `write` fills an open local file. `check`, if given, reads the finished temporary file before it gets its name, and raises to
-    refuse it. Raises UserError where the folder cannot be written, LacunaError where the disk is full, and with `once`
-    FileExistsError where the name is taken. Whatever is raised on the way, nothing is left behind.
+    `write` fills an open local file. `check`, if given, reads the finished temporary file before it is renamed, and raises to
+    refuse it. Raises UserError if the folder cannot be written, LacunaError if the disk is full, and with `once` FileExistsError if
+    the name is taken. After any error no file is left behind.
     """
     with staged(url, write) as temporary:
         if check is not None:
@@ -160,9 +160,9 @@ def publish(url: str, write: Callable[[BinaryIO], None], check: Callable[[Path],
 
 @contextmanager
 def staged(url: str, write: Callable[[BinaryIO], None]) -> Iterator[Path]:
-    """Yield a finished local file that `give_name` can put under `url` (or another name of its folder); gone after the block.
+    """Yield a finished local file that `give_name` can publish as `url` (or another name of its folder); removed after the block.
 
-    Raises as `publish` does, also for what is raised inside the block.
+    Raises as `publish` does, also for errors inside the block.
     """
     fs, path = filesystem(url)
     with _temporary(fs, path, url) as temporary:
@@ -174,7 +174,7 @@ def staged(url: str, write: Callable[[BinaryIO], None]) -> Iterator[Path]:
 
 
 def give_name(temporary: Path, url: str, *, once: bool) -> None:
-    """Put a staged file under `url`, whole. With `once` FileExistsError is raised where the name is taken, and nothing is changed."""
+    """Publish a staged file as `url`. With `once` FileExistsError is raised if the name is taken, and nothing is changed."""
     fs, path = filesystem(url)
     if not is_local(fs):
         fs.put_file(str(temporary), path, mode="create" if once else "overwrite")
@@ -192,7 +192,7 @@ def _link(temporary: Path, path: Path) -> None:
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-        with locked(path.parent):  # a file system without links: between our own writers the lock does it
+        with locked(path.parent):  # a file system without links: the lock excludes our own writers
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "the name is taken", str(path)) from None
             temporary.replace(path)
@@ -200,7 +200,7 @@ def _link(temporary: Path, path: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a local folder against other processes that do; the lock ends with the process, however that ends."""
+    """Lock a local folder against other processes that lock it; the lock is released when the process ends, also by a kill."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -221,7 +221,7 @@ def publish_bytes(url: str, data: bytes, *, once: bool = False) -> None:
 
 
 def publish_json(url: str, obj: Any, *, once: bool = False) -> None:
-    """Publish `obj` as JSON; NaN and infinity are refused (ValueError), as other readers do not know them."""
+    """Publish `obj` as JSON; NaN and infinity are refused (ValueError), because they are not valid JSON."""
     publish_bytes(url, json_bytes(obj), once=once)
 
 
@@ -241,7 +241,7 @@ def require_writable(root: str) -> None:
 
 @contextmanager
 def _temporary(fs: Any, path: str, url: str) -> Iterator[Path]:
-    """Yield an unused local path to fill; whatever is still there afterwards is removed."""
+    """Yield an unused local path to fill; it is removed afterwards if it still exists."""
     folder = Path(path).parent if is_local(fs) else Path(tempfile.gettempdir())
     temporary = folder / f".{Path(path).name[:160]}.{uuid.uuid4().hex[:12]}.tmp"
     try:

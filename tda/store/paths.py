@@ -1,4 +1,4 @@
-"""The one place that knows the names of files under a root."""
+"""The names of all files under a root."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,159}")
 
 
 def check_name(kind: str, name: str) -> str:
-    """Return `name` if it can name a folder or file on any store; raises UserError if not."""
+    """Return `name` if it is a valid folder or file name on every store; raises UserError if not."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise UserError(
             f"{kind}={name!r} cannot name a file; use letters, digits and . _ + = @ -, beginning with a letter or digit, at most 160"
@@ -20,7 +20,7 @@ def check_name(kind: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class RootPaths:
-    """URLs of everything under `root`. Every method raises UserError for a name that is not safe as a file name."""
+    """URLs of the files under `root`. Every method raises UserError for a name that is not safe as a file name."""
 
     root: str
 
@@ -73,7 +73,7 @@ class RootPaths:
         return join(self.nearest_dir(dataset, encoder, reference), "audit.json")
 
     def cells_dir(self, reference: str, encoder: str, content: str) -> str:
-        """The reference by cell, under the hash of its rows and of how they are cut; no data set's name begins with ``_``."""
+        """The reference by cell, under the hash of its rows and cell settings; no data set's name begins with ``_``."""
         return self._url("nearest", "_layouts", reference, encoder, content, encoder=encoder, reference=reference)
 
     def analysis_dir(self, dataset: str, encoder: str) -> str:

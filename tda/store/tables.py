@@ -1,4 +1,4 @@
-"""Parquet tables beside metrics.json: each carries the hash of the part that it belongs to."""
+"""Parquet tables beside metrics.json: each holds the hash of its part of the analysis."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ def publish_table(url: str, columns: Columns, config_hash: str, **meta: Any) -> 
 
 
 def table_meta(url: str) -> dict[str, Any]:
-    """What a table says of itself; nothing where it is missing or not whole."""
+    """The metadata of a table; empty if the table is missing or incomplete."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -35,7 +35,7 @@ def table_meta(url: str) -> dict[str, Any]:
 
 
 def table_hash(url: str) -> str | None:
-    """The hash that a table carries; None where it is missing or not whole."""
+    """The hash in a table's metadata; None if the table is missing or incomplete."""
     return table_meta(url).get("config_hash")
 
 

@@ -1,4 +1,4 @@
-"""What readers of shards and writers of rows share: where a shard came from, and a pair that was not embedded."""
+"""Types that readers of shards and writers of rows share: the source of a shard, and a pair that was not embedded."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ MAX_KEY_LENGTH = 1024
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a shard was read from: URL, size in bytes, and the store's etag (locally the time of its last change)."""
+    """The source of a shard: URL, size in bytes, and the store's etag (locally the time of its last change)."""
 
     path: str
     size: int
@@ -17,7 +17,7 @@ class Source:
 
 
 class Stage(StrEnum):
-    """Where a pair was lost."""
+    """The stage at which a pair was dropped."""
 
     READ = "read"
     DECODE = "decode"
@@ -25,7 +25,7 @@ class Stage(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a pair was lost. The set is closed: counters and reports rest on these words."""
+    """The reason of a drop. The set is closed: counters and reports use these words."""
 
     MISSING_IMAGE = "missing_image"
     MISSING_CAPTION = "missing_caption"
@@ -33,8 +33,8 @@ class Reason(StrEnum):
     CAPTION_NOT_UTF8 = "caption_not_utf8"
     CAPTION_TOO_LONG = "caption_too_long"
     MEMBER_TOO_LARGE = "member_too_large"
-    BAD_ROW = "bad_row"  # a line that is no JSON object
-    BAD_MEMBER = "bad_member"  # a link or device, or a name that is absolute, has "..", is no UTF-8, or is over-long
+    BAD_ROW = "bad_row"  # a line that is not a JSON object
+    BAD_MEMBER = "bad_member"  # a link or device, or a name that is absolute, has "..", is not UTF-8, or is too long
     DUPLICATE_KEY = "duplicate_key"  # a later pair of the same key, or two images (or captions) for one pair
     INTERLEAVED = "interleaved"  # members too far apart in the archive to be held together in memory
     IMAGE_TRUNCATED = "image_truncated"
@@ -42,12 +42,12 @@ class Reason(StrEnum):
     IMAGE_TOO_LARGE = "image_too_large"
     ENCODER_FAILED = "encoder_failed"
     NOT_FINITE = "not_finite"  # NaN or infinity in a vector
-    ZERO_VECTOR = "zero_vector"  # has no direction
+    ZERO_VECTOR = "zero_vector"  # no direction
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One pair that was not embedded. `ordinal` is its place among all pairs of its shard, dropped ones included."""
+    """One pair that was not embedded. `ordinal` is its index among all pairs of its shard, drops included."""
 
     ordinal: int
     key: str
@@ -57,5 +57,5 @@ class Drop:
 
 
 def printable(text: str, length: int = DETAIL_LENGTH) -> str:
-    """Return `text` cut to `length` characters, with what UTF-8 cannot hold written as escapes."""
+    """Return `text` cut to `length` characters, with characters that UTF-8 cannot encode written as escapes."""
     return text[:length].encode("utf-8", "backslashreplace").decode()

@@ -30,7 +30,7 @@ from tda.store.commit.transaction import publish_shard
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.files import exists
 from tda.store.paths import RootPaths
-from tda.store.shards.read import check_shard, read_shard
+from tda.store.shards import check_shard, read_shard
 from tda.store.types import Drop
 
 EndedIn = Callable[[str], None]
@@ -52,7 +52,7 @@ def write_shards(folder: Path, count: int) -> DatasetConfig:
 
 
 def quick_describe(encoder: EncoderConfig, resize: str) -> tuple[str, dict[str, Any]]:
-    """In the place of `tda.encoders.identity`: the quick encoder has no weights, and none of torch's seconds."""
+    """In the place of `tda.encoders.describe`: the quick encoder has no weights, and none of torch's seconds."""
     return "0" * 64, {"hash": "crc32", "format": encoder.format, "resize": resize}
 
 

@@ -13,13 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-import conf
 from tda.config.datasets import DatasetConfig, ToyConfig
-from tda.encoders.tokens import HashTokenizer
 from tda.errors import UserError
 from tda.store.shards.webdataset import RawPair, expected_pairs, read_pairs
-from tda.toycaptions import vocabulary
-from tda.toyscenes import SIDE, STYLES, draw_scene
+from tda.toyscenes import SIDE
 from tda.toyworld import KINDS, ensure_toy, plan_copies, toy_pair, write_toy
 
 SOURCE = {"pairs": 60, "pairs_per_shard": 25, "seed": 0}
@@ -160,33 +157,3 @@ def test_what_cannot_be_drawn_is_refused(values: dict[str, Any], complaint: str,
     with pytest.raises(UserError, match=re.escape(complaint)):
         write_toy(_toy(**values), str(tmp_path))
     assert not list(tmp_path.iterdir())
-
-
-def test_captions_leave_one_object_in_four_out_and_never_say_what_is_not_there() -> None:
-    import random
-
-    from tda.toycaptions import WORDS, caption
-
-    shown = said = 0
-    for i in range(1500):
-        rng = random.Random(i)
-        scene = draw_scene(STYLES["plain"], rng)
-        text = caption(scene, "plain", rng)
-        shapes = {form: shape for shape in ("circle", "ring", "square", "triangle", "star", "cross") for form in WORDS[shape]}
-        named = [shapes[word] for word in text.split() if word in shapes]
-        assert named
-        assert set(named) <= {thing.shape for thing in scene.things}
-        if len(scene.things) > 1:
-            shown, said = shown + len(scene.things), said + len(named)
-    assert 0.20 < 1 - said / shown < 0.27
-
-
-def test_shifted_captions_are_longer_and_no_word_is_new_or_shared() -> None:
-    texts = {style: [toy_pair(_toy(style=style), i).caption.split() for i in range(400)] for style in STYLES}
-    mean = {style: np.mean([len(words) for words in captions]) for style, captions in texts.items()}
-    assert mean["shifted"] > 1.2 * mean["plain"]
-    assert {word for captions in texts.values() for words in captions for word in words} <= vocabulary()
-    model = json.loads((Path(conf.__path__[0]) / "model/toy.json").read_text())["text_cfg"]
-    ids = HashTokenizer(model["vocab_size"], model["context_length"])(sorted(vocabulary()))[:, 1]
-    assert len(ids.unique()) == len(vocabulary()), "two words of the toy world share a token"
-    assert np.mean([len(words) <= model["context_length"] - 2 for words in texts["plain"]]) > 0.95

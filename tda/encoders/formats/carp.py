@@ -24,7 +24,7 @@ from tda.errors import UserError
 from tda.store.files import file_sha256
 
 ADDED_TOKEN = "[quote]"  # noqa: S105 (a word of the vocabulary: the last one)
-# roberta-large's: RobertaConfig has the defaults of another model (an epsilon of 1e-12), and no key of the weights tells.
+# roberta-large's: RobertaConfig's defaults are another model's (epsilon 1e-12), and the weights do not show them.
 ROBERTA_LARGE = {"layer_norm_eps": 1e-5, "max_position_embeddings": 514, "pad_token_id": 1}
 TOWERS = {"passage": "A", "review": "B"}
 
@@ -69,13 +69,13 @@ class CarpTokenizer:
 
         folder = Path(self.folder or "")
         if not self.folder or not all((folder / name).is_file() for name in ("vocab.json", "merges.txt")):
-            # transformers would make a vocabulary of nothing, without a word
+            # transformers would silently make an empty vocabulary
             raise UserError(f"encoder.tokenizer={self.folder} is not a folder with roberta-large's vocab.json and merges.txt")
         try:
             tokenizer = RobertaTokenizerFast.from_pretrained(folder, local_files_only=True)
         except Exception as error:  # noqa: BLE001 (the library's compiled part raises bare Exceptions)
             raise UserError(f"encoder.tokenizer={self.folder} holds no RoBERTa tokenizer: {first_line(error)}") from None
-        tokenizer.add_tokens([ADDED_TOKEN])  # no second time if the folder has it already
+        tokenizer.add_tokens([ADDED_TOKEN])  # no effect if the folder has it already
         if len(tokenizer) != self.vocab_size or tokenizer.pad_token_id != self.pad:
             raise UserError(
                 f"encoder.tokenizer={self.folder} is another model's: "
@@ -133,14 +133,14 @@ def load(checkpoint: str, config: str | None, device: str = "auto", precision: s
 
 
 def describe(checkpoint: str, config: str | None, tokenizer: str | None = None) -> tuple[str, dict[str, Any]]:
-    """`weights_sha256` and `preprocessing` as `load` would give them, without building the model."""
+    """`weights_sha256` and `preprocessing` as from `load`, without building the model."""
     settings = read_config(config)
     require_carp(settings, config)
     return file_sha256(local_file(checkpoint, "encoder.checkpoint")), preprocessing_of(settings, tokenizer)
 
 
 def meta_model(encoder: EncoderConfig) -> MetaModel:
-    """The model of a configuration, on the device that is the default; no checkpoint is opened."""
+    """The model of a configuration, on the default device; no checkpoint is opened."""
     config = read_config(encoder.config)
     model = build(config, encoder.config)
     tokens = torch.zeros(1, config["roberta"]["max_position_embeddings"] - 2, dtype=torch.long)
@@ -149,7 +149,7 @@ def meta_model(encoder: EncoderConfig) -> MetaModel:
 
 
 def preprocessing_of(config: Mapping[str, Any], tokenizer: str | None) -> dict[str, Any]:
-    """How the model is fed and what it is built from; plain values. The tokenizer counts by its files' content, not its path."""
+    """Preprocessing and architecture as plain values. The tokenizer is identified by its files' content, not its path."""
     roberta = {**ROBERTA_LARGE, **config["roberta"]}
     return {
         "image": {},
@@ -164,20 +164,20 @@ def preprocessing_of(config: Mapping[str, Any], tokenizer: str | None) -> dict[s
 
 
 def require_carp(config: Mapping[str, Any], name: str | None) -> None:
-    """Raise UserError unless `config` is a CARP's."""
+    """Raise UserError unless `config` is of a CARP model."""
     absent = [key for key in ("latent_dim", "roberta") if key not in config]
     if absent or "vocab_size" not in config["roberta"]:
         raise UserError(f"encoder.config={name} is not a CARP model: it lacks {', '.join(absent) or 'roberta.vocab_size'}")
 
 
 def build(config: Mapping[str, Any], name: str | None = None) -> Carp:
-    """The architecture with random weights. `name` is what an error calls the configuration."""
+    """The architecture with random weights. `name` is the configuration's name in errors."""
     require_carp(config, name)
     return Carp(config)
 
 
 def weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`state` in float32, without the poolers, which CARP never used, and the position numbers, which are no weights."""
+    """`state` in float32, without the poolers, which CARP never used, and the position numbers, which are not weights."""
     return {key: value.float() for key, value in state.items() if ".pooler." not in key and not key.endswith(".position_ids")}
 
 

@@ -20,7 +20,7 @@ from tda.store.files import file_sha256
 def load(checkpoint: str, config: str | None, device: str = "auto", precision: str = "fp32") -> Encoder:
     """The model with its preprocessing. `encode_image` and `encode_text` give L2-normalised rows, as upstream's do.
 
-    `checkpoint` is upstream's .pkl, or the .safetensors that it was converted to, which tells the sha256 of the .pkl.
+    `checkpoint` is upstream's .pkl, or the .safetensors converted from it, whose metadata hold the sha256 of the .pkl.
     Texts are padded to the full context, which must not be cut: see `cloob_laion_model`.
     Raises UserError, in one line, for files that are missing, damaged, would run code, or belong to another model.
     """
@@ -43,19 +43,19 @@ def load(checkpoint: str, config: str | None, device: str = "auto", precision: s
 
 
 def describe(checkpoint: str, config: str | None) -> tuple[str, dict[str, Any]]:
-    """`weights_sha256` and `preprocessing` as `load` would give them, without building the model."""
+    """`weights_sha256` and `preprocessing` as from `load`, without building the model."""
     return _source_sha256(local_file(checkpoint, "encoder.checkpoint")), preprocessing_of(read_config(config), config)
 
 
 def meta_model(encoder: EncoderConfig) -> MetaModel:
-    """The model of a configuration, on the device that is the default; no checkpoint is opened."""
+    """The model of a configuration, on the default device; no checkpoint is opened."""
     config = read_config(encoder.config)
     model = build(config, encoder.config)
     return image_text_model(model, config["d_embed"], config["image_encoder"]["image_size"], config["text_encoder"]["text_size"])
 
 
 def preprocessing_of(config: dict[str, Any], name: str | None = None) -> dict[str, Any]:
-    """How the model is fed, as its vectors were published (bicubic; it was trained with Lanczos), and what it is built from."""
+    """Preprocessing of the published vectors (bicubic; training used Lanczos) and architecture, as plain values."""
     try:
         image, text = config["image_encoder"], config["text_encoder"]
         return {
@@ -78,7 +78,7 @@ def preprocessing_of(config: dict[str, Any], name: str | None = None) -> dict[st
 
 
 def build(config: dict[str, Any], name: str | None = None) -> CloobLaion:
-    """The architecture of upstream's JSON configuration with random weights. `name` is what an error calls the configuration."""
+    """The architecture of upstream's JSON configuration with random weights. `name` is the configuration's name in errors."""
     try:
         kinds = config["image_encoder"]["type"], config["text_encoder"]["type"]
         if kinds != ("ViT", "transformer"):
@@ -94,7 +94,7 @@ def _weights(path: Path) -> tuple[str, dict[str, Tensor]]:
 
 
 def _source_sha256(path: Path) -> str:
-    """Of upstream's pickle, which a converted file tells."""
+    """SHA-256 of upstream's pickle; a converted file holds it in its metadata."""
     if path.suffix == ".safetensors":
         try:
             with safe_open(path, "pt") as file:

@@ -1,4 +1,4 @@
-"""Haiku parameters of CLOOB-LAION -> this project's names and layouts, kept as safetensors so that the pickle is read once."""
+"""Haiku parameters of CLOOB-LAION -> this project's names and layouts, cached as safetensors so that the pickle is read once."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from tda.encoders.weights.local_copy import cache_dir, once, read_state_dict
 from tda.encoders.weights.safe_pickle import read_arrays
 from tda.errors import UserError
 
-_LAYOUT = "1"  # of the names below; a new one makes new files
+_LAYOUT = "1"  # of the names below; another version makes new files
 _IMAGE, _TEXT = "vi_t_image_encoder", "text_encoder"
 _LAYER = re.compile(r"layer_(\d+)/(self_attention|feed_forward)/(?:multi_head_attention/)?(\w+)")
 _PARTS = {
@@ -21,7 +21,7 @@ _PARTS = {
     "feed_forward": ("feed_forward", {"layer_norm": "norm", "linear_0": "linear_0", "linear_1": "linear_1"}),
 }
 _LEAVES = {"w": "weight", "b": "bias", "scale": "weight", "offset": "bias"}
-_ALONE = {  # everything outside of the layers
+_ALONE = {  # everything outside the layers
     "image": {
         "class_embed": "class_embed",
         "embed/w": "patches.weight",
@@ -39,7 +39,7 @@ _ALONE = {  # everything outside of the layers
 
 
 def converted(pickle: Path, sha256: str) -> dict[str, Tensor]:
-    """State dict of `CloobLaion` from upstream's pickle, by way of a safetensors file in the cache that records the pickle's sha256.
+    """State dict of `CloobLaion` from upstream's pickle, through a cached safetensors file that holds the pickle's sha256.
 
     Raises UserError if the pickle is damaged, would run code, or holds other parameters.
     """
@@ -58,7 +58,7 @@ def converted(pickle: Path, sha256: str) -> dict[str, Tensor]:
 def state_dict(content: Any, path: Path) -> dict[str, Tensor]:
     """`{"params": (image, text), ...}` of Haiku parameters -> state dict of `CloobLaion`. `path` is for errors.
 
-    Raises UserError if it is nothing of the kind, or a parameter has no place in the model.
+    Raises UserError if `content` has another form, or a parameter has no place in the model.
     """
     parameters = content.get("params") if isinstance(content, dict) else None
     if not isinstance(parameters, list | tuple) or len(parameters) != 2 or not all(isinstance(part, dict) for part in parameters):
@@ -94,7 +94,7 @@ def _own_name(tower: str, name: str) -> str | None:
 
 
 def _own_layout(own: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Haiku keeps convolutions as HWIO and linear weights as (in, out); torch as OIHW and (out, in). Tables are the same in both."""
+    """Haiku stores convolutions as HWIO and linear weights as (in, out), torch as OIHW and (out, in). Embedding tables are equal."""
     if array.ndim == 4:
         array = array.transpose(3, 2, 0, 1)
     elif array.ndim == 2 and own.startswith("tower.") and own.endswith(".weight"):

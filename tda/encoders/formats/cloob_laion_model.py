@@ -1,4 +1,4 @@
-"""The CLOOB ViT of crowsonkb/cloob-training (LAION-400M), quirks and all: its weights were trained with each of them.
+"""The CLOOB ViT of crowsonkb/cloob-training (LAION-400M), with all quirks that its weights were trained with.
 
 Blocks are pre-LN with separate query, key and value projections; there is no final layer norm, the projection has a bias, and the
 text tower is not causal and is pooled at position 0. The activation is the exact GELU of the PyTorch port, which made the published
@@ -27,8 +27,8 @@ class Attention(nn.Module):
         x_BLW = self.norm(x_BLW)
         query, key, value = (part(x_BLW).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key, self.value))
         if read_BL is not None:
-            # The mask was laid on the wrong axis in training: it silences whole query rows instead of hiding padding keys. All
-            # scores of a silenced row were equal, so its attention is uniform over every position; a query of zeros is just that.
+            # In training the mask was on the wrong axis: it masks whole query rows instead of padding keys. All scores of a
+            # masked row were equal, so its attention is uniform over all positions; a query of zeros gives exactly that.
             query = query * read_BL[:, None, :, None]
         mixed = functional.scaled_dot_product_attention(query, key, value)
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
@@ -88,13 +88,13 @@ class TextTower(nn.Module):
 
     def forward(self, tokens_BL: Tensor) -> Tensor:
         if tokens_BL.shape[-1] != self.context_length:
-            # Every row attends to all positions, padding included, so that a shorter batch is another input: it cannot be cut.
+            # Every row attends to all positions, padding included, so a shorter batch would give other vectors.
             raise UserError(
                 f"CLOOB-LAION reads texts of exactly {self.context_length} tokens, padding included, not {tokens_BL.shape[-1]}: "
                 f"its attention sees the padding"
             )
         ends_BL = tokens_BL == self.end
-        read_BL = ends_BL.cumsum(-1) - ends_BL.long() == 0  # up to and with the first end; all, where a cut text has lost it
+        read_BL = ends_BL.cumsum(-1) - ends_BL.long() == 0  # up to and including the first end; all, if a cut text has lost it
         features_BD: Tensor = self.tower(self.tokens(tokens_BL), read_BL)
         return features_BD
 

@@ -1,6 +1,6 @@
 """CLOOB as its authors released it (ml-jku/cloob): the same towers as OpenAI's CLIP under other names, ResNet and ViT.
 
-The Hopfield retrieval lives in the loss: its scale is in some checkpoints and is no part of the encoders.
+Hopfield retrieval is part of the loss: some checkpoints hold its scale, which the encoders do not use.
 """
 
 import re
@@ -20,15 +20,15 @@ from tda.store.files import file_sha256
 
 __all__ = ["describe", "load", "meta_model"]  # the model without weights is OpenAI's: the configurations have the same fields
 
-# The text tower is nested in one module, which has a transformer of its own.
+# The text tower is one nested module with its own transformer.
 _NESTED = re.compile(r"transformer\.(?=(transformer|token_embedding|positional_embedding|ln_final|text_projection)\b)")
 
 
 class LossyTokenizer:
-    """Upstream's cut: a caption that is too long loses its end token, so that the largest id, where it is pooled, is the start's."""
+    """Upstream's truncation: a caption that is too long loses its end token, so the largest id, where it is pooled, is the start token."""
 
     def __init__(self, vocab_size: int, context_length: int) -> None:
-        self._whole = tokenizer_for(vocab_size, context_length + 1)  # ends a caption that is too long one column too late
+        self._whole = tokenizer_for(vocab_size, context_length + 1)  # ends captions that are too long one column too late
         self.name = self.name_for(vocab_size)
         self.vocab_size, self.context_length = vocab_size, context_length
 
@@ -44,7 +44,7 @@ class LossyTokenizer:
 def load(checkpoint: str, config: str | None = None, device: str = "auto", precision: str = "fp32") -> Encoder:
     """The model with its preprocessing; features are not normalised, as upstream's are not.
 
-    Sizes come from the weights, text heads from `config` (upstream's JSON), by default the file beside the checkpoint that it names.
+    Sizes come from the weights, text heads from `config` (upstream's JSON), by default the file that the checkpoint names, beside it.
     `vision_layers` decides between ViT and ResNet: upstream decides by `backbone_architecture`, which its own ViT files lack.
     Raises UserError, in one line, for files that are missing, damaged, would run code, or belong to another model.
     """
@@ -56,7 +56,7 @@ def load(checkpoint: str, config: str | None = None, device: str = "auto", preci
 
 
 def describe(checkpoint: str, config: str | None = None) -> tuple[str, dict[str, Any]]:
-    """`weights_sha256` and `preprocessing` as `load` would give them, without building the model."""
+    """`weights_sha256` and `preprocessing` as from `load`, without building the model."""
     path, _, sizes = _read(checkpoint, config)
     return file_sha256(path), preprocessing_of(sizes, LossyTokenizer.name_for(sizes.vocab_size))
 
@@ -82,5 +82,7 @@ def _named_config(loaded: Any, path: Path) -> str:
     named = loaded.get("model_config_file") if isinstance(loaded, Mapping) else None
     beside = path.with_name(Path(str(named)).name)
     if named is None or not beside.is_file():
-        raise UserError(f"checkpoint {path} does not tell its text heads: set encoder.config to the model's JSON ({named or 'RN50.json'})")
+        raise UserError(
+            f"checkpoint {path} does not contain its text heads: set encoder.config to the model's JSON ({named or 'RN50.json'})"
+        )
     return str(beside)

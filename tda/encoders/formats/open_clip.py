@@ -1,7 +1,7 @@
 """open_clip models from a JSON configuration and a checkpoint file; never from random weights.
 
 The configuration is open_clip's own (embed_dim, vision_cfg, text_cfg, ...), plain or under "model_cfg" with a "preprocess_cfg" beside it.
-Models with "custom_text" (SigLIP) may have a vision tower of timm and a tokenizer of Hugging Face, which is read from a local folder.
+Models with "custom_text" (SigLIP) may have a timm vision tower and a Hugging Face tokenizer, which is read from a local folder.
 """
 
 from typing import Any
@@ -31,8 +31,8 @@ def load(
 ) -> Encoder:
     """An open_clip model (Cherti et al. 2023) with its inference transform and tokenizer.
 
-    `config` is the model's JSON or, where `pretrained` names a tag of open_clip's registry, the model's name there.
-    `tokenizer` is the folder of the tokenizer that the configuration names, if it names one.
+    `config` is the model's JSON or, if `pretrained` is a tag of open_clip's registry, the model's name there.
+    `tokenizer` is the folder of the tokenizer that the configuration names, if any.
 
     Raises UserError, in one line, for a configuration or checkpoint that is missing, unreadable, or made for another model.
     """
@@ -57,13 +57,13 @@ def load(
 def describe(
     checkpoint: str, config: str | None, pretrained: str | None = None, tokenizer: str | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """`weights_sha256` and `preprocessing` as `load` would give them, without the seconds that building a model takes."""
+    """`weights_sha256` and `preprocessing` as from `load`, without building the model."""
     path = local_file(checkpoint, "encoder.checkpoint")
     return file_sha256(path), preprocessing_of(_settings(config, pretrained), config, tokenizer)
 
 
 def meta_model(encoder: EncoderConfig) -> MetaModel:
-    """The model of a configuration, on the device that is the default; no checkpoint is opened."""
+    """The model of a configuration, on the default device; no checkpoint is opened."""
     settings = _settings(encoder.config, encoder.pretrained)
     config = settings.get("model_cfg", settings)
     model = build(config, encoder.config)
@@ -76,7 +76,7 @@ def _settings(config: str | None, pretrained: str | None) -> dict[str, Any]:
 
 
 def preprocessing_of(settings: dict[str, Any], name: str | None = None, tokenizer: str | None = None) -> dict[str, Any]:
-    """How the model is fed and, as the weights do not tell an activation or the heads, what it is built from; plain values."""
+    """Preprocessing and architecture as plain values. (The weights alone do not determine the activation and the heads.)"""
     model_config = settings.get("model_cfg", settings)
     require_open_clip(model_config, name)
     text = model_config["text_cfg"]
@@ -104,7 +104,7 @@ def _tokenizer(text: dict[str, Any], fed: dict[str, Any], folder: str | None) ->
 
 
 def require_open_clip(config: dict[str, Any], name: str | None = None) -> None:
-    """Raise UserError unless `config` can be a model's of open_clip with open_clip's own text tower."""
+    """Raise UserError unless `config` is of an open_clip model with open_clip's own text tower."""
     absent = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in config]
     if absent:
         raise UserError(f"encoder.config={name} is not an open_clip model: it lacks {', '.join(absent)}")
@@ -113,9 +113,9 @@ def require_open_clip(config: dict[str, Any], name: str | None = None) -> None:
 
 
 def registered(model: str | None, tag: str) -> dict[str, Any]:
-    """What open_clip's registry knows of a model and a tag. A checkpoint file opened without its tag loses all but the sizes.
+    """The settings of a model and tag in open_clip's registry. Without the tag a checkpoint file loses all settings but the sizes.
 
-    Raises UserError, naming the choices, for a model or tag that is not there. Nothing is fetched.
+    Raises UserError, with the choices, for an unknown model or tag. Nothing is fetched.
     """
     import open_clip
 
@@ -132,9 +132,9 @@ def registered(model: str | None, tag: str) -> dict[str, Any]:
 
 
 def build(config: dict[str, Any], name: str | None = None) -> nn.Module:
-    """open_clip's model from its JSON configuration, with random weights. `name` is what an error calls the configuration.
+    """open_clip's model from its JSON configuration, with random weights. `name` is the configuration's name in errors.
 
-    Raises UserError if the configuration is no such model's, or names a text tower of Hugging Face.
+    Raises UserError if the configuration is of another model, or has a Hugging Face text tower.
     """
     require_open_clip(config, name)
     from open_clip.model import CLIP, CustomTextCLIP
@@ -149,7 +149,7 @@ def build(config: dict[str, Any], name: str | None = None) -> nn.Module:
 
 
 def image_settings(model_config: dict[str, Any], preprocess: dict[str, Any] | None = None) -> dict[str, Any]:
-    """How the model is fed, in plain values; the mean and std are OpenAI's unless the configuration has its own."""
+    """The image preprocessing as plain values; mean and std are OpenAI's unless the configuration has others."""
     vision, given = model_config["vision_cfg"], {k: v for k, v in (preprocess or {}).items() if v is not None}
     return {
         "size": given.get("size", vision.get("image_size", 224)),

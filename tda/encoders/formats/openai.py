@@ -1,7 +1,7 @@
 """OpenAI's CLIP, ResNet and ViT: a TorchScript archive as released, or a state dict of the same names.
 
-The architecture is open_clip's CLIP with QuickGELU. Its sizes are inferred from the weights; where a configuration is given, it is
-checked against them. Weights are widened to float32 as they are stored: upstream's own loader narrows even float32 ones to float16.
+The architecture is open_clip's CLIP with QuickGELU. Its sizes are inferred from the weights; a given configuration is checked
+against them. Weights are converted to float32; upstream's own loader converts even float32 weights to float16.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # integer b
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What OpenAI's and ml-jku's configurations tell, under their names."""
+    """The fields of OpenAI's and ml-jku's configurations."""
 
     embed_dim: int
     image_resolution: int  # pixels
@@ -42,7 +42,7 @@ class Sizes:
 def load(checkpoint: str, config: str | None = None, device: str = "auto", precision: str = "fp32") -> Encoder:
     """The model with its preprocessing; features are not normalised, as upstream's are not.
 
-    Raises UserError, in one line, for files that are missing, damaged, would run code, or belong to another model than `config`.
+    Raises UserError, in one line, for files that are missing, damaged, would run code, or do not fit `config`.
     """
     path, state, sizes = _read(checkpoint, config)
     model = model_of(sizes)
@@ -52,13 +52,13 @@ def load(checkpoint: str, config: str | None = None, device: str = "auto", preci
 
 
 def describe(checkpoint: str, config: str | None = None) -> tuple[str, dict[str, Any]]:
-    """`weights_sha256` and `preprocessing` as `load` would give them, without building the model."""
+    """`weights_sha256` and `preprocessing` as from `load`, without building the model."""
     path, _, sizes = _read(checkpoint, config)
     return file_sha256(path), preprocessing_of(sizes, tokenizer_name(sizes.vocab_size))
 
 
 def meta_model(encoder: EncoderConfig) -> MetaModel:
-    """The model of a configuration, on the device that is the default; no checkpoint is opened."""
+    """The model of a configuration, on the default device; no checkpoint is opened."""
     config = read_config(encoder.config)
     _require_fields(config, encoder.config)
     sizes = Sizes(**{field.name: config[field.name] for field in fields(Sizes)})
@@ -80,7 +80,7 @@ def weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def sizes_of(state: Mapping[str, Tensor], path: Path) -> Sizes:
-    """Sizes from the shapes of a state dict. A text head is 64 wide, which the weights do not tell. Raises UserError if a key lacks."""
+    """Sizes from a state dict's shapes. Text heads are 64 wide, which the weights do not show. Raises UserError if a key is missing."""
     try:
         text_width = len(state["ln_final.weight"])
         positions = len(state["visual.positional_embedding" if _is_vit(state) else "visual.attnpool.positional_embedding"])
@@ -103,7 +103,7 @@ def sizes_of(state: Mapping[str, Tensor], path: Path) -> Sizes:
 
 
 def require(sizes: Sizes, config: Mapping[str, Any], name: str, path: Path, ignore: tuple[str, ...] = ()) -> None:
-    """Raise UserError, naming the first difference, unless the weights have the sizes that the configuration `name` tells."""
+    """Raise UserError, naming the first difference, unless the weights have the sizes of the configuration `name`."""
     _require_fields(config, name)
     for field, found in asdict(sizes).items():
         if field not in ignore and config[field] != found:
@@ -156,7 +156,7 @@ def encoder_of(model: nn.Module, sizes: Sizes, path: Path, tokenizer: Any, *, de
 
 
 def preprocessing_of(sizes: Sizes, tokenizer: str) -> dict[str, Any]:
-    """How the model is fed, as OpenAI evaluated it (shortest side, bicubic, centre crop), and what it is built from; plain values."""
+    """Preprocessing of OpenAI's evaluation (shortest side, bicubic, centre crop) and architecture, as plain values."""
     return {
         "image": {
             "size": sizes.image_resolution,

@@ -1,7 +1,7 @@
-"""CLIP's text tower over no more columns than the batch's captions fill.
+"""CLIP's text tower on only as many columns as the batch's captions fill.
 
-Exact, not an approximation: attention is causal, so a position never reads to its right, and the row that is pooled is the one of
-the largest id (the end). Columns to the right of every row's largest id cannot reach any output.
+This is exact: attention is causal, so no position reads to its right, and pooling takes the position of the largest id (the end). Columns
+to the right of every row's largest id cannot affect an output.
 
 Shapes: B batch, L columns, D shared space.
 """
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class CutText(nn.Module):
-    """An open_clip `CLIP` whose `encode_text` takes tokens of any width up to the context and ignores columns that cannot matter."""
+    """An open_clip `CLIP` whose `encode_text` takes tokens of any width up to the context and skips columns without an effect."""
 
     def __init__(self, clip: Any) -> None:
         super().__init__()

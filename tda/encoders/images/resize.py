@@ -1,6 +1,6 @@
-"""Resizing as open_clip's transform asks for it, by what is fast where the pixels are: Pillow's filters, without Pillow.
+"""Resizing as in open_clip's transform, by the fastest method of the device: Pillow's filters, without Pillow.
 
-On a CPU, torch's kernel for 8-bit images: one image at a time, on the thread that decoded it, a fifth of Pillow's time. On another device,
+On a CPU, torch's kernel for 8-bit images: one image at a time, on the decoding thread, in a fifth of Pillow's time. On another device,
 two batched matrix products with the filters' weights in fixed point, so that a float32 product is exact integer arithmetic: the pixels do
 not depend on the order of summation, hence not on the batch or its canvas. Both round to 8 bits after each of the two passes, as Pillow
 does, and differ from it by a level or two in some thousandths of the values.
@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-FILTERS = {"bicubic": 2.0, "bilinear": 1.0}  # support in input pixels, where an image is not made smaller
+FILTERS = {"bicubic": 2.0, "bilinear": 1.0}  # support in input pixels, for images that are not made smaller
 _UNIT = 2.0**15  # of a weight: 255 levels times the sum of a row's absolute weights (under 1.4) stay below float32's 2**24
-_CHUNK_BYTES = 256 * 2**20  # of a canvas in float32 at once
+_CHUNK_BYTES = 256 * 2**20  # of canvases in float32 at once
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What an image becomes: (height, width) in pixels, and how; `shortest` resizes the shortest side and crops the centre."""
+    """Target size (height, width) in pixels and the resizing mode; `shortest` resizes the shortest side and crops the centre."""
 
     size: tuple[int, int]
     mode: str
     interpolation: str
 
     def fit(self, height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Size (height, width) to resize an image to, and the place (top, left) of the crop in it, both by torchvision's rounding."""
+        """Size (height, width) to resize an image to, and the corner (top, left) of the crop, both by torchvision's rounding."""
         if self.mode == "squash":
             return self.size, (0, 0)
         side, shortest = self.size[0], min(height, width)
@@ -41,7 +41,7 @@ class Frame:
 
 
 def frame_of(image: Mapping[str, Any]) -> Frame | None:
-    """The frame that an encoder's image settings ask for; None where they ask for what only open_clip's own transform does."""
+    """The frame of an encoder's image settings; None if only open_clip's own transform supports them."""
     size, mode, interpolation = image.get("size"), image.get("resize_mode"), image.get("interpolation")
     height, width = (size, size) if isinstance(size, int) else size or (0, 0)
     known = mode == "squash" or (mode == "shortest" and height == width)
@@ -49,7 +49,7 @@ def frame_of(image: Mapping[str, Any]) -> Frame | None:
 
 
 def resize_one(pixels_HW3: NDArray[np.uint8], frame: Frame) -> Tensor:
-    """One decoded image -> uint8 (3, S, T), on the CPU and on the calling thread alone."""
+    """One decoded image -> uint8 (3, S, T), on the CPU, on the calling thread."""
     height, width = pixels_HW3.shape[:2]
     resized, (top, left) = frame.fit(height, width)
     x_13HW = torch.from_numpy(pixels_HW3).permute(2, 0, 1)[None]
@@ -87,12 +87,12 @@ def _levels(x: Tensor) -> Tensor:
 def _weights(axis_B3: Tensor, shape: tuple[int, int], interpolation: str) -> Tensor:
     """(B, O, I) float32 weights of Pillow's antialiased filter along an axis, in steps of 2**-15, each row's sum exactly 1.
 
-    `axis_B3` tells of each image its pixels, the pixels they become, and the first of those that is kept; `shape` is (O, I).
+    `axis_B3` holds for each image its pixels, its pixels after resizing, and the first of those that is kept; `shape` is (O, I).
     """
     device = axis_B3.device
     in_B11, out_B11, start_B11 = axis_B3.double()[:, :, None, None].unbind(1)
     scale_B11 = in_B11 / out_B11
-    wide_B11 = scale_B11.clamp(min=1)  # the filter is as wide as what falls into an output pixel
+    wide_B11 = scale_B11.clamp(min=1)  # the filter is as wide as an output pixel in input pixels
     centre_BO1 = (torch.arange(shape[0], device=device)[None, :, None] + start_B11 + 0.5) * scale_B11
     at_11I, reach_B11 = torch.arange(shape[1], device=device)[None, None, :], FILTERS[interpolation] * wide_B11
     first_BO1, end_BO1 = (centre_BO1 - reach_B11 + 0.5).trunc().clamp(min=0), torch.minimum((centre_BO1 + reach_B11 + 0.5).trunc(), in_B11)
@@ -100,7 +100,7 @@ def _weights(axis_B3: Tensor, shape: tuple[int, int], interpolation: str) -> Ten
     raw_BOI = torch.where((at_11I >= first_BO1) & (at_11I < end_BO1), raw_BOI, 0)
     steps_BOI = (raw_BOI / raw_BOI.sum(-1, keepdim=True) * _UNIT).round()
     largest_BO1 = steps_BOI.argmax(-1, keepdim=True)
-    rest_BO1 = _UNIT - steps_BOI.sum(-1, keepdim=True)  # so that a plain area keeps its level
+    rest_BO1 = _UNIT - steps_BOI.sum(-1, keepdim=True)  # so that a uniform area keeps its level
     return (steps_BOI.scatter_add(-1, largest_BO1, rest_BO1) / _UNIT).float()
 
 

@@ -1,6 +1,6 @@
-"""A shard's pairs -> batches on the device: read in order, decoded once on threads, prepared once for each way of being fed.
+"""A shard's pairs -> batches on the device: read in order, decoded once on threads, prepared once for each distinct feed.
 
-What a batch is made of depends on the shard and the batch size alone, never on a thread or a clock: the same batches give the same bytes.
+The content of a batch depends only on the shard and the batch size, not on threads or timing: the same batches give the same bytes.
 
 Legend: B batch.
 """
@@ -19,17 +19,17 @@ from tda.encoders.pipeline.preprocess import Feed, feed_of
 from tda.encoders.pipeline.streams import Lane
 from tda.encoders.pipeline.timing import Seconds
 from tda.store.images.decode import PixelError, decode_pixels
-from tda.store.shards.read import Pair, read_shard
+from tda.store.shards import Pair, read_shard
 from tda.store.types import Drop, Stage
 
 Select: TypeAlias = Callable[[Iterator[Pair | Drop]], Iterator[Pair | Drop]]
 
-BATCH_BYTES = 256 * 2**20  # of encoded images: a batch of giants is cut short
+BATCH_BYTES = 256 * 2**20  # of encoded pairs: a batch of large images ends early
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a row says beside its vectors; the image's bytes are let go as soon as they are decoded."""
+    """The other columns of a row; the image's bytes are released once they are decoded."""
 
     ordinal: int
     key: str
@@ -41,7 +41,7 @@ class Kept:
 
 @dataclass(slots=True)
 class Batch:
-    """B decoded pairs: `items` hold what each feed made of them, `staged` the same on the device, or what kept it from getting there."""
+    """B decoded pairs. Of each feed, `items` holds prepared items, `staged` their tensor on the device or the error of making it."""
 
     pairs: list[Kept]
     items: dict[str, list[Any]]
@@ -49,7 +49,7 @@ class Batch:
     mark: Any = None
 
     def tensor(self, feed: Feed, lane: Lane, rows: Sequence[int] | None = None) -> Tensor:
-        """Of all pairs, or of some `rows`, which are collated anew: a failure may be theirs alone."""
+        """The tensor of all pairs, or of some `rows`, which are collated again: only some rows may fail."""
         if rows is None:
             staged = self.staged[feed.key]
             if isinstance(staged, Exception):
@@ -59,10 +59,10 @@ class Batch:
 
 
 class Feeds:
-    """The distinct feeds of a run: (encoder, modality) -> feed, one for all that want the same."""
+    """The distinct feeds of a run: (encoder, modality) -> feed, shared by encoders with equal preprocessing."""
 
     def __init__(self, encoders: Mapping[str, Encoder], resize: str) -> None:
-        (self.modalities,) = {encoder.modalities for encoder in encoders.values()}  # one: a run has one data set
+        (self.modalities,) = {encoder.modalities for encoder in encoders.values()}  # all equal: a run has one data set
         self.distinct: tuple[dict[str, Feed], dict[str, Feed]] = ({}, {})
         self._of: dict[tuple[str, str], Feed] = {}
         for name, encoder in encoders.items():
@@ -79,7 +79,7 @@ class Feeds:
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Makes the batches of one shard; `drops` grows by the pairs lost on the way."""
+    """Makes the batches of one shard; lost pairs are appended to `drops`."""
 
     url: str
     feeds: Feeds
@@ -91,9 +91,9 @@ class Reader:
     select: Select | None = None
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """Of `size` pairs, or of `BATCH_BYTES` of encoded images and one more. The threads decode a batch while the one before is sent.
+        """Batches of `size` pairs; one ends early at the first pair beyond `BATCH_BYTES`. Threads decode one batch ahead.
 
-        Raises ShardError if the shard cannot be read whole, late ones too.
+        Raises ShardError if the shard cannot be read completely, also after the last batch.
         """
         decoding: deque[list[Future[tuple[Kept, dict[str, Any]] | Drop]]] = deque()
         try:
@@ -139,7 +139,7 @@ class Reader:
         return iter(pairs if self.select is None else self.select(iter(pairs)))
 
     def _prepare(self, pair: Pair) -> tuple[Kept, dict[str, Any]] | Drop:
-        """On any thread. Bytes are an image, which is decoded once for all encoders."""
+        """Decode and prepare a pair, on any thread. Bytes are an image, decoded once for all encoders."""
         try:
             with self.seconds.timed("decode"):
                 members = [
@@ -170,5 +170,5 @@ class Reader:
     def _staged(self, feed: Feed, batch: Batch) -> Tensor | Exception:
         try:
             return feed.collate(batch.items[feed.key], self.lane.device)
-        except Exception as error:  # noqa: BLE001 (told to the encoders that need it, which find the pair at fault)
+        except Exception as error:  # noqa: BLE001 (raised again for the encoders of this feed, which find the pair at fault)
             return error

@@ -1,4 +1,4 @@
-"""What an encoder's failure on a batch means: too large a batch, a lost device, a pair at fault, or the model itself."""
+"""Causes of an encoder's failure on a batch: too large a batch, a lost device, single pairs, or the model."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -14,11 +14,11 @@ _LOST_WORDS = ("cuda error", "device-side assert", "unspecified launch failure",
 
 
 class DeviceLostError(LacunaError):
-    """The device's context is gone: nothing more can run on it in this process, whatever the batch."""
+    """The device's context is lost: nothing can run on it again in this process."""
 
 
 class ModelAtFaultError(Exception):
-    """More pairs fail than pass, so it is not the pairs; the cause is the failure of the batch."""
+    """More pairs fail than pass, so the model is at fault; the cause is the failure of the batch."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -29,17 +29,17 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_device_lost(error: BaseException) -> bool:
-    """Whether CUDA will answer every later call with this error too."""
+    """Whether CUDA will raise this error for every later call too."""
     if is_out_of_memory(error) or not isinstance(error, RuntimeError):
         return False
     return any(word in str(error).lower() for word in _LOST_WORDS)
 
 
 def isolate(items: Sequence[Item], attempt: Callable[[Sequence[Item]], object], *, spare: int = 0) -> dict[Item, Exception]:
-    """The items of a failing batch on which `attempt` fails alone, each with its error, by halving what fails.
+    """The single items of a failing batch on which `attempt` fails, each with its error, found by halving.
 
-    `spare` is how many items `attempt` has passed before. Raises ModelAtFaultError as soon as more items are at fault than pass
-    altogether; what no smaller batch can cure (memory, a lost device) is raised as it came.
+    `spare`: items that `attempt` has passed before. Raises ModelAtFaultError as soon as more items fail than pass in total; errors that
+    no smaller batch avoids (memory, a lost device) are raised unchanged.
     """
     at_fault: dict[Item, Exception] = {}
     _halve(items, attempt, at_fault, most=(len(items) + spare) / 2)

@@ -1,4 +1,4 @@
-"""What one encoder makes of a shard, batch by batch.
+"""The output of one encoder for a shard, batch by batch.
 
 Legend: B batch, N rows, D dimensions.
 """
@@ -17,7 +17,7 @@ from tda.store.types import Drop, Reason, Stage, printable
 
 @dataclass
 class Columns:
-    """Rows and drops so far; `seconds` of the device; `passed` counts the pairs that the towers took, less those they failed on."""
+    """Rows and drops so far; `seconds` of the device; `passed`: pairs that the towers encoded without an error."""
 
     kept: list[Kept] = field(default_factory=list)
     image: list[NDArray[Any]] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Columns:
     passed: int = 0
 
     def keep(self, pairs: Sequence[Kept], image_BD: NDArray[Any], text_BD: NDArray[Any], dtype: str) -> None:
-        """Normalise; a pair whose row in either modality has no direction is dropped."""
+        """Normalise and keep rows; a pair with a zero, NaN or infinite row in either modality is dropped."""
         image_BD, *image_flags = unit_rows(image_BD, dtype)
         text_BD, *text_flags = unit_rows(text_BD, dtype)
         finite_B, nonzero_B = image_flags[0] & text_flags[0], image_flags[1] & text_flags[1]

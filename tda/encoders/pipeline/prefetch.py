@@ -1,4 +1,4 @@
-"""An iterator that runs ahead of its reader, on a thread of its own, by no more than a few items."""
+"""An iterator that prefetches a few items on a thread."""
 
 import queue
 import threading
@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 
 _END = object()
-_LOOK_UP = 0.1  # seconds after which a thread that cannot hand over looks whether anybody still waits
+_LOOK_UP = 0.1  # seconds after which a blocked thread checks whether its reader has left
 
 
 @contextmanager
 def ahead(items: Iterator[Item], depth: int) -> Iterator[Iterator[Item]]:
-    """Inside the block, `items` are made by a thread while their reader works; at most `depth` wait, and one more is in the making.
+    """Inside the block, a thread produces `items` while their reader works; at most `depth` wait, and one more is in progress.
 
-    What `items` raises is raised to the reader, at its place. Leaving the block, early or not, ends the thread and closes `items`.
+    An error of `items` is raised to the reader in its position. Leaving the block, early or not, ends the thread and closes `items`.
     """
     waiting: queue.Queue[Any] = queue.Queue(maxsize=depth)
     stopped = threading.Event()
@@ -35,7 +35,7 @@ def _make(items: Iterator[Any], waiting: "queue.Queue[Any]", stopped: threading.
         for item in items:
             if not _put(waiting, (None, item), stopped):
                 break
-    except BaseException as error:  # noqa: BLE001 (handed on to the reader, whatever it is)
+    except BaseException as error:  # noqa: BLE001 (raised again in the reader)
         end = (_END, error)
     finally:
         getattr(items, "close", lambda: None)()

@@ -1,8 +1,8 @@
-"""What stands between a decoded pair and a tower: each distinct preparation of a run is made once, for all encoders that want it.
+"""Preprocessing between decoding and the towers: each distinct preparation of a run is made once, for all encoders that share it.
 
-An image is resized to 8 bits a channel, by threads or on the device, and made float and normalised on the device by each encoder's own
-mean and std, with the very operations of open_clip's transform. Resizing is `fast` or `exact` (open_clip's own steps); which of the two a
-run uses is part of the identity of its vectors.
+An image is resized to 8 bits a channel, by threads or on the device, then converted to float and normalised on the device by each
+encoder's mean and std, with the same operations as open_clip's transform. Resizing is `fast` or `exact` (open_clip's own steps); the mode
+is part of the identity of the vectors.
 
 Legend: B batch, H x W pixels, L tokens.
 """
@@ -20,12 +20,12 @@ from torch import Tensor
 from tda.encoders.base import Encoder
 from tda.encoders.images.resize import Frame, frame_of, resize_many, resize_one
 
-DEVICE_PIXELS = 640 * 640  # an image of more is resized where it was decoded, so that a batch of giants stays small
-CANVAS_STEP = 64  # pixels: sizes of canvases, so that images of about one size go together
+DEVICE_PIXELS = 640 * 640  # larger images are resized on the decoding thread, so that batches stay small
+CANVAS_STEP = 64  # pixels: canvas sizes are multiples, so that images of similar size share one
 
 
 class Feed(Protocol):
-    """A preparation of one modality. `prepare` works on any thread; `collate` makes what `ready` turns into a tower's input."""
+    """A preparation of one modality. `prepare` works on any thread; `ready` turns the result of `collate` into a tower's input."""
 
     key: str
 
@@ -34,7 +34,7 @@ class Feed(Protocol):
 
 
 class OwnFeed:
-    """As the encoder itself prepares and batches: texts, and images of an encoder with a transform of its own."""
+    """The encoder's own preparation and batching: for texts, and for images of an encoder with another transform than open_clip's."""
 
     def __init__(self, encoder: Encoder, modality: str) -> None:
         self.key, self._encoder, self._modality = encoder.fed(modality), encoder, modality
@@ -47,7 +47,7 @@ class OwnFeed:
 
 
 class ExactFeed:
-    """By the steps of open_clip's own transform that work on bytes, which are Pillow's."""
+    """The byte steps of open_clip's own transform, which are Pillow's."""
 
     def __init__(self, image: Mapping[str, Any], steps: Sequence[Callable[[Image.Image], Image.Image]]) -> None:
         self.key, self._steps = _key("exact", {name: value for name, value in image.items() if name not in ("mean", "std")}), steps
@@ -63,7 +63,7 @@ class ExactFeed:
 
 
 class FastFeed:
-    """`tda.encoders.images.resize`: on the decoding thread where the encoder is on the CPU, else on its device, all but giants."""
+    """`tda.encoders.images.resize`: on the decoding thread for an encoder on the CPU, else on its device, except large images."""
 
     def __init__(self, frame: Frame, on_device: bool) -> None:
         self.key, self._frame, self._on_device = _key("fast", vars(frame)), frame, on_device
@@ -74,7 +74,7 @@ class FastFeed:
         return resize_one(member, self._frame)
 
     def collate(self, items: Sequence[Any], device: torch.device) -> Tensor:
-        """uint8 (B, 3, H, W) in the order of `items`; decoded images travel as they are, those of about one size on one canvas."""
+        """uint8 (B, 3, H, W) in the order of `items`; decoded images are sent unresized, those of similar size on one canvas."""
         raw = [row for row, item in enumerate(items) if isinstance(item, np.ndarray)]
         if not raw:
             return _sent(torch.stack(list(items)), device)
@@ -91,7 +91,7 @@ class FastFeed:
 
 
 def feed_of(encoder: Encoder, modality: str, resize: str) -> Feed:
-    """How `encoder` is fed `modality`; `resize` is one of `tda.config.stages.RESIZES`, and matters where its transform is open_clip's."""
+    """The feed of `encoder` for `modality`; `resize`, one of `tda.config.RESIZES`, applies to open_clip's transforms."""
     steps = getattr(encoder.preprocess, "transforms", None)
     if modality != "image" or steps is None:
         return OwnFeed(encoder, modality)
@@ -101,7 +101,7 @@ def feed_of(encoder: Encoder, modality: str, resize: str) -> Feed:
 
 
 def ready(encoder: Encoder, batch: Tensor) -> Tensor:
-    """What the encoder's tower takes: pixels of 8 bits made float and normalised, bit for bit as open_clip's transform does."""
+    """The input of the encoder's tower: 8-bit pixels become float and normalised, bit for bit as in open_clip's transform."""
     if batch.dtype != torch.uint8:
         return batch
     image = encoder.preprocessing["image"]
@@ -114,7 +114,7 @@ def _key(way: str, settings: Mapping[str, Any]) -> str:
 
 
 def _by_canvas(items: Sequence[Any], rows: Sequence[int]) -> dict[tuple[int, int], list[int]]:
-    """Canvas (height, width) -> the rows that go on such canvases."""
+    """Canvas (height, width) -> rows of that canvas size."""
     found: dict[tuple[int, int], list[int]] = {}
     for row in rows:
         height, width = (-(-side // CANVAS_STEP) * CANVAS_STEP for side in items[row].shape[:2])
@@ -131,7 +131,7 @@ def _pinned(shape: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 def _sent(x: Tensor, device: torch.device) -> Tensor:
-    """On the device; through pinned memory to CUDA, so that the copy overlaps with what the device does."""
+    """Copy to the device; to CUDA through pinned memory, so that the copy overlaps with computation."""
     if device.type != "cuda":
         return x.to(device)
     return x.pin_memory().to(device, non_blocking=True)

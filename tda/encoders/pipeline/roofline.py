@@ -1,4 +1,4 @@
-"""The roofline: the work that a model's weights ask for a pair, and the rate at which the device multiplies matrices.
+"""The roofline: the FLOPs of a model for a pair, and the device's rate of matrix products.
 
 Legend: B batch.
 """
@@ -13,20 +13,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tda.encoders.base import Encoder
 
-_SIDES = {"cuda": 8192, "cpu": 768}  # of the square matrices: large enough for the device's full rate, small enough for a tenth of a second
+_SIDES = {"cuda": 8192, "cpu": 768}  # of the square matrices: large enough for the full rate, small enough for a tenth of a second
 _SECONDS = 0.1
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-_counting = threading.Lock()  # the fast path of attention is switched for the whole process
+_counting = threading.Lock()  # attention's fast path is switched for the whole process
 
 
 def flops_of(encoder: Encoder, modality: str, batch: Tensor) -> float:
-    """FLOP of one item of `batch` (a multiplication and an addition are two), counted on its rows one by one, and averaged.
+    """FLOP of one item of `batch` (a multiplication and an addition are two), counted row by row and averaged.
 
-    Row by row, since a text tower may be cut to its longest caption: padding is not the model's work.
+    Row by row, because a text tower may run only to the longest caption of a batch: padding does not count.
     """
     fast = torch.backends.mha.get_fastpath_enabled()
     with _counting:
-        torch.backends.mha.set_fastpath_enabled(False)  # its fused kernel has no count
+        torch.backends.mha.set_fastpath_enabled(False)  # its fused kernel cannot be counted
         try:
             with FlopCounterMode(display=False) as counter:
                 for row in range(len(batch)):
@@ -37,11 +37,11 @@ def flops_of(encoder: Encoder, modality: str, batch: Tensor) -> float:
 
 
 def gemm_rate(device: torch.device, precision: str) -> float:
-    """FLOP/s of the device in square matrix products of the precision: the best of a short run, so that a neighbour's load tells less."""
+    """FLOP/s of the device in square matrix products of the precision: the best of a short run, to reduce the effect of other load."""
     side, dtype = _SIDES.get(device.type, _SIDES["cpu"]), _DTYPES[precision]
     a, b = (torch.ones(side, side, dtype=dtype, device=device) for _ in range(2))
     best, end = float("inf"), time.perf_counter() + _SECONDS
-    _multiply(a, b)  # the first one chooses a kernel
+    _multiply(a, b)  # the first product selects a kernel
     while time.perf_counter() < end:
         best = min(best, _multiply(a, b))
     return float(2 * side**3 / best)

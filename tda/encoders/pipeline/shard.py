@@ -1,12 +1,12 @@
 """A shard's pairs -> unit rows under several encoders, from one read and one decode.
 
-Reading, decoding and sending run ahead of the towers by a few batches, whatever the shard's size. Two threads may each embed a shard: the
-device works for one at a time, so while it encodes the first the second's batches are made, and while the first is written the device is
-at the second. A pair has two members of any modalities: what is done to an image or a text is the feed's to know.
+Reading, decoding and sending run a few batches ahead of the towers, whatever the shard's size. Two threads may each embed a shard: the
+device works for one at a time, so the second's batches are made while it encodes the first, and it encodes the second while the first is
+written. A pair has two members of any modalities; the feed knows how to prepare each.
 
-The bytes of a shard's vectors depend on the shard, the configuration, the batch size, and the kind of device: not on threads, nor on who
-embeds it or what went before. A shard is encoded at one batch size, told in its record: where memory is too small for it the whole shard
-starts again at half of it. A pair that makes an encoder fail is left out, and the rest of its batch is encoded together.
+The bytes of a shard's vectors depend on the shard, the configuration, the batch size and the kind of device, not on threads or earlier
+shards. A shard is encoded at one batch size, which is in its record: if memory is too small, the whole shard starts again at half of it. A
+pair that makes an encoder fail is dropped, and the rest of its batch is encoded together.
 """
 
 import threading
@@ -39,10 +39,9 @@ COUNTED = 2  # pairs whose FLOP are counted
 
 @dataclass(frozen=True)
 class EmbeddedShard:
-    """What one encoder made of a shard: `rows` and `drops` together hold every ordinal once.
+    """The result of one encoder for a shard: `rows` and `drops` together hold every ordinal once.
 
-    `seconds` by stage, of which `encode` is this encoder's own; `speed` as
-    `tda.encoders.pipeline.timing` has it, of all encoders of the pass.
+    `seconds` by stage, with `encode` of this encoder alone; `speed` of all encoders together, as in `tda.encoders.pipeline.timing`.
     """
 
     rows: Rows
@@ -52,9 +51,9 @@ class EmbeddedShard:
 
 
 class Pipeline:
-    """Embeds shards, and keeps what it finds out on the way: the batch size that fits, the device's rate, the work of each model.
+    """Embeds shards, and remembers the batch size that fits, the device's rate and the FLOPs of each model.
 
-    `threads` decode, by default as many as `limits` tell. `embed_shard` may be called by two threads at once.
+    `threads` decode, by default `limits.decode_threads`. `embed_shard` may be called by two threads at once.
     """
 
     def __init__(self, limits: EmbedConfig, threads: int | None = None) -> None:
@@ -75,10 +74,10 @@ class Pipeline:
     ) -> dict[str, EmbeddedShard]:
         """Embed every pair of the shard at `url` with every encoder; rows are normalised in float64, then stored as `limits.dtype`.
 
-        `select`, if given, is handed the stream of pairs and drops, and passes on those that are wanted; it may raise ShardError.
-        `moved_on` is called, on any thread, after every pair and every stage of a batch: who does not hear it for long may give up.
-        Raises ShardError if the shard cannot be read whole (see `read_pairs`), if an encoder fails on more pairs than it takes, or if
-        not even one pair fits the memory: then nothing of it counts. Raises DeviceLostError if this process cannot use its device again.
+        `select`, if given, filters the stream of pairs and drops; it may raise ShardError.
+        `moved_on` is called, on any thread, after every pair and every stage of a batch, as a sign of progress.
+        Raises ShardError, and nothing is kept, if the shard cannot be read completely (see `read_pairs`), if an encoder fails on more
+        pairs than it encodes, or if a single pair exceeds memory. Raises DeviceLostError if this process cannot use its device again.
         """
         device = self._device_of(encoders)
         device.rate(encoders)  # measured before this shard's threads are at work
@@ -116,7 +115,7 @@ def embed_shard(
     select: Select | None = None,
     moved_on: Callable[[], None] = lambda: None,
 ) -> dict[str, EmbeddedShard]:
-    """One shard by a pipeline of its own: see `Pipeline.embed_shard`."""
+    """Embed one shard with a new pipeline: see `Pipeline.embed_shard`."""
     pipeline = Pipeline(limits)
     try:
         return pipeline.embed_shard(url, encoders, select, moved_on)
@@ -126,7 +125,7 @@ def embed_shard(
 
 @dataclass(frozen=True, slots=True)
 class _Flight:
-    """Features on their way to the host: of the pairs `rows` of a batch, a modality each."""
+    """Features being copied to the host: one tensor a modality, for the pairs `rows` of a batch."""
 
     rows: Sequence[int]
     features: list[Tensor]
@@ -136,7 +135,7 @@ class _Flight:
 
 @dataclass(kw_only=True)
 class _Towers:
-    """Every encoder at work on the batches of one shard."""
+    """All encoders, applied to the batches of one shard."""
 
     url: str
     encoders: Mapping[str, Encoder]
@@ -144,14 +143,14 @@ class _Towers:
     device: Device
     seconds: Seconds
     dtype: str
-    pairs: int = 0  # that were handed to the towers
+    pairs: int = 0  # given to the towers
     columns: dict[str, Columns] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.columns = {name: Columns() for name in self.encoders}
 
     def encode(self, batches: Iterator[Batch]) -> None:
-        """The towers work on a batch while the vectors of the one before come back."""
+        """The towers encode a batch while the vectors of the last one are copied back."""
         before = partial(self._land, None, {})
         while (batch := self._next(batches)) is not None:
             if not batch.pairs:
@@ -181,7 +180,7 @@ class _Towers:
             return next(batches, None)
 
     def _launch(self, name: str, batch: Batch) -> _Flight:
-        """Every pair of the batch; if that fails, every pair that does not make it fail."""
+        """Encode the whole batch; if that fails, all pairs but those that make it fail."""
         try:
             return self._fly(name, batch, None)
         except Exception as error:
@@ -207,7 +206,7 @@ class _Towers:
             ) from error
 
     def _fly(self, name: str, batch: Batch, rows: Sequence[int] | None) -> _Flight:
-        """Begin to encode pairs of a batch: all of them, or some `rows`."""
+        """Start to encode pairs of a batch: all of them, or some `rows`."""
         encoder, lane, some = self.encoders[name], self.device.lane, range(len(batch.pairs)) if rows is None else rows
         watch = lane.stopwatch()
         wanted = encoder.modalities if some else ()
@@ -219,7 +218,7 @@ class _Towers:
         return ready(self.encoders[name], batch.tensor(self.feeds.of(name, modality), self.device.lane, rows))
 
     def _land(self, batch: Batch | None, flights: dict[str, _Flight]) -> None:
-        """Take the vectors of a batch that have come back."""
+        """Keep the vectors of a batch, once they are copied back."""
         for name, flight in flights.items():
             assert batch is not None, "a flight has a batch"
             self.device.lane.wait(flight.mark)

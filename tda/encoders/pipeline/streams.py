@@ -1,4 +1,4 @@
-"""How batches reach a device and vectors leave it. A CPU has nothing to overlap; CUDA copies on a stream of its own beside the towers.
+"""Transfers of batches to a device and of vectors back. A CPU needs none; CUDA copies on a second stream, parallel to the towers.
 
 Legend: B batch, D dimensions.
 """
@@ -13,29 +13,29 @@ from torch import Tensor
 
 
 class Stopwatch(Protocol):
-    """Device time from its making to `stop`; `seconds` may be asked once the work between is done."""
+    """Device time from construction to `stop`; `seconds` is valid once that work is done."""
 
     def stop(self) -> None: ...
     def seconds(self) -> float: ...
 
 
 class Lane(Protocol):
-    """What two threads do with one device: one feeds it, the other runs towers on it."""
+    """A device used by two threads: one sends batches, the other runs the towers."""
 
     device: torch.device
 
-    def feeding(self) -> AbstractContextManager[Any]: ...  # around what the feeding thread sends
-    def sent(self) -> Any: ...  # a mark behind what has been sent so far
-    def receive(self, tensors: Iterable[Tensor], mark: Any) -> None: ...  # on the other thread, before it uses them
+    def feeding(self) -> AbstractContextManager[Any]: ...  # around the sends of the feeding thread
+    def sent(self) -> Any: ...  # a mark after all sends so far
+    def receive(self, tensors: Iterable[Tensor], mark: Any) -> None: ...  # on the other thread, before it uses the tensors
     def stopwatch(self) -> Stopwatch: ...
-    def fetch(self, features_BD: Tensor) -> Tensor: ...  # begin to bring it to the host
-    def fetched(self) -> Any: ...  # a mark behind what is being fetched
-    def wait(self, mark: Any) -> None: ...  # until what was fetched before the mark is here
-    def relieve(self) -> None: ...  # give back memory that is cached, after there was too little
+    def fetch(self, features_BD: Tensor) -> Tensor: ...  # start a copy to the host
+    def fetched(self) -> Any: ...  # a mark after all fetches so far
+    def wait(self, mark: Any) -> None: ...  # until the fetches before the mark are complete
+    def relieve(self) -> None: ...  # release cached memory after an out-of-memory error
 
 
 class CpuLane:
-    """Everything is done when it is asked for."""
+    """Every operation is synchronous."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -66,7 +66,7 @@ class CpuLane:
 
 
 class CudaLane:
-    """Pinned copies and the resizing run on a side stream; an event orders the towers behind them. Vectors come back without a stop."""
+    """Pinned copies and resizing run on a side stream; the towers wait for it by an event. Vectors are copied back asynchronously."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -82,7 +82,7 @@ class CudaLane:
         stream = torch.cuda.current_stream(self.device)
         stream.wait_event(mark)
         for tensor in tensors:
-            tensor.record_stream(stream)  # so that its memory is not given to the side stream while a tower reads it
+            tensor.record_stream(stream)  # so that the side stream does not reuse its memory while a tower reads it
 
     def stopwatch(self) -> Stopwatch:
         return _EventClock(self.device)

@@ -1,8 +1,8 @@
-"""Where the time of embedding goes: seconds by stage, how busy the device is, how near to its roofline, and which stage binds.
+"""Where the time of embedding goes: seconds by stage, the device's utilisation, its share of the roofline, and the slowest stage.
 
-Stages overlap, so their seconds add up to more than the time that passed. `read` is the reader's, `decode` and `resize` the sum over the
-decoding threads, `batch` what makes and sends batches, `encode` the device's own work, `write` what publishes the shard, and `wait` is the
-time that the device stood still. `span` is the time from the end of the shard before to the end of this one: spans add up to the run.
+Stages overlap, so their sum exceeds the elapsed time. `read` is the reader's, `decode` and `resize` are sums over the decoding threads,
+`batch` is making and sending batches, `encode` is work of the device, `write` publishes the shard, and `wait` is idle time of the device.
+`span` is the time from the end of the last shard to the end of this one: spans add up to the run.
 """
 
 import threading
@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-# stage -> its parts; the decoding threads share theirs
+# stage -> its parts; `decode` is divided by the decoding threads
 STAGES = {"read": ("read",), "decode": ("decode", "resize"), "batch": ("batch",), "encode": ("encode",), "write": ("write",)}
 
 
 @dataclass
 class Seconds:
-    """Sums by stage, from many threads. `moved_on` is called whenever a stage has done one more thing."""
+    """Sums by stage, from many threads. `moved_on` is called after every step of a stage."""
 
     moved_on: Callable[[], None] = lambda: None
     sums: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -40,17 +40,17 @@ class Seconds:
 
 
 def binding_stage(seconds: Mapping[str, float], threads: int) -> str:
-    """The stage that is busy for the largest share of the span: making another one faster gains nothing. `threads` decode."""
+    """The stage that is busy for the largest share of the span: a faster other stage gains nothing. `threads` decode."""
     busy = {stage: sum(seconds.get(part, 0.0) for part in parts) for stage, parts in STAGES.items()}
     busy["decode"] /= max(1, threads)
     return max(busy, key=lambda stage: busy[stage])
 
 
 def speed(seconds: Mapping[str, float], *, pairs: int, threads: int, flops: float, rate: float) -> dict[str, Any]:
-    """What the seconds come to.
+    """Rates and shares, computed from the seconds.
 
     pairs_per_second; device_busy, the share of the span in [0, 1]; roofline, the share of the device's `rate` (FLOP/s) that `flops` (the
-    models' own work on these pairs) make of the span, left out where they are not known; binds, a stage.
+    models' own work on these pairs) make of the span, left out if unknown; binds, the slowest stage.
     """
     span = max(seconds.get("span", 0.0), 1e-9)
     reported: dict[str, Any] = {
@@ -65,7 +65,7 @@ def speed(seconds: Mapping[str, float], *, pairs: int, threads: int, flops: floa
 
 
 def together(shards: Sequence[tuple[Mapping[str, float], Mapping[str, Any]]]) -> dict[str, Any]:
-    """The `speed` of several shards, from the seconds and the speed of each; empty where none of them tells a span."""
+    """The `speed` of several shards, from the seconds and the speed of each; empty if none of them has a span."""
     sums: dict[str, float] = defaultdict(float)
     for seconds, _ in shards:
         for stage, value in seconds.items():

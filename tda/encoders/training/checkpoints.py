@@ -1,10 +1,10 @@
-"""The files of a model in training: step checkpoints that can be trusted, and the finished weights.
+"""The files of a model in training: step checkpoints with a checksum, and the finished weights.
 
 <folder>/step_00000400.pt       model, optimizer, step, rng, curve, config_hash (loads with weights_only=True)
-<folder>/step_00000400.json     its ready sentinel: sha256, step, config_hash; a checkpoint without one does not exist
+<folder>/step_00000400.json     its sentinel: sha256, step, config_hash; a checkpoint without one is ignored
 <folder>/curve.parquet          step, loss, learning_rate, seconds
 <folder>/model.pt               the state dict alone
-<folder>/model.json             written last: the model's configuration (`model_cfg`), how it was trained, sha256 of model.pt
+<folder>/model.json             written last: the model's configuration (`model_cfg`), the training settings, sha256 of model.pt
 """
 
 import hashlib
@@ -17,32 +17,32 @@ from torch import Tensor
 from tda.errors import UserError
 from tda.store.files import exists, filesystem, join, list_files, publish_bytes, publish_json, read_bytes, read_json
 
-KEPT = 2  # step checkpoints: the last, and the one before it in case that is damaged
+KEPT = 2  # step checkpoints: the last two, in case the last is damaged
 
 
 class Snapshots:
-    """The folder of one model; `config_hash` says what is being trained, and files of anything else are refused."""
+    """The folder of one model; `config_hash` identifies the training, and files of another one are refused."""
 
     def __init__(self, folder: str, config_hash: str) -> None:
         self.folder, self.config_hash = folder, config_hash
 
     def finished(self) -> dict[str, Any] | None:
-        """What `model.json` says, or None while there is none. Raises UserError if it, or a checkpoint, is of another configuration."""
+        """The content of `model.json`, or None if there is none. Raises UserError if it, or a checkpoint, is of another configuration."""
         url = join(self.folder, "model.json")
         if not exists(url):
             for name in self._sentinels()[-1:]:
                 self._require_ours(read_json(join(self.folder, name))["config_hash"])
             return None
-        said: dict[str, Any] = read_json(url)
-        self._require_ours(said["training"]["config_hash"])
-        return said
+        content: dict[str, Any] = read_json(url)
+        self._require_ours(content["training"]["config_hash"])
+        return content
 
     def latest(self) -> dict[str, Any] | None:
-        """The newest whole checkpoint, on the CPU; damaged ones are passed over. Raises UserError if it is of another configuration."""
+        """The newest whole checkpoint, on the CPU; damaged ones are skipped. Raises UserError if it is of another configuration."""
         for name in reversed(self._sentinels()):
             try:
                 sentinel = read_json(join(self.folder, name))
-            except FileNotFoundError:  # an actor whose driver was killed may still be tidying up
+            except FileNotFoundError:  # an actor whose driver was killed may still remove old files
                 continue
             self._require_ours(sentinel["config_hash"])
             checkpoint = join(self.folder, name.replace(".json", ".pt"))
@@ -53,13 +53,13 @@ class Snapshots:
         return None
 
     def save(self, step: int, state: dict[str, Any]) -> None:
-        """Publish a checkpoint, then its sentinel; then the oldest go."""
+        """Publish a checkpoint, then its sentinel; then remove old checkpoints."""
         data, name = _saved({**state, "config_hash": self.config_hash}), f"step_{step:08d}"
         publish_bytes(join(self.folder, f"{name}.pt"), data)
         sentinel = {"step": step, "config_hash": self.config_hash, "sha256": hashlib.sha256(data).hexdigest()}
         publish_json(join(self.folder, f"{name}.json"), sentinel)
         for old in self._sentinels()[:-KEPT]:
-            self._remove(old)  # the sentinel first: what has none is no checkpoint
+            self._remove(old)  # the sentinel first: a checkpoint without one is ignored
             self._remove(old.replace(".json", ".pt"))
 
     def finish(
@@ -70,9 +70,9 @@ class Snapshots:
         publish_bytes(join(self.folder, "curve.parquet"), _parquet(curve))
         publish_bytes(join(self.folder, "model.pt"), data)
         training = {**reported, "config_hash": self.config_hash, "sha256": hashlib.sha256(data).hexdigest()}
-        said = {**(settings if "model_cfg" in settings else {"model_cfg": settings}), "training": training}
-        publish_json(join(self.folder, "model.json"), said)
-        return said
+        content = {**(settings if "model_cfg" in settings else {"model_cfg": settings}), "training": training}
+        publish_json(join(self.folder, "model.json"), content)
+        return content
 
     def _sentinels(self) -> list[str]:
         return [name for name in list_files(self.folder, ".json") if name.startswith("step_")]

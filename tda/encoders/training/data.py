@@ -1,4 +1,4 @@
-"""Pairs for training, decoded once and held in memory: what an epoch reads is bytes, not JPEGs.
+"""Pairs for training, decoded once and held in memory: an epoch reads pixels, not JPEGs.
 
 Shapes: N pairs, B batch, H height, W width, L tokens of the context.
 """
@@ -21,9 +21,9 @@ from tda.store.types import Drop
 
 @dataclass(frozen=True)
 class TrainingPairs:
-    """All pairs of a data set: uint8 pixels, resized and cropped as the model is fed, and tokens.
+    """All pairs of a data set: uint8 pixels, resized and cropped by the model's preprocessing, and tokens.
 
-    mean, std: of the channels, in [0, 1], each (3, 1, 1). drops: pairs that could not be read or decoded.
+    mean, std: of the channels, in [0, 1], each (3, 1, 1). drops: number of pairs that could not be read or decoded.
     """
 
     pixels_N3HW: Tensor
@@ -46,12 +46,12 @@ class TrainingPairs:
 
 
 def read_training_pairs(shards: Iterable[str], settings: dict[str, Any], max_pixels: int = 64_000_000) -> TrainingPairs:
-    """Decode every pair of `shards` as the model with the JSON configuration `settings` is fed.
+    """Decode every pair of `shards` by the preprocessing of the model's JSON configuration `settings`.
 
-    Pairs that cannot be used are counted and left out. Raises ShardError for a shard that cannot be read, UserError if no pair is left.
+    Unusable pairs are counted and left out. Raises ShardError for a shard that cannot be read, UserError if no pair is left.
     """
     fed = preprocessing_of(settings)
-    resize = image_transform(fed["image"]).transforms[:-2]  # all but the float conversion and the normalisation: up to here it is bytes
+    resize = image_transform(fed["image"]).transforms[:-2]  # the steps on bytes: all but the float conversion and the normalisation
     images, captions, drops = [], [], 0
     for pair in (pair for url in shards for pair in read_pairs(url)):
         pixels = None if isinstance(pair, Drop) else _pixels(pair.image, resize, max_pixels)

@@ -1,7 +1,7 @@
 """Training one arm of the loss x Hopfield ablation: a CLIP of open_clip's own classes, from random weights.
 
-What a step does is a function of (configuration, step, state): batches come from permutations seeded by (seed, epoch) and the learning
-rate from the step, so that a run that was interrupted ends, on a CPU, in the same bits as one that was not.
+A step is a function of (configuration, step, state): batches come from permutations seeded by (seed, epoch), the learning rate from the
+step. So an interrupted run ends, on a CPU, in the same bits as an uninterrupted one.
 
 Shapes: N pairs, B batch, L tokens of the context.
 """
@@ -26,14 +26,14 @@ from tda.encoders.training.checkpoints import Snapshots
 from tda.encoders.training.data import TrainingPairs
 from tda.errors import LacunaError, UserError
 
-REPORT_EVERY = 10  # steps; a GPU is waited for only then
+REPORT_EVERY = 10  # steps; only then the GPU is synchronised
 UNDECAYED = ("logit_scale", "positional_embedding", "token_embedding.weight", "class_embedding")
-NOT_IDENTITY = ("checkpoint_every", "threads")  # of TrainConfig: they do not change what is learned
+NOT_IDENTITY = ("checkpoint_every", "threads")  # of TrainConfig: they do not change the weights
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """What is trained, and on what. `settings` is the model's JSON configuration; `shards` names each with its size in bytes."""
+    """A training run. `settings` is the model's JSON configuration; `shards` holds each name with its size in bytes."""
 
     encoder: str
     loss: str
@@ -45,17 +45,17 @@ class Arm:
     @property
     def config_hash(self) -> str:
         """SHA-256 of the canonical JSON of everything that changes the weights."""
-        return hashlib.sha256(json.dumps(self.told(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.content(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
-    def told(self) -> dict[str, Any]:
-        """The same, in plain values, for people to read beside the weights."""
+    def content(self) -> dict[str, Any]:
+        """Everything that changes the weights, as plain values; it is kept beside the weights."""
         config = {name: value for name, value in asdict(self.config).items() if name not in NOT_IDENTITY}
         return {"loss": self.loss, "hopfield": self.hopfield, **config, "model": self.settings, "shards": [list(s) for s in self.shards]}
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an arm is. `seconds` are those spent on steps, earlier attempts included."""
+    """Progress of an arm. `seconds` of all steps, earlier attempts included."""
 
     step: int
     steps: int
@@ -66,7 +66,7 @@ class Progress:
 
 @dataclass
 class Curve:
-    """One entry a step. Losses stay on the device until somebody asks."""
+    """One entry a step. Losses stay on the device until they are read."""
 
     loss: list[Tensor] = field(default_factory=list)
     learning_rate: list[float] = field(default_factory=list)
@@ -78,10 +78,10 @@ class Curve:
 
 
 class Trainer:
-    """One model, its optimiser and its place in the run.
+    """One model, its optimiser and its step.
 
-    The inverse temperature is fixed (`config.inv_tau`), as in CLOOB. On CUDA the towers run under autocast, in bfloat16 or, on devices
-    without it, in float16 with a scaled loss; the losses are always computed in float32.
+    The inverse temperature is fixed (`config.inv_tau`), as in CLOOB. On CUDA the towers run under autocast, in bfloat16 or, if the device
+    lacks it, in float16 with a scaled loss; losses are always computed in float32.
     """
 
     def __init__(self, arm: Arm, pairs: TrainingPairs, device: str = "auto") -> None:
@@ -121,7 +121,7 @@ class Trainer:
         return value.detach()
 
     def _objective(self) -> Loss:
-        """The arm's loss; retrieval joins late, since between towers that share nothing yet it returns the same average for every row."""
+        """The arm's loss. Retrieval starts late: between untrained towers it returns the same average for every row."""
         config = self.config
         retrieves = self.arm.hopfield and self.step >= round(config.hopfield_after * config.steps)
         return objective(self.arm.loss, retrieves, config.inv_tau, config.beta)
@@ -131,7 +131,7 @@ class Trainer:
         return self.curve.seconds[-1] if self.curve.seconds else 0.0
 
     def progress(self) -> Progress:
-        """Raises LacunaError once the loss is no longer a number."""
+        """Raises LacunaError if the loss is not finite."""
         loss = float(self.curve.loss[-1]) if self.curve.loss else math.nan
         if self.step and not math.isfinite(loss):
             raise LacunaError(f"encoder {self.arm.encoder}: the loss is {loss} at step {self.step}; try a smaller train.learning_rate")
@@ -139,7 +139,7 @@ class Trainer:
         return Progress(self.step, self.config.steps, loss, rate, self.seconds)
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs, as tensors and plain values."""
+        """The state for `restore`, as tensors and plain values."""
         rng = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             rng["cuda"] = torch.cuda.get_rng_state(self.device)
@@ -159,10 +159,10 @@ class Trainer:
 def train(
     arm: Arm, pairs: TrainingPairs, folder: str, device: str = "auto", report: Callable[[Progress], None] = lambda _: None
 ) -> dict[str, Any]:
-    """Train `arm` into the URL `folder`, from its last checkpoint if there is one, and return what `model.json` says.
+    """Train `arm` into the URL `folder`, from its last checkpoint if there is one, and return the content of `model.json`.
 
-    A finished model is left as it is. `report` is called every few steps. Raises UserError for a folder that holds a model of another
-    configuration or a data set smaller than a batch, and LacunaError if the loss stops being a number.
+    A finished model is not changed. `report` is called every few steps. Raises UserError for a folder that holds a model of another
+    configuration or a data set smaller than a batch, and LacunaError if the loss is not finite.
     """
     snapshots = Snapshots(folder, arm.config_hash)
     if (done := snapshots.finished()) is not None:
@@ -175,11 +175,11 @@ def train(
         if trainer.step % REPORT_EVERY == 0 or trainer.step == arm.config.steps:
             report(trainer.progress())
         if trainer.step % arm.config.checkpoint_every == 0 or trainer.step == arm.config.steps:
-            trainer.progress()  # refuses to keep a state that is no number
+            trainer.progress()  # a state with a loss that is not finite is not saved
             snapshots.save(trainer.step, trainer.state())
     final = trainer.progress()
     weights = {name: value.cpu().contiguous() for name, value in trainer.model.state_dict().items()}
-    reported = {**arm.told(), "pairs": len(pairs), "drops": pairs.drops, "final_loss": final.loss, "seconds": final.seconds}
+    reported = {**arm.content(), "pairs": len(pairs), "drops": pairs.drops, "final_loss": final.loss, "seconds": final.seconds}
     return snapshots.finish(weights, trainer.curve.columns(), arm.settings, reported)
 
 
@@ -192,7 +192,7 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 
 def batch_rows(pairs: int, batch_size: int, seed: int, step: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """(B,) rows of step `step`: epochs are permutations of all pairs; the rest of an epoch that fills no batch is left out."""
+    """(B,) rows of step `step`: epochs are permutations of all pairs; an incomplete last batch is left out."""
     epoch, batch = divmod(step, pairs // batch_size)
     order = np.random.default_rng((seed, epoch)).permutation(pairs)
     return order[batch * batch_size : (batch + 1) * batch_size]
@@ -207,7 +207,7 @@ def _model(arm: Arm, device: torch.device) -> Any:
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay pulls on matrices alone: on norms, biases and embeddings it would only undo what they are for."""
+    """Weight decay applies to matrices only, not to norms, biases and embeddings."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     decayed = [p for name, p in named if p.ndim >= 2 and not name.endswith(UNDECAYED)]
     rest = [p for name, p in named if p.ndim < 2 or name.endswith(UNDECAYED)]

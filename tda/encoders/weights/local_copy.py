@@ -1,4 +1,4 @@
-"""Weights from files: fetched once, checked, read without running code, and fitted to a model with no key left over, or refused."""
+"""Weights from files: fetched once, checked, read without running code, and loaded into a model only if every key fits."""
 
 import fcntl
 import hashlib
@@ -38,22 +38,22 @@ _UNREADABLE = (
 
 
 def cache_dir() -> Path:
-    """Where fetched and converted checkpoints are kept: $LACUNA_CACHE, else `lacuna` in the user's cache folder."""
+    """The folder of fetched and converted checkpoints: $LACUNA_CACHE, else `lacuna` in the user's cache folder."""
     own = os.environ.get("LACUNA_CACHE")
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lacuna"
 
 
 def local_file(url: str | None, field: str, sha256: str | None = None, source: str | None = None) -> Path:
-    """Path of a file on this machine: `url` itself, or a copy of it, fetched once a node, if it is remote.
+    """Path of a file on this machine: `url` itself, or a copy, fetched once for each node, if it is remote.
 
     Parameters
     ----------
     url: a path, any fsspec URL, or `pkg://package/path` for a file that an installed package holds.
     field: the configuration's name for it, for errors.
-    sha256: what the bytes have to hash to, or the first 8 or more of its hexadecimal digits; checked before anybody opens the file.
-    source: where the original is published, for the error when nothing is there.
+    sha256: expected sha256, or its first 8 or more hexadecimal digits; checked before the file is opened.
+    source: where the original is published, for the error if it is missing.
 
-    Raises UserError if nothing is given, nothing is there, or the bytes are others.
+    Raises UserError if it is not set, missing, or has another sha256.
     """
     published = f"; the original is published as {source}: fetch it and set {field} to its path" if source else ""
     if not url or url == "???":
@@ -79,7 +79,7 @@ def _on_this_machine(url: str, field: str, published: str) -> Path:
     if is_local(fs):
         return Path(path)
     try:
-        identity = hashlib.sha256(f"{url} {fs.ukey(path)}".encode()).hexdigest()  # a file that was replaced is fetched anew
+        identity = hashlib.sha256(f"{url} {fs.ukey(path)}".encode()).hexdigest()  # a replaced file is fetched again
         kept = cache_dir() / "files" / f"{identity[:16]}-{Path(path).name}"
         with once(kept) as missing:
             if missing:
@@ -98,10 +98,10 @@ def _on_this_machine(url: str, field: str, published: str) -> Path:
 
 @contextmanager
 def once(target: Path) -> Iterator[bool]:
-    """Hold the node's lock on `target` and say whether it still has to be made: of many processes, one makes it."""
+    """Lock `target` on this node and yield whether it is missing: one of many processes makes it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(f".{target.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # let go when the file closes, so also when its process is killed
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file closes, also if its process is killed
         yield not target.exists()
 
 
@@ -114,7 +114,7 @@ def _require_sha256(path: Path, wanted: str, what: str) -> None:
 
 
 def read_config(url: str | None, field: str = "encoder.config") -> dict[str, Any]:
-    """The model's own JSON configuration. Raises UserError if it is missing or no JSON object."""
+    """The model's own JSON configuration. Raises UserError if it is missing or not a JSON object."""
     path = local_file(url, field)
     try:
         config = json.loads(path.read_bytes())
@@ -131,7 +131,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def read_file(path: Path) -> Any:
-    """The content of a .safetensors file, a TorchScript archive's tensors, or what a .pt file holds. Pickled code is never run.
+    """The content of a .safetensors file, a TorchScript archive's tensors, or the content of a .pt file. Pickled code is never run.
 
     Raises UserError if the file is cut, is of another kind, or would run code.
     """
@@ -144,13 +144,13 @@ def read_file(path: Path) -> Any:
             return read_torchscript(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
-        named = re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error))  # torch would advise to run it
+        named = re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error))  # torch's message advises to run it
         reported = f"it is no file of tensors alone: it names {named[1]}, which was not imported" if named else first_line(error)
         raise UserError(f"checkpoint {path} cannot be read: {reported}") from None
 
 
 def state_dict_of(loaded: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict that `loaded` is, or has under "state_dict", without a data-parallel `module.` before every key."""
+    """The state dict in `loaded`, plain or under "state_dict", without a data-parallel prefix `module.`."""
     state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else loaded
     if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"checkpoint {path} holds no state dict (tensors by name)")
@@ -159,7 +159,7 @@ def state_dict_of(loaded: Any, path: Path) -> dict[str, Tensor]:
 
 
 def fit(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Copy `state` into `model`: every key once, every shape equal, every value finite. Raises UserError that counts and names the rest."""
+    """Copy `state` into `model`: every key once, every shape equal, every value finite. Raises UserError that names what does not fit."""
     wanted = model.state_dict()
     missing = [key for key in wanted if key not in state]
     unexpected = [key for key in state if key not in wanted]
@@ -177,6 +177,6 @@ def fit(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception says, short enough for an error of one line."""
+    """The first line of an exception's message, shortened."""
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__

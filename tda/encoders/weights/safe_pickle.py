@@ -1,8 +1,8 @@
-"""Pickled arrays, read without trusting the pickle.
+"""Reads pickled arrays from untrusted pickles.
 
-A pickle is a program: whatever it names is imported and called. This reader answers every name itself. Names of NumPy arrays and of
-the Haiku and JAX wrappers around them get stand-ins written here, which can only hold values; every other name is refused before
-anything is imported. So a pickle can do no more than build dicts, lists, tuples, numbers, strings and arrays.
+A pickle is a program: every name in it is imported and called. This reader resolves all names itself. NumPy arrays and their Haiku and
+JAX wrappers become the stand-ins below, which only hold values; every other name is refused before anything is imported. So a pickle can
+only build dicts, lists, tuples, numbers, strings and arrays.
 """
 
 import pickle
@@ -33,7 +33,7 @@ _DAMAGED = (
 def read_arrays(path: Path) -> Any:
     """The pickle's value: plain containers, numbers and strings, with NumPy arrays of numbers at the leaves.
 
-    Raises UserError, having run and imported nothing, if the pickle names anything else, and if it is damaged.
+    Raises UserError, without running or importing anything, if the pickle has another name or is damaged.
     """
     try:
         with path.open("rb") as file:
@@ -44,7 +44,7 @@ def read_arrays(path: Path) -> Any:
 
 
 class _Dtype:
-    """What `numpy.dtype` is to a pickle: a code, and later a byte order."""
+    """Stands for `numpy.dtype`: a code, and later a byte order."""
 
     def __init__(self, code: str, *_: Any) -> None:
         if code not in _DTYPES:
@@ -56,7 +56,7 @@ class _Dtype:
 
 
 class _Array:
-    """What `numpy.ndarray` is to a pickle: blank until its state arrives."""
+    """Stands for `numpy.ndarray`: empty until its state is set."""
 
     value: np.ndarray[Any, Any] | None = None
 
@@ -76,7 +76,7 @@ def _reconstruct(*_: Any) -> _Array:
 
 
 def _device_array(make: Any, _args: Any, state: Any, *_: Any) -> _Array:
-    """JAX wraps NumPy's own three parts of an array: the maker, its arguments, the state."""
+    """JAX wraps the three parts of a NumPy array: constructor, arguments, state."""
     if make is not _reconstruct:
         raise pickle.UnpicklingError("it wraps something that is not an array as a device array")
     array = _Array()
@@ -111,7 +111,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def _finished(value: Any) -> Any:
-    """`value` with every stand-in replaced by what it stands for."""
+    """`value` with every stand-in replaced by its array or dtype."""
     if isinstance(value, _Array):
         if value.value is None:
             raise pickle.UnpicklingError("it holds an array with no content")

@@ -1,8 +1,8 @@
 """The tensors of a TorchScript archive, read without TorchScript.
 
 `torch.jit.load` runs no Python, but it compiles the archive's own code and may run it (`__setstate__`), and TorchScript has
-operators that write files. Nothing of that code is needed for the weights, so here only the archive's `data.pkl` is read, by an
-unpickler that knows tensors and plain containers and turns every scripted module into a bare bag of attributes.
+operators that write files. The weights need none of that code: only the archive's `data.pkl` is read, by an unpickler that knows tensors
+and plain containers and turns every scripted module into its attributes.
 """
 
 import io
@@ -25,7 +25,7 @@ _STORAGES = {
     "BoolStorage": torch.bool,
     "ByteStorage": torch.uint8,
 }
-_NOT_WEIGHTS = ("attn_mask",)  # a traced causal mask is a tensor attribute, but no parameter and no buffer
+_NOT_WEIGHTS = ("attn_mask",)  # a traced causal mask is a tensor attribute, but neither a parameter nor a buffer
 
 
 def is_torchscript(path: Path) -> bool:
@@ -39,7 +39,7 @@ def is_torchscript(path: Path) -> bool:
 def read_torchscript(path: Path) -> dict[str, Tensor]:
     """Parameters and buffers by name, as `torch.jit.load(path).state_dict()` gives them, on the CPU.
 
-    Raises pickle.UnpicklingError, ValueError, RuntimeError or BadZipFile for an archive that is damaged or holds anything else.
+    Raises pickle.UnpicklingError, ValueError, RuntimeError or BadZipFile for an archive that is damaged or has other content.
     """
     with ZipFile(path) as archive:
         name = next((name for name in archive.namelist() if name.endswith("/data.pkl")), None)
@@ -55,7 +55,7 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
 
 
 class _Module:
-    """Stands for any scripted module: its attributes, and no behaviour."""
+    """Stands for any scripted module: attributes without behaviour."""
 
     def __setstate__(self, attributes: Any) -> None:
         if not isinstance(attributes, dict):

@@ -1,4 +1,4 @@
-"""The embedding table: a row a pair, vectors as fixed_size_binary, which reads many times faster than a list column.
+"""The embedding table: one row a pair; vectors are fixed_size_binary, which reads many times faster than a list column.
 
 Legend: N rows, D dimensions.
 """
@@ -20,7 +20,7 @@ from tda.store.commit.rows import Rows
 META_KEY = b"lacuna"
 VECTORS = ("image", "text")
 ROW_GROUP = 16_384  # rows; the least that a slice reads
-BATCH = 4096  # rows; decoded at once: what is copied out of a buffer that fits the cache costs least
+BATCH = 4096  # rows decoded at once: their buffer fits the cache
 DTYPES = ("float16", "float32")
 
 
@@ -43,12 +43,12 @@ def embedding_schema(dim: int, dtype: str, meta: dict[str, Any]) -> pa.Schema:
 
 
 def read_meta(schema: pa.Schema) -> dict[str, Any]:
-    """What the schema says of its vectors: dim, dtype, normalised, encoder, weights_sha256, preprocessing, config_hash, modalities."""
+    """The vectors' metadata from the schema: dim, dtype, normalised, encoder, weights_sha256, preprocessing, config_hash, modalities."""
     return dict(json.loads((schema.metadata or {})[META_KEY]))
 
 
 def embedding_table(shard: str, rows: Rows, meta: dict[str, Any]) -> pa.Table:
-    """Columns to a table in order of ordinal, the vectors without a copy where they are in order already."""
+    """Columns to a table in order of ordinal; vectors that are already in order are not copied."""
     ordinal_N = np.asarray(rows.ordinals, dtype=np.int64)
     order_N = np.argsort(ordinal_N, kind="stable")
     if not bool((order_N == np.arange(len(order_N))).all()):
@@ -88,7 +88,7 @@ def write_table(table: pa.Table, file: BinaryIO) -> None:
 
 
 def check_file(path: Path, shard: str, schema: pa.Schema, rows: int) -> None:
-    """Reopen a finished file; raises ShardError unless it has that schema, its metadata included, and so many rows."""
+    """Reopen a finished file; raises ShardError unless it has this schema, metadata included, and this number of rows."""
     try:
         with pq.ParquetFile(path) as file:
             found, n = file.schema_arrow, file.metadata.num_rows
@@ -122,7 +122,7 @@ def iter_chosen(file: pq.ParquetFile, columns: list[str], row_K: NDArray[np.int6
 
 
 def to_binary(x_ND: NDArray[Any]) -> pa.Array:
-    """(N, D) to a fixed_size_binary array, little-endian, without a copy where the rows are contiguous."""
+    """(N, D) to a fixed_size_binary array, little-endian, without a copy if the rows are contiguous."""
     if str(x_ND.dtype) not in DTYPES:
         raise UserError(f"dtype={x_ND.dtype} cannot be stored; choose one of: {', '.join(DTYPES)}")
     little_ND = np.ascontiguousarray(x_ND, dtype=x_ND.dtype.newbyteorder("<"))

@@ -1,4 +1,4 @@
-"""Pairs that were not embedded: a closed set of reasons, and the Parquet file that lists each pair with its own."""
+"""Pairs that were not embedded: a closed set of reasons, and the Parquet file that lists each pair with its reason."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -49,7 +49,7 @@ def write_drops(shard: str, drops: Sequence[Drop], file: BinaryIO) -> None:
 
 
 def read_drops(layout: RootPaths, record: ShardRecord) -> pa.Table:
-    """The dropped pairs of one recorded shard; raises FileNotFoundError where its file is gone."""
+    """The dropped pairs of one recorded shard; raises FileNotFoundError if its file is missing."""
     if record.quarantine_file is None:
         return SCHEMA.empty_table()
     fs, path = filesystem(join(layout.quarantine_dir(record.dataset, record.encoder), record.quarantine_file))
@@ -58,7 +58,7 @@ def read_drops(layout: RootPaths, record: ShardRecord) -> pa.Table:
 
 
 def read_quarantine(layout: RootPaths, dataset: str, encoder: str, shard: str | None = None) -> pa.Table:
-    """Every dropped pair of the recorded shards of a data set under an encoder (or of one shard); empty where nothing was dropped."""
+    """Every dropped pair of the recorded shards of a data set under an encoder (or of one shard); empty if nothing was dropped."""
     shards = [name for name in recorded_shards(layout, dataset, encoder) if shard in (None, name)]
     records = iter_records(layout, dataset, encoder, shards)
     return pa.concat_tables([SCHEMA.empty_table(), *(read_drops(layout, record) for record in records if record.drops)])

@@ -1,7 +1,7 @@
-"""Commit records: one JSON a shard, written last. What no record names does not exist.
+"""Commit records: one JSON a shard, written last. Files that no record names are ignored.
 
-The first record of a shard wins: it is created on condition that there is none (see `tda.store.files`), so of two drivers on one root
-one commits and the other takes what was committed. Only a replay renews a record, and only the one that it has read.
+The first record of a shard wins: it is created only if there is none (see `tda.store.files`). Of two drivers on one root, one commits
+and the other uses the committed shard. Only a replay replaces a record, and only the one that it has read.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What decides the content of the vectors, and nothing else: the folder's name, a rank or a clock has no part in `config_hash`."""
+    """Everything that decides the vectors. The folder's name, a rank or a clock does not enter `config_hash`."""
 
     encoder: str
     weights_sha256: str
@@ -52,16 +52,16 @@ class ShardRecord:
     rows_in: int
     rows_out: int
     drops: dict[str, int]  # reason -> pairs
-    output: dict[str, Any]  # sha256, bytes of the Parquet; its file, where that is not <shard>.parquet
+    output: dict[str, Any]  # sha256, bytes of the Parquet; its file name unless it is <shard>.parquet
     weights_sha256: str
     config_hash: str
     attempt: int = 1
     seconds: dict[str, float] = field(default_factory=dict)  # stage -> seconds
-    speed: dict[str, Any] = field(default_factory=dict)  # pairs a second, shares of the device's time and rate, what binds, batch size
+    speed: dict[str, Any] = field(default_factory=dict)  # pairs a second, shares of the device's time and rate, slowest stage, batch size
     code_version: str = ""
     canary: dict[str, Any] | None = None  # digest of fixed inputs' vectors, device, precision, cosine to float32 on a CPU
-    quarantine: dict[str, Any] | None = None  # the same of the drops' Parquet; None where there are none
-    replaces: list[str] = field(default_factory=list)  # files of the attempt that a replay renewed; nothing names them any more
+    quarantine: dict[str, Any] | None = None  # the same for the Parquet of the drops; None if there are none
+    replaces: list[str] = field(default_factory=list)  # files of the attempt that a replay replaced; no record names them
     schema: int = SCHEMA
 
     @property
@@ -71,7 +71,7 @@ class ShardRecord:
 
     @property
     def quarantine_file(self) -> str | None:
-        """Name of the Parquet of the drops in its folder; None where nothing was dropped."""
+        """Name of the Parquet of the drops in its folder; None if nothing was dropped."""
         return str((self.quarantine or {}).get("file", f"{self.shard}.parquet")) if self.drops else None
 
     def __post_init__(self) -> None:
@@ -90,22 +90,22 @@ def publish_record(layout: RootPaths, record: ShardRecord) -> None:
 
 
 def create_record(layout: RootPaths, record: ShardRecord) -> ShardRecord:
-    """Commit a shard, unless another has: returns the record that stands."""
+    """Commit a shard unless another writer has; returns the valid record."""
     try:
         publish_json(layout.record(record.dataset, record.encoder, record.shard), asdict(record), once=True)
-    except FileExistsError:  # another's, or our own where the store's answer to us was lost
+    except FileExistsError:  # another writer's, or ours if the store's answer was lost
         return read_record(layout, record.dataset, record.encoder, record.shard)
     return record
 
 
 def renew_record(layout: RootPaths, old: ShardRecord, new: ShardRecord) -> ShardRecord:
-    """Put `new` in the place of `old`, unless another has renewed it: returns the record that stands.
+    """Replace `old` with `new` unless another writer has replaced it; returns the valid record.
 
-    Locally a lock makes this one step; S3 and Google's store replace what was read and nothing else.
+    Locally a lock makes this atomic; S3 and Google's store replace only the version that was read.
     """
     fs, path = filesystem(layout.record(old.dataset, old.encoder, old.shard))
     with locked(Path(path).parent) if is_local(fs) else nullcontext():
-        held = {} if is_local(fs) else fs.held(path)  # before it is read: what comes after is noticed either way
+        held = {} if is_local(fs) else fs.held(path)  # before it is read, so that any later change is noticed
         standing = read_record(layout, old.dataset, old.encoder, old.shard)
         if standing != old:
             return standing
@@ -118,13 +118,13 @@ def renew_record(layout: RootPaths, old: ShardRecord, new: ShardRecord) -> Shard
 def _replaced(layout: RootPaths, fs: Any, path: str, new: ShardRecord, held: dict[str, Any]) -> ShardRecord:
     try:
         fs.replace(path, json_bytes(asdict(new)), held)
-    except FileExistsError:  # another's, or our own where the store's answer to us was lost
+    except FileExistsError:  # another writer's, or ours if the store's answer was lost
         return read_record(layout, new.dataset, new.encoder, new.shard)
     return new
 
 
 def read_record(layout: RootPaths, dataset: str, encoder: str, shard: str) -> ShardRecord:
-    """Read one record; raises ShardError where it is missing or is not a record of this version."""
+    """Read one record; raises ShardError if it is missing or not a record of this version."""
     url = layout.record(dataset, encoder, shard)
     try:
         return _parse(shard, read_bytes(url))
@@ -143,12 +143,12 @@ def _parse(shard: str, data: bytes) -> ShardRecord:
 
 
 def recorded_shards(layout: RootPaths, dataset: str, encoder: str) -> list[str]:
-    """Names of the shards that are done, sorted, from one listing."""
+    """Names of the recorded shards, sorted, from one listing."""
     return [name.removesuffix(".json") for name in list_files(layout.records_dir(dataset, encoder), ".json")]
 
 
 def iter_records(layout: RootPaths, dataset: str, encoder: str, shards: list[str] | None = None) -> Iterator[ShardRecord]:
-    """Records in order of shard name, of all shards or of `shards`, a few at a time: of a large root they need not be held at once."""
+    """Records in order of shard name, of all shards or of `shards`, a few at a time: those of a large root need not fit in memory."""
     shards = recorded_shards(layout, dataset, encoder) if shards is None else shards
     contents = iter_many(layout.records_dir(dataset, encoder), [f"{shard}.json" for shard in shards])
     for shard, data in zip(shards, contents, strict=True):
@@ -156,13 +156,13 @@ def iter_records(layout: RootPaths, dataset: str, encoder: str, shards: list[str
 
 
 def recorded(layout: RootPaths, dataset: str, encoder: str) -> dict[str, ShardRecord]:
-    """Every record of a data set under an encoder, by shard name in order; empty where there is none."""
+    """Every record of a data set under an encoder, in order of shard name; empty if there is none."""
     shards = recorded_shards(layout, dataset, encoder)
     return dict(zip(shards, iter_records(layout, dataset, encoder, shards), strict=True))
 
 
 def check_identity(layout: RootPaths, dataset: str, encoder: str, identity: Identity) -> None:
-    """Raise UserError, with both hashes, if this root holds vectors of another content under the same names."""
+    """Raise UserError, with both hashes, if this root holds other vectors under the same names."""
     shards = recorded_shards(layout, dataset, encoder)
     if not shards:
         return

@@ -1,7 +1,7 @@
-"""The quarantined pairs of a recorded shard, tried again: picked out of a new reading, and merged with the rows that are there.
+"""Retry the quarantined pairs of a recorded shard: they are selected while the shard is read again, and merged with its rows.
 
-What was embedded keeps its bytes; what now succeeds moves from quarantine to the rows; what fails again is dropped again, with the
-reason of this time. All of it is one new attempt of the shard (`tda.store.commit.transaction`): until its record stands, the old one does.
+Embedded rows keep their bytes. Pairs that now succeed move from quarantine to the rows; pairs that fail again are dropped again, with
+the new reason. This is one new attempt of the shard (`tda.store.commit.transaction`): the old record is valid until the new one is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,24 +24,24 @@ Item = TypeVar("Item", bound=Any)  # a pair or a drop: has an ordinal and a key
 
 
 class Replay:
-    """The pairs that `record` counts as dropped. Raises ShardError where what is read is not what was read then."""
+    """The pairs that `record` counts as dropped. Raises ShardError if the shard has changed since."""
 
     def __init__(self, layout: RootPaths, record: ShardRecord) -> None:
         self.layout, self.record = layout, record
-        self._told = {row["ordinal"]: row for row in read_drops(layout, record).to_pylist()}
+        self._dropped = {row["ordinal"]: row for row in read_drops(layout, record).to_pylist()}
 
     def check_source(self, source: Source) -> None:
-        """The shard must be of the size that it had: the time of its last change says nothing of a copy."""
+        """The shard must have its recorded size. The time of its last change is not compared: a copy has another."""
         before = self.record.source.get("size")
         if source.size != before:
             raise ShardError(source.path, "changed", f"{source.size} bytes, it had {before} when it was embedded")
 
     def select(self, items: Iterator[Item]) -> Iterator[Item]:
-        """Pass on what was dropped, and hold the whole stream to the record: as many pairs, and the same keys in the same places."""
-        count, missing = 0, set(self._told)
+        """Yield the dropped pairs, and check the whole stream against the record: the same count, and the same keys of dropped pairs."""
+        count, missing = 0, set(self._dropped)
         for item in items:
             count += 1
-            reported = self._told.get(item.ordinal)
+            reported = self._dropped.get(item.ordinal)
             if reported is None:
                 continue
             if printable(item.key, MAX_KEY_LENGTH) != reported["key"]:
@@ -53,9 +53,9 @@ class Replay:
             raise ShardError(self.record.shard, "changed", f"{count} pairs, it had {self.record.rows_in} when it was embedded")
 
     def settles(self, rows: Rows, drops: Sequence[Drop]) -> bool:
-        """Whether anything is other than it was: a pair that succeeded, or one that failed for another reason."""
+        """Whether anything has changed: a pair succeeded, or failed for another reason."""
         again = {drop.ordinal: drop.reason.value for drop in drops}
-        return bool(len(rows)) or again != {ordinal: row["reason"] for ordinal, row in self._told.items()}
+        return bool(len(rows)) or again != {ordinal: row["reason"] for ordinal, row in self._dropped.items()}
 
     def merged(self, rows: Rows) -> Rows:
         """The recorded rows and `rows`; a Parquet table of them is in order of ordinal."""
@@ -63,7 +63,7 @@ class Replay:
 
 
 def recorded_rows(layout: RootPaths, record: ShardRecord) -> Rows:
-    """The rows of a recorded shard as they are stored. Raises ShardError where its Parquet is missing or damaged."""
+    """The rows of a recorded shard as they are stored. Raises ShardError if its Parquet is missing or damaged."""
     url = join(layout.embeddings_dir(record.dataset, record.encoder), record.file)
     fs, path = filesystem(url)
     try:

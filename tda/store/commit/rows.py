@@ -1,4 +1,4 @@
-"""The rows of one shard as columns, on their way to disk.
+"""The rows of one shard as columns, to be written.
 
 Legend: N rows, D dimensions.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-UNIT_TOLERANCE = 0.01  # half-precision origins are off by 1e-3, bfloat16 by 4e-3; a vector that was never normalised by far more
+UNIT_TOLERANCE = 0.01  # half-precision origins are off by 1e-3, bfloat16 by 4e-3; vectors that were never normalised by far more
 NORM_TOLERANCE = {"float16": 2e-3, "float32": 1e-5}  # rounding of every component to half precision moves a norm by up to 5e-4
 _BLOCK = 1024  # rows in float64 at once
 
@@ -19,7 +19,7 @@ _BLOCK = 1024  # rows in float64 at once
 class Rows:
     """Embedded pairs of one shard: `image_ND` and `text_ND` hold unit rows in the stored dtype (float16 or float32).
 
-    `ordinals` are the pairs' places in the shard; None stands for a URL or a size (pixels) that is not known.
+    `ordinals` are the pairs' places in the shard; None is an unknown URL or size (pixels).
     """
 
     ordinals: Sequence[int]
@@ -54,7 +54,7 @@ class Rows:
 
 
 def unit_rows(x_ND: NDArray[Any], dtype: str = "float32") -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Normalise rows in float64: (unit_ND in `dtype`, finite_N, nonzero_N). A row that is not both means nothing."""
+    """Normalise rows in float64: (unit_ND in `dtype`, finite_N, nonzero_N). A row that is not both has no meaning."""
     norm_N = row_norms(x_ND)
     finite_N = np.isfinite(norm_N)
     nonzero_N = norm_N != 0

@@ -1,11 +1,10 @@
 """The shard transaction: Parquet, then quarantine, then the record that makes both exist.
 
-Killed at any point, it leaves either a recorded shard that is whole, or files that no record names and the next attempt tidies up.
+If it is killed at any point, the shard is either recorded and complete, or has files without a record, which the next attempt removes.
 
-Two drivers may work on one root, and on one shard. No file ever gets other content under a name that it has: where <shard>.parquet
-is taken, by another driver or by an attempt that was killed, it is used if its bytes are the same; else ours is
-<shard>.<12 digits of its sha256>.parquet. The first record wins, names the files that it means, and the loser removes its own. So files
-of two attempts are never mixed, whatever their order.
+Two drivers may work on one root, and on one shard. The content under a name never changes: if <shard>.parquet exists, from another driver
+or a killed attempt, it is used if its bytes are the same; else ours is named <shard>.<12 digits of its sha256>.parquet. The first record
+wins and names its files; the other driver removes its own. So files of two attempts are never mixed, whatever their order.
 """
 
 import time
@@ -39,13 +38,13 @@ def publish_shard(
     canary: Mapping[str, Any] | None = None,
     replaces: ShardRecord | None = None,
 ) -> ShardRecord:
-    """Publish the rows and drops of a whole shard and return the record that stands: this one, or of an attempt that was faster.
+    """Publish the rows and drops of a whole shard. Returns the valid record: this one, or that of a faster attempt.
 
-    `seconds` by stage and `speed` are told in the record, with the seconds of writing beside them.
+    `seconds` by stage and `speed` are kept in the record, together with the seconds of writing.
 
     `rows` and `drops` together must hold the ordinals 0..n-1, each once, and the vectors must be finite unit rows in the dtype of
-    `identity` (asserted). `replaces` is the record of an earlier attempt that this one renews. Raises UserError where the root cannot
-    be written, ShardError if a written file does not read back.
+    `identity` (asserted). `replaces` is the record of the earlier attempt that this one replaces. Raises UserError if the root cannot
+    be written, ShardError if a written file cannot be read back.
     """
     began = time.perf_counter()
     _assert_whole(rows, drops, identity)
@@ -90,7 +89,7 @@ def _publish_drops(folder: str, shard: str, drops: Sequence[Drop], *, plain: boo
 
 
 def _assert_whole(rows: Rows, drops: Sequence[Drop], identity: Identity) -> None:
-    assert rows.dtype == identity.dtype, f"rows are {rows.dtype}, the run's identity says {identity.dtype}"
+    assert rows.dtype == identity.dtype, f"rows are {rows.dtype}, the run's identity has {identity.dtype}"
     ordinals = sorted([*map(int, rows.ordinals), *(drop.ordinal for drop in drops)])
     assert ordinals == list(range(len(ordinals))), "every pair of a shard is a row or a drop, once"
     assert_unit(rows.image_ND)

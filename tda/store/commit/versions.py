@@ -1,6 +1,6 @@
-"""The Parquet files of a shard: under <shard>.parquet if that name is free, else under one that tells the content.
+"""The Parquet files of a shard: <shard>.parquet if that name is free, else a name with the file's sha256.
 
-See `tda.store.commit.transaction` for why: a name, once given, never changes its content.
+The content under a name never changes: see `tda.store.commit.transaction`.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,9 @@ Check: TypeAlias = Callable[[Path], None]
 
 
 def publish_version(folder: str, shard: str, write: Write, check: Check | None = None, *, plain: bool) -> dict[str, Any]:
-    """Publish a file of a shard once and return what a record says of it: sha256, bytes, and `file` where that is not the plain name.
+    """Publish a file of a shard once. Returns its entry for the record: sha256, bytes, and `file` unless that is the plain name.
 
-    `plain` says whether <shard>.parquet may be taken. Raises as `tda.store.files.publish` does.
+    `plain`: whether <shard>.parquet may be used. Raises as `tda.store.files.publish` does.
     """
     usual = f"{shard}.parquet"
     with staged(join(folder, usual), write) as temporary:
@@ -29,12 +29,12 @@ def publish_version(folder: str, shard: str, write: Write, check: Check | None =
             return entry
         name = f"{shard}.{sha256[:DIGITS]}.parquet"
         if not _take(temporary, join(folder, name), sha256):
-            give_name(temporary, join(folder, name), once=False)  # there, but damaged: the name says what it has to hold
+            give_name(temporary, join(folder, name), once=False)  # there, but damaged: its content differs from the sha256 in its name
         return {**entry, "file": name}
 
 
 def _take(temporary: Path, url: str, sha256: str) -> bool:
-    """Whether `url` now stands for the staged content, because it was free or held the same already."""
+    """Whether `url` now has the staged content: it was free, or had the same content."""
     try:
         give_name(temporary, url, once=True)
     except FileExistsError:
@@ -43,7 +43,7 @@ def _take(temporary: Path, url: str, sha256: str) -> bool:
 
 
 def sha256_if_there(url: str) -> str | None:
-    """`file_sha256` of a file; None where it is not there (any more)."""
+    """`file_sha256` of a file; None if it is not there (any more)."""
     try:
         return file_sha256(url)
     except FileNotFoundError:
@@ -51,6 +51,6 @@ def sha256_if_there(url: str) -> str | None:
 
 
 def tidy(folder: str, shard: str, named: str | None, *ours: str | None) -> None:
-    """Remove <shard>.parquet and `ours` unless the record names them: no writer can come to name them any more."""
+    """Remove <shard>.parquet and `ours` unless the record names them: no later record can name them."""
     for name in {f"{shard}.parquet", *filter(None, ours)} - {named}:
         remove(join(folder, name))

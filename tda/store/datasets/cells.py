@@ -1,8 +1,8 @@
-"""A reference by cell, at rest: who belongs together lies together, so that a worker reads whole cells.
+"""A reference on disk, grouped by cell, so that a worker reads whole cells.
 
-Under `RootPaths.cells_dir`, for each modality: `coarse.parquet` (centroids of k-means and the group each went to), `<group>.parquet`
-(distinct rows by cell, vectors as fixed_size_binary), `<group>.repeats.parquet` (rows equal to one of these), `<group>.cells.parquet`
-(centroid and bounds of every cell), `_records/<group>.json` (the group's commit). `layout.json`, written last, is that of the whole.
+Under `RootPaths.cells_dir`, for each modality: `coarse.parquet` (centroids of k-means and the group of each), `<group>.parquet`
+(distinct rows by cell, vectors as fixed_size_binary), `<group>.repeats.parquet` (rows equal to one of them), `<group>.cells.parquet`
+(centroid and bounds of every cell), `_records/<group>.json` (the group's commit). `layout.json`, written last, commits the whole.
 
 Legend: M rows, U distinct rows, D dimensions, C cells.
 """
@@ -30,7 +30,7 @@ Columns = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class CellPlan:
-    """What decides a layout: the reference's rows, and how they are cut. `content` is the hash of both."""
+    """What decides a layout: the reference's rows and the cell settings. `content` is the hash of both."""
 
     root: str
     reference: str
@@ -77,7 +77,7 @@ class Group:
 
 
 def write_columns(url: str, columns: Mapping[str, Any], row_groups: Sequence[int] | None = None) -> None:
-    """Publish columns as Parquet; two-dimensional ones as fixed_size_binary. `row_groups` are the rows of each, none of them 0."""
+    """Publish columns as Parquet; two-dimensional ones as fixed_size_binary. `row_groups`: rows of each row group, none of them 0."""
     arrays = {name: to_binary(x) if getattr(x, "ndim", 1) == 2 else pa.array(x) for name, x in columns.items()}
     vectors = {name: {"dim": str(x.shape[1]), "dtype": str(x.dtype)} for name, x in columns.items() if getattr(x, "ndim", 1) == 2}
     table = pa.table(arrays).replace_schema_metadata({"vectors": json.dumps(vectors)})
@@ -94,7 +94,7 @@ def write_columns(url: str, columns: Mapping[str, Any], row_groups: Sequence[int
 
 
 def read_columns(url: str, row_group: int | None = None) -> Columns:
-    """What `write_columns` wrote, or one row group of it. Raises LacunaError, naming the file, where it is missing or damaged."""
+    """The columns that `write_columns` wrote, or one row group. Raises LacunaError, naming the file, if it is missing or damaged."""
     fs, path = filesystem(url)
     try:
         with fs.open(path, "rb") as stream, pq.ParquetFile(stream) as file:
@@ -121,8 +121,8 @@ def publish_group(
 ) -> None:
     """Publish a group's files, then its record.
 
-    `rows`: position, ordinal, key and vector of distinct rows by cell; `repeats`: position, ordinal, key, and `first`, the place
-    among `rows` of the row it equals.
+    `rows`: position, ordinal, key and vector of distinct rows by cell; `repeats`: position, ordinal, key, and `first`, the index
+    in `rows` of the equal row.
     """
     write_columns(plan.url(f"{group.url}.parquet"), rows)
     write_columns(plan.url(f"{group.url}.repeats.parquet"), repeats)
@@ -131,7 +131,7 @@ def publish_group(
 
 
 def read_group_record(plan: CellPlan, modality: str, name: str) -> Group | None:
-    """The record of a group, None where it is not done."""
+    """The record of a group; None if it is not done."""
     url = _group_record(plan, modality, name)
     return Group(**read_json(url)) if exists(url) else None
 
@@ -141,12 +141,12 @@ def _group_record(plan: CellPlan, modality: str, name: str) -> str:
 
 
 def publish_layout(plan: CellPlan, groups: Sequence[Group]) -> None:
-    """Commit the whole: every group is there."""
+    """Commit the layout, once every group is recorded."""
     publish_json(plan.url("layout.json"), {"schema": SCHEMA, **asdict(plan), "root": "", "groups": [asdict(group) for group in groups]})
 
 
 def read_layout(plan: CellPlan) -> list[Group] | None:
-    """Groups of a committed layout in order, None where it is not whole."""
+    """Groups of a committed layout in order; None if it is not committed."""
     with suppress(FileNotFoundError, ValueError):
         return [Group(**group) for group in read_json(plan.url("layout.json"))["groups"]]
     return None

@@ -32,12 +32,12 @@ class Block:
 
 
 class EmbeddingSet:
-    """What records name, and nothing else; rows in order of shard name, then ordinal. Vectors are unit rows in the stored dtype.
+    """The recorded rows in order of shard name, then ordinal. Vectors are unit rows in the stored dtype.
 
-    A name of the form `<base>-minus-<reference>` stands for the rows of `base` that `jobs.dedupe` kept; they are read in place.
-    `content` (plain values) and `digest` (their SHA-256) tell one set of rows from any other.
+    A name of the form `<base>-minus-<reference>` is the rows of `base` that `jobs.dedupe` kept; they are read in place.
+    `content` (plain values) and its SHA-256 `digest` identify the set of rows.
 
-    Raises UserError where no shard is recorded or a view is not made or stale, ShardError (naming the shard) where files and records
+    Raises UserError if no shard is recorded or a view is not made or stale, ShardError (naming the shard) if files and records
     disagree: a missing Parquet at once, another count of rows, dimension or dtype when the shard is read.
     """
 
@@ -62,7 +62,7 @@ class EmbeddingSet:
             self.meta: dict[str, Any] = read_meta(file.schema_arrow)
 
     def _take(self, records: Iterator[ShardRecord]) -> None:
-        """Keep of every record what reading needs."""
+        """Keep the fields of every record that reading needs."""
         folder = self._layout.embeddings_dir(*self._names)
         present, config_hash = set(list_files(folder, ".parquet")), None
         for record in records:
@@ -77,7 +77,7 @@ class EmbeddingSet:
             self.content.append([record.shard, config_hash, record.rows_out, record.output.get("sha256")])
 
     def _choose(self, base: "EmbeddingSet", view: View, encoder: str) -> None:
-        """Become the rows of `base` that were kept: of the same files, so that nothing is copied."""
+        """Select the kept rows of `base`, in the same files: nothing is copied."""
         self._names, self._rows_in_files = base._names, base._rows_in_files  # noqa: SLF001 (of this class)
         self.shards, self.meta, self._files = base.shards, base.meta, base._files  # noqa: SLF001
         self._kept = KeptRows(self._layout, view, encoder, base.digest, base.shards)
@@ -126,7 +126,7 @@ class EmbeddingSet:
                     image_ND, text_ND = self._empty(min(rows, len(self) - start)), self._empty(min(rows, len(self) - start))
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Every row as an Arrow table; `image` and `text` are FixedSizeList on the memory that was read, without a copy."""
+        """Every row as an Arrow table; `image` and `text` are FixedSizeList on the memory that was read, not copied."""
         return pa.concat_tables(self.tables(columns))
 
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -137,7 +137,7 @@ class EmbeddingSet:
                 yield self._with_lists(table if self._kept is None else table.take(pa.array(self._kept.rows(index))))
 
     def rows_in_file(self, index: int) -> NDArray[np.int64]:
-        """Where each row of shard `index` lies in the shard's Parquet, ascending."""
+        """Index of each row of shard `index` in the shard's Parquet, ascending."""
         return np.arange(self._rows_in_files[index]) if self._kept is None else self._kept.rows(index)
 
     def ordinals(self, index: int) -> NDArray[np.int64]:
@@ -147,7 +147,7 @@ class EmbeddingSet:
         return ordinal_N if self._kept is None else ordinal_N[self._kept.rows(index)]
 
     def picked(self, index: int, places: Sequence[int], columns: Sequence[str]) -> pa.Table:
-        """The rows at ascending places of shard `index`, as `table` gives them; row groups outside of their span are not read."""
+        """The rows at ascending indices of shard `index`, as in `table`; row groups outside their span are not read."""
         row_K = self.rows_in_file(index)[list(places)]
         with self._open(index) as file:
             batches = list(iter_chosen(file, list(columns), row_K))
@@ -155,7 +155,7 @@ class EmbeddingSet:
             return self._with_lists(pa.Table.from_batches(batches, schema))
 
     def records(self, shards: Sequence[str]) -> dict[str, ShardRecord]:
-        """The records of these of its shards, by name."""
+        """The records of the named shards."""
         return {record.shard: record for record in iter_records(self._layout, *self._names, sorted(shards))}
 
     def captions(self) -> list[str]:
@@ -177,7 +177,7 @@ class EmbeddingSet:
         return np.empty((rows, self.dim), dtype=self.dtype)
 
     def _batches(self, columns: Sequence[str], start: int, stop: int) -> Iterator[list[NDArray[Any]]]:
-        """Views of rows start..stop-1, batch by batch, of each of `columns`; a view dies with its batch."""
+        """Views of rows start..stop-1, batch by batch, of each of `columns`; a view is valid only until the next batch."""
         for index, begin in enumerate(self._begin[:-1]):
             low, high = max(start - begin, 0), min(stop - begin, self.rows_per_shard[index])
             if low < high:
@@ -192,7 +192,7 @@ class EmbeddingSet:
 
     @contextmanager
     def _open(self, index: int) -> Iterator[pq.ParquetFile]:
-        """Open a shard's Parquet (by memory map where it is local) and hold it to its record and to the set."""
+        """Open a shard's Parquet (by memory map if it is local) and check it against its record and the set."""
         shard = self.shards[index]
         fs, path = filesystem(join(self._layout.embeddings_dir(*self._names), self._files[index]))
         try:
@@ -207,7 +207,7 @@ class EmbeddingSet:
 
     def _check(self, shard: str, file: pq.ParquetFile, rows: int) -> None:
         if file.metadata.num_rows != rows:
-            raise ShardError(shard, "damaged", f"{file.metadata.num_rows} rows, its record says {rows}")
+            raise ShardError(shard, "damaged", f"{file.metadata.num_rows} rows, its record has {rows}")
         meta, expected = read_meta(file.schema_arrow), getattr(self, "meta", None)
         if expected is not None and any(meta[name] != expected[name] for name in ("dim", "dtype")):
             raise ShardError(

@@ -1,4 +1,4 @@
-"""FNV-1a of many strings at once, as a numba kernel: in a file of its own, so that only who hashes pays for loading it."""
+"""FNV-1a of many strings at once, as a numba kernel. Apart from `hashes`, so that a driver which hashes nothing does not load numba."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Exact repeats: sorted 64-bit hashes of a data set's URLs, and of its captions with image sizes, to be searched by memory map.
+"""Exact repeats: sorted 64-bit hashes of a data set's URLs, and of its captions with image sizes, searched by memory map.
 
-N rows. Of 2e9 rows looked up among 4e8 hashes, 0.04 are found by chance. A file is made once for a content of the data set, in buckets by
-the first byte of the hash, so that 4e8 rows cost the memory of one bucket (13 MB) to sort.
+N rows. Of 2e9 rows looked up among 4e8 hashes, 0.04 are found by chance. A file is made once for each content of the data set, sorted in
+buckets by the first byte of the hash, so that 4e8 rows need the memory of one bucket (13 MB).
 """
 
 import tempfile
@@ -29,7 +29,7 @@ Hashes = tuple[NDArray[np.uint64], NDArray[np.bool_]]  # of every row, and wheth
 
 
 def row_hashes(table: pa.Table) -> dict[str, Hashes]:
-    """Hashes of the rows of a table that has `COLUMNS`. A row without a URL, or without the size of its image, has none of that kind."""
+    """Hashes of the rows of a table that has `COLUMNS`. A row without a URL, or without an image size, has no hash of that kind."""
     size_N, sized_N = _sizes(table)
     return {
         "url": (_hashed(table["url"], np.zeros(len(table), np.uint64)), ~_nulls(table["url"])),
@@ -39,14 +39,14 @@ def row_hashes(table: pa.Table) -> dict[str, Hashes]:
 
 @dataclass(frozen=True)
 class HashFiles:
-    """The hashes of one content of a data set, at `folder`; `rows` says how many of each kind there are, repeats counted once."""
+    """The hashes of one content of a data set, at `folder`; `rows`: number of distinct hashes of each kind."""
 
     folder: str
     rows: dict[str, int]
 
     @contextmanager
     def opened(self, kind: str) -> Iterator[NDArray[np.uint64]]:
-        """The sorted hashes, memory-mapped; a store that is not local is copied to this machine for as long as it is open."""
+        """The sorted hashes, memory-mapped; a remote file is copied to this machine while it is open."""
         url = join(self.folder, f"{kind}.u64")
         fs, path = filesystem(url)
         if not self.rows[kind]:
@@ -71,7 +71,7 @@ def found_in(sorted_M: NDArray[np.uint64], hashes: Hashes) -> NDArray[np.bool_]:
 
 
 def ensure_hashes(layout: RootPaths, embeddings: EmbeddingSet) -> HashFiles:
-    """The hash files of this content of a data set, made if they are not there yet; the manifest, written last, says that they are."""
+    """The hash files of this content of a data set, made if they are not there yet; the manifest, written last, commits them."""
     folder = layout.hashes_dir(embeddings.digest)
     manifest = join(folder, MANIFEST)
     if not exists(manifest):
@@ -123,7 +123,7 @@ def _nulls(column: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def _hashed(column: pa.ChunkedArray, salt_N: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """(N,) hashes of strings, each begun with its salt."""
+    """(N,) hashes of strings, each started from its salt."""
     from tda.store.datasets.fnv import hash_strings
 
     out_N = np.empty(len(column), dtype=np.uint64)

@@ -1,4 +1,4 @@
-"""Closest reference rows of a data set, at rest: a Parquet a query shard, aligned with its embeddings row by row, and its record.
+"""Closest reference rows of a data set on disk: one Parquet and its record a query shard, aligned with its embeddings row by row.
 
 Legend: N rows, K matches a row.
 """
@@ -33,7 +33,7 @@ TOP = pa.list_(pa.struct([pa.field("cosine", pa.float32(), nullable=False), *MAT
 class Matches:
     """The K closest reference rows of N queries in one modality, best first: cosine in [-1, 1] and the row's identity.
 
-    Beyond `count_N` the entries of a row mean nothing; every row has at least one match.
+    Entries of a row beyond `count_N` have no meaning; every row has at least one match.
     """
 
     cosine_NK: NDArray[Any]
@@ -54,7 +54,7 @@ class Matches:
 
 @dataclass(frozen=True, kw_only=True)
 class NearestRecord:
-    """The commit of one query shard. `probes` is None for an exact search; hashes say which rows were compared with which."""
+    """The commit of one query shard. `probes` is None for an exact search; hashes identify the rows that were compared."""
 
     dataset: str
     encoder: str
@@ -63,7 +63,7 @@ class NearestRecord:
     rows: int
     rows_sha256: str  # of the query shard's Parquet
     reference_hash: str  # of the reference's rows
-    layout_hash: str  # of these, and of how they are cut into cells
+    layout_hash: str  # of these rows and the cell settings
     weights_sha256: str
     probes: int | None
     k: int
@@ -75,12 +75,12 @@ class NearestRecord:
 
     @property
     def settings(self) -> tuple[Any, ...]:
-        """What all shards of one join have in common."""
+        """The settings that all shards of one join share."""
         return self.reference_hash, self.layout_hash, self.weights_sha256, self.probes, self.k
 
 
 def reference_hash(layout: RootPaths, reference: str, encoder: str) -> str:
-    """SHA-256 over the recorded rows of a reference: shard names, counts and the sha256 of each Parquet. "" where nothing is recorded."""
+    """SHA-256 over the recorded rows of a reference: shard names, counts and the sha256 of each Parquet. "" if nothing is recorded."""
     rows = [[shard, record.rows_out, record.output["sha256"]] for shard, record in recorded(layout, reference, encoder).items()]
     return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest() if rows else ""
 
@@ -97,10 +97,10 @@ def matches_schema(k: int) -> pa.Schema:
 def publish_matches(
     layout: RootPaths, *, ordinal_N: Sequence[int], keys: Sequence[str], matches: Mapping[str, Matches], **record: Any
 ) -> NearestRecord:
-    """Publish the matches of a query shard, then its record, which is returned; doing it again gives the same file.
+    """Publish the matches of a query shard, then its record, which is returned; a repetition gives the same file.
 
     `ordinal_N` and `keys` are those of its embeddings, in their order; `matches` holds one `Matches` a modality; `record` the fields of
-    `NearestRecord` but for rows and output. Raises UserError where the root cannot be written, ShardError if it does not read back.
+    `NearestRecord` but for rows and output. Raises UserError if the root cannot be written, ShardError if the file cannot be read back.
     """
     names = (record["dataset"], record["encoder"], record["reference"], record["shard"])
     table, output = _table(ordinal_N, keys, matches), dict[str, Any]()
@@ -127,10 +127,10 @@ def nearest_recorded(layout: RootPaths, dataset: str, encoder: str, reference: s
 class NearestSet:
     """The matches of every recorded embedding row of a data set, aligned with `EmbeddingSet`: by shard name, then ordinal.
 
-    Of a view (`<base>-minus-<other>`) they are those of the base's rows that it keeps: nothing is searched again for it.
+    A view (`<base>-minus-<other>`) has the matches of its base, for the rows that it keeps: nothing is searched again.
 
-    Raises UserError where there is no join, or its reference has other rows by now; ShardError, naming the shard, where a shard's
-    matches are missing, were made from other rows ("stale") or with other settings ("mixed"), or do not read.
+    Raises UserError if there is no join, or its reference has changed; ShardError, naming the shard, if a shard's matches are
+    missing, were made from other rows ("stale") or with other settings ("mixed"), or cannot be read.
     """
 
     def __init__(self, root: str, dataset: str, encoder: str, reference: str) -> None:
@@ -159,7 +159,7 @@ class NearestSet:
 
     @property
     def digest(self) -> str:
-        """SHA-256 that tells these matches of these rows from any other."""
+        """SHA-256 that identifies these matches of these rows."""
         rows = None if self._view is None else self._view.digest
         return content_hash([rows, [[shard, record.output["sha256"]] for shard, record in self.records.items()]])
 
@@ -200,7 +200,7 @@ class NearestSet:
     def _require_fresh(self) -> None:
         dataset, encoder, reference = self._names
         now, then = reference_hash(self._layout, reference, encoder), next(iter(self.records.values())).reference_hash
-        if now not in ("", then):  # a reference that was removed to save its space has not changed
+        if now not in ("", then):  # a reference that was removed to save space counts as unchanged
             raise UserError(f"the rows of {reference} by {encoder} are {now[:12]}, the join of {dataset} used {then[:12]}: {self._command}")
 
     @contextmanager
@@ -210,7 +210,7 @@ class NearestSet:
             source = pa.memory_map(path) if is_local(fs) else fs.open(path, "rb")
             with source, pq.ParquetFile(source, pre_buffer=not is_local(fs)) as file:
                 if file.metadata.num_rows != self.records[shard].rows:
-                    raise ShardError(shard, "damaged", f"{file.metadata.num_rows} matches, its record says {self.records[shard].rows}")
+                    raise ShardError(shard, "damaged", f"{file.metadata.num_rows} matches, its record has {self.records[shard].rows}")
                 yield file
         except FileNotFoundError:
             raise ShardError(shard, "missing", f"{path} is recorded but not there") from None

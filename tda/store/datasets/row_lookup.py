@@ -1,6 +1,6 @@
-"""Single rows of a data set by their identity, and the encoded images they were made of.
+"""Single rows of a data set by identity, and their encoded images.
 
-K rows that are asked for.
+K wanted rows.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,14 +16,14 @@ from tda.store.shards.webdataset import RawPair, read_pairs
 
 
 class RowId(NamedTuple):
-    """A row's identity: its key repeats, this does not."""
+    """A row's identity. Keys can repeat, identities cannot."""
 
     shard: str
     ordinal: int
 
 
 def rows_of(embeddings: EmbeddingSet, wanted: Sequence[RowId], columns: Sequence[str]) -> list[dict[str, Any] | None]:
-    """Values of `columns` for each wanted row, vectors as arrays; None for one that is not there. A shard is opened once."""
+    """Values of `columns` for each wanted row, vectors as arrays; None for a missing row. Each shard is opened once."""
     found: dict[RowId, dict[str, Any]] = {}
     for index, ordinals in _by_shard(embeddings, wanted).items():
         shard, table = embeddings.shards[index], embeddings.ordinals(index)
@@ -35,7 +35,7 @@ def rows_of(embeddings: EmbeddingSet, wanted: Sequence[RowId], columns: Sequence
 
 
 def _by_shard(embeddings: EmbeddingSet, wanted: Iterable[RowId]) -> dict[int, list[int]]:
-    """Ordinals, ascending, by the place of their shard; shards that are not recorded are left out."""
+    """Ordinals, ascending, by the index of their shard; shards that are not recorded are left out."""
     place = {shard: index for index, shard in enumerate(embeddings.shards)}
     groups: dict[int, set[int]] = {}
     for shard, ordinal in wanted:
@@ -61,9 +61,9 @@ class Gone:
 
 
 def encoded_images(wanted: Mapping[str, Iterable[int]]) -> Iterator[tuple[str, int, bytes] | Gone]:
-    """(path, ordinal, image bytes) for shards by path and ordinals in them: one pass a shard, no further than its last wanted pair.
+    """(path, ordinal, image bytes) for shards by path and ordinals in them: one pass a shard, which ends at its last wanted pair.
 
-    A shard that is gone, is no archive, or has other pairs by now comes as `Gone`.
+    A shard that is missing, is no archive, or has changed gives `Gone`.
     """
     for path, ordinals in sorted(wanted.items()):
         if not path.partition("?")[0].endswith(".tar"):

@@ -1,4 +1,4 @@
-"""Which rows a measure looks at, and how they are read. M pairs in use, at `positions_M` of the set; D dimensions."""
+"""Samples of a data set, and how their rows are read. M pairs in use, at `positions_M` of the set; D dimensions."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -13,13 +13,13 @@ Array = npt.NDArray[Any]
 
 
 def evenly_spaced(count: int, most: int | None) -> Array:
-    """Positions of at most `most` of `count` rows, evenly spaced and ascending; all where `most` is None."""
+    """Positions of at most `most` of `count` rows, evenly spaced and ascending; all if `most` is None."""
     used = count if most is None else min(count, most)
     return (np.arange(used) * count) // used
 
 
 def read_pairs(embeddings: EmbeddingSet, positions_M: Array, rows: int) -> tuple[Array, Array]:
-    """Image and text rows, (M, D) each in the stored type, at ascending positions; `rows` rows are read at once."""
+    """Image and text rows, (M, D) each in the stored type, at ascending positions; at most `rows` rows are read at once."""
     runs = np.split(positions_M, np.flatnonzero(np.diff(positions_M // rows)) + 1)
     images, texts = zip(*(_run(embeddings, run) for run in runs), strict=True)
     return np.concatenate(images), np.concatenate(texts)
@@ -31,9 +31,9 @@ def read_stacked(embeddings: EmbeddingSet, positions_M: Array, rows: int) -> Arr
 
 
 def shared_positions(sets: Sequence[EmbeddingSet], candidates_C: Array) -> list[Array]:
-    """Positions in each set of the pairs, told by shard and ordinal, that all sets hold; of the first set's `candidates_C`, ascending.
+    """Positions in each set of the pairs (shard, ordinal) that all sets hold, among the first set's ascending `candidates_C`.
 
-    One shard's ordinals at a time are read, and only of shards that hold a candidate.
+    Ordinals are read one shard at a time, and only from shards that hold a candidate.
     """
     begins = [[0, *accumulate(one.rows_per_shard)] for one in sets]
     places = [{shard: index for index, shard in enumerate(one.shards)} for one in sets]
@@ -52,7 +52,7 @@ def shared_positions(sets: Sequence[EmbeddingSet], candidates_C: Array) -> list[
 
 
 def _rows_of(ordinal_N: Array, wanted_C: Array) -> Array:
-    """Where each wanted ordinal lies among the ascending ones; -1 where it does not."""
+    """Index of each wanted ordinal in the ascending ones; -1 if it is missing."""
     at_C = np.searchsorted(ordinal_N, wanted_C).clip(max=max(len(ordinal_N) - 1, 0))
     return np.where(ordinal_N[at_C] == wanted_C, at_C, -1) if len(ordinal_N) else np.full(len(wanted_C), -1)
 

@@ -1,4 +1,4 @@
-"""One recorded shard's embeddings, read whole and held to what they promise.
+"""One recorded shard's embeddings, read whole and checked.
 
 Legend: N rows, D dimensions.
 """
@@ -35,7 +35,7 @@ class ShardRows:
 def read_shard(layout: RootPaths, dataset: str, encoder: str, shard: str, modalities: Sequence[str] = ("image", "text")) -> ShardRows:
     """Read a shard.
 
-    Raises ShardError where its record or file is missing or damaged, or a vector is not finite, zero or not of unit length.
+    Raises ShardError if its record or file is missing or damaged, or a vector is not finite, zero or not of unit length.
     """
     fs, path = filesystem(join(layout.embeddings_dir(dataset, encoder), read_record(layout, dataset, encoder, shard).file))
     try:

@@ -1,7 +1,7 @@
-"""Data sets that exist only as a choice of another's rows: `<name>-minus-<reference>`, by what `jobs.dedupe` kept.
+"""Views: `<name>-minus-<reference>` is a selection of the rows of `<name>`, those that `jobs.dedupe` kept.
 
-K rows that were kept of a shard. `kept.parquet` lists them in the order of the set: shard, ordinal, and `row`, their place in the shard's
-Parquet. `summary.json`, written last, is its record: without it nothing was kept.
+K rows kept of a shard. `kept.parquet` lists them in the order of the set: shard, ordinal, and `row`, the index in the shard's Parquet.
+`summary.json`, written last, is its record: without it the view does not exist.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
 
 
 class Kept(NamedTuple):
-    """The kept rows of one shard, both (K,): ordinals, and places in the shard's Parquet."""
+    """The kept rows of one shard, both (K,): ordinals, and indices in the shard's Parquet."""
 
     shard: str
     ordinal_K: NDArray[np.int64]
@@ -55,7 +55,7 @@ class View:
 
 
 def view_of(name: str) -> View | None:
-    """What a name of the form `<base>-minus-<reference>` says; None for any other name. The last `-minus-` counts."""
+    """The view of a name `<base>-minus-<reference>`; None for any other name. The last `-minus-` counts."""
     base, minus, reference = name.rpartition(MINUS)
     return View(base, reference) if minus and base and reference else None
 
@@ -77,7 +77,7 @@ def content_hash(content: Any) -> str:
 
 
 def read_summary(layout: RootPaths, view: View, encoder: str) -> dict[str, Any]:
-    """What `jobs.dedupe` says of a view. Raises UserError where there is none that can be read."""
+    """The summary of a view by `jobs.dedupe`. Raises UserError if it is missing or cannot be read."""
     url = layout.dedupe_summary(view.base, encoder, view.reference)
     try:
         summary = read_json(url)
@@ -91,9 +91,9 @@ def read_summary(layout: RootPaths, view: View, encoder: str) -> dict[str, Any]:
 
 
 class KeptRows:
-    """What a view keeps of its base, shard by shard.
+    """The rows that a view keeps of its base, shard by shard.
 
-    Raises UserError where the view is not made yet, was made from other rows than `base_digest` says, or its files do not belong together.
+    Raises UserError if the view is not made yet, was made from rows of another digest than `base_digest`, or its files do not match.
     """
 
     def __init__(self, layout: RootPaths, view: View, encoder: str, base_digest: str, shards: list[str]) -> None:
@@ -109,7 +109,7 @@ class KeptRows:
         self._metadata: pq.FileMetaData | None = None
 
     def rows(self, index: int) -> NDArray[np.int64]:
-        """(K,) places in the Parquet of shard `index`, ascending; only their row groups are read."""
+        """(K,) indices in the Parquet of shard `index`, ascending; only their row groups are read."""
         start, stop = self._begin[index], self._begin[index + 1]
         if start == stop:
             return np.empty(0, dtype=np.int64)
@@ -132,12 +132,12 @@ class KeptRows:
             return
         content = json.loads((file.schema_arrow.metadata or {}).get(META_KEY, b"{}")).get("content")
         if content != self.content or file.metadata.num_rows != self._begin[-1]:
-            raise UserError(f"{self._url} is not what its summary.json tells of; make it {self._again}")
+            raise UserError(f"{self._url} does not match its summary.json; make it {self._again}")
         self._metadata = file.metadata
 
 
 def publish_kept(layout: RootPaths, view: View, encoder: str, kept: Iterator[Kept], summary: dict[str, Any]) -> dict[str, Any]:
-    """Write kept.parquet, then summary.json, which gains `kept_per_shard` and `rows_kept`; its `content` names what both were made of."""
+    """Write kept.parquet, then summary.json, which gains `kept_per_shard` and `rows_kept`; its `content` is the hash of their inputs."""
     counts: dict[str, int] = {}
     meta = {META_KEY: json.dumps({"content": summary["content"]}).encode()}
     publish(
@@ -150,7 +150,7 @@ def publish_kept(layout: RootPaths, view: View, encoder: str, kept: Iterator[Kep
 
 
 def _write(file: Any, schema: pa.Schema, kept: Iterator[Kept], counts: dict[str, int]) -> None:
-    """Row groups of many shards: a set of 1e5 shards has no more of them than one of few."""
+    """A row group holds many shards, so that a set of 1e5 shards has few row groups."""
     held: list[pa.RecordBatch] = []
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for shard, ordinal_K, row_K in kept:

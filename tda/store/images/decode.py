@@ -1,4 +1,4 @@
-"""Untrusted encoded bytes -> an RGB image, within limits, or the reason why not."""
+"""Untrusted encoded bytes -> an RGB image within limits, or the reason for refusing it."""
 
 import warnings
 from io import BytesIO
@@ -10,15 +10,15 @@ from PIL import Image, UnidentifiedImageError
 
 from tda.store.types import Reason
 
-FORMATS = ("JPEG", "PNG", "WEBP")  # what shards hold; each further decoder is one more that untrusted bytes reach
-MAX_ASPECT = 200  # the shortest side is resized to the model's, so a 1 x 60,000,000 line would grow beyond any memory
+FORMATS = ("JPEG", "PNG", "WEBP")  # formats of shards; each further decoder is another target for untrusted bytes
+MAX_ASPECT = 200  # the shortest side is resized to the model's: a 1 x 60,000,000 line would exceed any memory
 
-# Pillow warns from 89 megapixels on; the caller's own cap, read from the header, stands in front of it.
+# Pillow warns from 89 megapixels on; the caller's own limit, read from the header, comes first.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class PixelError(Exception):
-    """An image that cannot be used. `reason` is the quarantine's word, `detail` one line for people."""
+    """An image that cannot be used. `reason` is the quarantine's, `detail` one readable line."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -26,10 +26,10 @@ class PixelError(Exception):
 
 
 def decode_pixels(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
-    """(H, W, 3): bit for bit the pixels of `decode_rgb`, with its refusals, by the fastest decoder that gives them.
+    """(H, W, 3): bit for bit the pixels and refusals of `decode_rgb`, by the fastest decoder.
 
-    That is simplejpeg for a whole JPEG in YCbCr or grey, in two thirds of Pillow's time: the same library with the same settings, but
-    strict, so that whatever is damaged or unusual goes to Pillow, which decides.
+    Sound JPEGs in YCbCr or grey are decoded by simplejpeg in two thirds of Pillow's time: the same library with the same settings, but
+    strict. Everything damaged or unusual is decoded, or refused, by Pillow.
     """
     if data.startswith(b"\xff\xd8\xff"):
         try:
@@ -50,8 +50,8 @@ def decode_rgb(data: bytes, max_pixels: int) -> Image.Image:
     colours, alpha left out; but 16-bit grey keeps its high byte, where `convert` would clip it to white. The EXIF orientation is not
     applied: neither img2dataset nor open_clip applies it, so models have been trained and evaluated without it.
 
-    Raises PixelError if the header promises more than `max_pixels` pixels (nothing is decoded then) or sides that differ more than
-    `MAX_ASPECT` times, if the data end early, or if they cannot be decoded.
+    Raises PixelError if the header has more than `max_pixels` pixels (nothing is decoded then) or one side more than `MAX_ASPECT`
+    times the other, if the data end early, or if they cannot be decoded.
     """
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
@@ -82,6 +82,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _why(error: Exception) -> Reason:
-    """Pillow has no exception of its own for data that end early, only these words."""
+    """Pillow has no separate exception for data that end early, only these messages."""
     cut = isinstance(error, EOFError) or any(word in str(error).lower() for word in ("truncated", "cut off", "unexpected end"))
     return Reason.IMAGE_TRUNCATED if cut else Reason.IMAGE_NOT_DECODABLE

@@ -1,4 +1,4 @@
-"""Ingested batches into the rows and drops of one shard, in buffers of fixed size.
+"""Collects ingested batches as the rows and drops of one shard, in buffers of fixed size.
 
 Legend: B rows of a batch, D dimensions.
 """
@@ -15,9 +15,9 @@ from tda.store.types import Drop, Reason, Stage
 
 
 class ShardBuilder:
-    """Takes at most `capacity` pairs of dimension `dim`. Rows that hold NaN or infinity, or are zero, become drops.
+    """Takes at most `capacity` pairs of dimension `dim`. Rows with NaN or infinity, and zero rows, become drops.
 
-    `add` raises UserError for rows that are not of unit length, unless `normalise` says to accept them.
+    `add` raises UserError for rows that are not of unit length, unless `normalise` is true.
     """
 
     def __init__(self, capacity: int, dim: int, dtype: str, normalise: bool) -> None:
@@ -47,7 +47,7 @@ class ShardBuilder:
         self._append(batch, np.flatnonzero(good_B), ordinal_B, key_B, unit)
 
     def rows(self) -> Rows:
-        """What was kept so far, as views on the buffers."""
+        """The rows kept so far, as views on the buffers."""
         n = len(self._side["ordinals"])
         return Rows(image_ND=self._image_ND[:n], text_ND=self._text_ND[:n], **self._side)
 

@@ -1,4 +1,4 @@
-"""Columns of an Arrow batch as arrays and lists: vectors of any nesting, captions of any quality.
+"""Columns of an Arrow batch as arrays and lists: nested vectors, captions of any type.
 
 Legend: B rows of a batch, D dimensions.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tda.errors import UserError
 from tda.store.commit.parquet import from_binary
 
-# Names under which other tools keep what we call so, in order of preference.
+# Column names of other tools, in order of preference.
 ALIASES = {
     "key": ("key", "image_path"),
     "caption": ("caption", "TEXT"),
@@ -24,7 +24,7 @@ ALIASES = {
 
 
 def vector_dim(column: pa.Array, dtype: str | None, name: str) -> int | None:
-    """Dimension of a vector column (`dtype` is that of fixed_size_binary); None where it is a list column without a row."""
+    """Dimension of a vector column (`dtype` is that of fixed_size_binary); None for a list column without rows."""
     kind = column.type
     if pa.types.is_fixed_size_binary(kind):
         if dtype is None:
@@ -39,7 +39,7 @@ def vector_dim(column: pa.Array, dtype: str | None, name: str) -> int | None:
 
 
 def vector_rows(column: pa.Array, dim: int, dtype: str | None, name: str, start: int) -> NDArray[Any]:
-    """(B, D) rows of a vector column that begins at row `start`; a null row, or a null in one, becomes NaN."""
+    """(B, D) rows of a vector column that begins at row `start`; a null row, and a null inside a row, becomes NaN."""
     if pa.types.is_fixed_size_binary(column.type) and dtype is not None:
         return from_binary(column, dim, dtype)
     length_B = pc.fill_null(pc.list_value_length(column), dim).to_numpy(zero_copy_only=False)
@@ -55,20 +55,20 @@ def vector_rows(column: pa.Array, dim: int, dtype: str | None, name: str, start:
 
 
 def side_columns(names: list[str], taken: tuple[str, ...] = ()) -> dict[str, str]:
-    """Our name -> the file's name, for those of key, caption, url, width and height that a file with columns `names` has."""
+    """Our name -> the file's column name, for key, caption, url, width and height, as far as `names` has them."""
     found = {ours: next((alias for alias in aliases if alias in names and alias not in taken), None) for ours, aliases in ALIASES.items()}
     return {ours: alias for ours, alias in found.items() if alias is not None}
 
 
 def strings(column: pa.Array) -> list[str | None]:
-    """Text of a column of any simple type; bytes that are no UTF-8 become U+FFFD."""
+    """Text of a column of any simple type; bytes that are not UTF-8 become U+FFFD."""
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_binary(column.type)):
         column = column.cast(pa.string())
     return [None if value is None else value.decode("utf-8", "replace") for value in column.cast(pa.large_binary()).to_pylist()]
 
 
 def integers(column: pa.Array) -> list[int | None]:
-    """Sizes in pixels; a column that holds anything else is taken as unknown."""
+    """Sizes in pixels; a column of another type counts as unknown."""
     try:
         return list(column.cast(pa.int32()).to_pylist())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from tda.errors import UserError
 
-UNREADABLE = (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)  # what a broken archive raises
+UNREADABLE = (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)  # errors of a damaged archive
 
 
 class NpyReader:
     """Random access to rows of a stream that begins with an .npy header; `name` is for messages.
 
-    Raises UserError for what is not a 2-D array of floating point rows (object arrays need unpickling, and are refused), or is cut.
+    Raises UserError if it is not a 2-D floating point array (object arrays need unpickling, and are refused) or is cut.
     """
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
@@ -47,6 +47,8 @@ class NpyReader:
         except UNREADABLE as error:
             raise UserError(f"{self._name} cannot be read: {error}") from None
         if len(data) != (stop - start) * width:
-            raise UserError(f"{self._name} is cut: it says {self.rows} rows and ends in row {start + len(data) // max(width, 1)}")
+            raise UserError(
+                f"{self._name} is cut: its header has {self.rows} rows, and it ends in row {start + len(data) // max(width, 1)}"
+            )
         block_BD = np.frombuffer(data, dtype=self._dtype).reshape(stop - start, self.dim)
         return block_BD.astype(self._dtype.newbyteorder("="), copy=False)

@@ -1,4 +1,4 @@
-"""Embeddings that others made, streamed: an .npz {image, text}, a clip-retrieval folder, or Parquet with vector columns.
+"""Streams existing embeddings: an .npz {image, text}, a clip-retrieval folder, or Parquet with vector columns.
 
 Legend: B rows of a batch, D dimensions.
 """
@@ -21,13 +21,13 @@ from tda.store.files import exists, filesystem, is_local, join, list_files
 from tda.store.ingest.columns import integers, side_columns, strings, vector_dim, vector_rows
 from tda.store.ingest.npy import UNREADABLE, NpyReader
 
-WHOLE_HASH_BYTES = 64 * 2**20  # larger files are known by size, head and tail
+WHOLE_HASH_BYTES = 64 * 2**20  # larger files are identified by size, head and tail
 END_HASH_BYTES = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Consecutive pairs from row `start` on, as their source has them; `side` holds key, caption, url, width, height where known."""
+    """Consecutive pairs from row `start` of a source; `side` holds key, caption, url, width and height as far as they are known."""
 
     start: int
     image_BD: NDArray[Any]
@@ -54,7 +54,7 @@ class VectorSource(Protocol):
 
 
 def open_source(url: str, image: str = "image", text: str = "text") -> VectorSource:
-    """Recognise a source; `image` and `text` name its arrays or columns. Every fault of the source is a UserError that names it."""
+    """Recognise a source; `image` and `text` name its arrays or columns. Raises UserError, naming the source, for every fault."""
     source = _recognise(url, image, text)
     if source.rows == 0:
         raise UserError(f"source={url} has no rows")
@@ -77,7 +77,7 @@ def _recognise(url: str, image: str, text: str) -> VectorSource:
 def fingerprint(files: list[str]) -> tuple[str, int]:
     """SHA-256 over sizes and contents of the files, in order, and their bytes together.
 
-    Of a file above 64 MiB only the first and last MiB are read. Names do not count: a source may be moved.
+    Only the first and last MiB of a file above 64 MiB are read. Names are not hashed: a source may be moved.
     """
     digest, total = hashlib.sha256(), 0
     for url in files:
@@ -92,7 +92,7 @@ def fingerprint(files: list[str]) -> tuple[str, int]:
 
 
 class _Part(Protocol):
-    """One pair of arrays, with the Parquet of its captions if there is one."""
+    """A pair of arrays, and the Parquet of its captions if there is one."""
 
     name: str
     metadata: str | None
@@ -199,7 +199,7 @@ class ArraySource:
                 at += length
 
     def _sides(self, part: _Part, stack: ExitStack, start: int, rows: int) -> Iterator[tuple[int, dict[str, list[Any]]]]:
-        """Lengths of the batches, and what the metadata says of their rows."""
+        """Length and metadata columns of each batch."""
         if part.metadata is None:
             yield from ((min(BATCH, rows - at), {}) for at in range(start, rows, BATCH))
             return
@@ -262,7 +262,7 @@ def _side(batch: pa.RecordBatch, columns: dict[str, str]) -> dict[str, list[Any]
 
 
 def _dtype(file: pq.ParquetFile) -> str | None:
-    """Dtype of fixed_size_binary columns, which only our own metadata tells."""
+    """Dtype of fixed_size_binary columns: only Lacuna's own metadata has it."""
     return str(read_meta(file.schema_arrow)["dtype"]) if META_KEY in (file.schema_arrow.metadata or {}) else None
 
 

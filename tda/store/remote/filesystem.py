@@ -1,6 +1,6 @@
-"""A remote file system whose every call is patient (`tda.store.remote.retry`), and its files read by ranges of known length.
+"""A remote file system that retries every call (`tda.store.remote.retry`) and reads files by ranges of known length.
 
-Only what Lacuna asks of a store is here. Listings are never cached: other writers are at work.
+It has only the calls that Lacuna uses. Listings are never cached, because other writers change them.
 """
 
 import errno
@@ -15,13 +15,13 @@ from typing import Any, BinaryIO
 
 from tda.store.remote.retry import ShortReadError, patient, timeout
 
-RANGE = 8 * 2**20  # bytes asked for at once: long enough for a store's latency, short enough to be asked for again
-SLOWEST = 2**20  # bytes a second of an upload that is not yet stalled
+RANGE = 8 * 2**20  # bytes of one request: long compared with a store's latency, short enough to repeat
+SLOWEST = 2**20  # bytes a second: a slower upload counts as stalled
 S3 = ("s3", "s3a")
 
 
 class RemoteFileSystem:
-    """What stands before fsspec's own file system; paths are those inside it."""
+    """Wraps fsspec's own file system; paths are its paths."""
 
     def __init__(self, fs: Any) -> None:
         self.fs = fs
@@ -61,18 +61,18 @@ class RemoteFileSystem:
         return list(self._call(self.fs.find, path, maxdepth=maxdepth))
 
     def ukey(self, path: str) -> str:
-        """Digest of what the store says of a file, which is another once the file is replaced."""
+        """Digest of the store's metadata of a file; it changes when the file is replaced."""
         reported = {name: value for name, value in self.info(path).items() if name != "url"}  # after redirects, often signed anew each time
         return sha256(str(sorted(reported.items(), key=str)).encode()).hexdigest()
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
-        """The content, or the range start..end-1 of it, which has to be there whole."""
+        """The content, or its range start..end-1, which must be complete."""
         if start is None or end is None:
             return bytes(self._call(self.fs.cat_file, path, start=start, end=end))
         return self.read_range(path, start, end)
 
     def get_file(self, path: str, local: str) -> None:
-        """Copy a file to this machine, by ranges where its size is known: no client tells a stream that was cut short in every case."""
+        """Copy a file to this machine, by ranges if its size is known: clients do not always detect a stream that was cut short."""
         size = self.size(path)
         if size is None:
             patient(lambda: self._once(self.fs.get_file, path, local), path)
@@ -81,12 +81,12 @@ class RemoteFileSystem:
             shutil.copyfileobj(source, target, 2**20)
 
     def put_file(self, local: str, path: str, mode: str = "overwrite") -> None:
-        """Upload a finished file in one piece. With mode="create" FileExistsError is raised where the name is taken."""
+        """Upload a finished file in one piece. With mode="create" FileExistsError is raised if the name is taken."""
         seconds = timeout() + Path(local).stat().st_size / SLOWEST
         self._call(self.fs.put_file, local, path, mode=mode, seconds=seconds)
 
     def held(self, path: str) -> dict[str, Any]:
-        """Options of `replace` that hold it to the file that is there now: by its etag on S3, its generation on Google's store."""
+        """Options that restrict `replace` to the present version of a file: its etag on S3, its generation on Google's store."""
         try:
             info = self.info(path)
         except FileNotFoundError:
@@ -95,7 +95,7 @@ class RemoteFileSystem:
         return {name: str(value) for name, value in found.items() if value}
 
     def replace(self, path: str, data: bytes, held: dict[str, Any]) -> None:
-        """Write a small file. FileExistsError is raised, and nothing written, where what it was `held` to has been replaced."""
+        """Write a small file. Raises FileExistsError and writes nothing if the `held` version has been replaced."""
         patient(lambda: self._once(self.fs.pipe_file, path, data, **held), path)
 
     def rm_file(self, path: str) -> None:
@@ -103,14 +103,14 @@ class RemoteFileSystem:
 
     def open(self, path: str, mode: str = "rb") -> BinaryIO:
         if mode != "rb":
-            raise ValueError(f"mode={mode!r}: what is written goes through tda.store.files.publish")
+            raise ValueError(f"mode={mode!r}: files are written by tda.store.files.publish")
         info = self.info(path)
         if info["size"] is None:
             return io.BytesIO(self.cat_file(path))
         return io.BufferedReader(RangeReader(self, path, int(info["size"])), 2**17)
 
     def read_range(self, path: str, start: int, end: int) -> bytes:
-        """Bytes start..end-1 of a file that has them; an answer of another length is asked for again."""
+        """Bytes start..end-1 of a file; an answer of another length is requested again."""
         return patient(lambda: self._range(path, start, end), path)
 
     def _range(self, path: str, start: int, end: int) -> bytes:
@@ -124,14 +124,14 @@ class RemoteFileSystem:
 
     def _once(self, call: Callable[..., Any], *args: Any, seconds: float | None = None, **options: Any) -> Any:
         if getattr(self.fs, "async_impl", False):
-            options["timeout"] = seconds or timeout()  # fsspec's bridge takes it, and ends the call: a read that stalls is a fault
+            options["timeout"] = seconds or timeout()  # fsspec's bridge takes it and ends the call: a stalled read is a fault
         return call(*args, **options)
 
     def _protocol(self) -> str:
         return str(self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0])
 
     def _tune(self) -> None:
-        """One layer of retries, ours, where the client lets us; and no listings in memory."""
+        """Switch off the client's own retries where possible, and its cache of listings."""
         if (listings := getattr(self.fs, "dircache", None)) is not None:
             listings.use_listings_cache = False
         if self._protocol() in S3 and getattr(self.fs, "_s3", None) is None:
@@ -140,7 +140,7 @@ class RemoteFileSystem:
 
 
 class RangeReader(io.RawIOBase):
-    """A remote file of `size` bytes. Ranges are checked for their length; one that follows the last is fetched while that is used."""
+    """A remote file of `size` bytes. The length of every range is checked; the next range is fetched while the last one is used."""
 
     def __init__(self, fs: RemoteFileSystem, path: str, size: int) -> None:
         super().__init__()

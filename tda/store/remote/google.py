@@ -1,7 +1,7 @@
-"""Google's store by gcsfs: one layer of retries (`tda.store.remote.retry`), exceptions that say what was wrong, and nothing but HTTP.
+"""Google's store by gcsfs: one layer of retries (`tda.store.remote.retry`), clear exceptions, and HTTP only.
 
-gcsfs's default class first asks over gRPC of what kind a bucket is, to serve zonal buckets. That takes a permission of its own, is tried
-for a minute where it is refused, and no emulator answers it. Its core class asks nothing, and serves every other bucket.
+gcsfs's default class first asks over gRPC for the kind of a bucket, to serve zonal buckets. That needs a separate permission, is retried
+for a minute if refused, and no emulator answers it. Its core class does not ask, and serves every other bucket.
 """
 
 import inspect
@@ -20,30 +20,32 @@ class GoogleFileSystem(GCSFileSystem):  # type: ignore[misc]  # gcsfs has no typ
         try:
             return await _once(self, method, path, *args, **options)
         except Exception as error:
-            if upload and method == "DELETE":  # after a failure gcsfs drops the upload, and would tell of that in place of the failure
+            if (
+                upload and method == "DELETE"
+            ):  # after a failure gcsfs cancels the upload, and would raise that error in place of the failure
                 return 499, {}, None, b""
-            reported = self._told(error, upload=upload)
+            reported = self._clearer(error, upload=upload)
             if reported is None:
                 raise
             raise reported from None
 
-    def _told(self, error: Exception, *, upload: bool) -> Exception | None:
-        """The exception that says what `error` means; None where it does so itself."""
+    def _clearer(self, error: Exception, *, upload: bool) -> Exception | None:
+        """A clearer exception for `error`; None if it is clear already."""
         missing, code = isinstance(error, FileNotFoundError), getattr(error, "code", None)
         if isinstance(error, FileExistsError):
             return FileExistsError("the name is taken (412)")
         if upload and (missing or code == 410):
-            return ConnectionResetError("the upload's session has ended")  # another may do
+            return ConnectionResetError("the upload's session has ended")  # another upload may succeed
         if missing:
             return FileNotFoundError("no such file or bucket (404)")
         if code == 401 and self.credentials.credentials is None:
             return PermissionError(f"{NO_CREDENTIALS}: {error}")
-        if isinstance(error, OSError) and str(error).startswith("Forbidden"):  # of that word gcsfs makes something too
+        if isinstance(error, OSError) and str(error).startswith("Forbidden"):  # gcsfs replaces this word as well
             return PermissionError(f"Forbidden (403): {str(error).partition(chr(10))[2]}")
         return None
 
     async def _pipe_file(self, path: str, data: bytes, *args: Any, ifGenerationMatch: str | None = None, **options: Any) -> Any:
-        """As gcsfs's, which itself knows no other generation than 0."""
+        """As gcsfs's, which supports no generation but 0."""
         if ifGenerationMatch is None:
             return await super()._pipe_file(path, data, *args, **options)
         bucket, key, _ = self.split_path(path)

@@ -1,12 +1,10 @@
-"""Calls to a remote store: tried again where the fault passes, and every other fault an OSError that says so in one line.
+"""Calls to a remote store: transient faults are retried, every other fault is an OSError with one line.
 
-What passes: timeouts, connections that break or are refused, answers cut short, and the statuses 408, 409 (two writers at
-once), 425, 429 and 5xx. What does not:
-404 (FileNotFoundError), 401 and 403 (PermissionError), 412 (FileExistsError), and everything else that a store says.
+Transient are timeouts, connections that break or are refused, answers cut short, and the statuses 408, 409 (two writers at once), 425,
+429 and 5xx. Permanent are 404 (FileNotFoundError), 401 and 403 (PermissionError), 412 (FileExistsError), and every other status.
 
-Waits grow from half a second, each drawn at random up to its bound, so that workers that failed together do not come back together.
-$LACUNA_STORE_ATTEMPTS (5) and $LACUNA_STORE_TIMEOUT (60 seconds for a call; uploads get more) are for a
-store that is better or worse than most.
+Waits grow from half a second; each is random up to its bound, so that workers that failed together do not retry together.
+$LACUNA_STORE_ATTEMPTS (5) and $LACUNA_STORE_TIMEOUT (60 seconds for a call; more for uploads) adapt them to a store.
 """
 
 import errno
@@ -20,7 +18,7 @@ T = TypeVar("T")
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 20.0  # seconds
 PASSING_STATUS = (408, 409, 425, 429)
-# Classes that no OSError stands above, by name, so that no client has to be imported to know them.
+# Classes that are not OSErrors, by name, so that no client has to be imported.
 PASSING_CLASSES = frozenset({
     "aiohttp.client_exceptions.ClientError",
     "botocore.exceptions.ConnectionError",
@@ -38,7 +36,7 @@ NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "DefaultCrede
 
 
 class ShortReadError(OSError):
-    """A store gave fewer bytes than the file has."""
+    """A store returned fewer bytes than the file has."""
 
 
 def attempts() -> int:
@@ -50,7 +48,7 @@ def timeout() -> float:
 
 
 def patient(call: Callable[[], T], what: str) -> T:
-    """What `call` returns, tried again as the module's head says. Raises an OSError that tells `what` it was about, and the status."""
+    """The result of `call`, with retries as above. Raises an OSError that names `what` was called, and the status."""
     most = attempts()
     for attempt in range(1, most + 1):
         try:
@@ -63,18 +61,18 @@ def patient(call: Callable[[], T], what: str) -> T:
 
 
 def passes(error: BaseException) -> bool:
-    """Whether the same call may well succeed a moment later."""
-    code, broken = _told(error)
+    """Whether the fault is transient: the same call may succeed a moment later."""
+    code, broken = _status_and_break(error)
     return broken if code is None else code in PASSING_STATUS or code >= 500
 
 
 def status_of(error: BaseException) -> int | None:
-    """The HTTP status behind an exception of any client; None where there was no answer, or none that was whole."""
-    return _told(error)[0]
+    """The HTTP status behind an exception of any client; None if there was no complete answer."""
+    return _status_and_break(error)[0]
 
 
-def _told(error: BaseException) -> tuple[int | None, bool]:
-    """(status, whether it was the connection that failed) of an exception, or else of what it was raised from."""
+def _status_and_break(error: BaseException) -> tuple[int | None, bool]:
+    """(status, whether the connection failed) of an exception, or else of its cause."""
     one: BaseException | None = error
     while one is not None:
         response = getattr(one, "response", None)

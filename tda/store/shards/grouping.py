@@ -1,4 +1,4 @@
-"""Members of an archive into pairs, whatever their order, in bounded memory: see `tda.store.shards.webdataset` for the rule."""
+"""Groups members of an archive into pairs, in any order and bounded memory: see `tda.store.shards.webdataset` for the rule."""
 
 import hashlib
 import tarfile
@@ -13,7 +13,7 @@ from tda.store.types import MAX_KEY_LENGTH, Drop, Reason, Stage, printable
 
 @dataclass(slots=True)
 class Group(ABC):
-    """The members of one pair so far. `flaw` is the first reason to drop it; then its bytes are gone."""
+    """The members of one pair so far. `flaw` is the first reason to drop it; its bytes are then released."""
 
     ordinal: int
     key: str
@@ -27,16 +27,16 @@ class Group(ABC):
     @classmethod
     @abstractmethod
     def key_and_role(cls, name: str) -> tuple[str, str | None]:
-        """The key that a member's name tells, and what it is of its pair: one of `parts`, or nothing."""
+        """The key in a member's name, and the member's role: a name in `parts`, or None."""
 
     @property
     @abstractmethod
     def whole(self) -> bool:
-        """Whether nothing more is needed."""
+        """Whether the pair has all its members."""
 
     @abstractmethod
     def pair(self) -> Any:
-        """The pair, or a drop that names what it lacks."""
+        """The pair, or a drop that names what is missing."""
 
     def spoil(self, reason: Reason, detail: str = "") -> None:
         self.flaw = self.flaw or (reason, detail)
@@ -51,11 +51,11 @@ class Grouper:
 
     def __init__(self, make: type[Group], max_member_bytes: int, max_caption_bytes: int, waiting_bytes: int) -> None:
         self._make, self._caption_bytes = make, max_caption_bytes
-        self._caps = {"image": max_member_bytes, "meta": MAX_META_BYTES}  # everything else is a text
+        self._caps = {"image": max_member_bytes, "meta": MAX_META_BYTES}  # all other roles are texts
         self._waiting_bytes = waiting_bytes
         self._current: Group | None = None
-        self._waiting: dict[str, Group] = {}  # lack a member, oldest first
-        self._evicted: dict[str, Group] = {}  # have no bytes left; kept to the end, as more of their members may come
+        self._waiting: dict[str, Group] = {}  # incomplete, oldest first
+        self._evicted: dict[str, Group] = {}  # their bytes are released; kept to the end, as more of their members may come
         self._held = 0
         self._seen: set[int] = set()  # hashes of keys: eight bytes each, whatever their length
         self.pairs = 0
@@ -132,7 +132,7 @@ def _key_and_role(make: type[Group], member: tarfile.TarInfo) -> tuple[str, str 
 
 
 def _cut(key: str) -> str:
-    """What stands for a key too long to be kept by the thousand: its beginning, and a digest to tell it from others."""
+    """A short form of a key that is too long to keep: its beginning, and a digest that distinguishes it."""
     digest = hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
     return f"{key[:200]}...{digest}"
 
@@ -147,5 +147,5 @@ def _is_bad_name(name: str) -> bool:
 
 
 def _judge(group: Group) -> Any:
-    """Turn a finished group into a pair, or name what it lacks."""
+    """Turn a finished group into a pair or a drop."""
     return group.drop(*group.flaw) if group.flaw else group.pair()

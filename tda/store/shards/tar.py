@@ -1,8 +1,8 @@
-"""A tar as it comes over a wire: its ends checked before it is read, every header and every trailing byte while it is read.
+"""Untrusted tars: both ends are checked before reading, every header and every trailing byte while reading.
 
-The usual readers take a broken header for the end, in silence, and believe what headers say of their size. Here a header is refused that
-is broken, sparse (pictures are not, and a sparse map is read into memory whole), or one too many of those that only prepare for another:
-each may hold `MAX_META_BYTES`, and Python's reader holds them all at once.
+Common readers silently treat a broken header as the end, and trust the sizes in headers. Here broken headers are refused, sparse ones
+(images are not sparse, and a sparse map is read into memory whole), and long chains of extension headers: each may hold `MAX_META_BYTES`,
+and Python's reader holds them all at once.
 """
 
 import tarfile
@@ -14,15 +14,15 @@ from tda.store.files import filesystem
 from tda.store.types import Source, printable
 
 MAX_META_BYTES = 2**20
-MAX_EXTENSIONS = 4  # in a row: a long name, a long link and a pax header are what one member can need
+MAX_EXTENSIONS = 4  # in a row: one member can need a long name, a long link and a pax header
 _EXTENDED_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 
 
 def check_archive(url: str) -> Source:
-    """Refuse what is not a whole tar, by its first 512 and last 1024 bytes.
+    """Refuse a file that is not a complete tar, by its first 512 and last 1024 bytes.
 
-    Raises ShardError, reason missing, forbidden, unreadable, empty, not_a_tar or truncated; only unreadable (the store failed) is worth
-    another try.
+    Raises ShardError, reason missing, forbidden, unreadable, empty, not_a_tar or truncated; only unreadable (the store failed) is worth a
+    retry.
     """
     source, head, tail = stat_shard(url)
     _check_ends(url, source.size, head, tail)
@@ -44,7 +44,7 @@ def stat_shard(url: str) -> tuple[Source, bytes, bytes]:
 
 
 def unread(error: OSError) -> str:
-    """The reason for a shard that a store does not give: forbidden will stay so, unreadable may be worth another try."""
+    """The reason of a shard that cannot be read: forbidden is permanent, unreadable may be worth a retry."""
     return "forbidden" if isinstance(error, PermissionError) else "unreadable"
 
 
@@ -52,7 +52,7 @@ def _size(url: str, info: dict[str, Any]) -> int:
     if info["type"] != "file":
         raise ShardError(url, "not_a_tar", f"it is a {info['type']}")
     if info["size"] is None:
-        raise ShardError(url, "unreadable", "its store does not say its size")
+        raise ShardError(url, "unreadable", "its store does not give its size")
     if info["size"] == 0:
         raise ShardError(url, "empty", "0 bytes")
     return int(info["size"])
@@ -71,16 +71,16 @@ def _check_ends(url: str, size: int, head: bytes, tail: bytes) -> None:
 
 
 class DamagedError(Exception):
-    """Not a HeaderError: those tarfile takes for the end of the archive, in silence."""
+    """Not a HeaderError: tarfile silently treats those as the end of the archive."""
 
 
 def iter_members(file: BinaryIO, size: int) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """Every member of an archive of `size` bytes, to be read before the next is asked for. Raises DamagedError and what tarfile raises."""
+    """Every member of an archive of `size` bytes, to be read before the next one. Raises DamagedError and tarfile's errors."""
     with tarfile.open(fileobj=file, mode="r|", tarinfo=Header, errorlevel=2) as tar:
         while (member := tar.next()) is not None:
-            if not 0 <= member.size <= size - member.offset_data:  # tarfile would go there, in steps of 10 kB
+            if not 0 <= member.size <= size - member.offset_data:  # tarfile would skip so far in steps of 10 kB
                 raise DamagedError(f"a member of {member.size} bytes at byte {member.offset_data}")
-            tar.members.clear()  # type: ignore[attr-defined]  # tarfile would hold every header until the end
+            tar.members.clear()  # type: ignore[attr-defined]  # tarfile would keep every header until the end
             tar.pax_headers.clear()  # type: ignore[attr-defined]  # and every global one
             yield tar, member
         end = tar.offset  # of the first block of zeros
@@ -91,7 +91,7 @@ def iter_members(file: BinaryIO, size: int) -> Iterator[tuple[tarfile.TarFile, t
 
 
 class Header(tarfile.TarInfo):
-    """A header that is refused, rather than taken for the end, when broken, and whose extensions are bounded."""
+    """A tar header. A broken one is refused, not treated as the end, and chains of extension headers are bounded."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Header":
@@ -106,7 +106,7 @@ class Header(tarfile.TarInfo):
         return header
 
     def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
-        """Tarfile's own step from a header to a member, which calls itself for each header that prepares for another."""
+        """Tarfile's step from a header to a member; it recurses for every extension header."""
         depth = getattr(tar, "extensions", 0) + 1 if self.type in _EXTENDED_HEADERS else 0
         tar.extensions = depth  # type: ignore[attr-defined]
         if depth > MAX_EXTENSIONS:

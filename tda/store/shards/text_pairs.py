@@ -1,8 +1,8 @@
-"""Data sets of two texts a pair: JSONL, Parquet, or tar shards with a member a text; pairs or named drops out.
+"""Reads data sets of two texts a pair, from JSONL, Parquet or tar shards, as pairs and drops with a reason.
 
-A line of JSONL is an object, a row of Parquet has columns, and a pair of a tar has members `<key>.<modality>.txt`, all by the names of
-the data set's modalities: {"passage": ..., "review": ...}. `key` and `url` are read where they are there; the default key is the
-ordinal. Every line and every row is a pair or a drop, so ordinals are theirs: nothing is lost between them.
+A line of JSONL is an object, a row of Parquet has columns, and a pair of a tar has members `<key>.<modality>.txt`; the names are those of
+the data set's modalities: {"passage": ..., "review": ...}. `key` and `url` are optional; the default key is the ordinal. Every line and
+every row is a pair or a drop, and its number is the ordinal.
 """
 
 import json
@@ -18,12 +18,12 @@ from tda.store.types import MAX_KEY_LENGTH, Drop, Reason, Source, Stage, printab
 
 TABLES = (".jsonl", ".parquet")  # the other shards are tars
 BATCH_ROWS = 1024
-LINE_BYTES = 2 * 6 + 1  # of JSON for a byte of text: two texts, escapes of six bytes, and what else is in the line
+LINE_BYTES = 2 * 6 + 1  # of JSON a byte of text: two texts, escapes of six bytes, and the rest of the line
 
 
 @dataclass(frozen=True, slots=True)
 class TextPair:
-    """A whole pair of texts; `members` in the order of the data set's modalities. The second stands for the pair as its caption."""
+    """A whole pair of texts; `members` in the order of the data set's modalities. The second is the pair's caption."""
 
     ordinal: int
     key: str
@@ -60,7 +60,7 @@ class TextGroup(Group):
 
 
 def check_texts(url: str) -> Source:
-    """Refuse a table that is missing, empty or cut, as far as its ends tell; a tar as `check_archive` does. Raises ShardError."""
+    """Refuse a table that is missing, empty or cut, by its first and last bytes; a tar as in `check_archive`. Raises ShardError."""
     if not url.endswith(TABLES):
         return check_archive(url)
     source, head, tail = stat_shard(url)
@@ -75,9 +75,9 @@ def check_texts(url: str) -> Source:
 
 
 def read_texts(url: str, modalities: tuple[str, str], *, max_text_bytes: int = 65_536) -> Iterator[TextPair | Drop]:
-    """Stream a shard: each pair once, as a `TextPair` or as a `Drop`, with ordinals 0..n-1 between them.
+    """Stream a shard: each pair once, as a `TextPair` or as a `Drop`, together with ordinals 0..n-1.
 
-    Raises ShardError: what `check_texts` raises; damaged where a table cannot be read; no_column where a Parquet lacks a modality.
+    Raises ShardError: as `check_texts`; damaged if a table cannot be read; no_column if a Parquet lacks a modality.
     """
     if not url.endswith(TABLES):
         group = TextGroup.of(modalities)
@@ -99,7 +99,7 @@ def read_texts(url: str, modalities: tuple[str, str], *, max_text_bytes: int = 6
 
 
 def row_pair(ordinal: int, row: Any, modalities: tuple[str, str], max_bytes: int) -> TextPair | Drop:
-    """A row as it was read, or the reason why it is none, -> a pair, or a drop."""
+    """A row as it was read, or the reason for its drop -> a pair or a drop."""
     key = f"{ordinal:09d}"
     if isinstance(row, tuple):
         return Drop(ordinal, key, Stage.READ, *row)
@@ -110,7 +110,7 @@ def row_pair(ordinal: int, row: Any, modalities: tuple[str, str], max_bytes: int
 
 
 def _judge(ordinal: int, key: str, row: dict[str, Any], modalities: tuple[str, str], max_bytes: int | None) -> TextPair | Drop:
-    """Texts under the rules of captions; the detail of a drop names the modality."""
+    """Check texts by the rules of captions; the detail of a drop names the modality."""
     drop = partial(Drop, ordinal, printable(key, MAX_KEY_LENGTH), Stage.READ)
     reported = {modality: f" is {type(row[modality]).__name__}, not text" for modality in modalities if row.get(modality) is not None}
     for modality in modalities:
@@ -121,7 +121,7 @@ def _judge(ordinal: int, key: str, row: dict[str, Any], modalities: tuple[str, s
         raw = row[modality]
         try:
             text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
-            size = len(text.encode())  # JSON can hold lone surrogates, which nothing after this could store
+            size = len(text.encode())  # JSON can hold lone surrogates, which cannot be stored later
         except UnicodeError as error:
             return drop(Reason.CAPTION_NOT_UTF8, f"{modality}: {printable(str(error))}")
         if not text.strip():
@@ -134,7 +134,7 @@ def _judge(ordinal: int, key: str, row: dict[str, Any], modalities: tuple[str, s
 
 
 def _json_lines(_: str, file: BinaryIO, __: tuple[str, str], *, max_bytes: int) -> Iterator[Any]:
-    """Every line as an object, or as (reason, detail); of a line that is too long no more than `max_bytes` are held."""
+    """Every line as an object, or as (reason, detail); at most `max_bytes` of a line are held."""
     while line := file.readline(max_bytes):
         size = len(line)
         while not line.endswith(b"\n") and (more := file.readline(max_bytes)):

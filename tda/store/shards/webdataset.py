@@ -1,12 +1,12 @@
-"""The tar gate: WebDataset shards in, pairs or named drops out.
+"""Reads WebDataset shards as pairs and drops with a reason.
 
-A member belongs to the pair whose key is its name without its last extension, when that extension (in any case) is one of those
-below; other members are passed over. So keys may hold dots and folders, and no two pairs are merged. A pair is read when a member of
-another pair follows it. One that lacks a member then waits for it, as long as all that wait hold no more than `WAITING_BYTES`;
-past that, the oldest lose their bytes and are dropped as interleaved if the rest of them does come.
+A member's key is its name without its last extension, if that extension (in any case) is one of those below; other members are skipped.
+So keys may hold dots and folders, and no two pairs are merged. A pair ends when a member of another pair follows. An incomplete pair then
+waits for its members, as long as all waiting pairs hold at most `WAITING_BYTES`; beyond that, the oldest lose their bytes, and are dropped
+as interleaved if their other members do come.
 
-Nothing is executed, unpickled or extracted; memory is bounded by the limits whatever an archive holds. The end of an archive is checked
-before it is read, and every header, count and trailing byte while it is read: the usual readers pass over all of these in silence.
+Nothing is executed, unpickled or extracted, and the limits bound memory for any archive. The end of an archive is checked before reading;
+every header, the count of pairs and every trailing byte while reading. Common readers silently skip all of these checks.
 """
 
 import json
@@ -44,7 +44,7 @@ MAX_URL_LENGTH = 8192
 
 @dataclass(frozen=True, slots=True)
 class RawPair:
-    """A whole pair as it lay in its shard. `image` is encoded bytes; `width`, `height` (pixels) and `url` are what its side file says."""
+    """A complete pair of a shard. `image` is encoded bytes; `width`, `height` (pixels) and `url` come from its side file."""
 
     ordinal: int
     key: str
@@ -61,7 +61,7 @@ class RawPair:
 
 
 def expected_pairs(url: str) -> int | None:
-    """Pairs that img2dataset wrote into this shard, from the `<shard>_stats.json` beside it; None where there is no such file."""
+    """Pairs that img2dataset wrote into this shard, from the `<shard>_stats.json` beside it; None if there is no such file."""
     fs, path = filesystem(url)
     try:
         return int(json.loads(fs.cat_file(path.removesuffix(".tar") + "_stats.json"))["successes"])
@@ -79,12 +79,12 @@ def read_pairs(
     waiting_bytes: int = WAITING_BYTES,
     group: "type[Group] | None" = None,
 ) -> Iterator[RawPair | Drop]:
-    """Stream a shard: each pair once, as a `RawPair` or as a `Drop`, with ordinals 0..n-1 between them (pairs that waited come late).
+    """Stream a shard: each pair once, as a `RawPair` or as a `Drop`, together with ordinals 0..n-1 (pairs that waited come late).
 
-    `group` is what members make a pair, by default an image and its caption; another `Group` makes pairs of another kind.
+    `group` makes pairs of members, by default an image and its caption.
 
-    Raises ShardError: what `check_archive` raises; damaged where a header is broken or data follows the end; count where the number of
-    pairs differs from img2dataset's. Pairs that came before an error must not be kept.
+    Raises ShardError: as `check_archive`; damaged if a header is broken or data follows the end; count if the number of pairs differs
+    from img2dataset's. Pairs before an error must not be kept.
     """
     source = check_archive(url)
     expected = expected_pairs(url)
@@ -104,11 +104,11 @@ def read_pairs(
     except OSError as error:
         raise ShardError(url, unread(error), printable(error.strerror or str(error))) from None
     if expected is not None and expected != grouper.pairs:
-        raise ShardError(url, "count", f"{grouper.pairs} pairs, but its _stats.json says {expected}")
+        raise ShardError(url, "count", f"{grouper.pairs} pairs, but its _stats.json has {expected}")
 
 
 class ImageGroup(Group):
-    """An image and its caption, from a text or a side file."""
+    """An image and its caption, which is a text member or in the side file."""
 
     __slots__ = ()
 
@@ -146,12 +146,12 @@ def _caption(raw: bytes | None, meta: dict[str, Any]) -> str | None:
     caption = meta.get("caption")
     if not isinstance(caption, str):
         return None
-    caption.encode()  # JSON can hold lone surrogates, which nothing after this could store
+    caption.encode()  # JSON can hold lone surrogates, which cannot be stored later
     return caption
 
 
 def _parse_meta(data: bytes) -> dict[str, Any]:
-    """The side file of a pair; it is a help, not a need, so a broken one says nothing."""
+    """The side file of a pair. It is optional, so a broken one counts as empty."""
     try:
         meta = json.loads(data) if data else {}
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""What lies in a root besides the rows of recorded shards: strays, temporary files, models, joins and views.
+"""Check the other files of a root: files that no record names, temporary files, models, joins and views.
 
-One walk through the root, a folder at a time, so that of an object store no more than a folder's listing is held. Problems are lines
-that begin with the file at fault, as those of `tda.store.verify.shard`.
+The root is listed one folder at a time, so memory is bounded by one listing. Every problem is one line that begins with the name of the
+file, as in `tda.store.verify.shard`.
 """
 
 import re
@@ -23,7 +23,7 @@ TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp|\.writable-[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Temporary:
-    """A file that a writer made on the way to another, and how long it has not been touched (seconds)."""
+    """A temporary file of a writer. `age`: seconds since its last change."""
 
     url: str
     age: float
@@ -31,16 +31,16 @@ class Temporary:
 
 @dataclass
 class Folder:
-    """The embeddings of one data set under one encoder, as far as its listings tell."""
+    """The listings of one data set under one encoder."""
 
     dataset: str
     encoder: str
-    shards: list[str] = field(default_factory=list)  # that have a record
+    shards: list[str] = field(default_factory=list)  # those with a record
     files: set[str] = field(default_factory=set)
     quarantine_files: set[str] = field(default_factory=set)
 
     def strays(self, layout: RootPaths, checked: list[Checked]) -> tuple[list[str], list[str]]:
-        """(problems, URLs of files that a next attempt has replaced and nothing can name any more)."""
+        """(problems, URLs of files that a later attempt replaced and that no record can name again)."""
         problems: list[str] = []
         superseded: list[str] = []
         named = {one.shard: one for one in checked}
@@ -56,7 +56,7 @@ class Folder:
         return problems, superseded
 
     def mixed(self, layout: RootPaths, checked: list[Checked]) -> list[str]:
-        """Shards of another content than the first."""
+        """Shards whose configuration differs from the first shard's."""
         known = [one for one in checked if one.config_hash]
         return [
             f"{layout.record(self.dataset, self.encoder, one.shard)}: config {one.config_hash}, {known[0].shard} has {known[0].config_hash}"
@@ -66,7 +66,7 @@ class Folder:
 
 
 def folders(layout: RootPaths) -> Iterator[Folder]:
-    """Every (data set, encoder) that the root has embeddings or a quarantine of."""
+    """Every (data set, encoder) with embeddings or a quarantine in the root."""
     pairs = set()
     for top in ("embeddings", "quarantine"):
         for dataset in sub_folders(join(layout.root, top)):
@@ -88,7 +88,7 @@ def temporaries(root: str) -> Iterator[Temporary]:
     while waiting:
         try:
             entries = fs.ls(waiting.pop(), detail=True)
-        except FileNotFoundError:  # it went while we walked
+        except FileNotFoundError:  # removed during the walk
             continue
         for entry in entries:
             name = str(entry["name"]).rstrip("/").rsplit("/", 1)[-1]
@@ -104,14 +104,14 @@ def _touched(entry: dict[str, Any], now: float) -> float:
 
 
 def check_models(layout: RootPaths) -> Iterator[str]:
-    """Weights and step checkpoints against the sentinels that vouch for them."""
+    """Compare weights and step checkpoints with the sha256 in their JSON files."""
     for encoder in sub_folders(join(layout.root, "models")):
         folder = layout.model_dir(encoder)
         names = set(list_files(folder))
         for name in sorted(names):
             stem, _, ending = name.rpartition(".")
             if ending == "pt" and (stem == "model" or stem.startswith("step_")) and f"{stem}.json" not in names:
-                yield f"{join(folder, name)}: no {stem}.json vouches for it: its training was broken off there"
+                yield f"{join(folder, name)}: there is no {stem}.json: training was interrupted here"
             elif ending == "json" and (stem == "model" or stem.startswith("step_")):
                 yield from _check_sentinel(folder, stem, names)
 
@@ -119,19 +119,19 @@ def check_models(layout: RootPaths) -> Iterator[str]:
 def _check_sentinel(folder: str, stem: str, names: set[str]) -> Iterator[str]:
     url = join(folder, f"{stem}.pt")
     try:
-        said = read_json(join(folder, f"{stem}.json"))
-        reported = (said["training"] if stem == "model" else said)["sha256"]
+        content = read_json(join(folder, f"{stem}.json"))
+        reported = (content["training"] if stem == "model" else content)["sha256"]
     except (ValueError, KeyError, TypeError) as error:
         yield f"{join(folder, stem)}.json: cannot be read: {type(error).__name__}: {error}"
         return
     if f"{stem}.pt" not in names:
-        yield f"{url}: {stem}.json vouches for it, but it is not there"
+        yield f"{url}: missing, but there is a {stem}.json"
     elif (found := sha256_if_there(url)) != reported:
-        yield f"{url}: sha256 {str(found)[:12]}, {stem}.json says {str(reported)[:12]}"
+        yield f"{url}: sha256 {str(found)[:12]}, {stem}.json has {str(reported)[:12]}"
 
 
 def check_derived(layout: RootPaths) -> Iterator[str]:
-    """Joins, views and metrics against the rows that they were made from, as those who read them do."""
+    """Compare joins, views and metrics with the rows that they were made from, by the checks of their readers."""
     for kind in ("nearest", "dedupe"):
         for dataset, encoder, reference in _triples(join(layout.root, kind)):
             folder = join(layout.root, kind, dataset, encoder, reference)
@@ -139,9 +139,9 @@ def check_derived(layout: RootPaths) -> Iterator[str]:
                 if kind == "nearest":
                     yield from _check_join(layout, dataset, encoder, reference)
                 elif exists(layout.dedupe_summary(dataset, encoder, reference)):
-                    EmbeddingSet(layout.root, f"{dataset}-minus-{reference}", encoder).blocks(1)
+                    next(EmbeddingSet(layout.root, f"{dataset}-minus-{reference}", encoder).blocks(1), None)  # opens the kept rows
                 else:
-                    yield f"{folder}: no summary.json vouches for it: its job was broken off"
+                    yield f"{folder}: there is no summary.json: the job did not finish"
             except LacunaError as error:
                 yield f"{folder}: {error}"
     for dataset in sub_folders(join(layout.root, "analysis")):
@@ -155,7 +155,7 @@ def _check_join(layout: RootPaths, dataset: str, encoder: str, reference: str) -
     for shard, record in records.items():
         url = layout.nearest(dataset, encoder, reference, shard)
         if (found := sha256_if_there(url)) != record.output["sha256"]:
-            yield f"{url}: {'recorded, but not there' if found is None else 'its sha256 is not the one that its record says'}"
+            yield f"{url}: {'recorded, but not there' if found is None else 'its sha256 is not the one in its record'}"
     for name in list_files(folder, ".parquet"):
         if name.removesuffix(".parquet") not in records:
             yield f"{join(folder, name)}: no record names it"
@@ -164,15 +164,15 @@ def _check_join(layout: RootPaths, dataset: str, encoder: str, reference: str) -
 def _check_metrics(url: str) -> Iterator[str]:
     try:
         if not isinstance(found := read_json(url), dict) or found.get("schema") != 1:
-            yield f"{url}: it is not of schema 1"
+            yield f"{url}: its schema is not 1"
     except FileNotFoundError:
-        yield f"{url}: it is not there, so its job was broken off"
+        yield f"{url}: missing: the job did not finish"
     except ValueError as error:
         yield f"{url}: cannot be read: {error}"
 
 
 def sub_folders(url: str) -> list[str]:
-    """Names of the folders in `url` that can name a data set or an encoder, sorted; none where it is missing."""
+    """Names of the folders in `url` that can be names of data sets or encoders, sorted; none if `url` is missing."""
     fs, path = filesystem(url)
     try:
         entries = fs.ls(path, detail=True)

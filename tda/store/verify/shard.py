@@ -1,6 +1,6 @@
-"""Is a recorded shard what its record says? Every problem is one line that begins with the file at fault.
+"""Check a recorded shard against its record. Every problem is one line that begins with the name of the file.
 
-The files of a shard are read once, in batches, so memory is that of a batch and of the ordinals, whatever the shard's size.
+The files of a shard are read once, in batches: memory is bounded by one batch and the shard's ordinals.
 
 Legend: B rows of a batch, N rows of a shard, D dimensions.
 """
@@ -33,7 +33,7 @@ UNREADABLE = (OSError, pa.ArrowException, KeyError, ValueError)
 
 @dataclass(kw_only=True)
 class Checked:
-    """What a shard came to: its problems, the files that its record names, and what a folder's shards have in common."""
+    """The result of checking one shard: problems, the files that its record names, and the configuration of its folder."""
 
     shard: str
     problems: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Checked:
 
 
 def check_shard_files(layout: RootPaths, dataset: str, encoder: str, shard: str) -> Checked:
-    """Hold the files of a recorded shard to its record, and the rows and drops to each other."""
+    """Compare the files of a recorded shard with its record, and its rows with its drops."""
     try:
         record = read_record(layout, dataset, encoder, shard)
     except ShardError as error:
@@ -71,7 +71,7 @@ def check_shard_files(layout: RootPaths, dataset: str, encoder: str, shard: str)
 
 
 def _check_rows(layout: RootPaths, record: ShardRecord, problems: list[str]) -> list[NDArray[np.int64]]:
-    """The ordinals of the rows, batch by batch; what is wrong with the file goes to `problems`."""
+    """The ordinals of the rows, batch by batch; problems of the file are appended to `problems`."""
     url = join(layout.embeddings_dir(record.dataset, record.encoder), record.file)
     ordinals: list[NDArray[np.int64]] = []
     try:
@@ -90,18 +90,18 @@ def _check_rows(layout: RootPaths, record: ShardRecord, problems: list[str]) -> 
 def _check_bytes(url: str, path: Path, reported: dict[str, Any]) -> Iterator[str]:
     size, sha256 = path.stat().st_size, file_sha256(path)
     if size != reported.get("bytes"):
-        yield f"{url}: {size} bytes, its record says {reported.get('bytes')}"
+        yield f"{url}: {size} bytes, its record has {reported.get('bytes')}"
     elif sha256 != reported.get("sha256"):
-        yield f"{url}: sha256 {str(sha256)[:12]}, its record says {str(reported.get('sha256'))[:12]}"
+        yield f"{url}: sha256 {str(sha256)[:12]}, its record has {str(reported.get('sha256'))[:12]}"
 
 
 def _check_meta(url: str, file: pq.ParquetFile, record: ShardRecord) -> Iterator[str]:
     if file.metadata.num_rows != record.rows_out:
-        yield f"{url}: {file.metadata.num_rows} rows, its record says {record.rows_out}"
+        yield f"{url}: {file.metadata.num_rows} rows, its record has {record.rows_out}"
     meta = read_meta(file.schema_arrow)
     for name in ("config_hash", "weights_sha256"):
         if meta.get(name) != getattr(record, name):
-            yield f"{url}: {name} {meta.get(name)}, its record says {getattr(record, name)}"
+            yield f"{url}: {name} {meta.get(name)}, its record has {getattr(record, name)}"
 
 
 def _check_vectors(url: str, file: pq.ParquetFile, record: ShardRecord, problems: list[str]) -> Iterator[NDArray[np.int64]]:
@@ -139,25 +139,25 @@ def _check_drops(layout: RootPaths, record: ShardRecord, problems: list[str]) ->
         problems.append(f"{url}: cannot be read: {_brief(error)}")
         return []
     if not table.schema.equals(SCHEMA):
-        problems.append(f"{url}: its columns are not those of a quarantine")
+        problems.append(f"{url}: its columns are not the columns of a quarantine file")
         return []
     counts = dict(Counter(table["reason"].to_pylist()))
     if counts != record.drops:
-        problems.append(f"{url}: drops {_told(counts)}, its record says {_told(record.drops)}")
-    if strange := sorted(set(counts) - {reason.value for reason in Reason}):
-        problems.append(f"{url}: unknown reasons: {', '.join(strange)}")
+        problems.append(f"{url}: drops {_counts(counts)}, its record has {_counts(record.drops)}")
+    if unknown := sorted(set(counts) - {reason.value for reason in Reason}):
+        problems.append(f"{url}: unknown reasons: {', '.join(unknown)}")
     return [table["ordinal"].to_numpy()]
 
 
 def _check_ordinals(layout: RootPaths, record: ShardRecord, ordinal_N: NDArray[np.int64]) -> Iterator[str]:
-    """Every pair of the shard is a row or a drop, once."""
+    """Each pair of the shard must be one row or one drop."""
     url = layout.record(record.dataset, record.encoder, record.shard)
     values_N, count_N = np.unique(ordinal_N, return_counts=True)
-    twice, strange = values_N[count_N > 1], values_N[(values_N < 0) | (values_N >= record.rows_in)]
+    twice, beyond = values_N[count_N > 1], values_N[(values_N < 0) | (values_N >= record.rows_in)]
     missing = np.setdiff1d(np.arange(record.rows_in), values_N)
     for what, which in (
         ("twice among rows and drops", twice),
-        ("beyond the shard's pairs", strange),
+        ("beyond the shard's pairs", beyond),
         ("neither a row nor a drop", missing),
     ):
         if len(which):
@@ -166,7 +166,7 @@ def _check_ordinals(layout: RootPaths, record: ShardRecord, ordinal_N: NDArray[n
 
 @contextmanager
 def local_copy(url: str) -> Iterator[Path]:
-    """The file itself where it is local, else a copy for the time of the block. Raises FileNotFoundError."""
+    """Path of a local file, or of a temporary local copy of a remote one. Raises FileNotFoundError."""
     fs, path = filesystem(url)
     if is_local(fs):
         yield Path(path)
@@ -176,7 +176,7 @@ def local_copy(url: str) -> Iterator[Path]:
         yield Path(folder, "copy")
 
 
-def _told(counts: dict[str, int]) -> str:
+def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{reason} {n}" for reason, n in sorted(counts.items())) or "none"
 
 

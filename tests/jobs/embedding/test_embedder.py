@@ -12,7 +12,7 @@ from bad_shards import good_pairs, write_tar
 from jobs.embedding.embedder import EXIT_DEVICE_LOST, Embedder, EmbedPlan, ShardTask
 from tda.config.models import EncoderConfig
 from tda.config.stages import EmbedConfig
-from tda.encoders.identity import describe
+from tda.encoders import describe
 from tda.encoders.pipeline.errors import DeviceLostError
 from tda.store.commit.records import Identity
 

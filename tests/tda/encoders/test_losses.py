@@ -122,3 +122,44 @@ def test_objective_brings_all_arms_to_one_scale() -> None:
         ("cloob", "infoloob", True, INV_TAU / 2),
     ):
         torch.testing.assert_close(losses.objective(loss, hopfield, INV_TAU, BETA)(x, y), scale * _call(name, x, y))
+
+
+def test_golden_retrievals(shared_golden: Path) -> None:
+    arrays = np.load(shared_golden / "losses.npz")
+    checked = 0
+    for key in arrays.files:
+        if "__p" not in key:
+            continue
+        batch, which, label = key.split("__")
+        x, y = torch.from_numpy(arrays[f"{batch}__X"]), torch.from_numpy(arrays[f"{batch}__Y"])
+        ours = dict(zip(("pxx", "pxy", "pyy", "pyx"), losses.retrievals(x, y, float(label.removeprefix("beta"))), strict=True))
+        np.testing.assert_allclose(ours[which], arrays[key], rtol=1e-9, atol=1e-12, err_msg=key)
+        checked += 1
+    assert checked == 16
+
+
+def test_sharp_retrieval_finds_the_nearest_row() -> None:
+    state, stored = _rows(0, 5, 8), _rows(1, 9, 8)
+    torch.testing.assert_close(losses.retrieve(state, stored, 1e5), stored[(state @ stored.T).argmax(1)])
+
+
+def test_flat_retrieval_is_the_mean_for_every_query() -> None:
+    state, stored = _rows(0, 5, 8), _rows(1, 9, 8)
+    torch.testing.assert_close(
+        losses.retrieve(state, stored, 0.0), torch.nn.functional.normalize(stored.mean(0, keepdim=True), dim=1).expand(5, -1)
+    )
+
+
+def test_rows_have_unit_norm_and_queries_do_not_meet() -> None:
+    state, stored = _rows(0, 5, 8), _rows(1, 9, 8)
+    found = losses.retrieve(state, stored, 8.0)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(5, dtype=torch.float64))
+    torch.testing.assert_close(losses.retrieve(state[2:3], stored, 8.0), found[2:3])
+
+
+def test_half_precision_is_retrieved_in_single() -> None:
+    state, stored = _rows(0, 5, 8).half(), _rows(1, 9, 8).half()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = losses.retrieve(state, stored, 8.0)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), losses.retrieve(state.double(), stored.double(), 8.0), rtol=1e-5, atol=1e-6)

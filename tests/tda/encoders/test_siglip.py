@@ -10,10 +10,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from tda.config.models import EncoderConfig
-from tda.encoders import load_configured
+from tda.encoders import describe, load_configured
 from tda.encoders.canary import vouch
 from tda.encoders.formats import open_clip as clip
-from tda.encoders.identity import describe
 from tda.errors import UserError
 
 SMALL = {  # SigLIP's configuration in open_clip's registry, with other sizes

@@ -10,9 +10,8 @@ from PIL import Image
 from text_pairs import roberta_folder
 
 from tda.config.models import EncoderConfig
-from tda.encoders import load
+from tda.encoders import describe, load
 from tda.encoders.formats.carp import ADDED_TOKEN, CarpEncoder, CarpTokenizer
-from tda.encoders.identity import describe
 from tda.errors import UserError
 
 

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from tda.config.models import EncoderConfig
-from tda.encoders import load
+from tda.encoders import describe, load
 from tda.encoders.formats.cloob_official import LossyTokenizer, own_names
-from tda.encoders.identity import describe
 from tda.encoders.tokens import CLIP_VOCABULARY
 from tda.errors import UserError
 
@@ -51,7 +50,7 @@ def test_text_heads_are_the_configurations(shared_golden: Path, tmp_path: Path) 
 
 def test_a_checkpoint_alone_does_not_tell_its_heads(shared_golden: Path, tmp_path: Path) -> None:
     shutil.copy(shared_golden / "cloob_rn_tiny.pt", tmp_path / "epoch_128.pt")
-    with pytest.raises(UserError, match=r"does not tell its text heads: set encoder.config to the model's JSON \(cloob_rn_tiny.json\)"):
+    with pytest.raises(UserError, match=r"does not contain its text heads: set encoder.config to the model's JSON \(cloob_rn_tiny.json\)"):
         load("cloob_official", str(tmp_path / "epoch_128.pt"), device="cpu")
 
 

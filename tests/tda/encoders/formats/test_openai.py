@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from tda.config.models import EncoderConfig
-from tda.encoders import load
+from tda.encoders import describe, load
 from tda.encoders.formats.openai import sizes_of, weights
-from tda.encoders.identity import describe
 from tda.errors import UserError
 from tda.store.files import file_sha256
 

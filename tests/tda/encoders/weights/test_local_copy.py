@@ -87,7 +87,7 @@ def test_a_missing_file_tells_where_the_original_is_published() -> None:
         with pytest.raises(UserError, match=rf"{missing}; {told}") as refused:
             load("openai", url, source=source, device="cpu")
         assert "\n" not in str(refused.value)
-    with pytest.raises(UserError, match=r"'nope://w.pt' is no URL that can be opened here"):
+    with pytest.raises(UserError, match=r"'nope://w.pt' cannot be opened here"):
         load("openai", "nope://w.pt", device="cpu")
 
 

@@ -101,7 +101,7 @@ def test_what_is_not_made_or_not_whole_names_the_command(root: Path) -> None:
         EmbeddingSet(str(root), "d-minus-r", "e")
     assert command in str(refused.value)
     (folder / "summary.json").write_text(summary.replace('"content": "c1"', '"content": "c9"'))
-    with pytest.raises(UserError, match=r"is not what its summary.json tells of"):
+    with pytest.raises(UserError, match=r"does not match its summary.json"):
         EmbeddingSet(str(root), "d-minus-r", "e").image()
     (folder / "summary.json").write_text(summary)
     (folder / "kept.parquet").write_bytes(b"PAR1 cut")

@@ -10,7 +10,7 @@ from bad_shards import write_tar
 from text_pairs import BAD_LINES, MODALITIES, members, story, write_lines, write_table
 
 from tda.errors import ShardError
-from tda.store.shards.read import check_shard, read_shard
+from tda.store.shards import check_shard, read_shard
 from tda.store.shards.text_pairs import TextPair, read_texts
 from tda.store.types import Drop, Reason, Stage
 

@@ -1,45 +1,20 @@
 """The tar gate, through real archives with every fault."""
 
-import gzip
-import io
 import json
+import struct
+import subprocess
+import sys
 import tarfile
-import tracemalloc
-from collections import Counter
-from collections.abc import Iterable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fsspec
 import pytest
-from bad_shards import write_tar
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from bad_shards import picture, write_tar
+from raw_tars import END, JPG, MEBIBYTE, header, member, outcomes, pair, raw_pair, read, refused
 
-from tda.errors import ShardError
-from tda.store.shards.webdataset import RawPair, check_archive, expected_pairs, read_pairs
-from tda.store.types import Drop, Reason
-
-JPG = b"\xff\xd8" + bytes(range(1, 256)) * 3
-
-
-def pair(key: str, caption: bytes = b"a caption") -> list[tuple[str, bytes]]:
-    return [(f"{key}.jpg", JPG), (f"{key}.txt", caption)]
-
-
-def read(path: Path, members: Iterable[tuple[str, bytes]], **limits: int) -> list[RawPair | Drop]:
-    found = list(read_pairs(str(write_tar(path / "x.tar", members)), **limits))
-    assert sorted(one.ordinal for one in found) == list(range(len(found))), "every pair once"
-    return sorted(found, key=lambda one: one.ordinal)
-
-
-def told(found: list[RawPair | Drop]) -> list[tuple[str, str | None]]:
-    return [(one.key, one.reason.value if isinstance(one, Drop) else None) for one in found]
-
-
-def refused(path: Path) -> ShardError:
-    with pytest.raises(ShardError) as caught:
-        list(read_pairs(str(path)))
-    return caught.value
+from tda.store.shards.webdataset import RawPair, expected_pairs, read_pairs
 
 
 def test_real_photographs(shared_data: Path) -> None:
@@ -98,122 +73,7 @@ def test_captions_that_live_in_side_files_alone(tmp_path: Path) -> None:
     ],
 )
 def test_each_pair_is_read_or_named(tmp_path: Path, members: list[tuple[str, bytes]], expected: list[tuple[str, str | None]]) -> None:
-    assert told(read(tmp_path, members)) == expected
-
-
-def test_an_image_over_the_cap_is_not_read(tmp_path: Path) -> None:
-    found = read(tmp_path, [("a.jpg", bytes(3_000_000)), ("a.txt", b"x"), *pair("b")], max_member_bytes=1_000_000)
-    assert told(found) == [("a", "member_too_large"), ("b", None)]
-
-
-def test_members_apart_are_paired_within_memory_and_named_beyond(tmp_path: Path) -> None:
-    images = [(f"{i:03d}.jpg", bytes([i]) * 1_000_000) for i in range(40)]
-    sides = [(f"{i:03d}.json", b"{}") for i in range(40)]
-    texts = [(f"{i:03d}.txt", b"x") for i in range(40)]
-    path = write_tar(tmp_path / "x.tar", images + sides + texts)
-    tracemalloc.start()
-    reasons = Counter(one.reason if isinstance(one, Drop) else None for one in read_pairs(str(path), waiting_bytes=4_000_000))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert reasons == {Reason.INTERLEAVED: 37, None: 3}, "a pair waits only as long as it fits"
-    assert peak < 8_000_000
-
-
-def test_links_devices_and_strange_names(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.GNU_FORMAT) as tar:
-        for name, kind in (
-            ("dir.jpg", tarfile.DIRTYPE),
-            ("a.jpg", tarfile.SYMTYPE),
-            ("b.jpg", tarfile.CHRTYPE),
-            ("c.jpg", tarfile.LNKTYPE),
-        ):
-            info = tarfile.TarInfo(name)
-            info.type, info.linkname = kind, "/etc/passwd"
-            tar.addfile(info)
-        for name in ("caf\udce9.jpg", "n" * 2000 + ".jpg", "ok.jpg", "ok.txt"):
-            info = tarfile.TarInfo(name)
-            info.size = len(JPG)
-            tar.addfile(info, io.BytesIO(JPG.replace(b"\xff", b"\n") if name.endswith("txt") else JPG))
-    found = sorted(read_pairs(str(tmp_path / "x.tar")), key=lambda one: one.ordinal)
-    reasons = [reason for _, reason in told(found)]
-    assert reasons == ["bad_member"] * 5 + ["caption_not_utf8"]
-    assert found[3].key == "caf\\udce9"
-    assert all(one.key.encode() for one in found)
-
-
-def test_every_cut_is_refused_and_none_passes_for_a_shorter_shard(tmp_path: Path) -> None:
-    whole = write_tar(tmp_path / "whole.tar", [member for i in range(4) for member in pair(f"{i}")]).read_bytes()
-    used = len(whole.rstrip(b"\0"))
-    end = -(-used // 512) * 512  # of the last member
-    cut = tmp_path / "cut.tar"
-    for size in [*range(0, end + 1024, 128), *range(1, end, 997)]:
-        cut.write_bytes(whole[:size])
-        assert refused(cut).reason in ("empty", "truncated", "not_a_tar"), size
-    for size in range(end + 1024, len(whole) + 1, 512):
-        cut.write_bytes(whole[:size])
-        assert len(list(read_pairs(str(cut)))) == 4, "only surplus padding is gone"
-
-
-def test_a_cut_that_ends_in_zeros_by_chance(tmp_path: Path) -> None:
-    whole = write_tar(tmp_path / "x.tar", [("a.jpg", JPG + bytes(4096)), ("a.txt", b"x"), *pair("b")]).read_bytes()
-    (tmp_path / "x.tar").write_bytes(whole[: 512 + 1024 + 3072])
-    assert refused(tmp_path / "x.tar").reason == "damaged"
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "empty"),
-        (b"<!DOCTYPE html><html>" + b"x" * 5000 + b"</html>", "not_a_tar"),
-        (b"<html>404</html>", "not_a_tar"),
-        (b"<html>" + b" " * 506 + bytes(1024), "not_a_tar"),
-        (b'{"message": "no"}', "not_a_tar"),
-        (gzip.compress(bytes(10_240)) + bytes(2048), "not_a_tar"),
-        (bytes(512), "truncated"),
-        (b"\x89PNG" + bytes(10_236), "not_a_tar"),
-    ],
-)
-def test_what_is_no_archive_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
-    (tmp_path / "x.tar").write_bytes(content)
-    assert refused(tmp_path / "x.tar").reason == reason
-
-
-def test_what_is_not_there_is_named(tmp_path: Path) -> None:
-    assert refused(tmp_path / "none.tar").reason == "missing"
-    assert refused(tmp_path).reason == "not_a_tar"
-    assert "none.tar" in str(refused(tmp_path / "none.tar"))
-
-
-def damage(tmp_path: Path, at: int, data: bytes) -> Path:
-    path = write_tar(tmp_path / "x.tar", [member for i in range(4) for member in pair(f"{i}")])
-    content = bytearray(path.read_bytes())
-    content[at : at + len(data)] = data
-    path.write_bytes(content)
-    return path
-
-
-def test_faults_in_the_middle_are_not_taken_for_the_end(tmp_path: Path) -> None:
-    second = 512 + 1024
-    assert refused(damage(tmp_path, second, b"?" * 20)).reason == "damaged"
-    assert refused(damage(tmp_path, second, bytes(512))).reason == "damaged"
-    assert "after the end" in refused(damage(tmp_path, second, bytes(512))).detail
-    two = write_tar(tmp_path / "a.tar", pair("a")).read_bytes() * 2
-    (tmp_path / "a.tar").write_bytes(two)
-    assert refused(tmp_path / "a.tar").reason == "damaged"
-
-
-@pytest.mark.parametrize(
-    ("kind", "size"), [(tarfile.XHDTYPE, 2**33), (tarfile.GNUTYPE_LONGNAME, 2**30), (tarfile.GNUTYPE_SPARSE, 5), (b"0", -5)]
-)
-def test_headers_that_lie_about_their_size_cost_no_memory(tmp_path: Path, kind: bytes, size: int) -> None:
-    info = tarfile.TarInfo("a.jpg")
-    info.type, info.size = kind, size
-    header = info.tobuf(tarfile.GNU_FORMAT)
-    (tmp_path / "x.tar").write_bytes(header + bytes(10_240))
-    tracemalloc.start()
-    assert refused(tmp_path / "x.tar").reason == "damaged"
-    assert tracemalloc.get_traced_memory()[1] < 2**22
-    tracemalloc.stop()
+    assert outcomes(read(tmp_path, members)) == expected
 
 
 def test_the_count_of_img2dataset_is_kept_to(tmp_path: Path) -> None:
@@ -231,31 +91,100 @@ def test_the_count_of_img2dataset_is_kept_to(tmp_path: Path) -> None:
 def test_a_shard_on_an_object_store(tmp_path: Path) -> None:
     whole = write_tar(tmp_path / "x.tar", pair("a")).read_bytes()
     fsspec.filesystem("memory").pipe_file("/bucket-of-tars/x.tar", whole)
-    assert told(list(read_pairs("memory://bucket-of-tars/x.tar"))) == [("a", None)]
-    source = check_archive("memory://bucket-of-tars/x.tar")
-    assert (source.path, source.size) == ("memory://bucket-of-tars/x.tar", len(whole))
-    with pytest.raises(ShardError, match="missing"):
-        check_archive("memory://bucket-of-tars/y.tar")
+    assert outcomes(list(read_pairs("memory://bucket-of-tars/x.tar"))) == [("a", None)]
 
 
-names = st.tuples(st.sampled_from("abc"), st.sampled_from([".jpg", ".txt", ".json", ".png", ".JPG", ".v.jpg", ".bin"])).map("".join)
-contents = st.sampled_from([b"", b"x", JPG, b'{"caption": "c"}', b"\xff", b"y" * 3000])
+READER = """
+import sys
+from tda.store.shards.webdataset import read_pairs
+from tda.errors import ShardError
+from tda.store.images.decode import PixelError, decode_rgb
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+before = peak()
+outcome = {}
+try:
+    for one in read_pairs(sys.argv[1]):
+        word = getattr(one, "reason", "pair")
+        if word == "pair" and sys.argv[2] == "decode":
+            try:
+                decode_rgb(one.image, 64_000_000)
+            except PixelError as error:
+                word = error.reason
+        outcome[str(word)] = outcome.get(str(word), 0) + 1
+except ShardError as error:
+    outcome[error.reason] = 1
+print((peak() - before) // 1024, outcome)
+"""
 
 
-@settings(max_examples=150, deadline=None)
-@given(members=st.lists(st.tuples(names, contents), max_size=12), waiting=st.sampled_from([0, 1000, 10**6]))
-def test_whatever_an_archive_holds_each_pair_is_told_once(
-    tmp_path_factory: pytest.TempPathFactory, members: list[tuple[str, bytes]], waiting: int
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "any"
-    path.mkdir(exist_ok=True)
-    found = read(path, members, waiting_bytes=waiting, max_member_bytes=2000, max_caption_bytes=2000)
-    keys = {name.rpartition(".")[0] for name, _ in members if not name.endswith(".bin")}
-    assert {one.key for one in found} == keys
-    whole = Counter(one.key for one in found if isinstance(one, RawPair))
-    assert all(n == 1 for n in whole.values()), "no key twice among the rows"
+def measure(path: Path, chunks: Iterator[bytes], decode: str = "") -> tuple[int, dict[str, int]]:
+    """(Peak memory above that of the imports in MiB, what became of the pairs), of a process that reads the archive."""
+    with (path / "x.tar").open("wb") as file:
+        file.writelines(chunks)
+        file.write(END)
+    done = subprocess.run([sys.executable, "-c", READER, str(path / "x.tar"), decode], capture_output=True, text=True, check=True)
+    peak, _, outcome = done.stdout.partition(" ")
+    return int(peak), dict(eval(outcome))  # noqa: S307 (our own words)
 
 
-def test_a_pair_waits_for_its_members_in_any_order(tmp_path: Path) -> None:
-    members = [(f"{i}.jpg", JPG) for i in range(9)] + [(f"{i}.txt", b"x") for i in reversed(range(9))]
-    assert told(read(tmp_path, members)) == [(str(i), None) for i in range(9)]
+def long_names() -> Iterator[bytes]:
+    for i in range(150):
+        yield member("x", f"{i}{'n' * (MEBIBYTE - 100)}.jpg\0".encode(), tarfile.GNUTYPE_LONGNAME) + member("y", b"x")
+
+
+def global_headers() -> Iterator[bytes]:
+    for i in range(150):
+        body = f" k{i}={'v' * (MEBIBYTE - 100)}\n".encode()
+        yield member("pax", str(len(body) + 7).encode() + body, tarfile.XGLTYPE) + raw_pair(str(i))
+
+
+def unfinished() -> Iterator[bytes]:
+    for i in range(60):
+        yield member(f"{i}.jpg", bytes(4 * MEBIBYTE))
+
+
+def tiny() -> Iterator[bytes]:
+    for i in range(100_000):
+        yield header(f"{i}.txt", 0)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(*extra: bytes) -> bytes:
+    """A true PNG, with chunks put in after its header."""
+    data = picture(1, kind="PNG")
+    return data[:33] + b"".join(extra) + data[33:]
+
+
+def image_bombs() -> Iterator[bytes]:
+    bomb = zlib.compress(bytes(300 * MEBIBYTE), 9)
+    images = {
+        "a.png": png(chunk(b"zTXt", b"k\0\0" + bomb)),
+        "b.png": png(chunk(b"iCCP", b"p\0\0" + bomb)),
+        "c.png": png(chunk(b"IDAT", bomb)),
+        "d.webp": b"RIFF" + struct.pack("<I", 30) + b"WEBPVP8X" + struct.pack("<I", 10) + b"\0\0\0\0" + b"\xff\x3f\0\xff\x3f\0" + bytes(8),
+    }
+    for name, data in images.items():
+        yield member(name, data) + member(f"{name[0]}.txt", b"x")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="a process's own peak is read from /proc")
+@pytest.mark.parametrize(
+    ("chunks", "decode", "most", "outcome"),
+    [
+        (long_names, "", 24, {"bad_member": 150}),
+        (global_headers, "", 24, {"pair": 150}),
+        (unfinished, "", 110, {"missing_caption": 60}),  # 64 MiB wait for the rest of their pairs
+        (tiny, "", 96, {"missing_image": 100_000}),
+        (image_bombs, "decode", 48, None),
+    ],
+)
+def test_peak_memory(chunks: Callable[[], Iterator[bytes]], decode: str, most: int, outcome: dict[str, int] | None, tmp_path: Path) -> None:
+    peak, found = measure(tmp_path, chunks(), decode)
+    print(f"{chunks.__name__}: {peak} MiB at most, {found}")
+    assert outcome is None or found == outcome
+    assert sum(found.values()) == 4 if outcome is None else True
+    assert peak < most

@@ -15,7 +15,7 @@ from tda.report.data.words import listing, visible
 from tda.report.drawing.figure import SHEET_COLUMNS, FigureSpec, panel_svg, sheet
 from tda.report.drawing.style import INK, MODALITIES, model_styles
 from tda.report.drawing.table import Table
-from tda.report.topics.registry import SECTIONS, headlines, registry, tables
+from tda.report.topics.registry import figures_of, headlines, registry, sections, tables
 from tda.source_digest import source_digest
 from tda.store.files import exists, filesystem, join, publish_bytes, publish_json, read_json
 from tda.store.paths import RootPaths
@@ -177,14 +177,15 @@ def render(run: Run, figures: list[Figure], made: list[Table], digest: str, shee
 
 def _sections(figures: list[Figure], made: list[Table]) -> list[Section]:
     """The sections that have anything in them."""
+    by_name = {figure.spec.name: figure for figure in figures}
     found = [
         Section(
             key=key,
             title=title,
             tables=[table for table in made if table.section == key],
-            figures=[figure for figure in figures if figure.spec.section == key],
+            figures=[by_name[spec.name] for spec in figures_of(key)],
         )
-        for key, title in SECTIONS.items()
+        for key, title in sections().items()
     ]
     return [section for section in found if section.tables or section.figures]
 

@@ -36,7 +36,6 @@ def alignment(run: Run) -> Table:
     ]
     return Table(
         name="alignment",
-        section="gap",
         label="Alignment",
         title="Alignment and uniformity",
         columns=columns,

@@ -4,34 +4,24 @@ Every function takes the cells (data set, encoder) and returns one sentence a da
 sentence out. `evidence.RULES`, printed on the page, says which thresholds choose the words.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from tda.config import ReportConfig
 from tda.report.data.evidence import (
-    ABOUT,
     GAP,
     HALF,
     MIXED,
     SEPARATES,
-    TOP1,
-    candidates,
     d_prime,
     each,
-    few_rows,
     gap_of,
     gap_ratio,
     known,
-    loss_ends,
-    mean_top1,
     name,
     same_gap,
-    same_top1,
     shared_part,
-    under_the_floor,
-    value,
 )
 from tda.report.data.load import Cell
-from tda.report.data.read import Columns
 from tda.report.data.words import fixed, listing, percent
 
 ARMS = ("InfoNCE", "InfoNCE + Hopfield", "InfoLOOB", "InfoLOOB + Hopfield")
@@ -149,88 +139,3 @@ def joined_pairs(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         )
 
     return each(cells, [GAP, PAIR], tell)
-
-
-def retrieval(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """Best and worst retrieval (Table II)."""
-
-    def tell(dataset: str, group: list[Cell]) -> str:
-        best, worst = max(group, key=mean_top1), min(group, key=mean_top1)
-        reported = f"On {dataset} {name(best.encoder, config)} ranks the true partner first {percent(mean_top1(best))} of the time"
-        rest = "" if best is worst else f", {name(worst.encoder, config)} {percent(mean_top1(worst))}"
-        return f"{reported}{rest}, among {candidates(best):,} candidates (mean of both directions)."
-
-    return each(cells, TOP1, tell)
-
-
-def prediction_one(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """Outcome of the paper's Prediction 1: CLIP, with its larger gap, is the better at cross-modal retrieval."""
-
-    def tell(dataset: str, group: list[Cell]) -> str:
-        role = {config.models[cell.encoder]: cell for cell in group}
-        if len(role) < 2:
-            return ""
-        clip, cloob = role["CLIP"], role["CLOOB"]
-        numbers = (
-            f"top-1 is {percent(mean_top1(clip))} for {clip.encoder} as CLIP and {percent(mean_top1(cloob))} for {cloob.encoder} as CLOOB"
-        )
-        claim = f"On {dataset} Prediction 1 of the paper, that CLIP retrieves better than CLOOB,"
-        if same_top1(clip, cloob):
-            return f"{claim} is undecided: {numbers}, which is about equal."
-        return f"{claim} {'holds' if mean_top1(clip) > mean_top1(cloob) else 'does not hold, the opposite is seen'}: {numbers}."
-
-    return each([cell for cell in cells if config.models.get(cell.encoder) in {"CLIP", "CLOOB"}], TOP1, tell)
-
-
-def spectrum(cells: Sequence[Cell], config: ReportConfig, modality: str) -> list[str]:
-    """Whether and where spectra collapse, and whose effective rank is highest (Figs 10 to 12)."""
-    path = ("spectrum", modality, "effective_rank")
-
-    def tell(dataset: str, group: list[Cell]) -> str:
-        ranks = {name(cell.encoder, config): known(cell, *path) for cell in group}
-        parts = [_collapse(group, config, modality), _ranks(ranks), _noise(group, config, modality), few_rows(group, modality)]
-        return f"On {dataset} {'; '.join(filter(None, parts))}."
-
-    return each(cells, [path, ("dim",), ("pairs",)], tell)
-
-
-def _collapse(group: list[Cell], config: ReportConfig, modality: str) -> str:
-    dims = {cell.encoder: int(known(cell, "dim")) for cell in group}
-    found = {cell.encoder: value(cell, "spectrum", modality, "collapse_index") for cell in group}
-    fallen = {encoder: int(index) for encoder, index in found.items() if index is not None and index < dims[encoder]}
-    if not fallen:
-        return "no spectrum collapses"
-    reported = [f"{index} of {dims[encoder]} dimensions in {name(encoder, config)}" for encoder, index in fallen.items()]
-    if len(set(dims.values())) == 1:  # once is enough
-        reported[1:] = [f"{index} in {name(encoder, config)}" for encoder, index in list(fallen.items())[1:]]
-    whole = [name(encoder, config) for encoder in found if encoder not in fallen]
-    rest = f", not in {listing(whole, 'or')}" if whole else ""
-    return f"the spectrum collapses after {listing(reported)}{rest}"
-
-
-def _noise(group: list[Cell], config: ReportConfig, modality: str) -> str:
-    under = {name(cell.encoder, config): under_the_floor(cell, modality) for cell in group}
-    if not any(under.values()):
-        return ""
-    if len(under) > 1 and len(set(under.values())) == 1:
-        count = next(iter(under.values()))
-        return f"{count} value{'s' * (count > 1)} of each {'are' if count > 1 else 'is'} under the noise floor"
-    return f"under the noise floor, values: {listing(f'{count} in {who}' for who, count in under.items() if count)}"
-
-
-def _ranks(ranks: Mapping[str, float]) -> str:
-    high, low = max(ranks, key=lambda who: ranks[who]), min(ranks, key=lambda who: ranks[who])
-    if len(ranks) == 1:
-        return f"the effective rank is {ranks[high]:.1f}"
-    if ranks[high] <= ABOUT * ranks[low]:
-        return f"effective ranks are about equal, {ranks[low]:.1f} to {ranks[high]:.1f}"
-    return f"the effective rank is highest in {high}, {ranks[high]:.1f}, and lowest in {low}, {ranks[low]:.1f}"
-
-
-def training(curves: Mapping[str, Columns], config: ReportConfig) -> list[str]:
-    """From what loss to what loss each model was trained."""
-    reported = []
-    for encoder, curve in curves.items():
-        first, last = loss_ends(curve)
-        reported.append(f"{first:.3g} to {last:.3g} in {int(curve['step'][-1]):,} steps in {name(encoder, config)}")
-    return [f"The loss went from {listing(reported)} (medians of the first and last twentieth of the steps)."] if reported else []

@@ -40,7 +40,6 @@ def separability(run: Run) -> Table:
     ]
     return Table(
         name="table1",
-        section="gap",
         label="Table I",
         title="A linear classifier that tells {1} rows from {0} rows".format(*run.modalities),
         columns=columns,
@@ -80,7 +79,6 @@ def ablation(run: Run) -> Table:
     ]
     return Table(
         name="ablation",
-        section="gap",
         label="Ablation",
         title="Loss and Hopfield retrieval, one by one",
         columns=[Column(label="Data set"), Column(label="Arm"), Column(label="Model", numeric=False, paged=several), *measured, *paper],

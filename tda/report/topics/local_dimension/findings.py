@@ -1,4 +1,4 @@
-"""What local dimension shows in this run, in sentences: Figs 13 to 15, and the verdicts on both predictions."""
+"""What local dimension shows in this run, in sentences: Figs 13 to 15."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,8 +8,8 @@ import numpy as np
 from tda.config import ReportConfig
 from tda.report.data.evidence import each, known, name, value
 from tda.report.data.load import Cell, Run
-from tda.report.data.words import listing, signed, typeset
-from tda.report.topics.gap import findings
+from tda.report.data.words import listing, signed
+from tda.report.topics.retrieval.predictions import verdicts
 
 PARTIAL = "partial_spearman_given_size"
 
@@ -38,10 +38,10 @@ def _column(cell: Cell, column: str) -> list[float]:
 
 def local_dimension(run: Run, dimension: str) -> list[str]:
     """Whether local dimension predicts retrieval: the verdict where models were compared, else each model's own correlation."""
-    verdicts = _verdicts(run, "prediction_2") if dimension == "auc" else {}
-    rest = [cell for cell in run.cells if cell.dataset not in verdicts]
+    found = verdicts(run, "prediction_2") if dimension == "auc" else {}
+    rest = [cell for cell in run.cells if cell.dataset not in found]
     own = each(rest, [("local_dimension", "n_clusters")], lambda dataset, group: _correlations(run, dataset, group, dimension))
-    return [*verdicts.values(), *own]
+    return [*found.values(), *own]
 
 
 def taken_out(run: Run) -> list[str]:
@@ -75,20 +75,3 @@ def _association(cell: Cell, dimension: str) -> Mapping[str, Any]:
 def _interval(found: Mapping[str, Any]) -> str:
     interval = (found.get("ci95") or {}).get(PARTIAL)
     return f" ({signed(interval[0])} to {signed(interval[1])})" if interval else ""
-
-
-def prediction_one(run: Run) -> list[str]:
-    """The verdict on Prediction 1 of each data set: on paired ranks where models were compared, else on the two top-1."""
-    verdicts = _verdicts(run, "prediction_1")
-    rest = [cell for cell in run.cells if cell.dataset not in verdicts]
-    return [*verdicts.values(), *findings.prediction_one(rest, run.config)]
-
-
-def prediction_two(run: Run) -> list[str]:
-    """The verdict on Prediction 2 of each data set whose models were compared."""
-    return list(_verdicts(run, "prediction_2").values())
-
-
-def _verdicts(run: Run, which: str) -> dict[str, str]:
-    found = {dataset: run.comparisons.get(dataset, {}).get(which) for dataset in run.datasets}
-    return {dataset: f"On {dataset}: {typeset(str(one['sentence']))}" for dataset, one in found.items() if one}

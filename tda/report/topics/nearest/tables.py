@@ -28,7 +28,6 @@ def shift_table(run: Run) -> Table:
                     rows.append([block, name(encoder, run.config), *both, *_numbers(one)])
     return Table(
         name="shift",
-        section="data",
         label="Shift",
         title="Two data sets by how near a reference comes",
         columns=[
@@ -61,7 +60,6 @@ def recovery_table(run: Run) -> Table:
     rows = [row for cell in cells for row in _recovered(run, cell, kinds)]
     return Table(
         name="repeats",
-        section="data",
         label="Repeats",
         title="Planted repeats found, by kind and threshold",
         columns=[

@@ -5,8 +5,8 @@ from tda.report.data.load import Run
 from tda.report.data.published import PAIRS, RETRIEVAL, published
 from tda.report.data.words import percent
 from tda.report.drawing.table import Column, Table, Value, count
-from tda.report.topics.gap import findings
-from tda.report.topics.local_dimension import findings as findings_local
+from tda.report.topics.retrieval import findings
+from tda.report.topics.retrieval.predictions import prediction_one
 
 
 def retrieval(run: Run) -> Table:
@@ -37,12 +37,11 @@ def retrieval(run: Run) -> Table:
     ]
     return Table(
         name="table2",
-        section="retrieval",
         label="Table II",
         title="Cross-modal retrieval",
         columns=columns,
         rows=rows,
-        sentences=[*findings.retrieval(run.cells, run.config), *findings_local.prediction_one(run)],
+        sentences=[*findings.retrieval(run.cells, run.config), *prediction_one(run)],
         note=f"The true partner's rank by cosine among all candidates; ties count against it. The paper ranked among {PAIRS:,}; more "
         "candidates make it harder. Its figures are as printed; the results published with its code differ on LAION by up to "
         "half a point.",

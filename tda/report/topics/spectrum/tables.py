@@ -4,7 +4,7 @@ from tda.report.data.evidence import value
 from tda.report.data.load import Run
 from tda.report.data.published import COLLAPSE
 from tda.report.drawing.table import Column, Table, Value, count, model_columns, model_values, remarks_of, tenth
-from tda.report.topics.topology import findings as findings_topology
+from tda.report.topics.spectrum import findings
 
 
 def dimension(run: Run) -> Table:
@@ -41,8 +41,7 @@ def dimension(run: Run) -> Table:
         title="How many dimensions the rows take",
         columns=columns,
         rows=rows,
-        sentences=findings_topology.intrinsic(run.cells, run.config),
-        section="dimension",
+        sentences=findings.intrinsic(run.cells, run.config),
         remarks=remarks_of(run, "spectrum", "dimension"),
         note="Effective rank and the dimension at which the spectrum collapses are of the linear space; the paper sees CLIP use all of 512 "
         "and CLOOB collapse near 400. Two-NN and maximum likelihood look at nearest neighbours and tell the dimension of what the rows lie "

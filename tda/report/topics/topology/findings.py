@@ -1,15 +1,14 @@
-"""What intrinsic dimension, persistent homology and the comparison of models show in this run, in sentences."""
+"""What persistent homology and the comparison of models show in this run, in sentences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tda.config import ReportConfig
-from tda.report.data.evidence import ABOUT, each, known, name, value
+from tda.report.data.evidence import each, known, name, value
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import fixed, listing
 
 JOIN, LOOPS = ("homology", "both", "h0", "longest"), ("homology", "both", "h1", "total_persistence")
-TWO_NN = ("dimension", "two_nn", "both", "value")
 
 
 def homology(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
@@ -36,24 +35,6 @@ def _within(cell: Cell) -> str:
 def _spread(cell: Cell) -> str:
     found = value(cell, "homology", "both", "stability", "h1", "total_persistence", "std")
     return f" ± {found:.2f} over landmark seeds" if found is not None else ""
-
-
-def intrinsic(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """Whose rows have the highest intrinsic dimension."""
-
-    def told(cell: Cell) -> str:
-        error = value(cell, *TWO_NN[:-1], "stderr")
-        return f"{known(cell, *TWO_NN):.1f}{f' ± {error:.1f}' if error is not None else ''} in {name(cell.encoder, config)}"
-
-    def tell(dataset: str, group: list[Cell]) -> str:
-        high, low = (choose(group, key=lambda cell: known(cell, *TWO_NN)) for choose in (max, min))
-        if len(group) == 1:
-            return f"On {dataset} the intrinsic dimension (Two-NN, both modalities) is {told(high)}."
-        if known(high, *TWO_NN) <= ABOUT * known(low, *TWO_NN):
-            return f"On {dataset} intrinsic dimensions (Two-NN, both modalities) are about equal, {told(low)} to {told(high)}."
-        return f"On {dataset} the intrinsic dimension (Two-NN, both modalities) is highest, {told(high)}, and lowest, {told(low)}."
-
-    return each(cells, [TWO_NN], tell)
 
 
 def differences(run: Run) -> list[str]:

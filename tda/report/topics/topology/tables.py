@@ -45,7 +45,6 @@ def compared(run: Run) -> Table:
         columns=columns,
         rows=rows,
         sentences=findings_topology.differences(run),
-        section="beyond",
         missing=_uncompared(run),
         note="Unbiased CKA and the share of nearest neighbours in common are 1 for the same space, the H0 cross-barcode is 0; none changes "
         "under a rotation. “Shuffled” is the same measure with partners mixed up: what unrelated spaces would show. Plain CKA is in "
@@ -107,7 +106,6 @@ def topology(run: Run) -> Table:
         columns=columns,
         rows=rows,
         sentences=[],
-        section="beyond",
         remarks=remarks_of(run, "homology"),
         note="Lifetimes of the features of a Vietoris–Rips filtration of landmarks, in radians. “Over seeds”: mean and standard deviation "
         "over other draws of landmarks. The longest lifetime of a component is the angle at which the last two groups join.",

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from planted_nearest import plant_nearest
-from planted_report import CONFIG, plant
+from planted_report import CONFIG, plant, plant_cell
 
 from tda.report.data.load import Cell, Run, load_run
-from tda.report.topics.registry import SECTIONS, headlines, registry, tables
+from tda.report.topics.registry import SECTIONS, headlines, registry, sections, tables
 
 FIGURES = {
     "data": ["fig01"],
@@ -55,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_figures_tables_and_headlines_keep_their_order(run: Run) -> None:
-    assert list(SECTIONS) == list(FIGURES)
+    assert list(sections()) == list(SECTIONS) == list(FIGURES)
     assert [spec.name for spec in registry()] == [*chain(*FIGURES.values())]
     made = tables(run)
     assert [table.name for table in made] == [*chain(*TABLES.values())]
@@ -70,3 +70,16 @@ def test_the_page_keeps_its_order(drawn_report: Path) -> None:
     unmeasured = {"repeats", "shift", "alignment"}
     assert inside == {key: [name for name in TABLES.get(key, []) if name not in unmeasured] + FIGURES[key] for key in FIGURES}
     assert re.findall(r"<dt>(.*?)</dt>", page) == HEADLINES
+
+
+def test_headings_span_their_columns(run: Run) -> None:
+    for table in tables(run):
+        assert sum(span for _, span in table.groups) == len(table.paged)
+        assert all(len(row) == len(table.paged) for rows in table.blocks.values() for row in rows)
+        assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_what_was_not_measured_makes_no_table(tmp_path: Path) -> None:
+    bare = dict.fromkeys(("umap", "mixing", "clusters", "dimension", "homology", "local_dimension", "spectrum"))
+    plant_cell(tmp_path, "d", "toy_infoloob", metrics={part: {} for part in bare})
+    assert [table.name for table in tables(load_run(str(tmp_path), CONFIG))] == ["table1", "ablation", "table2"]

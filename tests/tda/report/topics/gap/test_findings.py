@@ -1,47 +1,30 @@
-"""The sentences follow the numbers, whatever these say."""
-
-import copy
-from typing import Any
+"""Sentences on the gap follow the numbers, whatever these say."""
 
 import numpy as np
 import pytest
-from planted_report import ARMS, CONFIG, D, N, planted_metrics, spectrum
+from planted_cells import arm_cells
+from planted_report import ARMS, CONFIG, N
 
 from tda.report.data.evidence import gap_by_chance
 from tda.report.data.load import Cell, Run
 from tda.report.topics.gap import findings
 from tda.report.topics.registry import headlines
-
-
-def _cells(dataset: str = "toy_heldout", **changes: dict[str, Any]) -> list[Cell]:
-    """One cell an arm; `changes` are metrics by path ("gap.centroid_distance") of an encoder."""
-    cells = []
-    for encoder, arm in ARMS.items():
-        metrics = copy.deepcopy(
-            planted_metrics(dataset, encoder, arm, {name: spectrum(arm, 1.0) for name in ("image", "text", "both")}, [])
-        )
-        for path, new in changes.get(encoder, {}).items():
-            *folders, last = path.split(".")
-            place = metrics
-            for folder in folders:
-                place = place[folder]
-            place[last] = new
-        cells.append(Cell(dataset=dataset, encoder=encoder, metrics=metrics))
-    return cells
+from tda.report.topics.retrieval import findings as of_retrieval
+from tda.report.topics.spectrum import findings as of_spectrum
 
 
 def _gaps(**gaps: float) -> list[Cell]:
-    return _cells(**{encoder: {"gap.centroid_distance": gap, "pairs": 1_000_000} for encoder, gap in gaps.items()})
+    return arm_cells(**{encoder: {"gap.centroid_distance": gap, "pairs": 1_000_000} for encoder, gap in gaps.items()})
 
 
 def test_the_smaller_gaps_are_named_with_numbers_and_ratio() -> None:
-    (told,) = findings.gap(_cells(), CONFIG)
+    (told,) = findings.gap(arm_cells(), CONFIG)
     assert told.startswith("On toy_heldout toy_infoloob at 0.025 and toy_cloob (CLOOB) at 0.027 have the smaller gaps; ")
     assert told.endswith("the largest, toy_infonce_hopfield at 0.198, is 7.9 times the smallest.")
 
 
 def test_one_sentence_a_data_set() -> None:
-    told = findings.gap([*_cells("one"), *_cells("two")], CONFIG)
+    told = findings.gap([*arm_cells("one"), *arm_cells("two")], CONFIG)
     assert [sentence.split()[1] for sentence in told] == ["one", "two"]
 
 
@@ -51,10 +34,10 @@ def test_equal_gaps_are_called_equal() -> None:
 
 
 def test_gaps_that_chance_would_show_are_equal() -> None:
-    chance = gap_by_chance(_cells()[0])
+    chance = gap_by_chance(arm_cells()[0])
     assert chance == pytest.approx(np.sqrt(0.58 / N))
     tiny = {encoder: {"gap.centroid_distance": gap} for encoder, gap in zip(ARMS, np.array([0.1, 0.5, 1.0, 1.9]) * chance, strict=True)}
-    assert "about equal" in findings.gap(_cells(**tiny), CONFIG)[0]
+    assert "about equal" in findings.gap(arm_cells(**tiny), CONFIG)[0]
 
 
 def test_gap_by_chance_is_what_drawn_pairs_show() -> None:
@@ -84,11 +67,11 @@ def test_the_arms_are_compared_factor_by_factor(gaps: tuple[float, ...], verdict
 
 
 def test_ablation_needs_all_four_arms() -> None:
-    assert findings.ablation(_cells()[:3], CONFIG) == []
+    assert findings.ablation(arm_cells()[:3], CONFIG) == []
 
 
 def test_separability_has_three_words() -> None:
-    (told,) = findings.separability(_cells(toy_infonce={"separability.heldout": {"accuracy": 0.8}}), CONFIG)
+    (told,) = findings.separability(arm_cells(toy_infonce={"separability.heldout": {"accuracy": 0.8}}), CONFIG)
     assert "separated in toy_infonce_hopfield at 98.0%" in told
     assert "partly separated in toy_infonce (CLIP) at 80.0%" in told
     assert "mixed in toy_infoloob at 58.0% and toy_cloob (CLOOB) at 53.0%" in told
@@ -96,51 +79,12 @@ def test_separability_has_three_words() -> None:
 
 def test_two_components_part_all_some_or_none() -> None:
     def told(accuracy: float) -> str:
-        return findings.two_components(_cells(**{e: {"separability.pca2.accuracy": accuracy} for e in ARMS}), CONFIG)[0]
+        return findings.two_components(arm_cells(**{e: {"separability.pca2.accuracy": accuracy} for e in ARMS}), CONFIG)[0]
 
     assert told(0.99).startswith("On toy_heldout two principal components part the modalities in toy_infonce (CLIP) at 99.0%")
     assert told(0.5).startswith("On toy_heldout two principal components do not part the modalities in toy_infonce (CLIP) at 50.0%")
-    (mixed,) = findings.two_components(_cells(), CONFIG)
+    (mixed,) = findings.two_components(arm_cells(), CONFIG)
     assert "part the modalities in toy_infonce_hopfield at 96.0% and do not part them in toy_infonce (CLIP) at 91.0%" in mixed
-
-
-@pytest.mark.parametrize(
-    ("clip", "cloob", "word"), [(0.8, 0.6, " holds: "), (0.6, 0.8, "does not hold, the opposite is seen"), (0.7, 0.71, "undecided")]
-)
-def test_prediction_one_may_hold_fail_or_stay_open(clip: float, cloob: float, word: str) -> None:
-    top1 = {"toy_infonce": clip, "toy_cloob": cloob}
-    both = {e: {"retrieval.image_to_text.top1": p, "retrieval.text_to_image.top1": p} for e, p in top1.items()}
-    (told,) = findings.prediction_one(_cells(**both), CONFIG)
-    assert word in told
-    assert f"{100 * clip:.1f}% for toy_infonce as CLIP and {100 * cloob:.1f}% for toy_cloob as CLOOB" in told
-
-
-def test_more_pairs_decide_what_few_leave_open() -> None:
-    top1 = {"toy_infonce": 0.70, "toy_cloob": 0.73}
-    for pairs, word in ((400, "undecided"), (100_000, "opposite")):
-        both = {
-            e: {"retrieval": {"image_to_text": {"top1": p}, "text_to_image": {"top1": p}, "pairs_used": pairs}} for e, p in top1.items()
-        }
-        assert word in findings.prediction_one(_cells(**both), CONFIG)[0]
-
-
-def test_collapse_is_told_where_it_is() -> None:
-    (told,) = findings.spectrum(_cells(), CONFIG, "image")
-    assert "collapses after 50 of 64 dimensions in toy_infoloob and 40 in toy_cloob (CLOOB), not in toy_infonce (CLIP) or" in told
-    assert "highest in toy_infonce (CLIP), 23.1, and lowest in toy_cloob (CLOOB), 16.7" in told
-    assert "under the noise floor, values: 6 in toy_cloob (CLOOB)" in told
-
-
-def test_no_collapse_and_equal_ranks_are_told() -> None:
-    flat = {"singular_values": [1.0] * D, "floor": 0.0, "effective_rank": 40.0, "collapse_index": D}
-    (told,) = findings.spectrum(_cells(**{e: {"spectrum.image": flat} for e in ARMS}), CONFIG, "image")
-    assert told == "On toy_heldout no spectrum collapses; effective ranks are about equal, 40.0 to 40.0."
-
-
-def test_too_few_rows_are_told() -> None:
-    few = _cells(**{e: {"pairs": D - 4} for e in ARMS})
-    assert f"{D - 4} rows span at most {D - 5} dimensions" in findings.spectrum(few, CONFIG, "image")[0]
-    assert "span at most" not in findings.spectrum(few, CONFIG, "both")[0]
 
 
 def test_what_was_not_measured_is_not_spoken_of() -> None:
@@ -150,12 +94,12 @@ def test_what_was_not_measured_is_not_spoken_of() -> None:
 
 
 def test_a_single_model_makes_whole_sentences() -> None:
-    cells = _cells()[:1]
+    cells = arm_cells()[:1]
     told = [
         *findings.gap(cells, CONFIG),
         *findings.cosine(cells, CONFIG),
-        *findings.retrieval(cells, CONFIG),
-        *findings.spectrum(cells, CONFIG, "both"),
+        *of_retrieval.retrieval(cells, CONFIG),
+        *of_spectrum.spectrum(cells, CONFIG, "both"),
     ]
     assert told == [
         "On toy_heldout the gap of toy_infonce (CLIP) is 0.187.",
@@ -166,11 +110,5 @@ def test_a_single_model_makes_whole_sentences() -> None:
 
 
 def test_the_shared_part_of_the_distance() -> None:
-    (told,) = findings.joined_pairs(_cells(), CONFIG)
+    (told,) = findings.joined_pairs(arm_cells(), CONFIG)
     assert f"{100 * 0.187**2 / (2 - 2 * 0.71):.1f}% in toy_infonce (CLIP)" in told
-
-
-def test_training_tells_both_ends() -> None:
-    curve = {"step": np.arange(1, 41), "loss": np.linspace(4, 1, 40), "learning_rate": np.ones(40)}
-    (told,) = findings.training({"toy_infonce": curve}, CONFIG)
-    assert told.startswith("The loss went from 3.96 to 1.04 in 40 steps in toy_infonce (CLIP)")

@@ -1,13 +1,14 @@
-"""What this run shows, in sentences computed from metrics.json; none was written with a result in mind.
+"""What this run shows of the gap between modalities, in sentences computed from metrics.json; none was written with a result in mind.
 
-Every function takes the cells (data set, encoder) and returns one sentence a data set; a number that was not measured leaves its
-sentence out. `evidence.RULES`, printed on the page, says which thresholds choose the words.
+Every function takes the cells (data set, encoder) and returns one sentence a data set, its finding first; what was not measured has no
+sentence. `evidence.RULES`, printed on the page, lists the thresholds that choose the words.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tda.config import ReportConfig
 from tda.report.data.evidence import (
+    ABOUT,
     GAP,
     HALF,
     MIXED,
@@ -23,6 +24,7 @@ from tda.report.data.evidence import (
 )
 from tda.report.data.load import Cell
 from tda.report.data.words import fixed, listing, percent
+from tda.report.topics.sentences import by_verdict, models_of, span
 
 ARMS = ("InfoNCE", "InfoNCE + Hopfield", "InfoLOOB", "InfoLOOB + Hopfield")
 PAIR, RANDOM = ("cosine", "pair", "mean"), ("cosine", "random", "mean")
@@ -31,39 +33,41 @@ PAIR, RANDOM = ("cosine", "pair", "mean"), ("cosine", "random", "mean")
 def gap(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     """Which models have the smaller gap."""
 
-    def tell(dataset: str, group: list[Cell]) -> str:
+    def sentence(dataset: str, group: list[Cell]) -> str:
         ordered = sorted(group, key=gap_of)
         least, most = ordered[0], ordered[-1]
         if len(ordered) == 1:
             return f"On {dataset} the gap of {name(least.encoder, config)} is {fixed(gap_of(least))}."
         if same_gap(least, most):
             return f"On {dataset} all gaps are about equal, {fixed(gap_of(least))} to {fixed(gap_of(most))}."
-        small = [f"{name(cell.encoder, config)} at {fixed(gap_of(cell))}" for cell in ordered if same_gap(least, cell)]
-        times = f"{gap_of(most) / max(gap_of(least), 1e-12):.1f} times the smallest"
-        verb = "have the smaller gaps" if len(small) > 1 else "has the smallest gap"
-        return f"On {dataset} {listing(small)} {verb}; the largest, {name(most.encoder, config)} at {fixed(gap_of(most))}, is {times}."
+        small = [cell for cell in ordered if same_gap(least, cell)]
+        verb = "have the smallest gaps" if len(small) > 1 else "has the smallest gap"
+        times = f"{gap_of(most) / max(gap_of(least), 1e-12):.1f} times"
+        return (
+            f"On {dataset} {listing(name(cell.encoder, config) for cell in small)} {verb}, {span(map(gap_of, small), fixed)}; "
+            f"the largest, {fixed(gap_of(most))} in {name(most.encoder, config)}, is {times} the smallest."
+        )
 
-    return each(cells, [GAP], tell)
+    return each(cells, [GAP], sentence)
 
 
 def ablation(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     """Whether the loss or the Hopfield layer closes the gap: the four arms compared factor by factor."""
 
-    def tell(dataset: str, group: list[Cell]) -> str:
+    def sentence(dataset: str, group: list[Cell]) -> str:
         arm = {config.ablation[cell.encoder]: cell for cell in group}
         if not all(label in arm for label in ARMS):
             return ""
         nce, nce_hopfield, loob, loob_hopfield = (arm[label] for label in ARMS)
         seen = _effect(nce, loob), _effect(nce, nce_hopfield)
-        as_paper = "Unlike" if seen[0] != _CLOSES or seen[1] == _CLOSES else "Partly as" if seen[1] == _NARROWS else "As"
+        as_paper = "unlike" if seen[0] != _CLOSES or seen[1] == _CLOSES else "partly as" if seen[1] == _NARROWS else "as"
         return (
-            f"On {dataset} InfoLOOB in place of InfoNCE multiplies the gap by {gap_ratio(nce, loob):.2f} without Hopfield retrieval "
-            f"and by {gap_ratio(nce_hopfield, loob_hopfield):.2f} with it; adding Hopfield retrieval multiplies it by "
-            f"{gap_ratio(nce, nce_hopfield):.2f} under InfoNCE and by {gap_ratio(loob, loob_hopfield):.2f} under InfoLOOB. "
-            f"{as_paper} in the paper, InfoLOOB alone {seen[0]} and Hopfield retrieval alone {seen[1]}."
+            f"On {dataset} InfoLOOB alone {seen[0]} (× {gap_ratio(nce, loob):.2f}) and Hopfield retrieval alone {seen[1]} "
+            f"(× {gap_ratio(nce, nce_hopfield):.2f}), {as_paper} in the paper. Each added to the other: InfoLOOB "
+            f"× {gap_ratio(nce_hopfield, loob_hopfield):.2f}, Hopfield retrieval × {gap_ratio(loob, loob_hopfield):.2f}."
         )
 
-    return each([cell for cell in cells if config.ablation.get(cell.encoder) in ARMS], [GAP], tell)
+    return each([cell for cell in cells if config.ablation.get(cell.encoder) in ARMS], [GAP], sentence)
 
 
 _CLOSES, _NARROWS = "closes most of the gap", "narrows the gap"
@@ -77,65 +81,71 @@ def _effect(before: Cell, after: Cell) -> str:
 
 
 def separability(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """How well a linear SVM tells the modalities apart on pairs it has not seen (Table I)."""
+    """In which models a linear SVM separates the modalities of pairs it has not seen (Table I)."""
     path = ("separability", "heldout", "accuracy")
-    kinds: dict[str, Callable[[float], bool]] = {
-        "separated in": lambda a: a >= SEPARATES,
-        "partly separated in": lambda a: MIXED < a < SEPARATES,
-        "mixed in": lambda a: a <= MIXED,
-    }
 
-    def tell(dataset: str, group: list[Cell]) -> str:
+    def sentence(dataset: str, group: list[Cell]) -> str:
         accuracy = {name(cell.encoder, config): known(cell, *path) for cell in group}
-        found = {verb: [f"{who} at {percent(a)}" for who, a in accuracy.items() if test(a)] for verb, test in kinds.items()}
-        reported = [f"{verb} {listing(members)}" for verb, members in found.items() if members]
-        return f"On {dataset}, scored on pairs that the classifier has not seen, the modalities are {'; '.join(reported)}."
+        verdicts = by_verdict({model: _separated(one) for model, one in accuracy.items()}, _DEGREES)
+        right = span(accuracy.values(), percent)
+        return f"On {dataset} the modalities are {verdicts}: a linear classifier is right on {right} of unseen rows."
 
-    return each(cells, [path], tell)
+    return each(cells, [path], sentence)
+
+
+_DEGREES = ("separated", "partly separated", "mixed")
+
+
+def _separated(accuracy: float) -> str:
+    return _DEGREES[0] if accuracy >= SEPARATES else _DEGREES[2] if accuracy <= MIXED else _DEGREES[1]
 
 
 def two_components(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """Whether two principal components part the modalities (Fig. 2)."""
+    """Whether two principal components separate the modalities (Fig. 2)."""
     path = ("separability", "pca2", "accuracy")
 
-    def tell(dataset: str, group: list[Cell]) -> str:
-        enough: list[str] = []
-        rest: list[str] = []
-        for cell in group:
-            accuracy = known(cell, *path)
-            (enough if accuracy >= SEPARATES else rest).append(f"{name(cell.encoder, config)} at {percent(accuracy)}")
-        reported = [f"part the modalities in {listing(enough)}"] * bool(enough) + [f"do not part them in {listing(rest, 'or')}"] * bool(
-            rest
-        )
-        words = " and ".join(reported) if enough else reported[0].replace("them", "the modalities")
-        return f"On {dataset} two principal components {words}."
+    def sentence(dataset: str, group: list[Cell]) -> str:
+        accuracy = {name(cell.encoder, config): known(cell, *path) for cell in group}
+        enough = [model for model, one in accuracy.items() if one >= SEPARATES]
+        rest = [model for model in accuracy if model not in enough]
+        verb = "separate the modalities" if enough else "do not separate the modalities"
+        where = models_of(enough, len(accuracy)) if enough else models_of(rest, len(accuracy), "any model")
+        but = f" but not in {listing(rest, 'or')}" if enough and rest else ""
+        right = span(accuracy.values(), percent)
+        return f"On {dataset} two principal components {verb} in {where}{but}: a line between them is right on {right} of rows."
 
-    return each(cells, [path], tell)
+    return each(cells, [path], sentence)
 
 
 def cosine(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """How far true pairs stand from random ones (Fig. 3)."""
+    """In which models true pairs stand out most and least from random ones (Fig. 3)."""
 
-    def told(cell: Cell) -> str:
-        means = f"mean cosine {fixed(known(cell, *PAIR))} against {fixed(known(cell, *RANDOM))}"
-        return f"{name(cell.encoder, config)}: {means}, d′ {d_prime(cell):.1f}"
-
-    def tell(dataset: str, group: list[Cell]) -> str:
+    def sentence(dataset: str, group: list[Cell]) -> str:
         best, worst = max(group, key=d_prime), min(group, key=d_prime)
         if best is worst:
-            return f"On {dataset}, true pairs against random ones in {told(best)}."
-        return f"On {dataset} true pairs stand furthest from random ones in {told(best)}; nearest in {told(worst)}."
+            means = f"mean cosine {fixed(known(best, *PAIR))} against {fixed(known(best, *RANDOM))}"
+            return f"On {dataset} true pairs stand above random ones in {name(best.encoder, config)} (d′ {_tenth(d_prime(best))}): {means}."
+        if 0 < d_prime(best) <= ABOUT * d_prime(worst):
+            return (
+                f"On {dataset} true pairs stand about equally far above random ones in every model: d′ {span(map(d_prime, group), _tenth)}."
+            )
+        return (
+            f"On {dataset} true pairs stand furthest above random ones in {name(best.encoder, config)} (d′ {_tenth(d_prime(best))}), "
+            f"least in {name(worst.encoder, config)} (d′ {_tenth(d_prime(worst))})."
+        )
 
-    return each(cells, [PAIR, RANDOM], tell)
+    return each(cells, [PAIR, RANDOM], sentence)
+
+
+def _tenth(number: float) -> str:
+    return f"{number:.1f}".replace("-", "−")
 
 
 def joined_pairs(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """How much of the way between partners is the gap, and so common to all pairs (Figs 6 and 8)."""
+    """How much of the distance between partners is the gap, which all pairs have in common (Figs 6 and 8)."""
 
-    def tell(dataset: str, group: list[Cell]) -> str:
+    def sentence(dataset: str, group: list[Cell]) -> str:
         parts = [f"{percent(shared_part(cell))} in {name(cell.encoder, config)}" for cell in group]
-        return (
-            f"On {dataset} the shift that all pairs share is this much of their mean squared distance, in all dimensions: {listing(parts)}."
-        )
+        return f"On {dataset} the gap, which all pairs share, makes up {listing(parts)} of the mean squared distance between partners."
 
-    return each(cells, [GAP, PAIR], tell)
+    return each(cells, [GAP, PAIR], sentence)

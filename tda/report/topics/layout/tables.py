@@ -11,7 +11,7 @@ from tda.report.topics.layout import findings as findings_layout
 
 
 def layouts(run: Run) -> Table:
-    """How far each layout may be trusted, how modalities mix, and the clusters."""
+    """Trustworthiness, mixing of modalities, and clusters of each layout."""
     columns = [
         *model_columns(),
         Column(label="Trust", group="Layout"),

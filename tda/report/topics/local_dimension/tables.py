@@ -14,7 +14,7 @@ BOTH_WAYS = ("pearson", "spearman", PARTIAL)
 
 
 def local(run: Run) -> Table:
-    """Correlation over clusters of local dimension and retrieval."""
+    """Correlation of local dimension and retrieval over clusters, for each model and for all pooled."""
     directions = _directions(run)
     kinds = [(label, dimension, key) for label, dimension in (("AUC", "auc"), ("Rank", "effective_rank")) for key in directions]
     columns = [

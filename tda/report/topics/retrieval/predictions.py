@@ -21,24 +21,23 @@ def prediction_two(run: Run) -> list[str]:
 
 
 def verdicts(run: Run, which: str) -> dict[str, str]:
+    """By data set, the sentence that the comparison of its models has on a prediction."""
     found = {dataset: run.comparisons.get(dataset, {}).get(which) for dataset in run.datasets}
-    return {dataset: f"On {dataset}: {typeset(str(one['sentence']))}" for dataset, one in found.items() if one}
+    return {dataset: f"On {dataset} {typeset(str(one['sentence']))}" for dataset, one in found.items() if one}
 
 
 def _by_top1(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """Outcome of the paper's Prediction 1: CLIP, with its larger gap, is the better at cross-modal retrieval."""
+    """Prediction 1 by top-1 alone: does CLIP, with its larger gap, retrieve better than CLOOB?"""
 
-    def tell(dataset: str, group: list[Cell]) -> str:
+    def sentence(dataset: str, group: list[Cell]) -> str:
         role = {config.models[cell.encoder]: cell for cell in group}
         if len(role) < 2:
             return ""
         clip, cloob = role["CLIP"], role["CLOOB"]
-        numbers = (
-            f"top-1 is {percent(mean_top1(clip))} for {clip.encoder} as CLIP and {percent(mean_top1(cloob))} for {cloob.encoder} as CLOOB"
-        )
-        claim = f"On {dataset} Prediction 1 of the paper, that CLIP retrieves better than CLOOB,"
+        top1 = f"top-1 is {percent(mean_top1(clip))} in {clip.encoder} (CLIP) and {percent(mean_top1(cloob))} in {cloob.encoder} (CLOOB)"
+        claim = f"On {dataset} Prediction 1, that CLIP retrieves better than CLOOB,"
         if same_top1(clip, cloob):
-            return f"{claim} is undecided: {numbers}, which is about equal."
-        return f"{claim} {'holds' if mean_top1(clip) > mean_top1(cloob) else 'does not hold, the opposite is seen'}: {numbers}."
+            return f"{claim} is undecided: {top1}, about equal."
+        return f"{claim} {'holds' if mean_top1(clip) > mean_top1(cloob) else 'does not hold; the opposite is seen'}: {top1}."
 
-    return each([cell for cell in cells if config.models.get(cell.encoder) in {"CLIP", "CLOOB"}], TOP1, tell)
+    return each([cell for cell in cells if config.models.get(cell.encoder) in {"CLIP", "CLOOB"}], TOP1, sentence)

@@ -10,7 +10,7 @@ from tda.report.topics.retrieval.predictions import prediction_one
 
 
 def retrieval(run: Run) -> Table:
-    tasks = {"text_to_image": (1, 0), "image_to_text": (0, 2)}  # metric -> place of what is asked with, and of the paper's figures
+    tasks = {"text_to_image": (1, 0), "image_to_text": (0, 2)}  # metric -> place of the query's modality, and of the paper's figures
     columns = [
         Column(label="Task"),
         Column(label="Data set"),
@@ -24,14 +24,14 @@ def retrieval(run: Run) -> Table:
     ]
     rows: list[list[Value]] = [
         [
-            f"{cell.modalities[asked].capitalize()} to {cell.modalities[1 - asked]}",
+            f"{cell.modalities[query].capitalize()} to {cell.modalities[1 - query]}",
             cell.dataset,
             name(cell.encoder, run.config),
             *(value(cell, "retrieval", key, score) for score in ("top5", "top1", "median_rank")),
             value(cell, "retrieval", "pairs_used") or value(cell, "pairs"),
             *published(run, cell, RETRIEVAL, run.config.models, 4)[place : place + 2],
         ]
-        for key, (asked, place) in tasks.items()
+        for key, (query, place) in tasks.items()
         for cell in run.cells
         if cell.metrics.get("retrieval")
     ]
@@ -42,7 +42,7 @@ def retrieval(run: Run) -> Table:
         columns=columns,
         rows=rows,
         sentences=[*findings.retrieval(run.cells, run.config), *prediction_one(run)],
-        note=f"The true partner's rank by cosine among all candidates; ties count against it. The paper ranked among {PAIRS:,}; more "
+        note=f"Rank of the true partner by cosine among all candidates; ties count against it. The paper ranked among {PAIRS:,}; more "
         "candidates make it harder. Its figures are as printed; the results published with its code differ on LAION by up to "
         "half a point.",
         outer=2,

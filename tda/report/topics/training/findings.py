@@ -10,8 +10,19 @@ from tda.report.data.words import listing
 
 def training(curves: Mapping[str, Columns], config: ReportConfig) -> list[str]:
     """From what loss to what loss each model was trained."""
-    reported = []
-    for encoder, curve in curves.items():
-        first, last = loss_ends(curve)
-        reported.append(f"{first:.3g} to {last:.3g} in {int(curve['step'][-1]):,} steps in {name(encoder, config)}")
-    return [f"The loss went from {listing(reported)} (medians of the first and last twentieth of the steps)."] if reported else []
+    if not curves:
+        return []
+    ends = {encoder: loss_ends(curve) for encoder, curve in curves.items()}
+    steps = {encoder: int(curve["step"][-1]) for encoder, curve in curves.items()}
+    verb = "fell" if all(last < first for first, last in ends.values()) else "went"
+    same = len(set(steps.values())) == 1
+    parts = [
+        f"from {_loss(first)} to {_loss(last)} in {name(encoder, config)}{'' if same else f' ({steps[encoder]:,} steps)'}"
+        for encoder, (first, last) in ends.items()
+    ]
+    within = f" in {next(iter(steps.values())):,} steps" if same else ""
+    return [f"The loss {verb}{within} {listing(parts)} (medians of the first and last twentieth of the steps)."]
+
+
+def _loss(loss: float) -> str:
+    return f"{loss:.3g}".replace("-", "−")

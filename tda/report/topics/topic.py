@@ -28,7 +28,7 @@ class Headline:
 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
-    """One question of the report: where it stands, what it reads, and the figures, tables and headlines that answer it.
+    """One question of the report: its section, what it reads, and the figures, tables and headlines that answer it.
 
     `reads` names parts of metrics.json (with `metrics.` before them), Parquet files of an analysis, and other results by their field
     of `Cell` or `Run`. What a figure needs must be among them.

@@ -11,8 +11,6 @@ from tda.report.data.words import fixed, listing
 from tda.report.topics.sentences import by_verdict, span
 from tda.store.commit.parquet import VECTORS
 
-RULE = "One data set lies nearer to a reference than another where the 95% interval of their medians' difference leaves 0 out."
-
 
 def references(cells: Sequence[Cell]) -> list[str]:
     """Every reference that a cell was compared with, each once."""
@@ -73,7 +71,7 @@ def _nearer(one: Shift) -> int:
 
 
 def _as_paper(pair: tuple[str, str], sides: Sequence[int], config: ReportConfig) -> str:
-    """The paper's claim, where the two data sets stand for LAION and COCO: LAION is nearer in every model."""
+    """The paper's claim on LAION and COCO, where the two data sets have these roles: LAION is nearer in every model."""
     roles = [config.datasets.get(dataset) for dataset in pair]
     if sorted(filter(None, roles)) != ["COCO", "LAION"]:
         return ""

@@ -100,11 +100,11 @@ def _line(found: Columns, rows: np.ndarray, kinds: list[str]) -> list[Value]:
 
 def _dropped(run: Run) -> list[str]:
     """How many rows a view lacks, and why; once for all models under which the numbers are the same."""
-    whom: dict[str, list[str]] = {}
+    models: dict[str, list[str]] = {}
     views = [cell for cell in run.cells if cell.dedupe]
     for cell in views:
         reasons = [f"{number:,} by {reason}" for reason, number in cell.dedupe["dropped"].items()]
         kept = f"{cell.dataset} keeps {cell.dedupe['rows_kept']:,} of {cell.dedupe['rows']:,} pairs"
         reported = f"{kept}; {name(cell.dedupe['by'], run.config)} drops {listing(reasons) or 'none'}"
-        whom.setdefault(reported, []).append(name(cell.encoder, run.config))
-    return [f"{reported}. The same under {listing(who)}." if len(who) > 1 else f"{reported}." for reported, who in whom.items()]
+        models.setdefault(reported, []).append(name(cell.encoder, run.config))
+    return [f"{reported}. The same under {listing(who)}." if len(who) > 1 else f"{reported}." for reported, who in models.items()]

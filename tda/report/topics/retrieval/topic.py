@@ -8,7 +8,7 @@ from tda.report.topics.topic import Headline, Topic
 
 
 def _sentences(run: Run) -> list[str]:
-    """The verdict on Prediction 1; where no models play its parts, the best and the worst."""
+    """The verdict on Prediction 1; without models in its roles, the best and the worst model."""
     return prediction_one(run) or findings.retrieval(run.cells, run.config)
 
 

@@ -1,10 +1,12 @@
 """Table I and the ablation, beside the paper."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from planted_report import plant
+from planted_report import N, plant
 
 from tda.config import ReportConfig
 from tda.report.data.load import Run, load_run
@@ -40,3 +42,38 @@ def test_two_encoders_of_one_arm_are_told_apart(tmp_path: Path) -> None:
         ["InfoNCE", "toy_cloob"],
         ["InfoNCE", "toy_infonce"],
     ]
+
+
+def test_gaps_stand_beside_what_chance_shows(planted_run: Run, csv_rows: Rows) -> None:
+    row = csv_rows(ablation(planted_run))[0]
+    assert float(row["Gap: By chance"]) == pytest.approx(np.sqrt((2 - 2 * 0.71) / N))
+    assert float(row["Gap: Relative"]) == pytest.approx(0.187 / 0.9)
+    assert [row[f"Mean cosine: {kind}"] for kind in ("Pairs", "Random")] == ["0.71", "0.056"]
+    ranks = [float(row[f"Effective rank: {rows}"]) for rows in ("Image", "Text", "Both")]
+    assert ranks == pytest.approx([30 / 1.3, 0.6 * 30 / 1.3, 0.9 * 30 / 1.3])
+    assert [row[f"Top-1: {way}"] for way in ("Img→txt", "Txt→img")] == ["0.72", "0.7"]
+
+
+def test_one_encoder_an_arm_needs_no_name_on_the_page(planted_run: Run) -> None:
+    table = ablation(planted_run)
+    assert table.blocks["toy_heldout"][0][:3] == ["InfoNCE", "0.187", "0.038"]
+    assert "toy_infonce," in table.csv().decode()
+
+
+def test_encoders_without_an_arm_make_no_ablation(planted_run: Run) -> None:
+    table = ablation(replace(planted_run, config=ReportConfig()))
+    assert (table.rows, table.sentences) == ([], [])
+
+
+def test_the_page_shows_held_out_accuracy_alone(planted_run: Run) -> None:
+    table = separability(planted_run)
+    assert table.groups == [("", 1), ("All rows", 3), ("Paper", 3), ("Held out", 1), ("Two PCs", 1), ("Accuracy on", 2)]
+    assert table.blocks["toy_heldout"][0][-4:] == ["97.0%", "91.0%", "97.0%", "–"]
+    assert table.title == "A linear classifier of text rows against image rows"
+
+
+def test_cells_without_separability_are_left_out(planted_run: Run) -> None:
+    first, *rest = planted_run.cells
+    table = separability(replace(planted_run, cells=(replace(first, metrics={}), *rest)))
+    assert len(table.rows) == len(rest)
+    assert next(row[1] for row in table.rows) == "toy_infonce_hopfield"

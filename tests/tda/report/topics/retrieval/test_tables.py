@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from planted_cells import one_cell, run_of
 from planted_report import CONFIG, plant_cell
 
 from tda.config import ReportConfig
@@ -39,3 +40,22 @@ def test_what_was_not_measured_is_a_dash_or_no_table(tmp_path: Path) -> None:
     made = {table.name: table for table in tables(load_run(str(tmp_path), CONFIG))}
     assert "table1" not in made
     assert made["table2"].blocks["Text to image, d"] == [["toy_cloob (CLOOB)", "–", "–", "–", "400"]]
+
+
+def test_candidates_are_the_pairs_where_all_were_used() -> None:
+    part = {"image_to_text": {"top1": 0.5, "top5": 0.75, "median_rank": 1.5}}
+    table = retrieval(run_of(one_cell(retrieval=part, pairs=1234), one_cell("a")))
+    assert table.blocks["Image to text, d"] == [["toy_cloob (CLOOB)", "75.0%", "50.0%", "1.5", "1,234"]]
+    assert retrieval(run_of(one_cell(retrieval=part | {"pairs_used": 99}, pairs=1234))).rows[0][6] == 99
+
+
+def test_tasks_are_named_by_the_modalities(planted_run: Run) -> None:
+    cell = one_cell(retrieval={"image_to_text": {"top1": 0.5}}, modalities=["passage", "review"])
+    assert list(retrieval(run_of(cell)).blocks) == ["Review to passage, d", "Passage to review, d"]
+    assert list(retrieval(planted_run).blocks)[:2] == ["Text to image, toy_heldout", "Text to image, toy_shifted"]
+
+
+def test_the_verdict_follows_the_best(planted_run: Run) -> None:
+    sentences = retrieval(planted_run).sentences
+    assert [" best: " in sentence for sentence in sentences] == [True, True, False, False]
+    assert all(" Prediction 1 is " in sentence for sentence in sentences[2:])

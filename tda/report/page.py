@@ -1,4 +1,4 @@
-"""The page: numbers, figures, tables and sentences of one run, in one file that opens from disk and asks nothing of a network."""
+"""The page: numbers, figures, tables and sentences of one run, in one file that opens from disk without a network."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -15,17 +15,17 @@ from tda.report.data.words import listing, visible
 from tda.report.drawing.figure import SHEET_COLUMNS, FigureSpec, panel_svg, sheet
 from tda.report.drawing.style import INK, MODALITIES, model_styles
 from tda.report.drawing.table import Table
-from tda.report.topics.registry import SECTIONS, headlines, registry, tables
+from tda.report.topics.registry import figures_of, headlines, registry, sections, tables
 from tda.source_digest import source_digest
 from tda.store.files import exists, filesystem, join, publish_bytes, publish_json, read_json
 from tda.store.paths import RootPaths
 
-MANIFEST = "manifest.json"  # published last: its presence says that the rest is there
+MANIFEST = "manifest.json"  # published last: where it is, the rest is too
 
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A report that stands: `missing` is every figure's complaint, `rebuilt` is False where nothing had changed."""
+    """A finished report: `missing` is one line for each thing that could not be drawn, `rebuilt` is False where nothing had changed."""
 
     url: str
     datasets: int
@@ -45,7 +45,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A drawn figure, or the reasons why there is none."""
+    """A drawn figure, or the lines on what it lacks."""
 
     spec: FigureSpec
     groups: list[Group]
@@ -54,7 +54,7 @@ class Figure:
 
     @property
     def most(self) -> int:
-        """Panels of the fullest row, at most as many as a sheet holds: the columns of the page."""
+        """Columns on the page: panels of the longest row, at most as many as a sheet has."""
         return max(min(len(group.panels), SHEET_COLUMNS) for group in self.groups)
 
     @cached_property
@@ -75,8 +75,8 @@ class Section:
 def build(root: str, config: ReportConfig) -> Built:
     """Write `<root>/report/`: index.html, each figure as SVG and PNG, each table as CSV, and the contact sheets.
 
-    Nothing is drawn when the files that the report rests on, the configuration and this code are as they were. Raises UserError
-    when nothing was analysed under `root`.
+    Nothing is drawn when the input files, the configuration and this code are unchanged. Raises UserError when nothing was analysed
+    under `root`.
     """
     run = load_run(root, config)
     sheets = build_sheets(root, [(cell.dataset, cell.encoder) for cell in run.cells], config)
@@ -110,7 +110,7 @@ def _built(run: Run, files: Iterable[str], missing: Iterable[str], *, rebuilt: b
 
 
 def _code() -> str:
-    """Hash of what draws: this package's files, and the versions of the libraries that do the work."""
+    """Hash of the code that draws: this package's files, and the versions of its libraries."""
     versions = [metadata.version(library) for library in ("matplotlib", "jinja2")]
     return hashlib.sha256(repr((source_digest("tda.report"), versions)).encode()).hexdigest()
 
@@ -131,7 +131,7 @@ def _remove(folder: str, files: set[str]) -> None:
 
 
 def _draw(run: Run) -> tuple[list[Figure], dict[str, bytes]]:
-    """Every figure of the registry, and the files of those that there is data for."""
+    """Every figure of the registry, and the files of those with data."""
     figures: list[Figure] = []
     files: dict[str, bytes] = {}
     for spec in (spec.told(run) for spec in registry()):
@@ -148,7 +148,7 @@ def _draw(run: Run) -> tuple[list[Figure], dict[str, bytes]]:
 
 
 def render(run: Run, figures: list[Figure], made: list[Table], digest: str, sheets: Sequence[Sheet] = ()) -> str:
-    """Fill the template in. Everything but our own SVG is escaped."""
+    """Fill in the template. Everything but our own SVG and CSS is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -177,14 +177,15 @@ def render(run: Run, figures: list[Figure], made: list[Table], digest: str, shee
 
 def _sections(figures: list[Figure], made: list[Table]) -> list[Section]:
     """The sections that have anything in them."""
+    by_name = {figure.spec.name: figure for figure in figures}
     found = [
         Section(
             key=key,
             title=title,
             tables=[table for table in made if table.section == key],
-            figures=[figure for figure in figures if figure.spec.section == key],
+            figures=[by_name[spec.name] for spec in figures_of(key)],
         )
-        for key, title in SECTIONS.items()
+        for key, title in sections().items()
     ]
     return [section for section in found if section.tables or section.figures]
 
@@ -205,7 +206,7 @@ def _datasets(run: Run) -> list[dict[str, str]]:
 
 
 def _encoders(run: Run) -> list[dict[str, str]]:
-    """Rows of the summary: name, roles, dimensions, stored type, the beginning of the weights' sha256."""
+    """Rows of the summary: name, roles, dimensions, stored type, first digits of the weights' sha256."""
     rows = []
     for encoder in run.encoders:
         cells = [cell.metrics for cell in run.cells if cell.encoder == encoder]
@@ -224,6 +225,6 @@ def _encoders(run: Run) -> list[dict[str, str]]:
 
 
 def _short(sha256: str) -> str:
-    """The first 12 digits of a hash, after what it is of where that is told."""
+    """The first 12 digits of a hash, after its prefix where it has one."""
     kind, colon, digits = sha256.rpartition(":")
     return f"{kind}{colon}{digits[:12]}"

@@ -90,7 +90,7 @@ def test_every_stage_left_its_work(unbroken: Path) -> None:
             assert 0 <= metrics["separability"]["transfer"][other[dataset]]["accuracy"] <= 1
     page = (unbroken / "report" / "index.html").read_text()
     assert all(name in page for name in ENCODERS)
-    assert "By their closest image of tiny_train" in page
+    assert "by the closest image of tiny_train" in page
     assert f"tiny_seen-minus-tiny_train keeps {kept} of 120 pairs" in page
 
 

@@ -85,7 +85,7 @@ def test_from_shards_to_the_page(carp: EncoderConfig, tmp_path: Path) -> None:
     page = (root / "report/index.html").read_text()
     for told in (
         "The shape of passage-review embeddings",
-        "A linear classifier that tells review rows from passage rows",
+        "A linear classifier of review rows against passage rows",
         "98.9%",
         "Passage to review",
         "Cosine between passage and review",

@@ -22,12 +22,15 @@ APART, INTERWOVEN = 0.05, 0.25  # share of the other modality among nearest neig
 LEAST_DIFFERENCE = 0.01  # top-1 fractions nearer than this are about equal, whatever the sample
 
 RULES = (
-    f"Two gaps, or two effective ranks, are “about equal” within a factor of {ABOUT}.",
+    f"Two gaps, dimensions, d′, angles or sums of lifetimes are “about equal” within a factor of {ABOUT}.",
     "Two gaps are also “about equal” when both are below twice what N pairs without any gap show by chance, √((2 − 2 · pair cosine) / N).",
     f"Modalities count as separated from an accuracy of {percent(SEPARATES)} on and as mixed up to {percent(MIXED)}; chance is 50%.",
     f"On a layout modalities keep apart where at most {percent(APART)} of nearest neighbours are of the other, chance being half.",
     f"They are interwoven from {percent(INTERWOVEN)} on.",
     f"Two top-1 accuracies are “about equal” within two standard errors, and always within {percent(LEAST_DIFFERENCE)}.",
+    "One data set is nearer to a reference than another where the 95% interval of the difference of their medians excludes 0.",
+    "Pairs of models are “about equally alike” where the 95% intervals of the most and the least alike overlap.",
+    "A correlation is clear where its 95% interval excludes 0; size changes it where the plain one lies outside the interval given size.",
     "Cosine distributions are compared by d′: the distance of their means in units of their pooled standard deviation.",
     "A spectrum collapses where a singular value first falls below a threshold (10⁻³ unless configured) times the largest.",
 )

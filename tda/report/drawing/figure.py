@@ -1,7 +1,7 @@
 """What a figure is, and how one becomes SVG for the page and a sheet for a paper.
 
 A figure is a list of panels; the page lays the panels out to the width of the screen, a sheet holds them all. To add a figure,
-write a `FigureSpec` in a module of `tda.report.topics` and name the module in its registry.
+write a `FigureSpec` in a folder of `tda.report.topics` and name it in the topic there.
 """
 
 import io
@@ -44,7 +44,6 @@ class FigureSpec:
     sentence: Callable[[Run], list[str]]
     cells: Callable[[Run], list[Cell]]  # that it would show, had it all data
     needs: str  # the Parquet file that it is drawn from, without its ending; or the part of metrics.json, with `metrics.` before it
-    section: str = "beyond"  # of SECTIONS
     arguments: tuple[str, ...] = ()  # of jobs.analyze, beside names and root, to make what it needs
     absent: str = ""  # why there may be no such cells
     size: tuple[float, float] = (3.6, 2.9)  # inches of one panel

@@ -40,11 +40,11 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Value]]
     sentences: Sequence[str]
-    section: str  # of figures.SECTIONS
     note: str = ""
     remarks: Sequence[str] = ()  # of the analysis
     missing: Sequence[str] = ()  # what is not there, with the command that makes it
     outer: int = 1
+    section: str = ""  # of the page: its topic's
 
     @property
     def _places(self) -> list[int]:

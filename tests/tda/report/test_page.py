@@ -6,7 +6,12 @@ from pathlib import Path
 
 from planted_report import CAPTIONS, CONFIG, plant_cell, strip
 
+<<<<<<< HEAD
 from tda.config.stages import ReportConfig
+=======
+from tda.config import ReportConfig
+from tda.report import page as report_page
+>>>>>>> 5bfeb355e1be49b9516e30137b4e4735c7237317
 from tda.report.data.load import load_run
 from tda.report.page import MANIFEST, build
 from tda.report.topics.registry import registry
@@ -72,7 +77,7 @@ def test_ids_are_unique_and_links_lead_somewhere(drawn_report: Path) -> None:
     assert {str(attrs["href"])[1:] for tag, attrs in seen if tag == "a" and str(attrs["href"]).startswith("#")} <= set(ids)
 
 
-def test_what_strangers_wrote_is_text(drawn_report: Path) -> None:
+def test_untrusted_captions_are_text(drawn_report: Path) -> None:
     page = (drawn_report / "report" / "index.html").read_text()
     assert CAPTIONS[0] not in page
     assert "&lt;script&gt;document.title = &#39;taken&#39;&lt;/script&gt;" in page
@@ -152,3 +157,41 @@ def test_names_of_roles_are_escaped(tmp_path: Path) -> None:
     page = (tmp_path / "report" / "index.html").read_text()
     assert "<i>" not in page
     assert "&lt;i&gt;x" in page
+
+
+def test_the_summary_lists_what_encoders_are_once(tmp_path: Path) -> None:
+    for dataset in ("d", "e"):
+        plant_cell(tmp_path, dataset, "toy_cloob", metrics={"dim": 64 if dataset == "d" else 32, "weights_sha256": "blake:" + "ef" * 32})
+    run = load_run(str(tmp_path), ReportConfig(models={"toy_cloob": "CLOOB"}, ablation={"toy_cloob": "InfoLOOB + Hopfield"}))
+    (row,) = report_page._encoders(run)
+    assert row == {
+        "name": "toy_cloob", "role": "CLOOB, InfoLOOB + Hopfield", "dim": "64, 32", "dtype": "float16", "sha": "blake:efefefefefef",
+    }  # fmt: skip
+
+
+def test_the_summary_lists_data_sets_with_the_range_of_their_pairs(tmp_path: Path) -> None:
+    for encoder, pairs in (("toy_cloob", 1000), ("toy_infonce", 400)):
+        plant_cell(tmp_path, "d", encoder, metrics={"pairs": pairs})
+    plant_cell(tmp_path, "e", "toy_cloob")
+    assert report_page._datasets(load_run(str(tmp_path), ReportConfig(datasets={"e": "COCO"}))) == [
+        {"name": "e", "role": "COCO", "pairs": "400"},
+        {"name": "d", "role": "", "pairs": "400 to 1,000"},
+    ]
+
+
+def test_a_row_of_panels_is_as_wide_as_a_sheet_at_most() -> None:
+    def figure(*panels: int) -> report_page.Figure:
+        groups = [report_page.Group(heading="", panels=["<svg/>"] * count) for count in panels]
+        return report_page.Figure(spec=registry()[0], groups=groups, sentences=["It has 2 ends."], missing=[])
+
+    assert [figure(1).most, figure(1, 3, 2).most, figure(9).most] == [1, 3, 4]
+    assert figure(1).alt == "Fig. 1: How near the training data comes. It has 2 ends."
+
+
+def test_a_manifest_that_is_not_one_counts_as_none(tmp_path: Path) -> None:
+    assert report_page._manifest(str(tmp_path)) == {}
+    for text in ("[1]", '{"digest": "d"}', "no JSON"):
+        (tmp_path / MANIFEST).write_text(text)
+        assert report_page._manifest(str(tmp_path)) == {}
+    (tmp_path / MANIFEST).write_text('{"digest": "d", "files": [], "missing": []}')
+    assert report_page._manifest(str(tmp_path))["digest"] == "d"

@@ -1,4 +1,4 @@
-"""Alignment and uniformity (Wang and Isola 2020): their table, and what it shows in a sentence a data set."""
+"""Alignment and uniformity (Wang and Isola 2020): their table, and one sentence a data set."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,6 @@ def alignment(run: Run) -> Table:
     ]
     return Table(
         name="alignment",
-        section="gap",
         label="Alignment",
         title="Alignment and uniformity",
         columns=columns,
@@ -49,17 +48,17 @@ def alignment(run: Run) -> Table:
 
 
 def closest(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """Which model's pairs are closest, and which model spreads the rows of different pairs most."""
+    """In which model pairs are closest, and in which the rows of different pairs spread most evenly."""
 
     def sentence(dataset: str, group: list[Cell]) -> str:
         near, spread = min(group, key=lambda cell: known(cell, *DISTANCE)), min(group, key=lambda cell: known(cell, *ACROSS))
         distance, even = fixed(known(near, *DISTANCE)), fixed(known(spread, *ACROSS))
         if len(group) == 1:
             who = name(near.encoder, config)
-            return f"On {dataset} the pairs of {who} lie at a mean squared distance of {distance}; uniformity across modalities is {even}."
+            return f"On {dataset} the mean squared distance of pairs is {distance} in {who}; uniformity across modalities is {even}."
         return (
-            f"On {dataset} {name(near.encoder, config)} has the closest pairs, at a mean squared distance of {distance}, and "
-            f"{name(spread.encoder, config)} the lowest uniformity across modalities, {even}."
+            f"On {dataset} pairs are closest in {name(near.encoder, config)} (mean squared distance {distance}); rows spread most evenly "
+            f"across modalities in {name(spread.encoder, config)} (uniformity {even})."
         )
 
     return each(cells, [DISTANCE, ACROSS], sentence)

@@ -120,7 +120,6 @@ FIGURES = (
         sentence=lambda run: findings.cosine(run.cells, run.config),
         cells=lambda run: list(run.cells),
         needs="cosine",
-        section="gap",
         size=(4.2, 3.4),
     ),
 )

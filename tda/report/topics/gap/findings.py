@@ -1,10 +1,10 @@
-"""What this run shows, in sentences computed from metrics.json; none was written with a result in mind.
+"""What this run shows of the gap between modalities, in sentences computed from metrics.json; none was written with a result in mind.
 
-Every function takes the cells (data set, encoder) and returns one sentence a data set; a number that was not measured leaves its
-sentence out. `evidence.RULES`, printed on the page, says which thresholds choose the words.
+Every function takes the cells (data set, encoder) and returns one sentence a data set, its finding first; what was not measured has no
+sentence. `evidence.RULES`, printed on the page, lists the thresholds that choose the words.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from tda.config.stages import ReportConfig
 from tda.report.data.evidence import (
@@ -13,26 +13,18 @@ from tda.report.data.evidence import (
     HALF,
     MIXED,
     SEPARATES,
-    TOP1,
-    candidates,
     d_prime,
     each,
-    few_rows,
     gap_of,
     gap_ratio,
     known,
-    loss_ends,
-    mean_top1,
     name,
     same_gap,
-    same_top1,
     shared_part,
-    under_the_floor,
-    value,
 )
 from tda.report.data.load import Cell
-from tda.report.data.read import Columns
 from tda.report.data.words import fixed, listing, percent
+from tda.report.topics.sentences import by_verdict, models_of, span
 
 ARMS = ("InfoNCE", "InfoNCE + Hopfield", "InfoLOOB", "InfoLOOB + Hopfield")
 PAIR, RANDOM = ("cosine", "pair", "mean"), ("cosine", "random", "mean")
@@ -41,39 +33,41 @@ PAIR, RANDOM = ("cosine", "pair", "mean"), ("cosine", "random", "mean")
 def gap(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     """Which models have the smaller gap."""
 
-    def tell(dataset: str, group: list[Cell]) -> str:
+    def sentence(dataset: str, group: list[Cell]) -> str:
         ordered = sorted(group, key=gap_of)
         least, most = ordered[0], ordered[-1]
         if len(ordered) == 1:
             return f"On {dataset} the gap of {name(least.encoder, config)} is {fixed(gap_of(least))}."
         if same_gap(least, most):
             return f"On {dataset} all gaps are about equal, {fixed(gap_of(least))} to {fixed(gap_of(most))}."
-        small = [f"{name(cell.encoder, config)} at {fixed(gap_of(cell))}" for cell in ordered if same_gap(least, cell)]
-        times = f"{gap_of(most) / max(gap_of(least), 1e-12):.1f} times the smallest"
-        verb = "have the smaller gaps" if len(small) > 1 else "has the smallest gap"
-        return f"On {dataset} {listing(small)} {verb}; the largest, {name(most.encoder, config)} at {fixed(gap_of(most))}, is {times}."
+        small = [cell for cell in ordered if same_gap(least, cell)]
+        verb = "have the smallest gaps" if len(small) > 1 else "has the smallest gap"
+        times = f"{gap_of(most) / max(gap_of(least), 1e-12):.1f} times"
+        return (
+            f"On {dataset} {listing(name(cell.encoder, config) for cell in small)} {verb}, {span(map(gap_of, small), fixed)}; "
+            f"the largest, {fixed(gap_of(most))} in {name(most.encoder, config)}, is {times} the smallest."
+        )
 
-    return each(cells, [GAP], tell)
+    return each(cells, [GAP], sentence)
 
 
 def ablation(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     """Whether the loss or the Hopfield layer closes the gap: the four arms compared factor by factor."""
 
-    def tell(dataset: str, group: list[Cell]) -> str:
+    def sentence(dataset: str, group: list[Cell]) -> str:
         arm = {config.ablation[cell.encoder]: cell for cell in group}
         if not all(label in arm for label in ARMS):
             return ""
         nce, nce_hopfield, loob, loob_hopfield = (arm[label] for label in ARMS)
         seen = _effect(nce, loob), _effect(nce, nce_hopfield)
-        as_paper = "Unlike" if seen[0] != _CLOSES or seen[1] == _CLOSES else "Partly as" if seen[1] == _NARROWS else "As"
+        as_paper = "unlike" if seen[0] != _CLOSES or seen[1] == _CLOSES else "partly as" if seen[1] == _NARROWS else "as"
         return (
-            f"On {dataset} InfoLOOB in place of InfoNCE multiplies the gap by {gap_ratio(nce, loob):.2f} without Hopfield retrieval "
-            f"and by {gap_ratio(nce_hopfield, loob_hopfield):.2f} with it; adding Hopfield retrieval multiplies it by "
-            f"{gap_ratio(nce, nce_hopfield):.2f} under InfoNCE and by {gap_ratio(loob, loob_hopfield):.2f} under InfoLOOB. "
-            f"{as_paper} in the paper, InfoLOOB alone {seen[0]} and Hopfield retrieval alone {seen[1]}."
+            f"On {dataset} InfoLOOB alone {seen[0]} (× {gap_ratio(nce, loob):.2f}) and Hopfield retrieval alone {seen[1]} "
+            f"(× {gap_ratio(nce, nce_hopfield):.2f}), {as_paper} in the paper. Each added to the other: InfoLOOB "
+            f"× {gap_ratio(nce_hopfield, loob_hopfield):.2f}, Hopfield retrieval × {gap_ratio(loob, loob_hopfield):.2f}."
         )
 
-    return each([cell for cell in cells if config.ablation.get(cell.encoder) in ARMS], [GAP], tell)
+    return each([cell for cell in cells if config.ablation.get(cell.encoder) in ARMS], [GAP], sentence)
 
 
 _CLOSES, _NARROWS = "closes most of the gap", "narrows the gap"
@@ -87,150 +81,71 @@ def _effect(before: Cell, after: Cell) -> str:
 
 
 def separability(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """How well a linear SVM tells the modalities apart on pairs it has not seen (Table I)."""
+    """In which models a linear SVM separates the modalities of pairs it has not seen (Table I)."""
     path = ("separability", "heldout", "accuracy")
-    kinds: dict[str, Callable[[float], bool]] = {
-        "separated in": lambda a: a >= SEPARATES,
-        "partly separated in": lambda a: MIXED < a < SEPARATES,
-        "mixed in": lambda a: a <= MIXED,
-    }
 
-    def tell(dataset: str, group: list[Cell]) -> str:
+    def sentence(dataset: str, group: list[Cell]) -> str:
         accuracy = {name(cell.encoder, config): known(cell, *path) for cell in group}
-        found = {verb: [f"{who} at {percent(a)}" for who, a in accuracy.items() if test(a)] for verb, test in kinds.items()}
-        reported = [f"{verb} {listing(members)}" for verb, members in found.items() if members]
-        return f"On {dataset}, scored on pairs that the classifier has not seen, the modalities are {'; '.join(reported)}."
+        verdicts = by_verdict({model: _separated(one) for model, one in accuracy.items()}, _DEGREES)
+        right = span(accuracy.values(), percent)
+        return f"On {dataset} the modalities are {verdicts}: a linear classifier is right on {right} of unseen rows."
 
-    return each(cells, [path], tell)
+    return each(cells, [path], sentence)
+
+
+_DEGREES = ("separated", "partly separated", "mixed")
+
+
+def _separated(accuracy: float) -> str:
+    return _DEGREES[0] if accuracy >= SEPARATES else _DEGREES[2] if accuracy <= MIXED else _DEGREES[1]
 
 
 def two_components(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """Whether two principal components part the modalities (Fig. 2)."""
+    """Whether two principal components separate the modalities (Fig. 2)."""
     path = ("separability", "pca2", "accuracy")
 
-    def tell(dataset: str, group: list[Cell]) -> str:
-        enough: list[str] = []
-        rest: list[str] = []
-        for cell in group:
-            accuracy = known(cell, *path)
-            (enough if accuracy >= SEPARATES else rest).append(f"{name(cell.encoder, config)} at {percent(accuracy)}")
-        reported = [f"part the modalities in {listing(enough)}"] * bool(enough) + [f"do not part them in {listing(rest, 'or')}"] * bool(
-            rest
-        )
-        words = " and ".join(reported) if enough else reported[0].replace("them", "the modalities")
-        return f"On {dataset} two principal components {words}."
+    def sentence(dataset: str, group: list[Cell]) -> str:
+        accuracy = {name(cell.encoder, config): known(cell, *path) for cell in group}
+        enough = [model for model, one in accuracy.items() if one >= SEPARATES]
+        rest = [model for model in accuracy if model not in enough]
+        verb = "separate the modalities" if enough else "do not separate the modalities"
+        where = models_of(enough, len(accuracy)) if enough else models_of(rest, len(accuracy), "any model")
+        but = f" but not in {listing(rest, 'or')}" if enough and rest else ""
+        right = span(accuracy.values(), percent)
+        return f"On {dataset} two principal components {verb} in {where}{but}: a line between them is right on {right} of rows."
 
-    return each(cells, [path], tell)
+    return each(cells, [path], sentence)
 
 
 def cosine(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """How far true pairs stand from random ones (Fig. 3)."""
+    """In which models true pairs stand out most and least from random ones (Fig. 3)."""
 
-    def told(cell: Cell) -> str:
-        means = f"mean cosine {fixed(known(cell, *PAIR))} against {fixed(known(cell, *RANDOM))}"
-        return f"{name(cell.encoder, config)}: {means}, d′ {d_prime(cell):.1f}"
-
-    def tell(dataset: str, group: list[Cell]) -> str:
+    def sentence(dataset: str, group: list[Cell]) -> str:
         best, worst = max(group, key=d_prime), min(group, key=d_prime)
         if best is worst:
-            return f"On {dataset}, true pairs against random ones in {told(best)}."
-        return f"On {dataset} true pairs stand furthest from random ones in {told(best)}; nearest in {told(worst)}."
+            means = f"mean cosine {fixed(known(best, *PAIR))} against {fixed(known(best, *RANDOM))}"
+            return f"On {dataset} true pairs stand above random ones in {name(best.encoder, config)} (d′ {_tenth(d_prime(best))}): {means}."
+        if 0 < d_prime(best) <= ABOUT * d_prime(worst):
+            return (
+                f"On {dataset} true pairs stand about equally far above random ones in every model: d′ {span(map(d_prime, group), _tenth)}."
+            )
+        return (
+            f"On {dataset} true pairs stand furthest above random ones in {name(best.encoder, config)} (d′ {_tenth(d_prime(best))}), "
+            f"least in {name(worst.encoder, config)} (d′ {_tenth(d_prime(worst))})."
+        )
 
-    return each(cells, [PAIR, RANDOM], tell)
+    return each(cells, [PAIR, RANDOM], sentence)
+
+
+def _tenth(number: float) -> str:
+    return f"{number:.1f}".replace("-", "−")
 
 
 def joined_pairs(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """How much of the way between partners is the gap, and so common to all pairs (Figs 6 and 8)."""
+    """How much of the distance between partners is the gap, which all pairs have in common (Figs 6 and 8)."""
 
-    def tell(dataset: str, group: list[Cell]) -> str:
+    def sentence(dataset: str, group: list[Cell]) -> str:
         parts = [f"{percent(shared_part(cell))} in {name(cell.encoder, config)}" for cell in group]
-        return (
-            f"On {dataset} the shift that all pairs share is this much of their mean squared distance, in all dimensions: {listing(parts)}."
-        )
+        return f"On {dataset} the gap, which all pairs share, makes up {listing(parts)} of the mean squared distance between partners."
 
-    return each(cells, [GAP, PAIR], tell)
-
-
-def retrieval(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """Best and worst retrieval (Table II)."""
-
-    def tell(dataset: str, group: list[Cell]) -> str:
-        best, worst = max(group, key=mean_top1), min(group, key=mean_top1)
-        reported = f"On {dataset} {name(best.encoder, config)} ranks the true partner first {percent(mean_top1(best))} of the time"
-        rest = "" if best is worst else f", {name(worst.encoder, config)} {percent(mean_top1(worst))}"
-        return f"{reported}{rest}, among {candidates(best):,} candidates (mean of both directions)."
-
-    return each(cells, TOP1, tell)
-
-
-def prediction_one(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """Outcome of the paper's Prediction 1: CLIP, with its larger gap, is the better at cross-modal retrieval."""
-
-    def tell(dataset: str, group: list[Cell]) -> str:
-        role = {config.models[cell.encoder]: cell for cell in group}
-        if len(role) < 2:
-            return ""
-        clip, cloob = role["CLIP"], role["CLOOB"]
-        numbers = (
-            f"top-1 is {percent(mean_top1(clip))} for {clip.encoder} as CLIP and {percent(mean_top1(cloob))} for {cloob.encoder} as CLOOB"
-        )
-        claim = f"On {dataset} Prediction 1 of the paper, that CLIP retrieves better than CLOOB,"
-        if same_top1(clip, cloob):
-            return f"{claim} is undecided: {numbers}, which is about equal."
-        return f"{claim} {'holds' if mean_top1(clip) > mean_top1(cloob) else 'does not hold, the opposite is seen'}: {numbers}."
-
-    return each([cell for cell in cells if config.models.get(cell.encoder) in {"CLIP", "CLOOB"}], TOP1, tell)
-
-
-def spectrum(cells: Sequence[Cell], config: ReportConfig, modality: str) -> list[str]:
-    """Whether and where spectra collapse, and whose effective rank is highest (Figs 10 to 12)."""
-    path = ("spectrum", modality, "effective_rank")
-
-    def tell(dataset: str, group: list[Cell]) -> str:
-        ranks = {name(cell.encoder, config): known(cell, *path) for cell in group}
-        parts = [_collapse(group, config, modality), _ranks(ranks), _noise(group, config, modality), few_rows(group, modality)]
-        return f"On {dataset} {'; '.join(filter(None, parts))}."
-
-    return each(cells, [path, ("dim",), ("pairs",)], tell)
-
-
-def _collapse(group: list[Cell], config: ReportConfig, modality: str) -> str:
-    dims = {cell.encoder: int(known(cell, "dim")) for cell in group}
-    found = {cell.encoder: value(cell, "spectrum", modality, "collapse_index") for cell in group}
-    fallen = {encoder: int(index) for encoder, index in found.items() if index is not None and index < dims[encoder]}
-    if not fallen:
-        return "no spectrum collapses"
-    reported = [f"{index} of {dims[encoder]} dimensions in {name(encoder, config)}" for encoder, index in fallen.items()]
-    if len(set(dims.values())) == 1:  # once is enough
-        reported[1:] = [f"{index} in {name(encoder, config)}" for encoder, index in list(fallen.items())[1:]]
-    whole = [name(encoder, config) for encoder in found if encoder not in fallen]
-    rest = f", not in {listing(whole, 'or')}" if whole else ""
-    return f"the spectrum collapses after {listing(reported)}{rest}"
-
-
-def _noise(group: list[Cell], config: ReportConfig, modality: str) -> str:
-    under = {name(cell.encoder, config): under_the_floor(cell, modality) for cell in group}
-    if not any(under.values()):
-        return ""
-    if len(under) > 1 and len(set(under.values())) == 1:
-        count = next(iter(under.values()))
-        return f"{count} value{'s' * (count > 1)} of each {'are' if count > 1 else 'is'} under the noise floor"
-    return f"under the noise floor, values: {listing(f'{count} in {who}' for who, count in under.items() if count)}"
-
-
-def _ranks(ranks: Mapping[str, float]) -> str:
-    high, low = max(ranks, key=lambda who: ranks[who]), min(ranks, key=lambda who: ranks[who])
-    if len(ranks) == 1:
-        return f"the effective rank is {ranks[high]:.1f}"
-    if ranks[high] <= ABOUT * ranks[low]:
-        return f"effective ranks are about equal, {ranks[low]:.1f} to {ranks[high]:.1f}"
-    return f"the effective rank is highest in {high}, {ranks[high]:.1f}, and lowest in {low}, {ranks[low]:.1f}"
-
-
-def training(curves: Mapping[str, Columns], config: ReportConfig) -> list[str]:
-    """From what loss to what loss each model was trained."""
-    reported = []
-    for encoder, curve in curves.items():
-        first, last = loss_ends(curve)
-        reported.append(f"{first:.3g} to {last:.3g} in {int(curve['step'][-1]):,} steps in {name(encoder, config)}")
-    return [f"The loss went from {listing(reported)} (medians of the first and last twentieth of the steps)."] if reported else []
+    return each(cells, [GAP, PAIR], sentence)

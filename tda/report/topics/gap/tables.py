@@ -40,14 +40,13 @@ def separability(run: Run) -> Table:
     ]
     return Table(
         name="table1",
-        section="gap",
         label="Table I",
-        title="A linear classifier that tells {1} rows from {0} rows".format(*run.modalities),
+        title="A linear classifier of {1} rows against {0} rows".format(*run.modalities),
         columns=columns,
         rows=rows,
         sentences=findings.separability(run.cells, run.config),
         note=f"Linear SVM; {run.modalities[1]} is the positive class. “All rows” is the paper's protocol: fit and score the same rows. "
-        "“Held out” fits one half of the pairs and scores the other. “Two PCs” sees the two first principal components alone. The last "
+        "“Held out” fits one half of the pairs and scores the other. “Two PCs” uses the first two principal components alone. The last "
         "columns fit on the row's data set and score another.",
     )
 
@@ -80,13 +79,12 @@ def ablation(run: Run) -> Table:
     ]
     return Table(
         name="ablation",
-        section="gap",
         label="Ablation",
         title="Loss and Hopfield retrieval, one by one",
         columns=[Column(label="Data set"), Column(label="Arm"), Column(label="Model", numeric=False, paged=several), *measured, *paper],
         rows=rows,
         sentences=[*findings.gap(arms, run.config), *findings.ablation(arms, run.config)],
-        note="The gap is the distance of the two modalities' mean vectors, beside what as many pairs without a gap show by chance; the "
+        note="The gap is the distance of the two modalities' mean vectors, with what as many pairs without a gap show by chance; the "
         "relative gap divides it by the root mean square distance of a row from its own mean. The last columns, top-1, are not printed in "
         f"the paper: its authors published them with their code, for ResNet-50 models and {PAIRS:,} pairs of COCO.",
     )

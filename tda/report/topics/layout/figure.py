@@ -88,7 +88,6 @@ def _spec(figure: str, title: str, cells: Callable[[Run], list[Cell]], absent: s
         sentence=lambda run: findings_layout.layouts(cells(run), run.config),
         cells=cells,
         needs="layout",
-        section="gap",
         absent=absent,
         size=size,
         keys=("modality",),

@@ -1,69 +1,76 @@
 """What layouts and clusters show in this run, in sentences: Figs 4, 5, 7, 16 and 17, and the table of layouts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tda.config.stages import ReportConfig
 from tda.report.data.evidence import APART, INTERWOVEN, each, known, name, other_share, value
 from tda.report.data.load import Cell
 from tda.report.data.words import fixed, listing, percent
+from tda.report.topics.sentences import by_verdict, span
 
 TRUST = ("umap", "trustworthiness")
+_DEGREES = ("keep apart", "meet in places", "are interwoven")
+
+
+def _degree(share: float) -> str:
+    return _DEGREES[0] if share <= APART else _DEGREES[2] if share >= INTERWOVEN else _DEGREES[1]
 
 
 def layouts(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """In which models the layout keeps the modalities apart, and how far it may be trusted."""
-    kinds: dict[str, Callable[[float], bool]] = {
-        "keep apart in": lambda share: share <= APART,
-        "meet in places in": lambda share: APART < share < INTERWOVEN,
-        "are interwoven in": lambda share: share >= INTERWOVEN,
-    }
+    """In which models the layout keeps the modalities apart."""
 
-    def tell(dataset: str, group: list[Cell]) -> str:
+    def sentence(dataset: str, group: list[Cell]) -> str:
         shares = {name(cell.encoder, config): other_share(cell, "layout") or 0.0 for cell in group}
-        found = {verb: [f"{who} at {percent(share)}" for who, share in shares.items() if test(share)] for verb, test in kinds.items()}
-        reported = [f"{verb} {listing(members)}" for verb, members in found.items() if members]
-        return f"On {dataset}, by the share of the other one among nearest neighbours on the layout, the modalities {'; '.join(reported)}."
+        verdicts = by_verdict({model: _degree(share) for model, share in shares.items()}, _DEGREES)
+        return f"On {dataset} the modalities {verdicts}: {span(shares.values(), percent)} of neighbours on the layout are of the other one."
 
-    return each([cell for cell in cells if other_share(cell, "layout") is not None], [], tell)
+    return each([cell for cell in cells if other_share(cell, "layout") is not None], [], sentence)
 
 
 def clusters(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """How many clusters there are, of one modality or both, and whether they come back under another seed."""
+    """How many clusters there are, of one modality or both, and in which models they are most and least the same under another seed."""
 
-    def told(cell: Cell) -> str:
-        stable, pure = value(cell, "clusters", "stability", "across_seeds"), value(cell, "clusters", "modality", "pure_fraction")
-        again = f"{fixed(stable)} agreement across seeds" if stable is not None else ""
-        parts = [f"{percent(pure)} of one modality" if pure is not None else "", again]
-        rest = ", ".join(filter(None, parts))
-        return f"{int(known(cell, 'clusters', 'count')):,} in {name(cell.encoder, config)}{f' ({rest})' if rest else ''}"
+    def sentence(dataset: str, group: list[Cell]) -> str:
+        count = span((known(cell, "clusters", "count") for cell in group), lambda number: f"{number:,.0f}")
+        pure = [one for cell in group if (one := value(cell, "clusters", "modality", "pure_fraction")) is not None]
+        of_one = f", {span(pure, percent)} of them of one modality" if pure else ""
+        return f"On {dataset} HDBSCAN finds {count} clusters{of_one}{_stable(group, config)}."
 
-    def tell(dataset: str, group: list[Cell]) -> str:
-        return f"On {dataset} HDBSCAN finds clusters: {listing(told(cell) for cell in group)}."
+    return each(cells, [("clusters", "count")], sentence)
 
-    return each(cells, [("clusters", "count")], tell)
+
+def _stable(group: Sequence[Cell], config: ReportConfig) -> str:
+    """Agreement of clusterings under several seeds, where it was measured."""
+    found = {name(cell.encoder, config): value(cell, "clusters", "stability", "across_seeds") for cell in group}
+    agreement = {model: one for model, one in found.items() if one is not None}
+    if not agreement:
+        return ""
+    high, low = (choose(agreement, key=lambda model: agreement[model]) for choose in (max, min))
+    if high == low:
+        return f"; agreement across seeds is {fixed(agreement[high])}"
+    return f"; agreement across seeds is highest in {high}, {fixed(agreement[high])}, and lowest in {low}, {fixed(agreement[low])}"
 
 
 def sweeps(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     """Whether the separation, or the mixing, holds under all settings of the layout."""
 
-    def told(cell: Cell) -> str:
-        mixed = [float(one["mixing"]) for one in cell.sweep["cells"] if one.get("mixing") is not None]
-        return f"{_holds(mixed)} in {name(cell.encoder, config)}, mixing {percent(min(mixed))} to {percent(max(mixed))}"
+    def sentence(dataset: str, group: list[Cell]) -> str:
+        mixed = {name(cell.encoder, config): _mixing(cell) for cell in group}
+        held = {model: _holds(shares) for model, shares in mixed.items()}
+        mixing = span((share for shares in mixed.values() for share in shares), percent)
+        return f"On {dataset} the modalities {by_verdict(held, dict.fromkeys(held.values()))}: mixing {mixing}."
 
-    def tell(dataset: str, group: list[Cell]) -> str:
-        count = max(len(cell.sweep["cells"]) for cell in group)
-        return f"On {dataset}, over {count} settings, the modalities {'; '.join(told(cell) for cell in group)}."
+    return each([cell for cell in cells if _mixing(cell)], [], sentence)
 
-    return each([cell for cell in cells if any(one.get("mixing") is not None for one in cell.sweep.get("cells", []))], [], tell)
+
+def _mixing(cell: Cell) -> list[float]:
+    """Share of the other modality among neighbours, under each setting where it was measured."""
+    return [float(one["mixing"]) for one in cell.sweep.get("cells", []) if one.get("mixing") is not None]
 
 
 def _holds(mixed: Sequence[float]) -> str:
-    if max(mixed) <= APART:
-        return "keep apart under every one"
-    if min(mixed) >= INTERWOVEN:
-        return "are interwoven under every one"
-    if min(mixed) > APART and max(mixed) < INTERWOVEN:
-        return "meet in places under every one"
-    apart, woven = sum(share <= APART for share in mixed), sum(share >= INTERWOVEN for share in mixed)
-    counts = {"keep apart": apart, "meet in places": len(mixed) - apart - woven, "are interwoven": woven}
-    return f"{listing(f'{what} under {count}' for what, count in counts.items() if count)} of {len(mixed)}"
+    counts = {degree: sum(_degree(share) == degree for share in mixed) for degree in _DEGREES}
+    for degree, count in counts.items():
+        if count == len(mixed):
+            return f"{degree} under all {count} settings" if count > 1 else f"{degree} under the one setting"
+    return f"{listing(f'{degree} under {count}' for degree, count in counts.items() if count)} of {len(mixed)} settings"

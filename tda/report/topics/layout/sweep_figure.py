@@ -106,7 +106,6 @@ def _spec(figure: str, role: str, cells: Callable[[Run], list[Cell]]) -> FigureS
         sentence=lambda run: findings_layout.sweeps(cells(run), run.config),
         cells=cells,
         needs="sweep",
-        section="settings",
         arguments=ARGUMENTS,
         absent=f"No encoder here plays {role}: name one, ++report.models.ENCODER={role}",
         size=(4.6, 3.1),

@@ -11,7 +11,7 @@ from tda.report.topics.layout import findings as findings_layout
 
 
 def layouts(run: Run) -> Table:
-    """How far each layout may be trusted, how modalities mix, and the clusters."""
+    """Trustworthiness, mixing of modalities, and clusters of each layout."""
     columns = [
         *model_columns(),
         Column(label="Trust", group="Layout"),
@@ -46,7 +46,6 @@ def layouts(run: Run) -> Table:
         columns=columns,
         rows=rows,
         sentences=findings_layout.clusters(run.cells, run.config),
-        section="gap",
         remarks=remarks_of(run, "umap", "mixing", "clusters"),
         note="“Trust” is trustworthiness. “Mixing” is the share of the other modality among nearest neighbours; half would be chance. “One "
         "modality”: clusters with at least 95% of their rows from one. Agreement is the adjusted Rand index of clusterings under other "
@@ -79,7 +78,6 @@ def sweeps(run: Run) -> Table:
         columns=columns,
         rows=rows,
         sentences=findings_layout.sweeps(run.cells, run.config),
-        section="settings",
         note="One row a setting. Columns are those of the layouts' table; agreement is the adjusted Rand index with clusters under other "
         "settings.",
         outer=2,

@@ -91,7 +91,6 @@ def _spec(figure: str, label: str, modality: str, rows: str) -> FigureSpec:
         sentence=lambda run: findings_local.cluster_ranks(run.cells, run.config, modality),
         cells=lambda run: list(run.cells),
         needs="cluster_spectra",
-        section="dimension",
         size=(2.1, 2.0),
     )
 

@@ -130,7 +130,6 @@ def _spec(figure: str, label: str, dimension: str, what: str) -> FigureSpec:
         sentence=lambda run: findings_local.local_dimension(run, dimension),
         cells=lambda run: list(run.cells),
         needs="metrics.per_cluster",
-        section="retrieval",
         size=(2.1, 2.0),
     )
 
@@ -149,7 +148,6 @@ FIGURES = (
         sentence=findings_local.taken_out,
         cells=lambda run: list(run.cells),
         needs="metrics.local_dimension",
-        section="retrieval",
         size=(4.2, 2.5),
     ),
 )

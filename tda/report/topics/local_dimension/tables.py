@@ -7,13 +7,14 @@ from tda.report.data.evidence import name
 from tda.report.data.load import Run
 from tda.report.data.words import signed
 from tda.report.drawing.table import Column, Table, Value, count, interval_text, remarks_of
-from tda.report.topics.local_dimension import findings as findings_local
+from tda.report.topics.local_dimension.findings import PARTIAL
+from tda.report.topics.retrieval.predictions import prediction_two
 
-BOTH_WAYS = ("pearson", "spearman", "partial_spearman_given_size")
+BOTH_WAYS = ("pearson", "spearman", PARTIAL)
 
 
 def local(run: Run) -> Table:
-    """Correlation over clusters of local dimension and retrieval."""
+    """Correlation of local dimension and retrieval over clusters, for each model and for all pooled."""
     directions = _directions(run)
     kinds = [(label, dimension, key) for label, dimension in (("AUC", "auc"), ("Rank", "effective_rank")) for key in directions]
     columns = [
@@ -39,8 +40,7 @@ def local(run: Run) -> Table:
         title="Does local dimension predict retrieval?",
         columns=columns,
         rows=rows,
-        sentences=findings_local.prediction_two(run),
-        section="retrieval",
+        sentences=prediction_two(run),
         remarks=remarks_of(run, "local_dimension"),
         note="Over clusters: the area under a cluster's spectrum (AUC), or its effective rank, against the share of its queries whose "
         "partner ranks first. “Given size” is Spearman's correlation with cluster size taken out; its interval is a bootstrap over "
@@ -54,9 +54,9 @@ def _directions(run: Run) -> dict[str, str]:
 
 
 def _correlations(found: Mapping[str, Any], kinds: Sequence[tuple[str, str, str]]) -> list[Value]:
-    interval = (found.get("ci95") or {}).get(findings_local.PARTIAL) or (None, None)
+    interval = (found.get("ci95") or {}).get(PARTIAL) or (None, None)
     by = found.get("by") or {}
     given = [(by.get(dimension) or {}).get(key) or {} for _, dimension, key in kinds]
     shown = interval_text(interval, signed)
     both_ways = [found.get(kind) for kind in BOTH_WAYS]
-    return [found.get("n_clusters"), *both_ways, shown, *interval, *(one.get(findings_local.PARTIAL) for one in given)]
+    return [found.get("n_clusters"), *both_ways, shown, *interval, *(one.get(PARTIAL) for one in given)]

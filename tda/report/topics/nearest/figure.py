@@ -130,7 +130,6 @@ FIGURES = (
         sentence=lambda run: nearest(run.cells, run.config),
         cells=lambda run: list(run.cells),
         needs="closest",
-        section="data",
         size=(5.2, 3.6),
     ),
 )

@@ -1,4 +1,4 @@
-"""What Fig. 1 shows in this run: how near each data set comes to a reference, and how far two data sets stand apart in that."""
+"""What Fig. 1 shows in this run, in sentences: how near each data set is to a reference, and which of two is nearer."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -8,13 +8,12 @@ from tda.geometry.shift import Shift, shift
 from tda.report.data.evidence import name
 from tda.report.data.load import Cell
 from tda.report.data.words import fixed, listing
+from tda.report.topics.sentences import by_verdict, span
 from tda.store.commit.parquet import VECTORS
-
-RULE = "One data set lies nearer to a reference than another where the 95% interval of their medians' difference leaves 0 out."
 
 
 def references(cells: Sequence[Cell]) -> list[str]:
-    """Every reference that any cell was compared with, each once."""
+    """Every reference that a cell was compared with, each once."""
     return list(dict.fromkeys(reference for cell in cells for reference in cell.closest))
 
 
@@ -23,7 +22,7 @@ def compared(cells: Sequence[Cell], reference: str) -> list[Cell]:
 
 
 def nearest(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """One sentence a reference, modality, and two data sets; of one data set alone its medians."""
+    """One sentence for each reference, modality and pair of data sets; for one data set alone its medians."""
     reported: list[str] = []
     for reference in references(cells):
         group = compared(cells, reference)
@@ -46,34 +45,35 @@ def shifts(group: Sequence[Cell], pair: tuple[str, str], reference: str, modalit
 
 def _alone(group: Sequence[Cell], reference: str, modality: str, word: str, config: ReportConfig) -> str:
     medians = [f"{fixed(cell.closest[reference].median(modality))} in {name(cell.encoder, config)}" for cell in group]
-    return f"The closest {word} of {reference} stands at a median cosine, for {group[0].dataset}, of {listing(medians)}."
+    return f"The median cosine of {group[0].dataset} to its closest {word} of {reference} is {listing(medians)}."
 
 
 def _apart(group: Sequence[Cell], pair: tuple[str, str], reference: str, modality: str, *, config: ReportConfig) -> str:
     found = shifts(group, pair, reference, modality)
     if not found:
         return ""
-    verdicts = {
-        f"{pair[0]} lies nearer than {pair[1]}": [e for e, one in found.items() if one.median_ci95[0] > 0],
-        f"{pair[1]} lies nearer than {pair[0]}": [e for e, one in found.items() if one.median_ci95[1] < 0],
-        f"{pair[0]} and {pair[1]} lie equally near": [e for e, one in found.items() if one.median_ci95[0] <= 0 <= one.median_ci95[1]],
-    }
-    parts = [f"{verdict} in {_whom(who, found, config)}" for verdict, who in verdicts.items() if who]
-    word, claim = group[0].modalities[VECTORS.index(modality)], _as_paper(pair, verdicts, found, config)
-    medians = " to ".join(dict.fromkeys(fixed(part([abs(one.median_difference) for one in found.values()])) for part in (min, max)))
-    return f"By their closest {word} of {reference}, {'; '.join(parts)}{claim}. Their medians differ by {medians}."
+    first, second, same = (
+        f"{pair[0]} is nearer than {pair[1]}",
+        f"{pair[1]} is nearer than {pair[0]}",
+        f"{' and '.join(pair)} are equally near",
+    )
+    sides = {encoder: _nearer(one) for encoder, one in found.items()}
+    words = {name(encoder, config): {1: first, -1: second, 0: same}[side] for encoder, side in sides.items()}
+    medians = span((abs(one.median_difference) for one in found.values()), fixed)
+    word, claim = group[0].modalities[VECTORS.index(modality)], _as_paper(pair, list(sides.values()), config)
+    return f"{by_verdict(words, (first, second, same))}, by the closest {word} of {reference}{claim}. Medians differ by {medians}."
 
 
-def _whom(who: Sequence[str], found: dict[str, Shift], config: ReportConfig) -> str:
-    if len(who) == len(found) > 1:
-        return f"all {len(who)} models"
-    return listing(name(encoder, config) for encoder in who)
+def _nearer(one: Shift) -> int:
+    """1 where the first data set is nearer, −1 where the second is, 0 where the 95% interval includes both."""
+    low, high = one.median_ci95
+    return 1 if low > 0 else -1 if high < 0 else 0
 
 
-def _as_paper(pair: tuple[str, str], verdicts: dict[str, list[str]], found: dict[str, Shift], config: ReportConfig) -> str:
-    """The paper's claim, where these are the data sets that it speaks of: LAION nearer than COCO in every model."""
+def _as_paper(pair: tuple[str, str], sides: Sequence[int], config: ReportConfig) -> str:
+    """The paper's claim on LAION and COCO, where the two data sets have these roles: LAION is nearer in every model."""
     roles = [config.datasets.get(dataset) for dataset in pair]
     if sorted(filter(None, roles)) != ["COCO", "LAION"]:
         return ""
-    first = next(iter(verdicts.values())) if roles[0] == "LAION" else list(verdicts.values())[1]
-    return f", {'as' if len(first) == len(found) else 'unlike'} in the paper, where LAION is nearer than COCO in every model"
+    laion = 1 if roles[0] == "LAION" else -1
+    return f" ({'as' if all(side == laion for side in sides) else 'unlike'} in the paper: LAION nearer than COCO in every model)"

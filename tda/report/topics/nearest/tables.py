@@ -1,4 +1,4 @@
-"""The shift between data sets by their closest rows (Fig. 1), and how planted repeats were found."""
+"""Tables of the shift between data sets (Fig. 1) and of planted repeats found."""
 
 from itertools import combinations
 
@@ -28,9 +28,8 @@ def shift_table(run: Run) -> Table:
                     rows.append([block, name(encoder, run.config), *both, *_numbers(one)])
     return Table(
         name="shift",
-        section="data",
         label="Shift",
-        title="Two data sets by how near a reference comes",
+        title="How near two data sets are to a reference",
         columns=[
             Column(label="Closest"),
             Column(label="Model"),
@@ -55,13 +54,12 @@ def _numbers(one: Shift) -> list[Value]:
 
 
 def recovery_table(run: Run) -> Table:
-    """Planted repeats found by the rule in use at every threshold, and by what was decided."""
+    """Planted repeats found: as decided, then by the rule in use at every threshold."""
     cells = [cell for cell in run.cells if "evaluation" in cell.parquet]
     kinds = list(dict.fromkeys(kind for cell in cells for kind in cell.parquet["evaluation"]["kind"].tolist() if kind))
     rows = [row for cell in cells for row in _recovered(run, cell, kinds)]
     return Table(
         name="repeats",
-        section="data",
         label="Repeats",
         title="Planted repeats found, by kind and threshold",
         columns=[
@@ -76,14 +74,14 @@ def recovery_table(run: Run) -> Table:
         ],
         rows=rows,
         sentences=_dropped(run),
-        note="Copies of the reference that the drawn data set hides: the same bytes, encoded again, resized, cropped, or captioned anew. "
-        "Others are rows that were dropped and are no such copy, though they may look like the reference by chance. "
+        note="Copies of reference pairs planted in the drawn data set: the same bytes, encoded again, resized, cropped, or captioned anew. "
+        "“Others dropped” are rows that are no planted copy, though they may look like the reference by chance. "
         "Every rule at every threshold is in evaluation.parquet, beside kept.parquet.",
     )
 
 
 def _recovered(run: Run, cell: Cell, kinds: list[str]) -> list[list[Value]]:
-    """What was decided first, then the rule in use, threshold by threshold."""
+    """One row for what was decided, then one a threshold of the rule in use."""
     found, rule = cell.parquet["evaluation"], str(cell.dedupe.get("settings", {}).get("rule", "image"))
     block = f"{cell.dataset}, {name(cell.encoder, run.config)}"
     decided = _line(found, found["rule"] == "decided", kinds)
@@ -101,12 +99,12 @@ def _line(found: Columns, rows: np.ndarray, kinds: list[str]) -> list[Value]:
 
 
 def _dropped(run: Run) -> list[str]:
-    """How many rows a view lacks, and why: once for all models under which it lacks the same."""
-    whom: dict[str, list[str]] = {}
-    for cell in run.cells:
-        if made := cell.dedupe:
-            reasons = [f"{number:,} by {reason}" for reason, number in made["dropped"].items()]
-            by = f", as {name(made['by'], run.config)} decides"
-            reported = f"{cell.dataset} keeps {made['rows_kept']:,} of {made['rows']:,} pairs{by}: {listing(reasons) or 'none is a repeat'}"
-            whom.setdefault(reported, []).append(name(cell.encoder, run.config))
-    return [f"{reported}. The same under {listing(who)}." if len(who) > 1 else f"{reported}." for reported, who in whom.items()]
+    """How many rows a view lacks, and why; once for all models under which the numbers are the same."""
+    models: dict[str, list[str]] = {}
+    views = [cell for cell in run.cells if cell.dedupe]
+    for cell in views:
+        reasons = [f"{number:,} by {reason}" for reason, number in cell.dedupe["dropped"].items()]
+        kept = f"{cell.dataset} keeps {cell.dedupe['rows_kept']:,} of {cell.dedupe['rows']:,} pairs"
+        reported = f"{kept}; {name(cell.dedupe['by'], run.config)} drops {listing(reasons) or 'none'}"
+        models.setdefault(reported, []).append(name(cell.encoder, run.config))
+    return [f"{reported}. The same under {listing(who)}." if len(who) > 1 else f"{reported}." for reported, who in models.items()]

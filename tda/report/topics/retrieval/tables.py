@@ -5,12 +5,12 @@ from tda.report.data.load import Run
 from tda.report.data.published import PAIRS, RETRIEVAL, published
 from tda.report.data.words import percent
 from tda.report.drawing.table import Column, Table, Value, count
-from tda.report.topics.gap import findings
-from tda.report.topics.local_dimension import findings as findings_local
+from tda.report.topics.retrieval import findings
+from tda.report.topics.retrieval.predictions import prediction_one
 
 
 def retrieval(run: Run) -> Table:
-    tasks = {"text_to_image": (1, 0), "image_to_text": (0, 2)}  # metric -> place of what is asked with, and of the paper's figures
+    tasks = {"text_to_image": (1, 0), "image_to_text": (0, 2)}  # metric -> place of the query's modality, and of the paper's figures
     columns = [
         Column(label="Task"),
         Column(label="Data set"),
@@ -24,26 +24,25 @@ def retrieval(run: Run) -> Table:
     ]
     rows: list[list[Value]] = [
         [
-            f"{cell.modalities[asked].capitalize()} to {cell.modalities[1 - asked]}",
+            f"{cell.modalities[query].capitalize()} to {cell.modalities[1 - query]}",
             cell.dataset,
             name(cell.encoder, run.config),
             *(value(cell, "retrieval", key, score) for score in ("top5", "top1", "median_rank")),
             value(cell, "retrieval", "pairs_used") or value(cell, "pairs"),
             *published(run, cell, RETRIEVAL, run.config.models, 4)[place : place + 2],
         ]
-        for key, (asked, place) in tasks.items()
+        for key, (query, place) in tasks.items()
         for cell in run.cells
         if cell.metrics.get("retrieval")
     ]
     return Table(
         name="table2",
-        section="retrieval",
         label="Table II",
         title="Cross-modal retrieval",
         columns=columns,
         rows=rows,
-        sentences=[*findings.retrieval(run.cells, run.config), *findings_local.prediction_one(run)],
-        note=f"The true partner's rank by cosine among all candidates; ties count against it. The paper ranked among {PAIRS:,}; more "
+        sentences=[*findings.retrieval(run.cells, run.config), *prediction_one(run)],
+        note=f"Rank of the true partner by cosine among all candidates; ties count against it. The paper ranked among {PAIRS:,}; more "
         "candidates make it harder. Its figures are as printed; the results published with its code differ on LAION by up to "
         "half a point.",
         outer=2,

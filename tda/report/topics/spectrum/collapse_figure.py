@@ -17,7 +17,7 @@ from tda.report.data.load import Cell, Run
 from tda.report.drawing import projection as globe
 from tda.report.drawing.figure import FigureSpec, Panel
 from tda.report.drawing.style import INK, MODALITIES, MUTED, ModelStyle, model_styles
-from tda.report.topics.spectrum import collapse_findings as findings_collapse
+from tda.report.topics.spectrum import findings
 from tda.report.topics.spectrum.figure import powers
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _panels(run: Run) -> list[Panel]:
 
 def _sentences(run: Run) -> list[str]:
     found = [(cell, {modality: one for modality in MODALITIES if (one := classified(cell, modality)) is not None}) for cell in run.cells]
-    return findings_collapse.kinds({kind: example(kind)[1] for kind in KINDS}, found, run)
+    return findings.collapse({kind: example(kind)[1] for kind in KINDS}, found, run)
 
 
 FIGURES = (
@@ -156,7 +156,6 @@ FIGURES = (
         sentence=_sentences,
         cells=lambda run: list(run.cells),
         needs="metrics.spectrum",
-        section="dimension",
         size=(2.7, 2.3),
         keys=("modality", "model"),
     ),

@@ -15,7 +15,7 @@ from tda.report.data.load import Cell, Run
 from tda.report.data.words import power
 from tda.report.drawing.figure import FigureSpec, Panel
 from tda.report.drawing.style import INK, MUTED, ModelStyle, model_styles, spread
-from tda.report.topics.gap import findings
+from tda.report.topics.spectrum import findings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,7 +143,6 @@ def _spec(name: str, modality: str, rows: str) -> FigureSpec:
         sentence=lambda run: findings.spectrum(run.cells, run.config, modality),
         cells=lambda run: list(run.cells),
         needs="spectra",
-        section="dimension",
         size=(4.2, 3.0),
     )
 

@@ -1,14 +1,14 @@
-"""The table of dimension: how many directions a space uses."""
+"""The table of dimension."""
 
 from tda.report.data.evidence import value
 from tda.report.data.load import Run
 from tda.report.data.published import COLLAPSE
 from tda.report.drawing.table import Column, Table, Value, count, model_columns, model_values, remarks_of, tenth
-from tda.report.topics.topology import findings as findings_topology
+from tda.report.topics.spectrum import findings
 
 
 def dimension(run: Run) -> Table:
-    """How many dimensions the rows of each model take: by spectrum and by neighbours."""
+    """How many dimensions the rows of each model take, by spectrum and by neighbours."""
     modalities = {"image": run.modalities[0].capitalize(), "text": run.modalities[1].capitalize(), "both": "Both"}
     groups = {"Effective rank": ("spectrum", "effective_rank"), "Two-NN": ("dimension", "two_nn"), "Neighbours, ML": ("dimension", "mle")}
     columns = [
@@ -41,10 +41,9 @@ def dimension(run: Run) -> Table:
         title="How many dimensions the rows take",
         columns=columns,
         rows=rows,
-        sentences=findings_topology.intrinsic(run.cells, run.config),
-        section="dimension",
+        sentences=findings.intrinsic(run.cells, run.config),
         remarks=remarks_of(run, "spectrum", "dimension"),
-        note="Effective rank and the dimension at which the spectrum collapses are of the linear space; the paper sees CLIP use all of 512 "
-        "and CLOOB collapse near 400. Two-NN and maximum likelihood look at nearest neighbours and tell the dimension of what the rows lie "
-        "on; their standard errors are in the CSV.",
+        note="Effective rank and the dimension at which the spectrum collapses describe the linear space; in the paper CLIP uses all of "
+        "512 and CLOOB collapses near 400. Two-NN and maximum likelihood estimate the dimension of the manifold from nearest neighbours; "
+        "their standard errors are in the CSV.",
     )

@@ -68,7 +68,6 @@ FIGURES = (
         sentence=lambda run: findings_topology.homology(run.cells, run.config),
         cells=lambda run: list(run.cells),
         needs="betti",
-        section="beyond",
         size=(2.1, 1.8),
         keys=("model",),
     ),

@@ -1,4 +1,4 @@
-"""What intrinsic dimension, persistent homology and the comparison of models show in this run, in sentences."""
+"""What persistent homology and the comparison of models show in this run, in sentences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,31 +6,55 @@ from typing import Any
 from tda.config.stages import ReportConfig
 from tda.report.data.evidence import ABOUT, each, known, name, value
 from tda.report.data.load import Cell, Run
-from tda.report.data.words import fixed, listing
+from tda.report.data.words import fixed, listing, percent
+from tda.report.topics.sentences import models_of, span
 
 JOIN, LOOPS = ("homology", "both", "h0", "longest"), ("homology", "both", "h1", "total_persistence")
-TWO_NN = ("dimension", "two_nn", "both", "value")
 
 
 def homology(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """At what angle the last components join, and how much there is of loops."""
+    """Whether a gap shows in the angle at which the last components join, and which model has most and least of loops."""
 
-    def tell(dataset: str, group: list[Cell]) -> str:
-        joins = [f"{known(cell, *JOIN):.2f}{_within(cell)} in {name(cell.encoder, config)}" for cell in group]
-        loops = [
-            f"{known(cell, *LOOPS):.2f}{_spread(cell)} in {name(cell.encoder, config)}" for cell in group if value(cell, *LOOPS) is not None
-        ]
-        rest = f"; the lifetimes of all loops add up to {listing(loops)}" if loops else ""
-        return f"On {dataset} the last components of both modalities together join at an angle (radians) of {listing(joins)}{rest}."
+    def sentence(dataset: str, group: list[Cell]) -> str:
+        return f"On {dataset} {_joins(group, config)}.{_loops(group, config)}"
 
-    return each(cells, [JOIN], tell)
+    return each(cells, [JOIN], sentence)
 
 
-def _within(cell: Cell) -> str:
-    """The same of each modality alone: a gap between them shows as a later join."""
-    alone = [value(cell, "homology", modality, "h0", "longest") for modality in ("image", "text")]
-    known_ones = [f"{one:.2f} in {modality}" for one, modality in zip(alone, cell.modalities, strict=True) if one is not None]
-    return f" ({listing(known_ones)} alone)" if known_ones else ""
+def _joins(group: list[Cell], config: ReportConfig) -> str:
+    """In which models both modalities together join later than either alone: there a gap lies between them."""
+    alone = {cell.encoder: _alone(cell) for cell in group}
+    at = f"{span((known(cell, *JOIN) for cell in group), _hundredth)} radians"
+    if None in alone.values():
+        return f"the last components of both modalities together join at {at}"
+    later = [cell for cell in group if known(cell, *JOIN) > ABOUT * (alone[cell.encoder] or 0)]
+    rest = _names([cell for cell in group if cell not in later], config)
+    if not later:
+        return f"components show no gap in {models_of(rest, len(group), 'any model')}: both modalities join at {at}, about as one alone"
+    angles = listing(f"{known(cell, *JOIN):.2f} against {alone[cell.encoder]:.2f} radians" for cell in later)
+    where = models_of(_names(later, config), len(group)) + (f", not in {listing(rest, 'or')}" if rest else "")
+    return f"components show a gap in {where}: both modalities join later than either alone, {angles}"
+
+
+def _alone(cell: Cell) -> float | None:
+    """The later of the angles at which the last components of each modality alone join."""
+    found = [value(cell, "homology", modality, "h0", "longest") for modality in ("image", "text")]
+    angles = [angle for angle in found if angle is not None]
+    return max(angles) if len(angles) == len(found) else None
+
+
+def _loops(group: list[Cell], config: ReportConfig) -> str:
+    """Which model has most and least of loops, by the sum of their lifetimes."""
+    found = [cell for cell in group if value(cell, *LOOPS) is not None]
+    if not found:
+        return ""
+    high, low = (choose(found, key=lambda cell: known(cell, *LOOPS)) for choose in (max, min))
+    most, least = (f"{name(cell.encoder, config)}, {known(cell, *LOOPS):.2f}{_spread(cell)}" for cell in (high, low))
+    if high is low:
+        return f" The lifetimes of loops add up to {known(high, *LOOPS):.2f}{_spread(high)} in {name(high.encoder, config)}."
+    if known(high, *LOOPS) <= ABOUT * known(low, *LOOPS):
+        return f" The lifetimes of loops add up to about the same in every model, {span((known(c, *LOOPS) for c in found), _hundredth)}."
+    return f" The lifetimes of loops add up to most in {most}, and least in {least}."
 
 
 def _spread(cell: Cell) -> str:
@@ -38,72 +62,74 @@ def _spread(cell: Cell) -> str:
     return f" ± {found:.2f} over landmark seeds" if found is not None else ""
 
 
-def intrinsic(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """Whose rows have the highest intrinsic dimension."""
+def _names(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
+    return [name(cell.encoder, config) for cell in cells]
 
-    def told(cell: Cell) -> str:
-        error = value(cell, *TWO_NN[:-1], "stderr")
-        return f"{known(cell, *TWO_NN):.1f}{f' ± {error:.1f}' if error is not None else ''} in {name(cell.encoder, config)}"
 
-    def tell(dataset: str, group: list[Cell]) -> str:
-        high, low = (choose(group, key=lambda cell: known(cell, *TWO_NN)) for choose in (max, min))
-        if len(group) == 1:
-            return f"On {dataset} the intrinsic dimension (Two-NN, both modalities) is {told(high)}."
-        if known(high, *TWO_NN) <= ABOUT * known(low, *TWO_NN):
-            return f"On {dataset} intrinsic dimensions (Two-NN, both modalities) are about equal, {told(low)} to {told(high)}."
-        return f"On {dataset} the intrinsic dimension (Two-NN, both modalities) is highest, {told(high)}, and lowest, {told(low)}."
-
-    return each(cells, [TWO_NN], tell)
+def _hundredth(number: float) -> str:
+    return f"{number:.2f}"
 
 
 def differences(run: Run) -> list[str]:
-    """How different the spaces of CLIP and CLOOB are; without these roles, the nearest and the furthest pair of models."""
+    """How different the spaces of CLIP and CLOOB are; without these roles, the pairs of models that are most and least alike."""
     found = {dataset: _both(run.comparisons.get(dataset, {})) for dataset in run.datasets}
-    return [sentence for dataset, entries in found.items() if (sentence := _difference(run, dataset, entries))]
+    return [f"On {dataset} {words}." for dataset, entries in found.items() if (words := _difference(run, entries))]
 
 
 def _both(comparisons: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [one for one in comparisons.get("comparisons", []) if one.get("modality") == "both"]
 
 
-def _difference(run: Run, dataset: str, entries: Sequence[Mapping[str, Any]]) -> str:
+def _difference(run: Run, entries: Sequence[Mapping[str, Any]]) -> str:
     roles = [{run.config.models.get(one["a"]), run.config.models.get(one["b"])} for one in entries]
     cast = [one for one, role in zip(entries, roles, strict=True) if role == {"CLIP", "CLOOB"}]
     if cast:
-        one = cast[0]
-        return f"On {dataset} {_pair(run, one)}: {_measures(one)}."
+        return _of_pair(run, cast[0])
     ranked = sorted((one for one in entries if measure(one, "mutual_knn")), key=lambda one: float(one["mutual_knn"]["value"]))
     if not ranked:
         return ""
-    if len(ranked) == 1:
-        return f"On {dataset} {_pair(run, ranked[0])}: {_measures(ranked[0])}."
     least, most = ranked[0], ranked[-1]
-    return f"On {dataset} most alike are {_pair(run, most)}: {_measures(most)}; least alike {_pair(run, least)}: {_measures(least)}."
+    if least is most:
+        return _of_pair(run, most)
+    if _ends(least)[1] >= _ends(most)[0]:  # what sampling may have put in this order
+        shared = span((float(one["mutual_knn"]["value"]) for one in ranked), percent)
+        return f"all pairs of models are about equally alike, with {shared} of nearest neighbours in common"
+    return f"{_pair(run, most)} are most alike, with {_shared(most)}; {_pair(run, least)} are least alike, with {_shared(least)}"
+
+
+def _of_pair(run: Run, one: Mapping[str, Any]) -> str:
+    """How alike two models are: the share of neighbours first, then what else was measured."""
+    rest = _measures(one)
+    if not measure(one, "mutual_knn"):
+        return f"{_pair(run, one)} have {rest}" if rest else ""
+    return f"{_pair(run, one)} have {_shared(one)}" + (f"; {rest}" if rest else "")
 
 
 def _pair(run: Run, one: Mapping[str, Any]) -> str:
     return f"{name(one['a'], run.config)} and {name(one['b'], run.config)}"
 
 
+def _shared(one: Mapping[str, Any]) -> str:
+    found = one["mutual_knn"]
+    interval = f" ({' to '.join(map(percent, _ends(one)))})" if found.get("ci95") else ""
+    return f"{percent(float(found['value']))}{interval} of nearest neighbours in common"
+
+
+def _ends(one: Mapping[str, Any]) -> tuple[float, float]:
+    """The 95% interval of shared neighbours; without one, the value itself."""
+    found = one["mutual_knn"]
+    low, high = found.get("ci95") or (found["value"], found["value"])
+    return float(low), float(high)
+
+
 def _measures(one: Mapping[str, Any]) -> str:
-    known_ones = {
-        "linear_cka_debiased": "CKA (unbiased)",
-        "linear_cka": "CKA",
-        "mutual_knn": "shared neighbours",
-        "cross_barcode": "cross-barcode",
-    }
-    words = {key: label for key, label in known_ones.items() if measure(one, key)}
-    if "linear_cka_debiased" in words:
-        words.pop("linear_cka", None)
-    return listing(f"{label} {_with_interval(one[key])}" for key, label in words.items())
+    """CKA and cross-barcode, where they were measured; CKA without its bias where that is known."""
+    cka = "linear_cka_debiased" if measure(one, "linear_cka_debiased") else "linear_cka"
+    labels = {cka: "CKA (unbiased)" if cka != "linear_cka" else "CKA", "cross_barcode": "cross-barcode"}
+    return listing(f"{label} {fixed(float(one[key]['value']))}" for key, label in labels.items() if measure(one, key))
 
 
 def measure(one: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    """A measure of a comparison, where it was taken."""
+    """A measure of a comparison; None where it was not taken."""
     found = one.get(key)
     return found if isinstance(found, Mapping) and found.get("value") is not None else None
-
-
-def _with_interval(found: Mapping[str, Any]) -> str:
-    low, high = found.get("ci95") or (None, None)
-    return fixed(float(found["value"])) + (f" ({fixed(low)} to {fixed(high)})" if low is not None and high is not None else "")

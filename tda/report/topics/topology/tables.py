@@ -23,7 +23,7 @@ def compared(run: Run) -> Table:
     """How different the models' spaces of the same pairs are."""
     columns = [Column(label="Data set"), Column(label="Rows"), Column(label="Models", numeric=False)]
     for key, label in MEASURES.items():
-        paged = key != "linear_cka"  # its unbiased form says it better
+        paged = key != "linear_cka"  # its unbiased form is on the page
         columns += [
             Column(label="Value", show=_hundredth, group=label, paged=paged),
             Column(label="95% interval", group=label, paged=paged, filed=False),
@@ -45,17 +45,16 @@ def compared(run: Run) -> Table:
         columns=columns,
         rows=rows,
         sentences=findings_topology.differences(run),
-        section="beyond",
         missing=_uncompared(run),
         note="Unbiased CKA and the share of nearest neighbours in common are 1 for the same space, the H0 cross-barcode is 0; none changes "
-        "under a rotation. “Shuffled” is the same measure with partners mixed up: what unrelated spaces would show. Plain CKA is in "
+        "under a rotation. “Shuffled” is the same measure of shuffled partners, as unrelated spaces would show. Plain CKA is in "
         "the CSV.",
         outer=2,
     )
 
 
 def _uncompared(run: Run) -> list[str]:
-    """Data sets of several models that were not compared, and the command that does it."""
+    """Data sets of several models that were not compared, with the command that compares them."""
     models = {dataset: [cell.encoder for cell in run.of(dataset)] for dataset in run.datasets if dataset not in run.comparisons}
     return [_complaint(run, dataset, encoders) for dataset, encoders in models.items() if len(encoders) > 1]
 
@@ -107,7 +106,6 @@ def topology(run: Run) -> Table:
         columns=columns,
         rows=rows,
         sentences=[],
-        section="beyond",
         remarks=remarks_of(run, "homology"),
         note="Lifetimes of the features of a Vietoris–Rips filtration of landmarks, in radians. “Over seeds”: mean and standard deviation "
         "over other draws of landmarks. The longest lifetime of a component is the angle at which the last two groups join.",

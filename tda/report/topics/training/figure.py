@@ -11,7 +11,7 @@ from tda.report.data.load import Cell, Run
 from tda.report.data.read import Columns
 from tda.report.drawing.figure import FigureSpec, Panel
 from tda.report.drawing.style import INK, ModelStyle, model_styles
-from tda.report.topics.gap import findings
+from tda.report.topics.training import findings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +72,6 @@ FIGURES = (
         sentence=lambda run: findings.training(run.curves, run.config),
         cells=_trained,
         needs="curve",
-        section="training",
         absent="No model here was trained under this root; python -m jobs.train makes one and its curve",
         size=(2.1, 1.9),
         keys=("model",),

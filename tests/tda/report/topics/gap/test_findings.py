@@ -1,11 +1,9 @@
-"""The sentences follow the numbers, whatever these say."""
-
-import copy
-from typing import Any
+"""Sentences on the gap follow the numbers, whatever these say."""
 
 import numpy as np
 import pytest
-from planted_report import ARMS, CONFIG, D, N, planted_metrics, spectrum
+from planted_cells import arm_cells
+from planted_report import ARMS, CONFIG, N
 
 from tda.report.data.evidence import gap_by_chance
 from tda.report.data.load import Cell, Run
@@ -13,48 +11,36 @@ from tda.report.topics.gap import findings
 from tda.report.topics.registry import headlines
 
 
-def _cells(dataset: str = "toy_heldout", **changes: dict[str, Any]) -> list[Cell]:
-    """One cell an arm; `changes` are metrics by path ("gap.centroid_distance") of an encoder."""
-    cells = []
-    for encoder, arm in ARMS.items():
-        metrics = copy.deepcopy(
-            planted_metrics(dataset, encoder, arm, {name: spectrum(arm, 1.0) for name in ("image", "text", "both")}, [])
-        )
-        for path, new in changes.get(encoder, {}).items():
-            *folders, last = path.split(".")
-            place = metrics
-            for folder in folders:
-                place = place[folder]
-            place[last] = new
-        cells.append(Cell(dataset=dataset, encoder=encoder, metrics=metrics))
-    return cells
-
-
 def _gaps(**gaps: float) -> list[Cell]:
-    return _cells(**{encoder: {"gap.centroid_distance": gap, "pairs": 1_000_000} for encoder, gap in gaps.items()})
+    return arm_cells(**{encoder: {"gap.centroid_distance": gap, "pairs": 1_000_000} for encoder, gap in gaps.items()})
 
 
-def test_the_smaller_gaps_are_named_with_numbers_and_ratio() -> None:
-    (told,) = findings.gap(_cells(), CONFIG)
-    assert told.startswith("On toy_heldout toy_infoloob at 0.025 and toy_cloob (CLOOB) at 0.027 have the smaller gaps; ")
-    assert told.endswith("the largest, toy_infonce_hopfield at 0.198, is 7.9 times the smallest.")
+def test_the_smallest_gaps_are_named_with_the_ratio_of_the_largest() -> None:
+    assert findings.gap(arm_cells(), CONFIG) == [
+        (
+            "On toy_heldout toy_infoloob and toy_cloob (CLOOB) have the smallest gaps, 0.025 to 0.027; the largest, 0.198 in "
+            "toy_infonce_hopfield, is 7.9 times the smallest."
+        )
+    ]
+    (one,) = findings.gap(_gaps(toy_infonce=0.4, toy_infonce_hopfield=0.4, toy_infoloob=0.2, toy_cloob=0.1), CONFIG)
+    assert one.startswith("On toy_heldout toy_cloob (CLOOB) has the smallest gap, 0.100; ")
 
 
 def test_one_sentence_a_data_set() -> None:
-    told = findings.gap([*_cells("one"), *_cells("two")], CONFIG)
-    assert [sentence.split()[1] for sentence in told] == ["one", "two"]
+    found = findings.gap([*arm_cells("one"), *arm_cells("two")], CONFIG)
+    assert [sentence.split()[1] for sentence in found] == ["one", "two"]
 
 
 def test_equal_gaps_are_called_equal() -> None:
-    (told,) = findings.gap(_gaps(toy_infonce=0.2, toy_infonce_hopfield=0.21, toy_infoloob=0.19, toy_cloob=0.2), CONFIG)
-    assert told == "On toy_heldout all gaps are about equal, 0.190 to 0.210."
+    (sentence,) = findings.gap(_gaps(toy_infonce=0.2, toy_infonce_hopfield=0.21, toy_infoloob=0.19, toy_cloob=0.2), CONFIG)
+    assert sentence == "On toy_heldout all gaps are about equal, 0.190 to 0.210."
 
 
 def test_gaps_that_chance_would_show_are_equal() -> None:
-    chance = gap_by_chance(_cells()[0])
+    chance = gap_by_chance(arm_cells()[0])
     assert chance == pytest.approx(np.sqrt(0.58 / N))
     tiny = {encoder: {"gap.centroid_distance": gap} for encoder, gap in zip(ARMS, np.array([0.1, 0.5, 1.0, 1.9]) * chance, strict=True)}
-    assert "about equal" in findings.gap(_cells(**tiny), CONFIG)[0]
+    assert "about equal" in findings.gap(arm_cells(**tiny), CONFIG)[0]
 
 
 def test_gap_by_chance_is_what_drawn_pairs_show() -> None:
@@ -67,80 +53,81 @@ def test_gap_by_chance_is_what_drawn_pairs_show() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gaps", "verdict", "loss", "hopfield"),
+    ("gaps", "loss", "hopfield", "verdict"),
     [
-        ((0.5, 0.5, 0.1, 0.1), "As", "closes most of the gap", "leaves the gap about as it is"),
-        ((0.55, 0.41, 0.22, 0.23), "Partly as", "closes most of the gap", "narrows the gap"),  # the published RN50 models
-        ((0.5, 0.1, 0.5, 0.1), "Unlike", "leaves the gap about as it is", "closes most of the gap"),
-        ((0.1, 0.1, 0.5, 0.5), "Unlike", "widens the gap", "leaves the gap about as it is"),
+        ((0.5, 0.5, 0.1, 0.1), "closes most of the gap", "leaves the gap about as it is", "as"),
+        ((0.55, 0.41, 0.22, 0.23), "closes most of the gap", "narrows the gap", "partly as"),  # the published RN50 models
+        ((0.5, 0.1, 0.5, 0.1), "leaves the gap about as it is", "closes most of the gap", "unlike"),
+        ((0.1, 0.1, 0.5, 0.5), "widens the gap", "leaves the gap about as it is", "unlike"),
+        ((0.5, 0.1, 0.1, 0.1), "closes most of the gap", "closes most of the gap", "unlike"),
     ],
 )
-def test_the_arms_are_compared_factor_by_factor(gaps: tuple[float, ...], verdict: str, loss: str, hopfield: str) -> None:
+def test_the_arms_are_compared_factor_by_factor(gaps: tuple[float, ...], loss: str, hopfield: str, verdict: str) -> None:
     nce, nce_hopfield, loob, cloob = gaps
-    (sentence,) = findings.ablation(_gaps(toy_infonce=nce, toy_infonce_hopfield=nce_hopfield, toy_infoloob=loob, toy_cloob=cloob), CONFIG)
-    assert sentence.endswith(f"{verdict} in the paper, InfoLOOB alone {loss} and Hopfield retrieval alone {hopfield}.")
-    assert f"by {loob / nce:.2f} without Hopfield retrieval and by {cloob / nce_hopfield:.2f} with it" in sentence
-    assert f"by {nce_hopfield / nce:.2f} under InfoNCE and by {cloob / loob:.2f} under InfoLOOB" in sentence
+    cells = _gaps(toy_infonce=nce, toy_infonce_hopfield=nce_hopfield, toy_infoloob=loob, toy_cloob=cloob)
+    assert findings.ablation(cells, CONFIG) == [
+        (
+            f"On toy_heldout InfoLOOB alone {loss} (× {loob / nce:.2f}) and Hopfield retrieval alone {hopfield} "
+            f"(× {nce_hopfield / nce:.2f}), {verdict} in the paper. "
+            f"Each added to the other: InfoLOOB × {cloob / nce_hopfield:.2f}, Hopfield retrieval × {cloob / loob:.2f}."
+        )
+    ]
 
 
 def test_ablation_needs_all_four_arms() -> None:
-    assert findings.ablation(_cells()[:3], CONFIG) == []
+    assert findings.ablation(arm_cells()[:3], CONFIG) == []
 
 
 def test_separability_has_three_words() -> None:
-    (told,) = findings.separability(_cells(toy_infonce={"separability.heldout": {"accuracy": 0.8}}), CONFIG)
-    assert "separated in toy_infonce_hopfield at 98.0%" in told
-    assert "partly separated in toy_infonce (CLIP) at 80.0%" in told
-    assert "mixed in toy_infoloob at 58.0% and toy_cloob (CLOOB) at 53.0%" in told
-
-
-def test_two_components_part_all_some_or_none() -> None:
-    def told(accuracy: float) -> str:
-        return findings.two_components(_cells(**{e: {"separability.pca2.accuracy": accuracy} for e in ARMS}), CONFIG)[0]
-
-    assert told(0.99).startswith("On toy_heldout two principal components part the modalities in toy_infonce (CLIP) at 99.0%")
-    assert told(0.5).startswith("On toy_heldout two principal components do not part the modalities in toy_infonce (CLIP) at 50.0%")
-    (mixed,) = findings.two_components(_cells(), CONFIG)
-    assert "part the modalities in toy_infonce_hopfield at 96.0% and do not part them in toy_infonce (CLIP) at 91.0%" in mixed
+    assert findings.separability(arm_cells(toy_infonce={"separability.heldout": {"accuracy": 0.8}}), CONFIG) == [
+        (
+            "On toy_heldout the modalities are separated in toy_infonce_hopfield, partly separated in toy_infonce (CLIP), and mixed in "
+            "toy_infoloob and toy_cloob (CLOOB): a linear classifier is right on 53.0% to 98.0% of unseen rows."
+        )
+    ]
 
 
 @pytest.mark.parametrize(
-    ("clip", "cloob", "word"), [(0.8, 0.6, " holds: "), (0.6, 0.8, "does not hold, the opposite is seen"), (0.7, 0.71, "undecided")]
+    ("accuracy", "word"), [(0.95, "separated"), (0.949, "partly separated"), (0.601, "partly separated"), (0.6, "mixed")]
 )
-def test_prediction_one_may_hold_fail_or_stay_open(clip: float, cloob: float, word: str) -> None:
-    top1 = {"toy_infonce": clip, "toy_cloob": cloob}
-    both = {e: {"retrieval.image_to_text.top1": p, "retrieval.text_to_image.top1": p} for e, p in top1.items()}
-    (told,) = findings.prediction_one(_cells(**both), CONFIG)
-    assert word in told
-    assert f"{100 * clip:.1f}% for toy_infonce as CLIP and {100 * cloob:.1f}% for toy_cloob as CLOOB" in told
+def test_separability_in_every_model_is_one_word(accuracy: float, word: str) -> None:
+    (sentence,) = findings.separability(arm_cells(**{e: {"separability.heldout": {"accuracy": accuracy}} for e in ARMS}), CONFIG)
+    assert sentence == (
+        f"On toy_heldout the modalities are {word} in every model: a linear classifier is right on {100 * accuracy:.1f}% of unseen rows."
+    )
 
 
-def test_more_pairs_decide_what_few_leave_open() -> None:
-    top1 = {"toy_infonce": 0.70, "toy_cloob": 0.73}
-    for pairs, word in ((400, "undecided"), (100_000, "opposite")):
-        both = {
-            e: {"retrieval": {"image_to_text": {"top1": p}, "text_to_image": {"top1": p}, "pairs_used": pairs}} for e, p in top1.items()
-        }
-        assert word in findings.prediction_one(_cells(**both), CONFIG)[0]
+def test_two_components_separate_all_some_or_none() -> None:
+    def of_all(accuracy: float) -> str:
+        return findings.two_components(arm_cells(**{e: {"separability.pca2.accuracy": accuracy} for e in ARMS}), CONFIG)[0]
+
+    right = "a line between them is right on"
+    assert of_all(0.99) == f"On toy_heldout two principal components separate the modalities in every model: {right} 99.0% of rows."
+    assert of_all(0.5) == f"On toy_heldout two principal components do not separate the modalities in any model: {right} 50.0% of rows."
+    (mixed,) = findings.two_components(arm_cells(), CONFIG)
+    assert mixed == (
+        "On toy_heldout two principal components separate the modalities in toy_infonce_hopfield but not in toy_infonce (CLIP), "
+        f"toy_infoloob or toy_cloob (CLOOB): {right} 53.0% to 96.0% of rows."
+    )
+    assert "do not separate the modalities in toy_infonce (CLIP): " in findings.two_components(arm_cells()[:1], CONFIG)[0]
 
 
-def test_collapse_is_told_where_it_is() -> None:
-    (told,) = findings.spectrum(_cells(), CONFIG, "image")
-    assert "collapses after 50 of 64 dimensions in toy_infoloob and 40 in toy_cloob (CLOOB), not in toy_infonce (CLIP) or" in told
-    assert "highest in toy_infonce (CLIP), 23.1, and lowest in toy_cloob (CLOOB), 16.7" in told
-    assert "under the noise floor, values: 6 in toy_cloob (CLOOB)" in told
+def test_cosines_name_the_models_furthest_and_least_far_apart() -> None:
+    wide = {"toy_infonce": {"cosine.pair.std": 0.01, "cosine.random.std": 0.1}}
+    (sentence,) = findings.cosine(arm_cells(**wide), CONFIG)
+    furthest = (0.71 - 0.056) / np.sqrt((0.01**2 + 0.1**2) / 2)
+    least = (0.71 - 0.056) / np.sqrt((0.08**2 + 0.2**2) / 2)
+    assert sentence == (
+        f"On toy_heldout true pairs stand furthest above random ones in toy_infonce (CLIP) (d′ {furthest:.1f}), "
+        f"least in toy_infonce_hopfield (d′ {least:.1f})."
+    )
 
 
-def test_no_collapse_and_equal_ranks_are_told() -> None:
-    flat = {"singular_values": [1.0] * D, "floor": 0.0, "effective_rank": 40.0, "collapse_index": D}
-    (told,) = findings.spectrum(_cells(**{e: {"spectrum.image": flat} for e in ARMS}), CONFIG, "image")
-    assert told == "On toy_heldout no spectrum collapses; effective ranks are about equal, 40.0 to 40.0."
-
-
-def test_too_few_rows_are_told() -> None:
-    few = _cells(**{e: {"pairs": D - 4} for e in ARMS})
-    assert f"{D - 4} rows span at most {D - 5} dimensions" in findings.spectrum(few, CONFIG, "image")[0]
-    assert "span at most" not in findings.spectrum(few, CONFIG, "both")[0]
+def test_cosines_that_are_about_equally_far_apart_have_no_order() -> None:
+    (sentence,) = findings.cosine(arm_cells(), CONFIG)
+    assert sentence == "On toy_heldout true pairs stand about equally far above random ones in every model: d′ 4.3 to 4.7."
+    below = {e: {"cosine.pair.mean": -0.5} for e in ("toy_infonce", "toy_cloob")}
+    assert "(d′ −3" in findings.cosine(arm_cells(**below), CONFIG)[0]
 
 
 def test_what_was_not_measured_is_not_spoken_of() -> None:
@@ -150,27 +137,17 @@ def test_what_was_not_measured_is_not_spoken_of() -> None:
 
 
 def test_a_single_model_makes_whole_sentences() -> None:
-    cells = _cells()[:1]
-    told = [
-        *findings.gap(cells, CONFIG),
-        *findings.cosine(cells, CONFIG),
-        *findings.retrieval(cells, CONFIG),
-        *findings.spectrum(cells, CONFIG, "both"),
-    ]
-    assert told == [
+    cells = arm_cells()[:1]
+    assert [*findings.gap(cells, CONFIG), *findings.cosine(cells, CONFIG), *findings.separability(cells, CONFIG)] == [
         "On toy_heldout the gap of toy_infonce (CLIP) is 0.187.",
-        "On toy_heldout, true pairs against random ones in toy_infonce (CLIP): mean cosine 0.710 against 0.056, d′ 4.3.",
-        "On toy_heldout toy_infonce (CLIP) ranks the true partner first 71.0% of the time, among 400 candidates (mean of both directions).",
-        "On toy_heldout no spectrum collapses; the effective rank is 23.1.",
+        "On toy_heldout true pairs stand above random ones in toy_infonce (CLIP) (d′ 4.3): mean cosine 0.710 against 0.056.",
+        "On toy_heldout the modalities are separated in toy_infonce (CLIP): a linear classifier is right on 97.0% of unseen rows.",
     ]
 
 
 def test_the_shared_part_of_the_distance() -> None:
-    (told,) = findings.joined_pairs(_cells(), CONFIG)
-    assert f"{100 * 0.187**2 / (2 - 2 * 0.71):.1f}% in toy_infonce (CLIP)" in told
-
-
-def test_training_tells_both_ends() -> None:
-    curve = {"step": np.arange(1, 41), "loss": np.linspace(4, 1, 40), "learning_rate": np.ones(40)}
-    (told,) = findings.training({"toy_infonce": curve}, CONFIG)
-    assert told.startswith("The loss went from 3.96 to 1.04 in 40 steps in toy_infonce (CLIP)")
+    (sentence,) = findings.joined_pairs(arm_cells(), CONFIG)
+    assert sentence.startswith(
+        f"On toy_heldout the gap, which all pairs share, makes up {100 * 0.187**2 / (2 - 2 * 0.71):.1f}% in toy_infonce (CLIP), "
+    )
+    assert sentence.endswith(" in toy_cloob (CLOOB) of the mean squared distance between partners.")

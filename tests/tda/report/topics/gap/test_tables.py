@@ -1,29 +1,23 @@
-"""Tables I and II and the ablation, beside the paper."""
+"""Table I and the ablation, beside the paper."""
 
-import csv
-import io
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from planted_report import CONFIG, plant, plant_cell
+from planted_report import N, plant
 
 from tda.config.stages import ReportConfig
 from tda.report.data.load import Run, load_run
-from tda.report.topics.registry import tables
+from tda.report.drawing.table import Table
+from tda.report.topics.gap.tables import ablation, separability
+
+Rows = Callable[[Table], list[dict[str, str]]]
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return load_run(plant(tmp_path_factory.mktemp("root")), CONFIG)
-
-
-def _rows(run: Run, name: str) -> list[dict[str, str]]:
-    (table,) = [table for table in tables(run) if table.name == name]
-    return list(csv.DictReader(io.StringIO(table.csv().decode())))
-
-
-def test_table_one_stands_beside_the_papers(run: Run) -> None:
-    by_cell = {(row["Data set"], row["Model"]): row for row in _rows(run, "table1")}
+def test_table_one_stands_beside_the_papers(planted_run: Run, csv_rows: Rows) -> None:
+    by_cell = {(row["Data set"], row["Model"]): row for row in csv_rows(separability(planted_run))}
     row = by_cell["toy_heldout", "toy_cloob (CLOOB)"]
     assert [row[f"Paper: {score}"] for score in ("Accuracy", "Precision", "Recall")] == ["0.752", "0.732", "0.802"]
     assert float(row["All rows: Accuracy"]) == pytest.approx(0.55)
@@ -33,49 +27,53 @@ def test_table_one_stands_beside_the_papers(run: Run) -> None:
     assert by_cell["toy_shifted", "toy_infoloob"]["Paper: Accuracy"] == ""
 
 
-def test_table_two_stands_beside_the_papers(run: Run) -> None:
-    by_cell = {(row["Task"], row["Data set"], row["Model"]): row for row in _rows(run, "table2")}
-    assert len(by_cell) == 2 * 2 * 4
-    clip = by_cell["Text to image", "toy_shifted", "toy_infonce (CLIP)"]
-    assert (clip["Paper: Top-5"], clip["Paper: Top-1"]) == ("0.635", "0.371")
-    assert (clip["This run: Top-1"], clip["This run: Candidates"]) == ("0.7", "400.0")
-    cloob = by_cell["Image to text", "toy_heldout", "toy_cloob (CLOOB)"]
-    assert (cloob["Paper: Top-5"], cloob["Paper: Top-1"]) == ("0.953", "0.876")
-
-
-def test_the_ablation_has_every_arm(run: Run) -> None:
-    rows = _rows(run, "ablation")
+def test_the_ablation_has_every_arm(planted_run: Run, csv_rows: Rows) -> None:
+    rows = csv_rows(ablation(planted_run))
     assert [row["Arm"] for row in rows[:4]] == ["InfoNCE", "InfoNCE + Hopfield", "InfoLOOB", "InfoLOOB + Hopfield"]
     assert [float(row["Gap: Distance"]) for row in rows[:4]] == [0.187, 0.198, 0.025, 0.027]
     assert rows[0]["Published: Img→txt"] == ""  # published for COCO alone
     assert rows[4]["Published: Img→txt"] == "0.1654"
 
 
-def test_the_page_leaves_out_what_the_paper_has_nothing_for(tmp_path: Path) -> None:
-    plant_cell(tmp_path, "d", "toy_cloob")
-    made = {table.name: table for table in tables(load_run(str(tmp_path), ReportConfig()))}
-    assert {"table1", "table2"} <= set(made)
-    assert {"ablation", "compared"}.isdisjoint(made)
-    assert [group for group, _ in made["table2"].groups] == ["", "This run"]
-    assert made["table2"].blocks["Image to text, d"] == [["toy_cloob", "91.0%", "76.0%", "1", "400"]]
-    assert "Paper: Top-1" in made["table2"].csv().decode()
-
-
-def test_headings_span_their_columns(run: Run) -> None:
-    for table in tables(run):
-        assert sum(span for _, span in table.groups) == len(table.paged)
-        assert all(len(row) == len(table.paged) for rows in table.blocks.values() for row in rows)
-
-
-def test_what_was_not_measured_is_a_dash_or_no_table(tmp_path: Path) -> None:
-    plant_cell(tmp_path, "d", "toy_cloob", metrics={"separability": {}, "retrieval": {"image_to_text": {"top1": 0.5}}})
-    made = {table.name: table for table in tables(load_run(str(tmp_path), CONFIG))}
-    assert "table1" not in made
-    assert made["table2"].blocks["Text to image, d"] == [["toy_cloob (CLOOB)", "–", "–", "–", "400"]]
-
-
 def test_two_encoders_of_one_arm_are_told_apart(tmp_path: Path) -> None:
     plant(tmp_path, ("d",), ("toy_infonce", "toy_cloob"))
     config = ReportConfig(ablation={"toy_infonce": "InfoNCE", "toy_cloob": "InfoNCE"})
-    made = {table.name: table for table in tables(load_run(str(tmp_path), config))}
-    assert [row[:2] for row in made["ablation"].blocks["d"]] == [["InfoNCE", "toy_cloob"], ["InfoNCE", "toy_infonce"]]
+    assert [row[:2] for row in ablation(load_run(str(tmp_path), config)).blocks["d"]] == [
+        ["InfoNCE", "toy_cloob"],
+        ["InfoNCE", "toy_infonce"],
+    ]
+
+
+def test_gaps_stand_beside_what_chance_shows(planted_run: Run, csv_rows: Rows) -> None:
+    row = csv_rows(ablation(planted_run))[0]
+    assert float(row["Gap: By chance"]) == pytest.approx(np.sqrt((2 - 2 * 0.71) / N))
+    assert float(row["Gap: Relative"]) == pytest.approx(0.187 / 0.9)
+    assert [row[f"Mean cosine: {kind}"] for kind in ("Pairs", "Random")] == ["0.71", "0.056"]
+    ranks = [float(row[f"Effective rank: {rows}"]) for rows in ("Image", "Text", "Both")]
+    assert ranks == pytest.approx([30 / 1.3, 0.6 * 30 / 1.3, 0.9 * 30 / 1.3])
+    assert [row[f"Top-1: {way}"] for way in ("Img→txt", "Txt→img")] == ["0.72", "0.7"]
+
+
+def test_one_encoder_an_arm_needs_no_name_on_the_page(planted_run: Run) -> None:
+    table = ablation(planted_run)
+    assert table.blocks["toy_heldout"][0][:3] == ["InfoNCE", "0.187", "0.038"]
+    assert "toy_infonce," in table.csv().decode()
+
+
+def test_encoders_without_an_arm_make_no_ablation(planted_run: Run) -> None:
+    table = ablation(replace(planted_run, config=ReportConfig()))
+    assert (table.rows, table.sentences) == ([], [])
+
+
+def test_the_page_shows_held_out_accuracy_alone(planted_run: Run) -> None:
+    table = separability(planted_run)
+    assert table.groups == [("", 1), ("All rows", 3), ("Paper", 3), ("Held out", 1), ("Two PCs", 1), ("Accuracy on", 2)]
+    assert table.blocks["toy_heldout"][0][-4:] == ["97.0%", "91.0%", "97.0%", "–"]
+    assert table.title == "A linear classifier of text rows against image rows"
+
+
+def test_cells_without_separability_are_left_out(planted_run: Run) -> None:
+    first, *rest = planted_run.cells
+    table = separability(replace(planted_run, cells=(replace(first, metrics={}), *rest)))
+    assert len(table.rows) == len(rest)
+    assert next(row[1] for row in table.rows) == "toy_infonce_hopfield"

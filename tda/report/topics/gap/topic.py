@@ -1,0 +1,21 @@
+"""How large is the gap between modalities, what closes it, and can a line separate them?"""
+
+from tda.report.topics.gap import components_figure, cosine_figure, findings
+from tda.report.topics.gap.alignment import alignment
+from tda.report.topics.gap.tables import ablation, separability
+from tda.report.topics.topic import Headline, Topic
+
+TOPIC = Topic(
+    section="gap",
+    reads=(
+        "metrics.gap", "metrics.cosine", "metrics.separability", "metrics.alignment", "metrics.spectrum", "metrics.retrieval",
+        "cosine", "pca",
+    ),
+    figures=(*components_figure.FIGURES, *cosine_figure.FIGURES),
+    tables=(separability, ablation, alignment),
+    headlines=(
+        Headline(subject="Modality gap", sentences=lambda run: findings.gap(run.cells, run.config)),
+        Headline(subject="What closes it", sentences=lambda run: findings.ablation(run.cells, run.config)),
+        Headline(subject="Separability", sentences=lambda run: findings.separability(run.cells, run.config)),
+    ),
+)  # fmt: skip

@@ -1,0 +1,19 @@
+"""Do the modalities keep apart on the layout, and do they under other settings too?"""
+
+from tda.report.topics.layout import figure, findings, sweep_figure
+from tda.report.topics.layout.tables import layouts, sweeps
+from tda.report.topics.topic import Headline, Topic
+
+TOPIC = Topic(
+    section="gap",
+    reads=("metrics.umap", "metrics.mixing", "metrics.clusters", "layout"),
+    figures=figure.FIGURES,
+    tables=(layouts,),
+    headlines=(Headline(subject="On the layout", sentences=lambda run: findings.layouts(run.cells, run.config)),),
+)
+SWEEP = Topic(
+    section="settings",
+    reads=("sweep",),
+    figures=sweep_figure.FIGURES,
+    tables=(sweeps,),
+)

@@ -1,0 +1,20 @@
+"""Which model finds the partner, and does the one with the larger gap find it more often?"""
+
+from tda.report.data.load import Run
+from tda.report.topics.retrieval import findings
+from tda.report.topics.retrieval.predictions import prediction_one
+from tda.report.topics.retrieval.tables import retrieval
+from tda.report.topics.topic import Headline, Topic
+
+
+def _sentences(run: Run) -> list[str]:
+    """The verdict on Prediction 1; without models in its roles, the best and the worst model."""
+    return prediction_one(run) or findings.retrieval(run.cells, run.config)
+
+
+TOPIC = Topic(
+    section="retrieval",
+    reads=("metrics.retrieval", "comparisons"),
+    tables=(retrieval,),
+    headlines=(Headline(subject="Retrieval", sentences=_sentences),),
+)

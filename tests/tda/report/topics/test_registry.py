@@ -1,0 +1,85 @@
+"""The list of topics: what stands on the page, and in which order."""
+
+import re
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted_nearest import plant_nearest
+from planted_report import CONFIG, plant, plant_cell
+
+from tda.report.data.load import Cell, Run, load_run
+from tda.report.topics.registry import SECTIONS, headlines, registry, sections, tables
+
+FIGURES = {
+    "data": ["fig01"],
+    "gap": ["fig02", "fig03", "fig04", "fig05", "fig06", "fig07", "fig08"],
+    "settings": ["fig16", "fig17"],
+    "dimension": ["fig09", "fig10", "fig11", "fig12", "fig13", "fig14", "fig14_both"],
+    "retrieval": ["fig15", "fig15_by_rank", "fig15_correlations"],
+    "beyond": ["homology"],
+    "training": ["training"],
+}
+TABLES = {
+    "data": ["repeats", "shift"],
+    "gap": ["table1", "ablation", "alignment", "layouts"],
+    "settings": ["sweep"],
+    "dimension": ["dimension"],
+    "retrieval": ["table2", "local"],
+    "beyond": ["compared", "topology"],
+}
+HEADLINES = [
+    "Modality gap", "What closes it", "Separability", "On the layout", "Dimension", "Retrieval", "Local dimension", "How different",
+]  # fmt: skip
+
+
+def _whole(cell: Cell) -> Cell:
+    """The cell with what `plant` leaves out: alignment, and planted repeats that were looked for."""
+    uniformity = {space: {"value": -2.0, "standard_error": 0.1} for space in ("image", "text", "across")}
+    alignment = {"alignment": {"mean_squared_distance": 0.5, "uniformity": uniformity}}
+    numbers = {"threshold": [0.5], **{key: [1.0] for key in ("recall", "recall_low", "recall_high", "precision", "others")}}
+    evaluation = {"rule": ["decided"], "kind": [""], **numbers}
+    columns = {key: np.asarray(column) for key, column in evaluation.items()}
+    return replace(cell, metrics=cell.metrics | alignment, parquet=cell.parquet | {"evaluation": columns})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    root = plant(tmp_path_factory.mktemp("root"))
+    for dataset in ("toy_heldout", "toy_shifted"):
+        plant_nearest(root, dataset, "toy_cloob")
+    found = load_run(root, CONFIG)
+    return replace(found, cells=tuple(_whole(cell) for cell in found.cells))
+
+
+def test_figures_tables_and_headlines_keep_their_order(run: Run) -> None:
+    assert list(sections()) == list(SECTIONS) == list(FIGURES)
+    assert [spec.name for spec in registry()] == [*chain(*FIGURES.values())]
+    made = tables(run)
+    assert [table.name for table in made] == [*chain(*TABLES.values())]
+    assert {key: [table.name for table in made if table.section == key] for key in TABLES} == TABLES
+    assert list(headlines(run)) == HEADLINES
+
+
+def test_the_page_keeps_its_order(drawn_report: Path) -> None:
+    page = (drawn_report / "report" / "index.html").read_text()
+    parts = dict(re.findall(r'<section id="part-(\w+)">(.*?)(?=<section id="(?:part-|method))', page, re.DOTALL))
+    inside = {key: re.findall(r'<figure class="[a-z]+" id="(\w+)"', part) for key, part in parts.items()}
+    unmeasured = {"repeats", "shift", "alignment"}
+    assert inside == {key: [name for name in TABLES.get(key, []) if name not in unmeasured] + FIGURES[key] for key in FIGURES}
+    assert re.findall(r"<dt>(.*?)</dt>", page) == HEADLINES
+
+
+def test_headings_span_their_columns(run: Run) -> None:
+    for table in tables(run):
+        assert sum(span for _, span in table.groups) == len(table.paged)
+        assert all(len(row) == len(table.paged) for rows in table.blocks.values() for row in rows)
+        assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_what_was_not_measured_makes_no_table(tmp_path: Path) -> None:
+    bare = dict.fromkeys(("umap", "mixing", "clusters", "dimension", "homology", "local_dimension", "spectrum"))
+    plant_cell(tmp_path, "d", "toy_infoloob", metrics={part: {} for part in bare})
+    assert [table.name for table in tables(load_run(str(tmp_path), CONFIG))] == ["table1", "ablation", "table2"]

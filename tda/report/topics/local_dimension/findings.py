@@ -9,7 +9,7 @@ import numpy as np
 from tda.config.stages import ReportConfig
 from tda.report.data.evidence import each, known, name, value
 =======
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.evidence import ABOUT, each, known, name, value
 >>>>>>> 5bfeb355e1be49b9516e30137b4e4735c7237317
 from tda.report.data.load import Cell, Run

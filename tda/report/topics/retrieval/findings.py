@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.evidence import TOP1, candidates, each, mean_top1, name, same_top1
 from tda.report.data.load import Cell
 from tda.report.data.words import listing, percent

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.evidence import TOP1, each, mean_top1, same_top1
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import percent, typeset

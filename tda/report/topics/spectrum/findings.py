@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.geometry.spectrum.collapse import Collapse
 from tda.report.data.evidence import ABOUT, each, few_rows, known, name, under_the_floor, value
 from tda.report.data.load import Cell, Run

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.evidence import loss_ends, name
 from tda.report.data.read import Columns
 from tda.report.data.words import listing

@@ -9,7 +9,7 @@ from planted_cells import run_of
 from planted_nearest import plant_nearest
 from planted_report import CONFIG, plant, strip
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.geometry.shift import histogram
 from tda.report.data.closest import Closest
 from tda.report.data.load import Cell, load_run

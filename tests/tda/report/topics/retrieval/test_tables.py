@@ -6,7 +6,7 @@ from pathlib import Path
 from planted_cells import one_cell, run_of
 from planted_report import CONFIG, plant_cell
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.load import Run, load_run
 from tda.report.drawing.table import Table
 from tda.report.topics.registry import tables

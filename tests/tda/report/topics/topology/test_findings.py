@@ -5,7 +5,7 @@ from typing import Any
 from planted_cells import one_cell, run_of
 from planted_report import CONFIG
 
-from tda.config import ReportConfig
+from tda.config.stages import ReportConfig
 from tda.report.data.load import Run
 from tda.report.topics.topology import findings
 

@@ -6,12 +6,8 @@ from pathlib import Path
 
 from planted_report import CAPTIONS, CONFIG, plant_cell, strip
 
-<<<<<<< HEAD
-from tda.config.stages import ReportConfig
-=======
 from tda.config.stages import ReportConfig
 from tda.report import page as report_page
->>>>>>> 5bfeb355e1be49b9516e30137b4e4735c7237317
 from tda.report.data.load import load_run
 from tda.report.page import MANIFEST, build
 from tda.report.topics.registry import registry

@@ -5,13 +5,8 @@ from typing import Any
 
 import numpy as np
 
-<<<<<<< HEAD
-from tda.config.stages import ReportConfig
-from tda.report.data.evidence import each, known, name, value
-=======
 from tda.config.stages import ReportConfig
 from tda.report.data.evidence import ABOUT, each, known, name, value
->>>>>>> 5bfeb355e1be49b9516e30137b4e4735c7237317
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import listing, signed
 from tda.report.topics.retrieval.predictions import verdicts

@@ -7,10 +7,6 @@ import pytest
 from planted_nearest import plant_nearest
 from planted_report import CONFIG, plant, strip
 
-<<<<<<< HEAD
-from tda.config.stages import ReportConfig
-=======
->>>>>>> 5bfeb355e1be49b9516e30137b4e4735c7237317
 from tda.geometry.shift import BINS, histogram
 from tda.report.data import closest
 from tda.report.data.closest import closest_of

@@ -12,9 +12,20 @@ def by_verdict(verdict_of: Mapping[str, str], order: Iterable[str]) -> str:
     return f"{', '.join(parts[:-1])}, and {parts[-1]}" if len(parts) > 1 else "".join(parts)
 
 
-def models_of(models: Sequence[str], total: int, every: str = "every model") -> str:
-    """The models by name; where they are all of several, in one word."""
-    return every if len(models) == total > 1 else listing(models)
+def models_of(models: Sequence[str], total: int, *, negated: bool = False) -> str:
+    """The models by name; where they are all of several, by their number."""
+    if len(models) < total or total == 1:
+        return listing(models)
+    return none_of(total) if negated else all_of(total)
+
+
+def all_of(total: int) -> str:
+    return "both models" if total == 2 else f"all {total} models"
+
+
+def none_of(total: int) -> str:
+    """After a negation: in none of them."""
+    return "either model" if total == 2 else f"any of {total} models"
 
 
 def span(values: Iterable[float], show: Callable[[float], str]) -> str:

@@ -64,7 +64,7 @@ def test_the_report_has_its_table_and_sentence(root: Path) -> None:
     assert row[:3] == ["world", "tiny", found["mean_squared_distance"]]
     assert row[3:6] == [found["uniformity"][name]["value"] for name in ("image", "text", "across")]
     (sentence,) = made["alignment"].sentences
-    assert sentence.startswith("On world the mean squared distance of pairs is ")
+    assert sentence.startswith("On world, the mean squared distance of pairs is ")
 
 
 @pytest.mark.parametrize("options", [{"exact_rows": -1}, {"exact_rows": 100_001}, {"sample_pairs": 99}, {"sample_pairs": 1_000_001}])

@@ -55,9 +55,9 @@ def closest(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         distance, even = fixed(known(near, *DISTANCE)), fixed(known(spread, *ACROSS))
         if len(group) == 1:
             who = name(near.encoder, config)
-            return f"On {dataset} the mean squared distance of pairs is {distance} in {who}; uniformity across modalities is {even}."
+            return f"On {dataset}, the mean squared distance of pairs is {distance} in {who}; uniformity across modalities is {even}."
         return (
-            f"On {dataset} pairs are closest in {name(near.encoder, config)} (mean squared distance {distance}); rows spread most evenly "
+            f"On {dataset}, pairs are closest in {name(near.encoder, config)} (mean squared distance {distance}); rows spread most evenly "
             f"across modalities in {name(spread.encoder, config)} (uniformity {even})."
         )
 

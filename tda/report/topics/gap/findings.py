@@ -24,7 +24,7 @@ from tda.report.data.evidence import (
 )
 from tda.report.data.load import Cell
 from tda.report.data.words import fixed, listing, percent
-from tda.report.topics.sentences import by_verdict, models_of, span
+from tda.report.topics.sentences import all_of, by_verdict, models_of, span
 
 ARMS = ("InfoNCE", "InfoNCE + Hopfield", "InfoLOOB", "InfoLOOB + Hopfield")
 PAIR, RANDOM = ("cosine", "pair", "mean"), ("cosine", "random", "mean")
@@ -37,14 +37,14 @@ def gap(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         ordered = sorted(group, key=gap_of)
         least, most = ordered[0], ordered[-1]
         if len(ordered) == 1:
-            return f"On {dataset} the gap of {name(least.encoder, config)} is {fixed(gap_of(least))}."
+            return f"On {dataset}, the gap of {name(least.encoder, config)} is {fixed(gap_of(least))}."
         if same_gap(least, most):
-            return f"On {dataset} all gaps are about equal, {fixed(gap_of(least))} to {fixed(gap_of(most))}."
+            return f"On {dataset}, all gaps are about equal, {fixed(gap_of(least))} to {fixed(gap_of(most))}."
         small = [cell for cell in ordered if same_gap(least, cell)]
         verb = "have the smallest gaps" if len(small) > 1 else "has the smallest gap"
         times = f"{gap_of(most) / max(gap_of(least), 1e-12):.1f} times"
         return (
-            f"On {dataset} {listing(name(cell.encoder, config) for cell in small)} {verb}, {span(map(gap_of, small), fixed)}; "
+            f"On {dataset}, {listing(name(cell.encoder, config) for cell in small)} {verb}, {span(map(gap_of, small), fixed)}; "
             f"the largest, {fixed(gap_of(most))} in {name(most.encoder, config)}, is {times} the smallest."
         )
 
@@ -62,7 +62,7 @@ def ablation(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         seen = _effect(nce, loob), _effect(nce, nce_hopfield)
         as_paper = "unlike" if seen[0] != _CLOSES or seen[1] == _CLOSES else "partly as" if seen[1] == _NARROWS else "as"
         return (
-            f"On {dataset} InfoLOOB alone {seen[0]} (× {gap_ratio(nce, loob):.2f}) and Hopfield retrieval alone {seen[1]} "
+            f"On {dataset}, InfoLOOB alone {seen[0]} (× {gap_ratio(nce, loob):.2f}) and Hopfield retrieval alone {seen[1]} "
             f"(× {gap_ratio(nce, nce_hopfield):.2f}), {as_paper} in the paper. Each added to the other: InfoLOOB "
             f"× {gap_ratio(nce_hopfield, loob_hopfield):.2f}, Hopfield retrieval × {gap_ratio(loob, loob_hopfield):.2f}."
         )
@@ -88,7 +88,7 @@ def separability(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         accuracy = {name(cell.encoder, config): known(cell, *path) for cell in group}
         verdicts = by_verdict({model: _separated(one) for model, one in accuracy.items()}, _DEGREES)
         right = span(accuracy.values(), percent)
-        return f"On {dataset} the modalities are {verdicts}: a linear classifier is right on {right} of unseen rows."
+        return f"On {dataset}, the modalities are {verdicts}: a linear classifier is right on {right} of unseen rows."
 
     return each(cells, [path], sentence)
 
@@ -109,10 +109,10 @@ def two_components(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         enough = [model for model, one in accuracy.items() if one >= SEPARATES]
         rest = [model for model in accuracy if model not in enough]
         verb = "separate the modalities" if enough else "do not separate the modalities"
-        where = models_of(enough, len(accuracy)) if enough else models_of(rest, len(accuracy), "any model")
+        where = models_of(enough, len(accuracy)) if enough else models_of(rest, len(accuracy), negated=True)
         but = f" but not in {listing(rest, 'or')}" if enough and rest else ""
         right = span(accuracy.values(), percent)
-        return f"On {dataset} two principal components {verb} in {where}{but}: a line between them is right on {right} of rows."
+        return f"On {dataset}, two principal components {verb} in {where}{but}: a line between them is right on {right} of rows."
 
     return each(cells, [path], sentence)
 
@@ -124,13 +124,14 @@ def cosine(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         best, worst = max(group, key=d_prime), min(group, key=d_prime)
         if best is worst:
             means = f"mean cosine {fixed(known(best, *PAIR))} against {fixed(known(best, *RANDOM))}"
-            return f"On {dataset} true pairs stand above random ones in {name(best.encoder, config)} (d′ {_tenth(d_prime(best))}): {means}."
-        if 0 < d_prime(best) <= ABOUT * d_prime(worst):
             return (
-                f"On {dataset} true pairs stand about equally far above random ones in every model: d′ {span(map(d_prime, group), _tenth)}."
+                f"On {dataset}, true pairs stand above random ones in {name(best.encoder, config)} (d′ {_tenth(d_prime(best))}): {means}."
             )
+        if 0 < d_prime(best) <= ABOUT * d_prime(worst):
+            apart = span(map(d_prime, group), _tenth)
+            return f"On {dataset}, true pairs stand about equally far above random ones in {all_of(len(group))}: d′ {apart}."
         return (
-            f"On {dataset} true pairs stand furthest above random ones in {name(best.encoder, config)} (d′ {_tenth(d_prime(best))}), "
+            f"On {dataset}, true pairs stand furthest above random ones in {name(best.encoder, config)} (d′ {_tenth(d_prime(best))}), "
             f"least in {name(worst.encoder, config)} (d′ {_tenth(d_prime(worst))})."
         )
 
@@ -146,6 +147,6 @@ def joined_pairs(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
 
     def sentence(dataset: str, group: list[Cell]) -> str:
         parts = [f"{percent(shared_part(cell))} in {name(cell.encoder, config)}" for cell in group]
-        return f"On {dataset} the gap, which all pairs share, makes up {listing(parts)} of the mean squared distance between partners."
+        return f"On {dataset}, the gap, which all pairs share, makes up {listing(parts)} of the mean squared distance between partners."
 
     return each(cells, [GAP, PAIR], sentence)

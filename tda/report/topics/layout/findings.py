@@ -22,7 +22,9 @@ def layouts(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     def sentence(dataset: str, group: list[Cell]) -> str:
         shares = {name(cell.encoder, config): other_share(cell, "layout") or 0.0 for cell in group}
         verdicts = by_verdict({model: _degree(share) for model, share in shares.items()}, _DEGREES)
-        return f"On {dataset} the modalities {verdicts}: {span(shares.values(), percent)} of neighbours on the layout are of the other one."
+        return (
+            f"On {dataset}, the modalities {verdicts}: {span(shares.values(), percent)} of neighbours on the layout are of the other one."
+        )
 
     return each([cell for cell in cells if other_share(cell, "layout") is not None], [], sentence)
 
@@ -34,7 +36,7 @@ def clusters(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         count = span((known(cell, "clusters", "count") for cell in group), lambda number: f"{number:,.0f}")
         pure = [one for cell in group if (one := value(cell, "clusters", "modality", "pure_fraction")) is not None]
         of_one = f", {span(pure, percent)} of them of one modality" if pure else ""
-        return f"On {dataset} HDBSCAN finds {count} clusters{of_one}{_stable(group, config)}."
+        return f"On {dataset}, HDBSCAN finds {count} clusters{of_one}{_stable(group, config)}."
 
     return each(cells, [("clusters", "count")], sentence)
 
@@ -58,7 +60,7 @@ def sweeps(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         mixed = {name(cell.encoder, config): _mixing(cell) for cell in group}
         held = {model: _holds(shares) for model, shares in mixed.items()}
         mixing = span((share for shares in mixed.values() for share in shares), percent)
-        return f"On {dataset} the modalities {by_verdict(held, dict.fromkeys(held.values()))}: mixing {mixing}."
+        return f"On {dataset}, the modalities {by_verdict(held, dict.fromkeys(held.values()))}: mixing {mixing}."
 
     return each([cell for cell in cells if _mixing(cell)], [], sentence)
 

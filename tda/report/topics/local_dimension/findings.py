@@ -13,7 +13,7 @@ from tda.report.topics.retrieval.predictions import verdicts
 from tda.report.topics.sentences import by_verdict, models_of, span
 
 PARTIAL = "partial_spearman_given_size"
-_FEWER, _SAME, _MORE = ("takes fewer dimensions than all rows", "takes about as many as all rows", "takes more than all rows")
+_FEWER, _SAME, _MORE = ("takes fewer dimensions than all rows together", "takes about as many as all rows", "takes more than all rows")
 
 
 def cluster_ranks(cells: Sequence[Cell], config: ReportConfig, modality: str) -> list[str]:
@@ -23,7 +23,7 @@ def cluster_ranks(cells: Sequence[Cell], config: ReportConfig, modality: str) ->
     def sentence(dataset: str, group: list[Cell]) -> str:
         medians = {name(cell.encoder, config): float(np.median(_column(cell, column))) for cell in group}
         whole = {name(cell.encoder, config): value(cell, "spectrum", modality, "effective_rank") for cell in group}
-        return f"On {dataset} {_against(medians, whole)}.{_bound(group, modality)}"
+        return f"On {dataset}, {_against(medians, whole)}.{_bound(group, modality)}"
 
     return each([cell for cell in cells if _column(cell, column)], [], sentence)
 
@@ -71,7 +71,7 @@ def _correlations(run: Run, dataset: str, group: list[Cell], dimension: str) -> 
     found = {name(cell.encoder, run.config): _association(cell, dimension) for cell in group}
     measured = {model: one for model, one in found.items() if one.get(PARTIAL) is not None}
     if not measured:
-        return f"On {dataset} clusters are too few, or too alike, to correlate retrieval in a cluster with {what}."
+        return f"On {dataset}, clusters are too few, or too alike, to correlate retrieval in a cluster with {what}."
     by_sign = {sign: [model for model, one in measured.items() if _sign(one) == sign] for sign in (1, -1, 0)}
     parts = [
         f"{verb} with {what}: {listing(f'{_number(measured[model])} in {model}' for model in by_sign[sign])}"
@@ -81,7 +81,7 @@ def _correlations(run: Run, dataset: str, group: list[Cell], dimension: str) -> 
     if unclear := by_sign[0]:
         numbers = _number(measured[unclear[0]]) if len(unclear) == 1 else span((measured[model][PARTIAL] for model in unclear), signed)
         none = "there is no clear relation" if parts else f"shows no clear relation to {what}"
-        parts.append(f"{none} in {models_of(unclear, len(measured), 'any model')}: {numbers}")
+        parts.append(f"{none} in {models_of(unclear, len(measured), negated=True)}: {numbers}")
     return f"On {dataset}, at equal cluster size, top-1 in a cluster {'; '.join(parts)}."
 
 
@@ -116,9 +116,9 @@ def taken_out(run: Run) -> list[str]:
         numbers = listing(f"from {_both(cell)} in {name(cell.encoder, run.config)}" for cell in moved or group)
         what = "the correlation of area and top-1"
         if not moved:
-            return f"On {dataset} taking cluster size out does not clearly change {what}: {numbers}."
+            return f"On {dataset}, taking cluster size out does not clearly change {what}: {numbers}."
         rest = "; in the other models it stays within its 95% interval" if len(moved) < len(group) else ""
-        return f"On {dataset} taking cluster size out changes {what} {numbers}{rest}."
+        return f"On {dataset}, taking cluster size out changes {what} {numbers}{rest}."
 
     return each(run.cells, [("local_dimension", "spearman"), ("local_dimension", PARTIAL)], sentence)
 

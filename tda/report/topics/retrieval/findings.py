@@ -6,7 +6,7 @@ from tda.config.stages import ReportConfig
 from tda.report.data.evidence import TOP1, candidates, each, mean_top1, name, same_top1
 from tda.report.data.load import Cell
 from tda.report.data.words import listing, percent
-from tda.report.topics.sentences import span
+from tda.report.topics.sentences import all_of, span
 
 
 def retrieval(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
@@ -19,11 +19,11 @@ def retrieval(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         top1 = f"the true partner ranks first of {candidates(best):,} in {span(map(mean_top1, first), percent)} of queries"
         mean = "mean of both directions"
         if len(ordered) == 1:
-            return f"On {dataset} {top1} in {name(best.encoder, config)} ({mean})."
+            return f"On {dataset}, {top1} in {name(best.encoder, config)} ({mean})."
         if len(first) == len(ordered):
-            return f"On {dataset} every model retrieves about equally well: {top1} ({mean})."
+            return f"On {dataset}, {all_of(len(ordered))} retrieve about equally well: {top1} ({mean})."
         verb = "retrieve" if len(first) > 1 else "retrieves"
         names = listing(name(cell.encoder, config) for cell in first)
-        return f"On {dataset} {names} {verb} best: {top1}, against {percent(mean_top1(worst))} in {name(worst.encoder, config)} ({mean})."
+        return f"On {dataset}, {names} {verb} best: {top1}, against {percent(mean_top1(worst))} in {name(worst.encoder, config)} ({mean})."
 
     return each(cells, TOP1, sentence)

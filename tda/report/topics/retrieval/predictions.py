@@ -23,7 +23,7 @@ def prediction_two(run: Run) -> list[str]:
 def verdicts(run: Run, which: str) -> dict[str, str]:
     """By data set, the sentence that the comparison of its models has on a prediction."""
     found = {dataset: run.comparisons.get(dataset, {}).get(which) for dataset in run.datasets}
-    return {dataset: f"On {dataset} {typeset(str(one['sentence']))}" for dataset, one in found.items() if one}
+    return {dataset: f"On {dataset}, {typeset(str(one['sentence']))}" for dataset, one in found.items() if one}
 
 
 def _by_top1(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
@@ -35,7 +35,7 @@ def _by_top1(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
             return ""
         clip, cloob = role["CLIP"], role["CLOOB"]
         top1 = f"top-1 is {percent(mean_top1(clip))} in {clip.encoder} (CLIP) and {percent(mean_top1(cloob))} in {cloob.encoder} (CLOOB)"
-        claim = f"On {dataset} Prediction 1, that CLIP retrieves better than CLOOB,"
+        claim = f"On {dataset}, Prediction 1, that CLIP retrieves better than CLOOB,"
         if same_top1(clip, cloob):
             return f"{claim} is undecided: {top1}, about equal."
         return f"{claim} {'holds' if mean_top1(clip) > mean_top1(cloob) else 'does not hold; the opposite is seen'}: {top1}."

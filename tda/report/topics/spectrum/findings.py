@@ -20,7 +20,7 @@ def spectrum(cells: Sequence[Cell], config: ReportConfig, modality: str) -> list
     def sentence(dataset: str, group: list[Cell]) -> str:
         ranks = {name(cell.encoder, config): known(cell, *path) for cell in group}
         parts = [_collapsed(group, config, modality), _ranks(ranks), few_rows(group, modality)]
-        return f"On {dataset} {'; '.join(filter(None, parts))}.{_noise(group, config, modality)}"
+        return f"On {dataset}, {'; '.join(filter(None, parts))}.{_noise(group, config, modality)}"
 
     return each(cells, [path, ("dim",), ("pairs",)], sentence)
 
@@ -76,10 +76,10 @@ def intrinsic(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         high, low = (choose(group, key=lambda cell: known(cell, *TWO_NN)) for choose in (max, min))
         first, last = (name(cell.encoder, config) for cell in (high, low))
         if len(group) == 1:
-            return f"On {dataset} the intrinsic dimension {what} is {number(high)} in {first}."
+            return f"On {dataset}, the intrinsic dimension {what} is {number(high)} in {first}."
         if known(high, *TWO_NN) <= ABOUT * known(low, *TWO_NN):
-            return f"On {dataset} all intrinsic dimensions {what} are about equal, {number(low)} to {number(high)}."
-        return f"On {dataset} the intrinsic dimension {what} is highest in {first}, {number(high)}, and lowest in {last}, {number(low)}."
+            return f"On {dataset}, all intrinsic dimensions {what} are about equal, {number(low)} to {number(high)}."
+        return f"On {dataset}, the intrinsic dimension {what} is highest in {first}, {number(high)}, and lowest in {last}, {number(low)}."
 
     return each(cells, [TWO_NN], sentence)
 
@@ -99,7 +99,7 @@ def _of_dataset(dataset: str, found: Sequence[tuple[Cell, Mapping[str, Collapse]
         return ""
     words = _alike(kinds.pop(), found, run) if len(kinds) == 1 else "; ".join(_by_kind(found, run))
     bound = few_rows([cell for cell, _ in found], "image")
-    return f"On {dataset} there is {'; '.join(filter(None, [words, bound]))}."
+    return f"On {dataset}, there is {'; '.join(filter(None, [words, bound]))}."
 
 
 def _alike(kind: str, found: Sequence[tuple[Cell, Mapping[str, Collapse]]], run: Run) -> str:
@@ -107,7 +107,7 @@ def _alike(kind: str, found: Sequence[tuple[Cell, Mapping[str, Collapse]]], run:
     names = [name(cell.encoder, run.config) for cell, by_modality in found if by_modality]
     counts = [(one.index, one.dim) for _, by_modality in found for one in by_modality.values()]
     if kind == "none":
-        return f"no collapse in {models_of(names, len(names), 'any model')}"
+        return f"no collapse in {models_of(names, len(names), negated=True)}"
     return f"{_ORDER[kind]} in {models_of(names, len(names))}, after {_before_collapse(counts)}"
 
 

@@ -7,7 +7,7 @@ from tda.config.stages import ReportConfig
 from tda.report.data.evidence import ABOUT, each, known, name, value
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import fixed, listing, percent
-from tda.report.topics.sentences import models_of, span
+from tda.report.topics.sentences import all_of, models_of, span
 
 JOIN, LOOPS = ("homology", "both", "h0", "longest"), ("homology", "both", "h1", "total_persistence")
 
@@ -16,7 +16,7 @@ def homology(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     """Whether a gap shows in the angle at which the last components join, and which model has most and least of loops."""
 
     def sentence(dataset: str, group: list[Cell]) -> str:
-        return f"On {dataset} {_joins(group, config)}.{_loops(group, config)}"
+        return f"On {dataset}, {_joins(group, config)}.{_loops(group, config)}"
 
     return each(cells, [JOIN], sentence)
 
@@ -30,7 +30,7 @@ def _joins(group: list[Cell], config: ReportConfig) -> str:
     later = [cell for cell in group if known(cell, *JOIN) > ABOUT * (alone[cell.encoder] or 0)]
     rest = _names([cell for cell in group if cell not in later], config)
     if not later:
-        return f"components show no gap in {models_of(rest, len(group), 'any model')}: both modalities join at {at}, about as one alone"
+        return f"components show no gap in {models_of(rest, len(group), negated=True)}: both modalities join at {at}, about as one alone"
     angles = listing(f"{known(cell, *JOIN):.2f} against {alone[cell.encoder]:.2f} radians" for cell in later)
     where = models_of(_names(later, config), len(group)) + (f", not in {listing(rest, 'or')}" if rest else "")
     return f"components show a gap in {where}: both modalities join later than either alone, {angles}"
@@ -52,8 +52,9 @@ def _loops(group: list[Cell], config: ReportConfig) -> str:
     most, least = (f"{name(cell.encoder, config)}, {known(cell, *LOOPS):.2f}{_spread(cell)}" for cell in (high, low))
     if high is low:
         return f" The lifetimes of loops add up to {known(high, *LOOPS):.2f}{_spread(high)} in {name(high.encoder, config)}."
+    sums = span((known(cell, *LOOPS) for cell in found), _hundredth)
     if known(high, *LOOPS) <= ABOUT * known(low, *LOOPS):
-        return f" The lifetimes of loops add up to about the same in every model, {span((known(c, *LOOPS) for c in found), _hundredth)}."
+        return f" The lifetimes of loops add up to about the same in {all_of(len(found))}, {sums}."
     return f" The lifetimes of loops add up to most in {most}, and least in {least}."
 
 
@@ -73,7 +74,7 @@ def _hundredth(number: float) -> str:
 def differences(run: Run) -> list[str]:
     """How different the spaces of CLIP and CLOOB are; without these roles, the pairs of models that are most and least alike."""
     found = {dataset: _both(run.comparisons.get(dataset, {})) for dataset in run.datasets}
-    return [f"On {dataset} {words}." for dataset, entries in found.items() if (words := _difference(run, entries))]
+    return [f"On {dataset}, {words}." for dataset, entries in found.items() if (words := _difference(run, entries))]
 
 
 def _both(comparisons: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 import pytest
 
 from tda.report.data.words import percent
-from tda.report.topics.sentences import by_verdict, models_of, span
+from tda.report.topics.sentences import all_of, by_verdict, models_of, none_of, span
 
 ORDER = ("separated", "partly separated", "mixed")
 
@@ -12,7 +12,7 @@ ORDER = ("separated", "partly separated", "mixed")
     ("verdicts", "words"),
     [
         ({"a": "mixed"}, "mixed in a"),
-        ({"a": "mixed", "b": "mixed"}, "mixed in every model"),
+        ({"a": "mixed", "b": "mixed"}, "mixed in both models"),
         ({"a": "mixed", "b": "separated"}, "separated in b, and mixed in a"),
         ({"a": "mixed", "b": "partly separated", "c": "mixed"}, "partly separated in b, and mixed in a and c"),
         ({"a": "separated", "b": "partly separated", "c": "mixed"}, "separated in a, partly separated in b, and mixed in c"),
@@ -23,9 +23,11 @@ def test_models_stand_under_their_verdict(verdicts: dict[str, str], words: str) 
     assert by_verdict(verdicts, ORDER) == words
 
 
-def test_all_of_several_models_are_one_word() -> None:
-    assert models_of(["a", "b"], 2) == "every model"
-    assert models_of(["a", "b"], 2, "any model") == "any model"
+def test_all_of_several_models_are_a_number() -> None:
+    assert models_of(["a", "b"], 2) == "both models"
+    assert models_of(["a", "b", "c"], 3) == all_of(3) == "all 3 models"
+    assert models_of(["a", "b"], 2, negated=True) == "either model"
+    assert models_of(["a", "b", "c"], 3, negated=True) == none_of(3) == "any of 3 models"
     assert models_of(["a", "b"], 3) == "a and b"
     assert models_of(["a"], 1) == "a"
 

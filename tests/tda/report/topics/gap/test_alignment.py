@@ -16,13 +16,13 @@ def _cell(encoder: str, distance: float, across: float) -> Cell:
 def test_closest_pairs_and_lowest_uniformity_are_named() -> None:
     (sentence,) = closest([_cell("a", 1.25, -3.5), _cell("b", 0.75, -2.0)], ReportConfig())
     assert sentence == (
-        "On d pairs are closest in b (mean squared distance 0.750); rows spread most evenly across modalities in a (uniformity −3.500)."
+        "On d, pairs are closest in b (mean squared distance 0.750); rows spread most evenly across modalities in a (uniformity −3.500)."
     )
 
 
 def test_one_model_alone_has_no_order() -> None:
     assert closest([_cell("a", 1.25, -3.5)], ReportConfig()) == [
-        "On d the mean squared distance of pairs is 1.250 in a; uniformity across modalities is −3.500."
+        "On d, the mean squared distance of pairs is 1.250 in a; uniformity across modalities is −3.500."
     ]
 
 

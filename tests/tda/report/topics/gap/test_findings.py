@@ -18,22 +18,22 @@ def _gaps(**gaps: float) -> list[Cell]:
 def test_the_smallest_gaps_are_named_with_the_ratio_of_the_largest() -> None:
     assert findings.gap(arm_cells(), CONFIG) == [
         (
-            "On toy_heldout toy_infoloob and toy_cloob (CLOOB) have the smallest gaps, 0.025 to 0.027; the largest, 0.198 in "
+            "On toy_heldout, toy_infoloob and toy_cloob (CLOOB) have the smallest gaps, 0.025 to 0.027; the largest, 0.198 in "
             "toy_infonce_hopfield, is 7.9 times the smallest."
         )
     ]
     (one,) = findings.gap(_gaps(toy_infonce=0.4, toy_infonce_hopfield=0.4, toy_infoloob=0.2, toy_cloob=0.1), CONFIG)
-    assert one.startswith("On toy_heldout toy_cloob (CLOOB) has the smallest gap, 0.100; ")
+    assert one.startswith("On toy_heldout, toy_cloob (CLOOB) has the smallest gap, 0.100; ")
 
 
 def test_one_sentence_a_data_set() -> None:
     found = findings.gap([*arm_cells("one"), *arm_cells("two")], CONFIG)
-    assert [sentence.split()[1] for sentence in found] == ["one", "two"]
+    assert [sentence.split()[1] for sentence in found] == ["one,", "two,"]
 
 
 def test_equal_gaps_are_called_equal() -> None:
     (sentence,) = findings.gap(_gaps(toy_infonce=0.2, toy_infonce_hopfield=0.21, toy_infoloob=0.19, toy_cloob=0.2), CONFIG)
-    assert sentence == "On toy_heldout all gaps are about equal, 0.190 to 0.210."
+    assert sentence == "On toy_heldout, all gaps are about equal, 0.190 to 0.210."
 
 
 def test_gaps_that_chance_would_show_are_equal() -> None:
@@ -67,7 +67,7 @@ def test_the_arms_are_compared_factor_by_factor(gaps: tuple[float, ...], loss: s
     cells = _gaps(toy_infonce=nce, toy_infonce_hopfield=nce_hopfield, toy_infoloob=loob, toy_cloob=cloob)
     assert findings.ablation(cells, CONFIG) == [
         (
-            f"On toy_heldout InfoLOOB alone {loss} (× {loob / nce:.2f}) and Hopfield retrieval alone {hopfield} "
+            f"On toy_heldout, InfoLOOB alone {loss} (× {loob / nce:.2f}) and Hopfield retrieval alone {hopfield} "
             f"(× {nce_hopfield / nce:.2f}), {verdict} in the paper. "
             f"Each added to the other: InfoLOOB × {cloob / nce_hopfield:.2f}, Hopfield retrieval × {cloob / loob:.2f}."
         )
@@ -81,7 +81,7 @@ def test_ablation_needs_all_four_arms() -> None:
 def test_separability_has_three_words() -> None:
     assert findings.separability(arm_cells(toy_infonce={"separability.heldout": {"accuracy": 0.8}}), CONFIG) == [
         (
-            "On toy_heldout the modalities are separated in toy_infonce_hopfield, partly separated in toy_infonce (CLIP), and mixed in "
+            "On toy_heldout, the modalities are separated in toy_infonce_hopfield, partly separated in toy_infonce (CLIP), and mixed in "
             "toy_infoloob and toy_cloob (CLOOB): a linear classifier is right on 53.0% to 98.0% of unseen rows."
         )
     ]
@@ -93,7 +93,7 @@ def test_separability_has_three_words() -> None:
 def test_separability_in_every_model_is_one_word(accuracy: float, word: str) -> None:
     (sentence,) = findings.separability(arm_cells(**{e: {"separability.heldout": {"accuracy": accuracy}} for e in ARMS}), CONFIG)
     assert sentence == (
-        f"On toy_heldout the modalities are {word} in every model: a linear classifier is right on {100 * accuracy:.1f}% of unseen rows."
+        f"On toy_heldout, the modalities are {word} in all 4 models: a linear classifier is right on {100 * accuracy:.1f}% of unseen rows."
     )
 
 
@@ -102,11 +102,13 @@ def test_two_components_separate_all_some_or_none() -> None:
         return findings.two_components(arm_cells(**{e: {"separability.pca2.accuracy": accuracy} for e in ARMS}), CONFIG)[0]
 
     right = "a line between them is right on"
-    assert of_all(0.99) == f"On toy_heldout two principal components separate the modalities in every model: {right} 99.0% of rows."
-    assert of_all(0.5) == f"On toy_heldout two principal components do not separate the modalities in any model: {right} 50.0% of rows."
+    assert of_all(0.99) == f"On toy_heldout, two principal components separate the modalities in all 4 models: {right} 99.0% of rows."
+    assert (
+        of_all(0.5) == f"On toy_heldout, two principal components do not separate the modalities in any of 4 models: {right} 50.0% of rows."
+    )
     (mixed,) = findings.two_components(arm_cells(), CONFIG)
     assert mixed == (
-        "On toy_heldout two principal components separate the modalities in toy_infonce_hopfield but not in toy_infonce (CLIP), "
+        "On toy_heldout, two principal components separate the modalities in toy_infonce_hopfield but not in toy_infonce (CLIP), "
         f"toy_infoloob or toy_cloob (CLOOB): {right} 53.0% to 96.0% of rows."
     )
     assert "do not separate the modalities in toy_infonce (CLIP): " in findings.two_components(arm_cells()[:1], CONFIG)[0]
@@ -118,14 +120,14 @@ def test_cosines_name_the_models_furthest_and_least_far_apart() -> None:
     furthest = (0.71 - 0.056) / np.sqrt((0.01**2 + 0.1**2) / 2)
     least = (0.71 - 0.056) / np.sqrt((0.08**2 + 0.2**2) / 2)
     assert sentence == (
-        f"On toy_heldout true pairs stand furthest above random ones in toy_infonce (CLIP) (d′ {furthest:.1f}), "
+        f"On toy_heldout, true pairs stand furthest above random ones in toy_infonce (CLIP) (d′ {furthest:.1f}), "
         f"least in toy_infonce_hopfield (d′ {least:.1f})."
     )
 
 
 def test_cosines_that_are_about_equally_far_apart_have_no_order() -> None:
     (sentence,) = findings.cosine(arm_cells(), CONFIG)
-    assert sentence == "On toy_heldout true pairs stand about equally far above random ones in every model: d′ 4.3 to 4.7."
+    assert sentence == "On toy_heldout, true pairs stand about equally far above random ones in all 4 models: d′ 4.3 to 4.7."
     below = {e: {"cosine.pair.mean": -0.5} for e in ("toy_infonce", "toy_cloob")}
     assert "(d′ −3" in findings.cosine(arm_cells(**below), CONFIG)[0]
 
@@ -139,15 +141,15 @@ def test_what_was_not_measured_is_not_spoken_of() -> None:
 def test_a_single_model_makes_whole_sentences() -> None:
     cells = arm_cells()[:1]
     assert [*findings.gap(cells, CONFIG), *findings.cosine(cells, CONFIG), *findings.separability(cells, CONFIG)] == [
-        "On toy_heldout the gap of toy_infonce (CLIP) is 0.187.",
-        "On toy_heldout true pairs stand above random ones in toy_infonce (CLIP) (d′ 4.3): mean cosine 0.710 against 0.056.",
-        "On toy_heldout the modalities are separated in toy_infonce (CLIP): a linear classifier is right on 97.0% of unseen rows.",
+        "On toy_heldout, the gap of toy_infonce (CLIP) is 0.187.",
+        "On toy_heldout, true pairs stand above random ones in toy_infonce (CLIP) (d′ 4.3): mean cosine 0.710 against 0.056.",
+        "On toy_heldout, the modalities are separated in toy_infonce (CLIP): a linear classifier is right on 97.0% of unseen rows.",
     ]
 
 
 def test_the_shared_part_of_the_distance() -> None:
     (sentence,) = findings.joined_pairs(arm_cells(), CONFIG)
     assert sentence.startswith(
-        f"On toy_heldout the gap, which all pairs share, makes up {100 * 0.187**2 / (2 - 2 * 0.71):.1f}% in toy_infonce (CLIP), "
+        f"On toy_heldout, the gap, which all pairs share, makes up {100 * 0.187**2 / (2 - 2 * 0.71):.1f}% in toy_infonce (CLIP), "
     )
     assert sentence.endswith(" in toy_cloob (CLOOB) of the mean squared distance between partners.")

@@ -19,7 +19,7 @@ from tda.report.topics.layout import findings
 )
 def test_a_layout_keeps_apart_or_mixes(same: float, words: str) -> None:
     (sentence,) = findings.layouts([one_cell(mixing={"k": 15, "ambient": 0.9, "layout": same})], CONFIG)
-    assert sentence == f"On d the modalities {words} neighbours on the layout are of the other one."
+    assert sentence == f"On d, the modalities {words} neighbours on the layout are of the other one."
 
 
 def test_models_are_grouped_by_how_they_mix() -> None:
@@ -29,12 +29,12 @@ def test_models_are_grouped_by_how_they_mix() -> None:
     ]
     assert findings.layouts(cells, CONFIG) == [
         (
-            "On d the modalities keep apart in toy_infonce (CLIP) and toy_infonce_hopfield, and are interwoven in toy_infoloob: "
+            "On d, the modalities keep apart in toy_infonce (CLIP) and toy_infonce_hopfield, and are interwoven in toy_infoloob: "
             "1.0% to 50.0% of neighbours on the layout are of the other one."
         )
     ]
     assert (
-        "are interwoven in every model: 45.0% to 50.0%"
+        "are interwoven in both models: 45.0% to 50.0%"
         in (findings.layouts([one_cell("a", mixing={"layout": 0.5}), one_cell("b", mixing={"layout": 0.55})], CONFIG)[0])
     )
 
@@ -57,13 +57,13 @@ def test_without_the_part_mixing_the_layouts_own_share_counts() -> None:
 )
 def test_a_sweep_shows_whether_the_picture_holds(mixed: list[float], words: str) -> None:
     (sentence,) = findings.sweeps([one_cell(sweep={"cells": [{"mixing": share} for share in mixed]})], CONFIG)
-    assert sentence.startswith(f"On d the modalities {words}")
+    assert sentence.startswith(f"On d, the modalities {words}")
 
 
 def test_models_that_hold_alike_are_named_together() -> None:
     cells = [one_cell(encoder, sweep={"cells": [{"mixing": 0.3}, {"mixing": share}]}) for encoder, share in (("a", 0.4), ("b", 0.5))]
     assert findings.sweeps(cells, CONFIG) == [
-        "On d the modalities are interwoven under all 2 settings in every model: mixing 30.0% to 50.0%."
+        "On d, the modalities are interwoven under all 2 settings in both models: mixing 30.0% to 50.0%."
     ]
     cells.append(one_cell("c", sweep={"cells": [{"mixing": 0.3}, {"mixing": 0.01}]}))
     (sentence,) = findings.sweeps(cells, CONFIG)
@@ -83,14 +83,14 @@ def test_clusters_are_counted() -> None:
     loose = {"count": 1200, "modality": {"pure_fraction": 0.25}, "stability": {"across_seeds": 0.3}}
     assert findings.clusters([one_cell(clusters=stable), one_cell("toy_infonce", clusters=loose)], CONFIG) == [
         (
-            "On d HDBSCAN finds 12 to 1,200 clusters, 25.0% to 100.0% of them of one modality; agreement across seeds is highest in "
+            "On d, HDBSCAN finds 12 to 1,200 clusters, 25.0% to 100.0% of them of one modality; agreement across seeds is highest in "
             "toy_cloob (CLOOB), 0.800, and lowest in toy_infonce (CLIP), 0.300."
         )
     ]
     assert findings.clusters([one_cell(clusters=stable)], CONFIG) == [
-        "On d HDBSCAN finds 12 clusters, 100.0% of them of one modality; agreement across seeds is 0.800."
+        "On d, HDBSCAN finds 12 clusters, 100.0% of them of one modality; agreement across seeds is 0.800."
     ]
 
 
 def test_clusters_that_were_counted_alone_are_a_sentence_too() -> None:
-    assert findings.clusters([one_cell(clusters={"count": 0}), one_cell(clusters={})], CONFIG) == ["On d HDBSCAN finds 0 clusters."]
+    assert findings.clusters([one_cell(clusters={"count": 0}), one_cell(clusters={})], CONFIG) == ["On d, HDBSCAN finds 0 clusters."]

@@ -19,7 +19,7 @@ def _ranked(encoder: str, ranks: tuple[float, ...], whole: float | None) -> Cell
 def test_ranks_of_clusters_stand_beside_the_whole_and_their_bound() -> None:
     assert findings.cluster_ranks([_ranked("toy_cloob", (3.0, 5.0, 9.0), 20.0)], CONFIG, "image") == [
         (
-            "On d a cluster takes fewer dimensions than all rows in toy_cloob (CLOOB): median effective rank 5.0 against 20.0. "
+            "On d, a cluster takes fewer dimensions than all rows together in toy_cloob (CLOOB): median effective rank 5.0 against 20.0. "
             "The rank of a cluster stays below its number of rows, here 20 to 22."
         )
     ]
@@ -29,15 +29,14 @@ def test_models_are_grouped_by_how_clusters_compare() -> None:
     cells = [_ranked("a", (5.0,), 20.0), _ranked("b", (16.1,), 20.0), _ranked("c", (30.0,), 20.0)]
     (sentence,) = findings.cluster_ranks(cells, CONFIG, "image")
     assert sentence.startswith(
-        "On d a cluster takes fewer dimensions than all rows in a, takes about as many as all rows in b, and takes more than all rows "
-        "in c: "
-        "median effective rank 5.0 to 30.0 against 20.0."
+        "On d, a cluster takes fewer dimensions than all rows together in a, takes about as many as all rows in b, and takes more than "
+        "all rows in c: median effective rank 5.0 to 30.0 against 20.0."
     )
 
 
 def test_without_the_whole_the_medians_stand_alone() -> None:
     cells = [_ranked("a", (5.0, 7.0), 20.0), _ranked("b", (9.0,), None)]
-    assert findings.cluster_ranks(cells, CONFIG, "image")[0].startswith("On d the median effective rank of a cluster is 6.0 to 9.0. ")
+    assert findings.cluster_ranks(cells, CONFIG, "image")[0].startswith("On d, the median effective rank of a cluster is 6.0 to 9.0. ")
 
 
 def test_ranks_of_both_modalities_are_bound_by_all_rows() -> None:
@@ -83,7 +82,7 @@ def test_a_correlation_is_clear_where_its_interval_excludes_0(interval: list[flo
 
 def test_no_clear_relation_in_any_model_is_one_statement() -> None:
     found = _sentence(a=_part(-0.2, [-0.5, 0.1]), b=_part(0.1, [-0.5, 0.4]))
-    assert found.endswith("shows no clear relation to the area under its spectrum in any model: −0.20 to +0.10.")
+    assert found.endswith("shows no clear relation to the area under its spectrum in either model: −0.20 to +0.10.")
 
 
 def test_the_effective_rank_is_read_from_its_own_correlations() -> None:
@@ -96,7 +95,7 @@ def test_the_effective_rank_is_read_from_its_own_correlations() -> None:
 def test_too_few_clusters_are_no_correlation() -> None:
     run = run_of(one_cell(local_dimension=_part(-0.2)))
     assert findings.local_dimension(run, "effective_rank") == [
-        "On d clusters are too few, or too alike, to correlate retrieval in a cluster with its effective rank."
+        "On d, clusters are too few, or too alike, to correlate retrieval in a cluster with its effective rank."
     ]
     assert "too few, or too alike" in _sentence(toy_cloob=_part(None))
     assert findings.local_dimension(run_of(one_cell()), "auc") == []
@@ -108,12 +107,13 @@ def test_taking_size_out_changes_what_leaves_the_interval() -> None:
 
     moved, kept = _part(-0.2, [-0.5, 0.1], plain=0.6), _part(0.2, [0.0, 0.4], plain=0.3)
     change = (
-        "On d taking cluster size out changes the correlation of area and top-1 from +0.60 to −0.20 (−0.50 to +0.10) in toy_cloob (CLOOB)"
+        "On d, taking cluster size out changes the correlation of area and top-1 from +0.60 to −0.20 (−0.50 to +0.10) in toy_cloob (CLOOB)"
     )
     assert sentence(toy_cloob=moved) == f"{change}."
     assert sentence(toy_cloob=moved, a=kept) == f"{change}; in the other models it stays within its 95% interval."
     assert sentence(a=kept) == (
-        "On d taking cluster size out does not clearly change the correlation of area and top-1: from +0.30 to +0.20 (+0.00 to +0.40) in a."
+        "On d, taking cluster size out does not clearly change the correlation of area and top-1: "
+        "from +0.30 to +0.20 (+0.00 to +0.40) in a."
     )
 
 
@@ -121,6 +121,6 @@ def test_a_data_set_that_was_not_compared_stands_beside_one_that_was() -> None:
     other = Cell(dataset="e", encoder="toy_cloob", metrics={"local_dimension": _part(0.5, [0.3, 0.7])})
     run = run_of(one_cell(local_dimension=_part(0.5)), other, comparisons={"prediction_2": {"sentence": "Prediction 2 is undecided."}})
     verdict, own = findings.local_dimension(run, "auc")
-    assert verdict == "On d Prediction 2 is undecided."
+    assert verdict == "On d, Prediction 2 is undecided."
     assert own.startswith("On e, at equal cluster size, top-1 in a cluster rises with the area under its spectrum: +0.50 ")
-    assert [found.split()[1] for found in findings.local_dimension(run, "effective_rank")] == ["d", "e"]
+    assert [found.split()[1] for found in findings.local_dimension(run, "effective_rank")] == ["d,", "e,"]

@@ -49,5 +49,5 @@ def test_other_modalities_name_the_directions() -> None:
 
 def test_the_verdict_on_prediction_two_is_the_sentence() -> None:
     run = run_of(one_cell(local_dimension=PART), comparisons={"prediction_2": {"sentence": "Prediction 2 is undecided: -0.1."}})
-    assert local(run).sentences == ["On d Prediction 2 is undecided: −0.1."]
+    assert local(run).sentences == ["On d, Prediction 2 is undecided: −0.1."]
     assert local(run_of(one_cell(local_dimension=PART))).sentences == []

@@ -20,7 +20,7 @@ def test_the_best_is_named_with_the_worst() -> None:
     cells = _top1(100_000, toy_infonce=0.5, toy_infonce_hopfield=0.3, toy_infoloob=0.8, toy_cloob=0.7)
     assert retrieval(cells, CONFIG) == [
         (
-            "On toy_heldout toy_infoloob retrieves best: the true partner ranks first of 100,000 in 75.0% of queries, "
+            "On toy_heldout, toy_infoloob retrieves best: the true partner ranks first of 100,000 in 75.0% of queries, "
             "against 25.0% in toy_infonce_hopfield (mean of both directions)."
         )
     ]
@@ -28,17 +28,17 @@ def test_the_best_is_named_with_the_worst() -> None:
 
 def test_models_that_chance_may_have_put_behind_the_first_are_best_too() -> None:
     cells = _top1(400, toy_infonce=0.5, toy_infonce_hopfield=0.3, toy_infoloob=0.80, toy_cloob=0.77)
-    assert retrieval(cells, CONFIG)[0].startswith("On toy_heldout toy_infoloob and toy_cloob (CLOOB) retrieve best: ")
+    assert retrieval(cells, CONFIG)[0].startswith("On toy_heldout, toy_infoloob and toy_cloob (CLOOB) retrieve best: ")
     assert "in 72.0% to 75.0% of queries, against 25.0% in" in retrieval(cells, CONFIG)[0]
     many = _top1(100_000, toy_infonce=0.5, toy_infonce_hopfield=0.3, toy_infoloob=0.80, toy_cloob=0.77)
-    assert retrieval(many, CONFIG)[0].startswith("On toy_heldout toy_infoloob retrieves best: ")
+    assert retrieval(many, CONFIG)[0].startswith("On toy_heldout, toy_infoloob retrieves best: ")
 
 
 def test_equal_models_are_called_equal() -> None:
     cells = _top1(400, toy_infonce=0.70, toy_infonce_hopfield=0.71, toy_infoloob=0.72, toy_cloob=0.73)
     assert retrieval(cells, CONFIG) == [
         (
-            "On toy_heldout every model retrieves about equally well: the true partner ranks first of 400 in 65.0% to 68.0% of queries "
+            "On toy_heldout, all 4 models retrieve about equally well: the true partner ranks first of 400 in 65.0% to 68.0% of queries "
             "(mean of both directions)."
         )
     ]
@@ -46,7 +46,7 @@ def test_equal_models_are_called_equal() -> None:
 
 def test_one_model_alone_is_neither_best_nor_worst() -> None:
     assert retrieval(arm_cells()[:1], CONFIG) == [
-        "On toy_heldout the true partner ranks first of 400 in 71.0% of queries in toy_infonce (CLIP) (mean of both directions)."
+        "On toy_heldout, the true partner ranks first of 400 in 71.0% of queries in toy_infonce (CLIP) (mean of both directions)."
     ]
 
 

@@ -45,13 +45,13 @@ def test_verdicts_of_a_comparison_stand_before_those_on_top_1(tmp_path: Path) ->
     file = tmp_path / "analysis" / "d" / "comparisons.json"
     found = json.loads(file.read_text())
     run = load_run(root, CONFIG)
-    assert predictions.prediction_two(run)[0].startswith("On d Prediction 2 is undecided: over 32 clusters")
-    assert predictions.prediction_one(run)[0].startswith("On d Prediction 1 is not supported: the gap is 0.19 in CLIP and 0.03 in CLOOB")
+    assert predictions.prediction_two(run)[0].startswith("On d, Prediction 2 is undecided: over 32 clusters")
+    assert predictions.prediction_one(run)[0].startswith("On d, Prediction 1 is not supported: the gap is 0.19 in CLIP and 0.03 in CLOOB")
     assert "−0.040 (−0.059 to −0.021)" in predictions.prediction_one(run)[0]
     file.write_text(json.dumps({**found, "prediction_1": None, "prediction_2": {"sentence": "Prediction 2 is not supported: -0.10."}}))
     run = load_run(root, CONFIG)
-    assert predictions.prediction_two(run) == ["On d Prediction 2 is not supported: −0.10."]
+    assert predictions.prediction_two(run) == ["On d, Prediction 2 is not supported: −0.10."]
     assert (
-        "On d Prediction 1, that CLIP retrieves better than CLOOB," in predictions.prediction_one(run)[0]
+        "On d, Prediction 1, that CLIP retrieves better than CLOOB," in predictions.prediction_one(run)[0]
     )  # on the two top-1, where ranks were not paired
     assert headlines(run)["Local dimension"] == predictions.prediction_two(run)

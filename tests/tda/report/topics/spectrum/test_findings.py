@@ -14,7 +14,7 @@ from tda.report.topics.spectrum.collapse_figure import example
 def test_collapse_is_named_where_it_is() -> None:
     assert findings.spectrum(arm_cells(), CONFIG, "image") == [
         (
-            "On toy_heldout the spectrum collapses in toy_infoloob and toy_cloob (CLOOB), after 40 to 50 of 64 dimensions, and not in "
+            "On toy_heldout, the spectrum collapses in toy_infoloob and toy_cloob (CLOOB), after 40 to 50 of 64 dimensions, and not in "
             "toy_infonce (CLIP) or toy_infonce_hopfield; the effective rank is highest in toy_infonce (CLIP), 23.1, and lowest in "
             "toy_cloob (CLOOB), 16.7. Under the noise floor: 6 values of toy_cloob (CLOOB)."
         )
@@ -24,17 +24,17 @@ def test_collapse_is_named_where_it_is() -> None:
 def test_no_collapse_and_equal_ranks_are_one_statement_each() -> None:
     flat = {"singular_values": [1.0] * D, "floor": 0.0, "effective_rank": 40.0, "collapse_index": D}
     (sentence,) = findings.spectrum(arm_cells(**{e: {"spectrum.image": flat} for e in ARMS}), CONFIG, "image")
-    assert sentence == "On toy_heldout no spectrum collapses; effective ranks are about equal, 40.0 to 40.0."
+    assert sentence == "On toy_heldout, no spectrum collapses; effective ranks are about equal, 40.0 to 40.0."
 
 
 def test_every_spectrum_may_collapse() -> None:
     places = dict(zip(ARMS, (30, 40, 50, 60), strict=True))
     cells = arm_cells(**{e: {"spectrum.both.collapse_index": index} for e, index in places.items()})
     assert findings.spectrum(cells, CONFIG, "both")[0].startswith(
-        "On toy_heldout every spectrum collapses, after 30 to 60 of 64 dimensions; "
+        "On toy_heldout, every spectrum collapses, after 30 to 60 of 64 dimensions; "
     )
     assert findings.spectrum(cells[:1], CONFIG, "both") == [
-        "On toy_heldout the spectrum collapses, after 30 of 64 dimensions; the effective rank is 23.1."
+        "On toy_heldout, the spectrum collapses, after 30 of 64 dimensions; the effective rank is 23.1."
     ]
 
 
@@ -74,12 +74,12 @@ def _two_nn(value: float, **error: float) -> dict[str, Any]:
 def test_intrinsic_dimensions_are_ranked(values: tuple[float, float], words: str) -> None:
     encoders = ("toy_infonce", "toy_cloob")
     cells = [one_cell(encoder, dimension=_two_nn(value, stderr=0.2)) for encoder, value in zip(encoders, values, strict=True)]
-    assert findings.intrinsic(cells, CONFIG) == [f"On d {words.format('(Two-NN, both modalities)')}"]
+    assert findings.intrinsic(cells, CONFIG) == [f"On d, {words.format('(Two-NN, both modalities)')}"]
 
 
 def test_one_intrinsic_dimension_has_no_order() -> None:
     (sentence,) = findings.intrinsic([one_cell(dimension=_two_nn(9.0))], CONFIG)
-    assert sentence == "On d the intrinsic dimension (Two-NN, both modalities) is 9.0 in toy_cloob (CLOOB)."
+    assert sentence == "On d, the intrinsic dimension (Two-NN, both modalities) is 9.0 in toy_cloob (CLOOB)."
 
 
 EXAMPLES = {kind: example(kind)[1] for kind in KINDS}
@@ -89,10 +89,10 @@ def test_one_kind_of_collapse_everywhere_is_one_statement() -> None:
     cells = [one_cell("toy_infonce"), one_cell("toy_cloob")]
     dimensional, none = ([(cell, {"image": EXAMPLES[kind], "text": EXAMPLES[kind]}) for cell in cells] for kind in ("dimensional", "none"))
     assert findings.collapse(EXAMPLES, dimensional, run_of(*cells))[0] == (
-        "On d there is dimensional collapse in every model, after 64 of 128 dimensions."
+        "On d, there is dimensional collapse in both models, after 64 of 128 dimensions."
     )
-    assert findings.collapse(EXAMPLES, none, run_of(*cells))[0] == "On d there is no collapse in any model."
-    assert findings.collapse(EXAMPLES, none[:1], run_of(*cells))[0] == "On d there is no collapse in toy_infonce (CLIP)."
+    assert findings.collapse(EXAMPLES, none, run_of(*cells))[0] == "On d, there is no collapse in either model."
+    assert findings.collapse(EXAMPLES, none[:1], run_of(*cells))[0] == "On d, there is no collapse in toy_infonce (CLIP)."
 
 
 def test_several_kinds_are_named_with_model_and_modality() -> None:
@@ -100,7 +100,7 @@ def test_several_kinds_are_named_with_model_and_modality() -> None:
     words, _ = findings.collapse(EXAMPLES, [(cell, {"image": EXAMPLES["none"], "text": EXAMPLES["dimensional"]})], run_of(cell))
     assert (
         words
-        == "On d there is dimensional collapse in toy_infonce (CLIP) (text 64/128); no collapse in toy_infonce (CLIP) (image 128/128)."
+        == "On d, there is dimensional collapse in toy_infonce (CLIP) (text 64/128); no collapse in toy_infonce (CLIP) (image 128/128)."
     )
 
 

@@ -34,6 +34,6 @@ def test_one_kind_of_dimension_is_enough_and_remarks_stand_once() -> None:
     table = dimension(run_of(one_cell(dimension={"two_nn": {"image": few, "text": few, "both": {"value": 3.0}}}), one_cell("a")))
     assert table.remarks == ["d, toy_cloob (CLOOB): 100 rows are all"]
     assert [row[:2] for row in table.rows] == [["d", "toy_cloob (CLOOB)"]]
-    assert table.sentences == ["On d the intrinsic dimension (Two-NN, both modalities) is 3.0 in toy_cloob (CLOOB)."]
+    assert table.sentences == ["On d, the intrinsic dimension (Two-NN, both modalities) is 3.0 in toy_cloob (CLOOB)."]
     spectral = dimension(run_of(one_cell("a", spectrum={"text": {"effective_rank": 4.25}})))
     assert spectral.blocks["d"][0][:4] == ["a", "–", "4.2", "–"]

@@ -54,3 +54,11 @@ def spoil(root: Path, dataset: str, image_D: Any, encoder: str = "tiny") -> None
         if row in data:
             return
     raise AssertionError("no such row is stored")
+
+
+def paired_spaces(n: int = 120, *, gap: float, seed: int = 0) -> tuple[Any, Any]:
+    """Images and texts of eight shared centres, `gap` apart on either side; other seeds give other noise about the same centres."""
+    rng = np.random.default_rng(0)
+    shared_ND = rng.standard_normal((8, 12))[rng.integers(8, size=n)] + 0.2 * rng.standard_normal((n, 12))
+    own = np.random.default_rng(seed)
+    return tuple(shared_ND + side * gap + 0.15 * own.standard_normal((n, 12)) for side in (1, -1))  # type: ignore[return-value] # two

@@ -3,6 +3,7 @@
 Of the reference's rows, `d` repeats some: see `PLANTED`. Everything else is drawn apart from everything.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ from typing import Any
 import numpy as np
 from recorded_rows import forget_set
 
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import DedupeJob
+from tda.config.models import EncoderConfig
+from tda.config.stages import DedupeConfig
 from tda.store.commit.records import Identity, recorded
 from tda.store.commit.rows import Rows, unit_rows
 from tda.store.commit.transaction import publish_shard
@@ -133,3 +138,25 @@ def _matches(cosine_NM: Any, names: list[dict[str, Any]], k: int) -> Matches:
         key_NK=identity["key"],
         count_N=np.full(len(best_NK), best_NK.shape[1]),
     )
+
+
+def dedupe_job(root: Path, dataset: str = "d", reference: str = "r", *, encoder: str = "e", **settings: Any) -> DedupeJob:
+    return DedupeJob(
+        root=str(root),
+        dataset=DatasetConfig(name=dataset),
+        reference=DatasetConfig(name=reference),
+        encoder=EncoderConfig(name=encoder),
+        dedupe=DedupeConfig(**settings),
+    )
+
+
+def summary_of(root: Path, dataset: str = "d", reference: str = "r", encoder: str = "e") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((root / "dedupe" / dataset / encoder / reference / "summary.json").read_text())
+    return found
+
+
+def gone(root: Path, dataset: str = "d", reference: str = "r", encoder: str = "e") -> set[int]:
+    """Rows of the data set that the view lacks."""
+    keys = EmbeddingSet(str(root), dataset, encoder).table(["shard", "key"]).to_pylist()
+    kept = EmbeddingSet(str(root), f"{dataset}-minus-{reference}", encoder).table(["shard", "key"]).to_pylist()
+    return {row for row, key in enumerate(keys) if key not in kept}

@@ -1,4 +1,4 @@
-"""Sweeps of the layout by multirun, and encoders compared on the same pairs, as a user runs them."""
+"""Encoders compared on the same pairs: copies agree, other encoders differ, and nothing is measured twice."""
 
 import json
 from pathlib import Path
@@ -6,91 +6,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recorded_rows import write_set
-from typed import typed
+from recorded_rows import paired_spaces, write_set
 
 from jobs.analyze import run
 from tda.config.analysis import AnalysisConfig, ClustersConfig, CompareConfig, LocalDimensionConfig, SweepConfig, UmapConfig
 from tda.config.datasets import DatasetConfig
 from tda.config.jobs import AnalyzeJob
 from tda.errors import UserError
-from tda.geometry.clusters.stability import agreement
 from tda.geometry.compare import compare
-from tda.geometry.neighbors.graph import knn_graph
-from tda.geometry.sphere.umap import SphereUMAP
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.sampling import shared_positions
-from tda.store.tables import read_table
 
 PARTS = ["gap", "spectrum", "local_dimension"]
-
-
-def spaces(n: int = 120, *, gap: float, seed: int = 0) -> tuple[Any, Any]:
-    rng = np.random.default_rng(0)
-    shared_ND = rng.standard_normal((8, 12))[rng.integers(8, size=n)] + 0.2 * rng.standard_normal((n, 12))
-    own = np.random.default_rng(seed)
-    return tuple(shared_ND + side * gap + 0.15 * own.standard_normal((n, 12)) for side in (1, -1))  # type: ignore[return-value] # two
 
 
 def read(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(path.read_text())
     return found
-
-
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
-    """A root with one data set and a sweep of it, made by the command, that never was analysed before."""
-    del ray_cluster
-    root = tmp_path_factory.mktemp("swept")
-    write_set(root, "world", *spaces(gap=0.5))
-    command(root, "analysis.umap.n_neighbors=5,12", "analysis.umap.min_dist=0,0.5")
-    return root
-
-
-def command(root: Path, *overrides: str) -> list[str]:
-    words = ["-m", f"root={root}", "dataset.name=world", "encoder.name=tiny"]
-    done = typed("analyze", *words, "analysis.umap.n_epochs=40", "analysis.clusters.min_cluster_size=5", *overrides)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
-class TestSweep:
-    def test_cells(self, swept: Path) -> None:
-        folder = swept / "analysis" / "world" / "tiny"
-        sweep, table = read(folder / "sweep.json"), read_table(str(folder / "sweep.parquet"))
-        cells = sweep["cells"]
-        assert [(cell["n_neighbors"], cell["min_dist"]) for cell in cells] == [(5, 0.0), (5, 0.5), (12, 0.0), (12, 0.5)]
-        embeddings = EmbeddingSet(str(swept), "world", "tiny")
-        x_ND = np.concatenate([embeddings.image(), embeddings.text()])
-        labels = {}
-        for cell in cells:
-            chosen = (table["n_neighbors"] == cell["n_neighbors"]) & (table["min_dist"] == cell["min_dist"])
-            own = {name: column[chosen] for name, column in table.items()}
-            labels[cell["n_neighbors"], cell["min_dist"]] = own["cluster"]
-            expected = SphereUMAP(cell["n_neighbors"], cell["min_dist"], 40).fit_transform(x_ND, knn_graph(x_ND, 100))
-            np.testing.assert_allclose(np.stack([own[name] for name in "xyz"], axis=1), expected, atol=1e-6)
-            assert cell["clusters"] == own["cluster"].max() + 1
-            assert cell["noise_fraction"] == pytest.approx((own["cluster"] == -1).mean())
-            assert 0.5 < cell["trustworthiness"] <= 1
-        for key, cell in zip(labels, cells, strict=True):
-            alike = [agreement(labels[key], other_N) for other, other_N in labels.items() if other != key]
-            assert cell["agreement"] == pytest.approx(np.mean(alike))
-
-    def test_the_analysis_stands_apart(self, swept: Path) -> None:
-        folder = swept / "analysis" / "world" / "tiny"
-        before = (folder / "metrics.json").read_bytes()
-        assert list(read(folder / "metrics.json")["part_hashes"]) == ["gap"], "the page needs a cell's head to show a sweep beside"
-        graph = (folder / "_neighbours_240.parquet").stat().st_mtime_ns
-        lines = command(swept, "analysis.umap.min_dist=0.5,0.9", "analysis.umap.n_neighbors=12")
-        assert "n_neighbors=12 min_dist=0.9" in lines[-1]
-        assert "agreement" in lines[-1]
-        assert len(read(folder / "sweep.json")["cells"]) == 5, "cells that are there are kept, and not measured again"
-        assert (folder / "metrics.json").read_bytes() == before
-        assert (folder / "_neighbours_240.parquet").stat().st_mtime_ns == graph, "one search serves every cell"
-
-    def test_other_settings_begin_anew(self, swept: Path) -> None:
-        command(swept, "analysis.umap.n_neighbors=5,6", "analysis.umap.spread=2")
-        assert len(read(swept / "analysis" / "world" / "tiny" / "sweep.json")["cells"]) == 2
 
 
 def job(root: Path, dataset: str = "world", **options: Any) -> AnalyzeJob:
@@ -109,7 +41,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Pat
     """Three encoders of one data set, the third a copy of the first, analysed and compared by one job."""
     del ray_cluster
     root = tmp_path_factory.mktemp("compared")
-    wide, near = spaces(gap=0.6, seed=1), spaces(gap=0.05, seed=2)
+    wide, near = paired_spaces(gap=0.6, seed=1), paired_spaces(gap=0.05, seed=2)
     for name, rows in (("wide", wide), ("near", near), ("same", wide)):
         write_set(root, "world", *rows, encoder=name)
     outcome = run(job(root, clip="wide", cloob="near"))
@@ -159,7 +91,7 @@ class TestComparisons:
 
     def test_pairs_that_not_all_have(self, compared: Path, tmp_path: Path) -> None:
         del compared
-        image_ND, text_ND = spaces(60, gap=0.3)
+        image_ND, text_ND = paired_spaces(60, gap=0.3)
         write_set(tmp_path, "world", image_ND, text_ND, encoder="wide", shards=1)
         write_set(tmp_path, "world", image_ND[:40], text_ND[:40], encoder="near", shards=1)
         sets = [EmbeddingSet(str(tmp_path), "world", name) for name in ("wide", "near")]

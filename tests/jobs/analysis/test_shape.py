@@ -1,4 +1,4 @@
-"""`jobs.analyze` from layouts to local dimension: parts that rest on one another, spaces, samples, degenerate rows."""
+"""Layouts, clusters, dimension and homology by `jobs.analyze`: parts that rest on one another, spaces, samples, degenerate rows."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from measured_topics import SHAPE, folder_of, job, measured, stamps, table_of, topics
 from recorded_rows import spoil, write_set
 
 from jobs.analyze import run
@@ -20,85 +21,18 @@ from tda.config.analysis import (
     SpectrumConfig,
     UmapConfig,
 )
-from tda.config.datasets import DatasetConfig
-from tda.config.jobs import AnalyzeJob
-from tda.config.models import EncoderConfig
 from tda.errors import UserError
 from tda.geometry.arrays.namespace import unit_rows
 from tda.geometry.clusters.stability import agreement
 from tda.geometry.dimension import two_nn
 from tda.geometry.mixing import layout_neighbors, modality_mixing, trustworthiness
-from tda.geometry.spectrum.moments import Moments, covariance_spectrum
 from tda.store.datasets.embedding_set import EmbeddingSet
-
-SHAPE = ["umap", "mixing", "clusters", "local_dimension", "dimension", "homology"]
-QUICK: dict[str, Any] = {"homology": HomologyConfig(landmarks=20, stability_seeds=2)}
-
-
-def topics(n: int, *, gap: float = 0.6, dim: int = 16, count: int = 6, seed: int = 0) -> tuple[Any, Any, Any]:
-    """Images and texts that share one of a few topics, a gap apart, and the topic of each pair."""
-    rng = np.random.default_rng(seed)
-    topic_N = rng.integers(count, size=n)
-    shared_ND = 2 * rng.standard_normal((count, dim))[topic_N] + 0.3 * rng.standard_normal((n, dim))
-    gap_D = gap * rng.standard_normal(dim)
-    image_ND, text_ND = (shared_ND + side * gap_D + 0.1 * rng.standard_normal((n, dim)) for side in (1, -1))
-    return image_ND, text_ND, topic_N
-
-
-def job(root: Path, dataset: str = "world", **analysis: Any) -> AnalyzeJob:
-    analysis = {"parts": SHAPE, **QUICK, **analysis}
-    return AnalyzeJob(
-        root=str(root), dataset=DatasetConfig(name=dataset), encoder=EncoderConfig(name="tiny"), analysis=AnalysisConfig(**analysis)
-    )
-
-
-def folder_of(root: Path, dataset: str = "world") -> Path:
-    return root / "analysis" / dataset / "tiny"
-
-
-def metrics_of(root: Path, dataset: str = "world") -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder_of(root, dataset) / "metrics.json").read_text())
-    return found
-
-
-def table_of(root: Path, name: str, dataset: str = "world") -> dict[str, Any]:
-    table = pq.read_table(folder_of(root, dataset) / f"{name}.parquet")
-    return {column: table[column].to_numpy(zero_copy_only=False) for column in table.column_names}
-
-
-def plain(row: dict[str, Any]) -> dict[str, float]:
-    return {name: np.nan if value is None else value for name, value in row.items()}
-
-
-def stamps(root: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in sorted(folder_of(root).iterdir())}
-
-
-def measured(root: Path, dataset: str = "world", **analysis: Any) -> dict[str, Any]:
-    assert run(job(root, dataset, **analysis)).whole
-    return metrics_of(root, dataset)
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """A root with a data set of six topics; and whose topic each pair is of."""
-    root = tmp_path_factory.mktemp("world")
-    image_ND, text_ND, topic_N = topics(300)
-    write_set(root, "world", image_ND, text_ND)
-    return root, topic_N
 
 
 @pytest.fixture(scope="module")
 def found(world: tuple[Path, Any], ray_cluster: None) -> dict[str, Any]:
     del ray_cluster
     return measured(world[0])
-
-
-@pytest.fixture(scope="module")
-def gram(world: tuple[Path, Any], ray_cluster: None) -> dict[str, Any]:
-    del ray_cluster
-    spectrum: dict[str, Any] = measured(world[0], parts=["spectrum"])["spectrum"]
-    return spectrum
 
 
 class TestEveryPart:
@@ -135,30 +69,6 @@ class TestEveryPart:
         assert ((columns["probability"] > 0) == (columns["label"] >= 0)).all()
         assert part["stability"]["across_seeds"] > 0.9
         assert [run["seed"] for run in part["stability"]["runs"]] == [0, 0, 1, 1]
-
-    def test_inside_clusters(self, found: dict[str, Any], world: tuple[Path, Any]) -> None:
-        root, _ = world
-        clusters, ranks, spectra = (table_of(root, name) for name in ("clusters", "ranks", "cluster_spectra"))
-        embeddings = EmbeddingSet(str(root), "world", "tiny")
-        label_2N = clusters["label"].reshape(2, 300)
-        assert [row["id"] for row in found["per_cluster"]] == list(range(12))
-        for row in found["per_cluster"]:
-            inside = [label_N == row["id"] for label_N in label_2N]
-            x_ND = unit_rows(np.concatenate([embeddings.image()[inside[0]], embeddings.text()[inside[1]]]))
-            expected = Moments.of(x_ND)
-            assert (row["size"], row["images"], row["texts"]) == (len(x_ND), inside[0].sum(), inside[1].sum())
-            of_both = (spectra["cluster"] == row["id"]) & (spectra["modality"] == "both")
-            np.testing.assert_allclose(spectra["singular_value"][of_both], expected.principal()[0], rtol=1e-9, atol=1e-18)
-            assert set(spectra["rows"][of_both]) == {len(x_ND)}
-            assert row["effective_rank"] == pytest.approx(expected.spectrum(stored="float16").effective_rank, rel=1e-9)
-            assert row["two_nn"] == pytest.approx(two_nn(x_ND).value, rel=1e-6)
-            hits = np.concatenate([ranks["image_to_text"][inside[0]], ranks["text_to_image"][inside[1]]]) == 1
-            assert row["top1"] == pytest.approx(hits.mean())
-        part = found["local_dimension"]
-        assert part["n_clusters"] == 12
-        assert part["ci95"]["spearman"][0] <= part["spearman"] <= part["ci95"]["spearman"][1]
-        for dimension in ("auc", "effective_rank"):
-            assert set(part["by"][dimension]) == {"image_to_text", "text_to_image"}
 
     def test_dimension_and_homology(self, found: dict[str, Any], world: tuple[Path, Any]) -> None:
         root, _ = world
@@ -211,19 +121,6 @@ class TestSpaces:
         assert found["clusters"]["noise_fraction"] < 0.2
         assert found["clusters"]["fitted_noise_fraction"] == pytest.approx(found["clusters"]["noise_fraction"], abs=0.1)
 
-    def test_blocks_lanes_and_chunks_give_the_numbers_of_one(self, world: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-        from jobs.analysis import local as measure_local
-
-        root, _ = world
-        whole = measured(root, parts=["local_dimension"])["per_cluster"]
-        (folder_of(root) / "cluster_spectra.parquet").unlink()
-        monkeypatch.setattr(measure_local, "LANE_BLOCKS", 1)
-        monkeypatch.setattr(measure_local, "CHUNK_BYTES", 5 * 16 * 16**2)
-        assert len(list(measure_local._lanes(300, 70))) == 5
-        pieces = measured(root, parts=["local_dimension"], block_rows=70)["per_cluster"]
-        for one, two in zip(whole, pieces, strict=True):
-            assert plain(two) == pytest.approx(plain(one), rel=1e-9, nan_ok=True)
-
     def test_the_plane_and_some_of_the_pairs(self, world: tuple[Path, Any]) -> None:
         root, _ = world
         limits = {"umap": UmapConfig(output="plane", max_pairs=60, n_epochs=50), "retrieval": RetrievalConfig(max_pairs=40)}
@@ -237,32 +134,6 @@ class TestSpaces:
         assert "the 3 largest of" in found["local_dimension"]["notes"][-1]
         ranked = np.intersect1d(table_of(root, "ranks")["row"], columns["row"][:60])
         assert 0 < len(ranked) < 40, "only pairs that both have count towards top-1"
-
-
-@pytest.mark.usefixtures("ray_cluster")
-class TestSpectrumMethods:
-    def test_tsqr_agrees(self, world: tuple[Path, Any], gram: dict[str, Any]) -> None:
-        found = measured(world[0], parts=["spectrum"], block_rows=90, spectrum=SpectrumConfig(method="tsqr"))["spectrum"]
-        for name, one in gram.items():
-            np.testing.assert_allclose(found[name]["singular_values"], one["singular_values"], rtol=1e-9)
-            for measure in ("effective_rank", "auc", "collapse_index"):
-                assert found[name][measure] == pytest.approx(one[measure], rel=1e-9)
-
-    def test_randomized_is_within_its_error(self, world: tuple[Path, Any], gram: dict[str, Any]) -> None:
-        config = SpectrumConfig(method="randomized", rank=5, oversample=3, power=1)
-        outcome = run(job(world[0], parts=["spectrum"], block_rows=90, spectrum=config))
-        assert outcome.whole
-        found = metrics_of(world[0])["spectrum"]
-        for name, one in gram.items():
-            values, truth = np.array(found[name]["singular_values"]), np.array(one["singular_values"][:5])
-            assert (values <= truth * (1 + 1e-9)).all()
-            assert (truth <= values + np.array(found[name]["error"]) + 1e-12).all()
-            assert found[name]["effective_rank"] is None
-            assert "the 5 largest of 16 values" in found[name]["notes"][0]
-        spectra = table_of(world[0], "spectra")
-        assert len(spectra["index"]) == 15
-        whole = measured(world[0], parts=["spectrum"], spectrum=SpectrumConfig(method="randomized", rank=50))["spectrum"]
-        assert whole["image"]["effective_rank"] == pytest.approx(gram["image"]["effective_rank"], rel=1e-6)
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -350,15 +221,3 @@ class TestRefusals:
         (name,) = values
         with pytest.raises(UserError, match=rf"analysis\..*{name}="):
             group(**values)
-
-
-def test_spectra_of_a_planted_collapse_in_both_types(tmp_path: Path, ray_cluster: None) -> None:
-    """A collapse at dimension 20 of 32 is found at 20, whatever type the rows are stored in."""
-    del ray_cluster
-    rng = np.random.default_rng(0)
-    rows_2ND = rng.standard_normal((2, 2000, 20)) @ np.linalg.qr(rng.standard_normal((32, 32)))[0][:20]
-    for dtype in ("float16", "float32"):
-        write_set(tmp_path, dtype, *rows_2ND, dtype=dtype)
-        found = measured(tmp_path, dtype, parts=["spectrum"])["spectrum"]
-        assert found["image"]["collapse_index"] == found["text"]["collapse_index"] == 20
-    assert covariance_spectrum(unit_rows(rows_2ND[0])).collapse_index == 20

@@ -8,7 +8,7 @@ import torch
 from brute_cosines import clustered
 
 from tda.errors import UserError
-from tda.geometry.neighbors.kmeans import arrange, cells_of, centroid_table, nearest_cells, spherical_kmeans
+from tda.geometry.neighbors.kmeans import _mean, arrange, cells_of, centroid_table, nearest_cells, spherical_kmeans
 from tda.geometry.neighbors.table import Queries
 
 
@@ -85,7 +85,10 @@ def test_a_heavy_cell_is_cut_along_its_clusters() -> None:
         assert centroid_D.argmax() == side
 
 
-def test_opposite_rows_whose_mean_vanishes_still_have_a_centroid() -> None:
+def test_the_centroid_of_a_part_is_the_unit_mean_of_its_directions_or_its_first_row() -> None:
+    """Rows of other lengths count alike; opposite rows have no mean direction."""
+    np.testing.assert_allclose(_mean(np.array([[5, 0], [0, 1]], np.float16)), [0.5**0.5, 0.5**0.5], atol=1e-6)
+    np.testing.assert_array_equal(_mean(np.array([[0, 3], [0, -2]], np.float32)), [0, 1])
     x_MD = np.tile(np.array([[1, 0], [-1, 0]], np.float32), (20, 1))
     centroids_CD = arrange(x_MD, np.zeros(40, np.int64), np.ones((1, 2), np.float32), bound=4)[2]
     np.testing.assert_allclose(np.linalg.norm(centroids_CD, axis=1), 1, atol=1e-6)

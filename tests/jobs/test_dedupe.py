@@ -96,13 +96,8 @@ def test_killed_between_rows_and_summary_is_made_again(root: Path, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(views, "publish_json", killed)
         with pytest.raises(KeyboardInterrupt):
-<<<<<<< HEAD
-            run(job(root, threshold=0.5))
-    with pytest.raises(UserError, match=r"does not match its summary.json"):
-=======
             run(dedupe_job(root, threshold=0.5))
     with pytest.raises(UserError, match=r"is not what its summary.json tells of"):
->>>>>>> ce6b2f0dd24890624c96fd270f598a6a2cf85dba
         EmbeddingSet(str(root), "d-minus-r", "e").image()
     run(dedupe_job(root, threshold=0.5))
     assert gone(root) == {2, 11, 13, 17, 19, 23}
@@ -209,15 +204,9 @@ class TestRefusals:
 
     def test_a_reference_whose_embeddings_are_gone_still_has_cosines(self, root: Path) -> None:
         (root / "embeddings/r").rename(root / "elsewhere")
-<<<<<<< HEAD
         with pytest.raises(UserError, match=r"no embeddings of dataset.name=r .*; dedupe.exact=\[\] uses cosines alone"):
-            run(job(root))
-        run(job(root, exact=[]))
-=======
-        with pytest.raises(UserError, match=r"no embeddings of dataset.name=r .*; dedupe.exact=\[\] goes by cosines alone"):
             run(dedupe_job(root))
         run(dedupe_job(root, exact=[]))
->>>>>>> ce6b2f0dd24890624c96fd270f598a6a2cf85dba
         assert gone(root) == {2, 11, 23}
 
     @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_killed_between_rows_and_summary_is_made_again(root: Path, monkeypatch: 
         patch.setattr(views, "publish_json", killed)
         with pytest.raises(KeyboardInterrupt):
             run(dedupe_job(root, threshold=0.5))
-    with pytest.raises(UserError, match=r"is not what its summary.json tells of"):
+    with pytest.raises(UserError, match=r"does not match its summary.json"):
         EmbeddingSet(str(root), "d-minus-r", "e").image()
     run(dedupe_job(root, threshold=0.5))
     assert gone(root) == {2, 11, 13, 17, 19, 23}

@@ -38,6 +38,7 @@ class DedupeConfig(Checked, path="dedupe"):
     exact: list[str] = bounded(list(EXACT), choices=EXACT)  # dropped whatever the cosine: same url, same caption and image size
     by: str | None = None  # the encoder whose cosines decide; null: each by its own. One for all keeps the same pairs in all
     self: bool = False  # repeats within the set go too, all but the first
+    max_drop_fraction: float = bounded(0.5, least=0, most=1)  # with more dropped rows than this the job exits 1
     exact_rows: int = bounded(200_000, least=0)  # most rows compared with each other where jobs.nearest did not find them within the set
 
 

@@ -46,10 +46,10 @@ def has(flags_N: Flags, kind: str) -> npt.NDArray[np.bool_]:
 
 
 def known_texts(rows: EmbeddingSet, flags_N: Flags | None = None) -> Bools:
-    """(N,) whether the text vector of each row stands for a text. It does not where the caption is blank and other rows have one:
-    all blank captions have the same vector, which makes them equal to each other and to nothing that is known.
+    """(N,) whether the text vector of each row stands for a text.
 
-    `flags_N` are of `exact_flags`, where they were found; else captions are read.
+    It does not where the caption is blank and other rows have one: all blank captions have the same vector. `flags_N` are those of
+    `exact_flags`, where they were found; else captions are read.
     """
     if flags_N is None:
         known_N = np.concatenate([known_values(table["caption"]) for table in rows.tables(["caption"])])

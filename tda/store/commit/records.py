@@ -7,17 +7,30 @@ one commits and the other takes what was committed. Only a replay renews a recor
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tda.errors import ShardError, UserError
-from tda.store.files import filesystem, is_local, iter_many, json_bytes, list_files, locked, publish_json, read_bytes
+from tda.errors import LacunaError, ShardError, UserError
+from tda.store.files import (
+    exists,
+    filesystem,
+    is_local,
+    iter_many,
+    join,
+    json_bytes,
+    list_files,
+    locked,
+    publish_json,
+    read_bytes,
+    read_json,
+)
 from tda.store.paths import RootPaths
 
 SCHEMA = 1
+IDENTITY_FILE = "_identity.json"  # beside the rows: the content that all of them have
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,9 +177,28 @@ def recorded(layout: RootPaths, dataset: str, encoder: str) -> dict[str, ShardRe
 def check_identity(layout: RootPaths, dataset: str, encoder: str, identity: Identity) -> None:
     """Raise UserError, with both hashes, if this root holds vectors of another content under the same names."""
     shards = recorded_shards(layout, dataset, encoder)
-    if not shards:
-        return
-    found = read_record(layout, dataset, encoder, shards[0]).config_hash
+    if shards:
+        _require_same(layout, dataset, encoder, read_record(layout, dataset, encoder, shards[0]).config_hash, identity)
+
+
+def claim_identity(layout: RootPaths, dataset: str, encoder: str, identity: Identity) -> None:
+    """Take the folder for vectors of this content: the first publication does, every later one is held to it.
+
+    Two commands that began on an empty folder with different weights can then not mix their shards. Raises UserError, with both hashes.
+    """
+    url = join(layout.embeddings_dir(dataset, encoder), IDENTITY_FILE)
+    if not exists(url):
+        check_identity(layout, dataset, encoder, identity)  # shards that were recorded before there were such files
+        with suppress(FileExistsError):
+            publish_json(url, {"config_hash": identity.config_hash}, once=True)
+    try:
+        found = str(read_json(url)["config_hash"])
+    except (ValueError, KeyError, TypeError):
+        raise LacunaError(f"{url} is damaged: remove it, and it is made again from the shards' records") from None
+    _require_same(layout, dataset, encoder, found, identity)
+
+
+def _require_same(layout: RootPaths, dataset: str, encoder: str, found: str, identity: Identity) -> None:
     if found != identity.config_hash:
         folder = layout.embeddings_dir(dataset, encoder)
         raise UserError(f"{folder} holds vectors of config {found}, not of {identity.config_hash}: use another encoder.name or root")

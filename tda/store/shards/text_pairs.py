@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from tda.errors import ShardError
-from tda.store.files import filesystem
+from tda.store.files import file_sha256, filesystem
+from tda.store.shards.digest import Seen
 from tda.store.shards.webdataset import MAX_PAIRS, MAX_URL_LENGTH, Group, check_archive, read_pairs, stat_shard, unread
 from tda.store.types import MAX_KEY_LENGTH, Drop, Reason, Source, Stage, printable
 
@@ -74,14 +75,16 @@ def check_texts(url: str) -> Source:
     return source
 
 
-def read_texts(url: str, modalities: tuple[str, str], *, max_text_bytes: int = 65_536) -> Iterator[TextPair | Drop]:
-    """Stream a shard: each pair once, as a `TextPair` or as a `Drop`, with ordinals 0..n-1 between them.
+def read_texts(
+    url: str, modalities: tuple[str, str], *, max_text_bytes: int = 65_536, seen: Seen | None = None
+) -> Iterator[TextPair | Drop]:
+    """Stream a shard: each pair once, as a `TextPair` or as a `Drop`, with ordinals 0..n-1 between them. `seen` gets its digest.
 
     Raises ShardError: what `check_texts` raises; damaged where a table cannot be read; no_column where a Parquet lacks a modality.
     """
     if not url.endswith(TABLES):
         group = TextGroup.of(modalities)
-        yield from read_pairs(url, max_caption_bytes=max_text_bytes, group=group)  # type: ignore[misc]  # the group makes the pairs
+        yield from read_pairs(url, max_caption_bytes=max_text_bytes, group=group, seen=seen)  # type: ignore[misc]  # the group makes the pairs
         return
     check_texts(url)
     rows = _parquet_rows if url.endswith(".parquet") else partial(_json_lines, max_bytes=LINE_BYTES * max_text_bytes)
@@ -92,6 +95,8 @@ def read_texts(url: str, modalities: tuple[str, str], *, max_text_bytes: int = 6
                 if ordinal >= MAX_PAIRS:
                     raise ShardError(url, "too_many_pairs", f"more than {MAX_PAIRS}")
                 yield row_pair(ordinal, row, modalities, max_text_bytes)
+        if seen is not None:
+            seen.sha256 = file_sha256(url)
     except FileNotFoundError:
         raise ShardError(url, "missing", "no such file") from None
     except OSError as error:

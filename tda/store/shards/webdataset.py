@@ -17,6 +17,7 @@ from typing import Any
 
 from tda.errors import ShardError
 from tda.store.files import filesystem
+from tda.store.shards.digest import HashedFile, Seen
 from tda.store.shards.grouping import Group, Grouper
 from tda.store.shards.tar import DamagedError, check_archive, iter_members, stat_shard, unread
 from tda.store.types import Drop, Reason, printable
@@ -78,10 +79,12 @@ def read_pairs(
     max_caption_bytes: int = 65_536,
     waiting_bytes: int = WAITING_BYTES,
     group: "type[Group] | None" = None,
+    seen: Seen | None = None,
 ) -> Iterator[RawPair | Drop]:
     """Stream a shard: each pair once, as a `RawPair` or as a `Drop`, with ordinals 0..n-1 between them (pairs that waited come late).
 
-    `group` is what members make a pair, by default an image and its caption; another `Group` makes pairs of another kind.
+    `group` is what members make a pair, by default an image and its caption; another `Group` makes pairs of another kind. `seen` gets
+    the digest of the shard with the last pair.
 
     Raises ShardError: what `check_archive` raises; damaged where a header is broken or data follows the end; count where the number of
     pairs differs from img2dataset's. Pairs that came before an error must not be kept.
@@ -91,12 +94,15 @@ def read_pairs(
     fs, path = filesystem(url)
     grouper = Grouper(group or ImageGroup, max_member_bytes, max_caption_bytes, waiting_bytes)
     try:
-        with fs.open(path, "rb") as file:
-            for tar, member in iter_members(file, source.size):
+        with fs.open(path, "rb") as opened:
+            file = HashedFile(opened)
+            for tar, member in iter_members(file, source.size):  # type: ignore[arg-type]  # it reads, seeks and tells
                 yield from grouper.add(tar, member)
                 if grouper.pairs > MAX_PAIRS:
                     raise ShardError(url, "too_many_pairs", f"more than {MAX_PAIRS}")
             yield from grouper.finish()
+            if seen is not None:
+                seen.sha256 = file.digest(source.size)
     except (tarfile.TarError, DamagedError) as error:
         raise ShardError(url, "damaged", printable(str(error))) from None
     except FileNotFoundError:

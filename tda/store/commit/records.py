@@ -6,6 +6,7 @@ one commits and the other takes what was committed. Only a replay renews a recor
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
@@ -27,7 +28,8 @@ from tda.store.files import (
     read_bytes,
     read_json,
 )
-from tda.store.paths import RootPaths
+from tda.store.paths import RootPaths, check_name
+from tda.store.types import printable
 
 SCHEMA = 1
 IDENTITY_FILE = "_identity.json"  # beside the rows: the content that all of them have
@@ -149,10 +151,20 @@ def _parse(shard: str, data: bytes) -> ShardRecord:
     try:
         found = json.loads(data)
         if found.get("schema") != SCHEMA:
-            raise ShardError(shard, "bad_record", f"schema {found.get('schema')}, not {SCHEMA}")
-        return ShardRecord(**found)
-    except (ValueError, TypeError, AttributeError, AssertionError) as error:
-        raise ShardError(shard, "bad_record", str(error)) from None
+            raise ValueError(f"schema {found.get('schema')}, not {SCHEMA}")  # noqa: TRY301 (one way out for all that is no record)
+        record = ShardRecord(**found)
+        _require_own_files(record)
+    except (ValueError, TypeError, AttributeError, AssertionError, RecursionError) as error:
+        raise ShardError(shard, "bad_record", printable(str(error))) from None
+    return record
+
+
+def _require_own_files(record: ShardRecord) -> None:
+    """Raise ValueError unless every file that a record names is one of its own folder and shard: else it could mean, or remove, another."""
+    own = re.compile(re.escape(check_name("shard", record.shard)) + r"(\.[0-9a-f]{12})?\.parquet")
+    for name in (record.file, record.quarantine_file, *record.replaces):
+        if name is not None and not own.fullmatch(name):
+            raise ValueError(f"it names {name!r}, which is no file of shard {record.shard}")
 
 
 def recorded_shards(layout: RootPaths, dataset: str, encoder: str) -> list[str]:

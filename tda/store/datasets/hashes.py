@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.files import exists, filesystem, is_local, join, publish, publish_json, read_json
 from tda.store.paths import RootPaths
+from tda.store.remote.local import require_plain
 
 COLUMNS = ("url", "caption", "width", "height")  # what is read for the hashes
 KINDS = ("url", "caption")  # of hashes; `caption` includes the image's size
@@ -65,6 +66,7 @@ class HashFiles:
         if not self.rows[kind]:
             yield np.empty(0, dtype=np.uint64)
         elif is_local(fs):
+            require_plain(path)
             yield np.memmap(path, dtype="<u8", mode="r")
         else:
             with tempfile.TemporaryDirectory(prefix="lacuna-hashes-") as folder:

@@ -19,7 +19,7 @@ from tda.errors import ShardError
 from tda.store.files import filesystem
 from tda.store.shards.digest import HashedFile, Seen
 from tda.store.shards.grouping import Group, Grouper
-from tda.store.shards.tar import DamagedError, check_archive, iter_members, stat_shard, unread
+from tda.store.shards.tar import MAX_META_BYTES, DamagedError, check_archive, iter_members, stat_shard, unread
 from tda.store.types import Drop, Reason, printable
 
 __all__ = [
@@ -140,10 +140,18 @@ def _image_and_caption(group: Group) -> RawPair | Drop:
     except UnicodeError as error:
         return group.drop(Reason.CAPTION_NOT_UTF8, printable(str(error)))
     if caption is None:
-        return group.drop(Reason.MISSING_CAPTION)
+        return _without_caption(group)
+    if group.max_text_bytes is not None and (size := len(caption.encode())) > group.max_text_bytes:
+        return group.drop(Reason.CAPTION_TOO_LONG, f"{size} bytes, at most {group.max_text_bytes}")
     if not caption.strip():
         return group.drop(Reason.EMPTY_CAPTION)
     return RawPair(group.ordinal, group.key, group.parts["image"], caption, _url(meta), _pixels(meta, "width"), _pixels(meta, "height"))
+
+
+def _without_caption(group: Group) -> Drop:
+    if not group.unread_meta:
+        return group.drop(Reason.MISSING_CAPTION)
+    return group.drop(Reason.MEMBER_TOO_LARGE, f"its .json has {group.unread_meta} bytes, at most {MAX_META_BYTES}: no caption is read")
 
 
 def _caption(raw: bytes | None, meta: dict[str, Any]) -> str | None:

@@ -2,6 +2,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_rows import SOURCE, drop, identity, small_rows
@@ -135,3 +136,37 @@ def test_of_two_that_began_on_an_empty_folder_with_other_weights_one_commits(tmp
         hashes = {found for found in pool.map(attempt, range(8)) if found}
     assert len(hashes) == 1
     assert {record.config_hash for record in recorded(layout, "d", "e").values()} == hashes
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"output": {"file": "../../../victim.parquet"}},
+        {"output": {"file": "00001.parquet"}},
+        {"output": {"file": "/etc/passwd"}},
+        {"output": {"file": "00000.parquet/../../x.parquet"}},
+        {"output": {"file": None}},
+        {"output": []},
+        {"quarantine": {"file": "../x.parquet"}},
+        {"replaces": ["../../d2/e/00000.parquet"]},
+        {"replaces": [7]},
+        {"replaces": "00000.parquet"},
+        {"shard": "../00000"},
+        {"shard": ["00000"]},
+        {"drops": [["missing_caption", 1]]},
+    ],
+)
+def test_a_record_names_files_of_its_own_shard_alone(tmp_path: Path, damage: dict[str, Any]) -> None:
+    layout, path = RootPaths(str(tmp_path)), tmp_path / "embeddings/d/e/_records/00000.json"
+    publish(layout)
+    path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    with pytest.raises(ShardError, match=r"^shard 00000: bad_record") as refused:
+        read_record(layout, "d", "e", "00000")
+    assert "\n" not in str(refused.value)
+
+
+def test_json_nested_beyond_measure_is_no_record(tmp_path: Path) -> None:
+    publish(RootPaths(str(tmp_path)))
+    (tmp_path / "embeddings/d/e/_records/00000.json").write_text("[" * 100_000)
+    with pytest.raises(ShardError, match="bad_record"):
+        read_record(RootPaths(str(tmp_path)), "d", "e", "00000")

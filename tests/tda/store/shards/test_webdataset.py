@@ -101,6 +101,20 @@ def test_each_pair_is_read_or_named(tmp_path: Path, members: list[tuple[str, byt
     assert told(read(tmp_path, members)) == expected
 
 
+@pytest.mark.parametrize(("caption", "reason"), [("x" * 100, None), ("x" * 101, "caption_too_long"), ("é" * 51, "caption_too_long")])
+def test_a_caption_in_a_side_file_obeys_the_limit_of_captions(tmp_path: Path, caption: str, reason: str | None) -> None:
+    members = [("a.jpg", JPG), ("a.json", json.dumps({"caption": caption}, ensure_ascii=False).encode())]
+    assert told(read(tmp_path, members, max_caption_bytes=100)) == [("a", reason)]
+
+
+def test_a_side_file_over_its_limit_is_named_where_its_caption_is_missed(tmp_path: Path) -> None:
+    large = json.dumps({"caption": "x", "url": "u", "more": "y" * 2**20}).encode()
+    (drop,) = read(tmp_path, [("a.jpg", JPG), ("a.json", large)])
+    assert isinstance(drop, Drop)
+    assert (drop.reason, drop.detail) == ("member_too_large", f"its .json has {len(large)} bytes, at most {2**20}: no caption is read")
+    assert told(read(tmp_path, [*pair("a"), ("a.json", large)])) == [("a", None)]
+
+
 def test_an_image_over_the_cap_is_not_read(tmp_path: Path) -> None:
     found = read(tmp_path, [("a.jpg", bytes(3_000_000)), ("a.txt", b"x"), *pair("b")], max_member_bytes=1_000_000)
     assert told(found) == [("a", "member_too_large"), ("b", None)]

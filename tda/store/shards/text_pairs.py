@@ -19,6 +19,8 @@ from tda.store.types import MAX_KEY_LENGTH, Drop, Reason, Source, Stage, printab
 
 TABLES = (".jsonl", ".parquet")  # the other shards are tars
 BATCH_ROWS = 1024
+MAX_COLUMN_BYTES = 2**28  # unpacked bytes of a column of a row group that are read whatever they are packed in
+MAX_PACKED = 100  # times that a larger one may be packed: texts reach some ten
 LINE_BYTES = 2 * 6 + 1  # of JSON for a byte of text: two texts, escapes of six bytes, and what else is in the line
 
 
@@ -169,11 +171,24 @@ def _parquet_rows(url: str, file: BinaryIO, modalities: tuple[str, str]) -> Iter
             if absent:
                 raise ShardError(url, "no_column", f"{', '.join(absent)}; it has: {', '.join(names)}")
             columns = [name for name in dict.fromkeys((*modalities, "key", "url")) if name in names]
+            _require_bounded(url, table.metadata, columns)
             for batch in table.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
                 values = [_values(batch.column(name), name in modalities) for name in columns]
                 yield from (dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True))
     except pa.ArrowException as error:
         raise ShardError(url, "damaged", printable(str(error))) from None
+
+
+def _require_bounded(url: str, metadata: Any, columns: list[str]) -> None:
+    """Refuse, by its footer, a table whose columns would not fit the memory: the rows of a group are unpacked a page at a time."""
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group)
+        for number in range(rows.num_columns):
+            column = rows.column(number)
+            unpacked, packed = column.total_uncompressed_size, max(1, column.total_compressed_size)
+            if column.path_in_schema.split(".")[0] in columns and unpacked > MAX_COLUMN_BYTES and unpacked > MAX_PACKED * packed:
+                detail = f"column {printable(column.path_in_schema)} of row group {group} unpacks to {unpacked} bytes from {packed}"
+                raise ShardError(url, "too_large", f"{detail}: write it with shorter texts or more row groups")
 
 
 def _values(column: Any, is_text: bool) -> list[Any]:

@@ -15,20 +15,22 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.dedup.decisions import REASONS, Cosines, decide
-from jobs.dedup.exact_matches import exact_flags
-from jobs.dedup.self_duplicates import drop_within
+from jobs.dedup.exact_matches import exact_flags, known_texts
+from jobs.dedup.self_duplicates import Candidates, drop_within
 from jobs.runtime.app import Outcome, command
 from tda.config.jobs import DedupeJob
 from tda.config.stages import DedupeConfig
 from tda.errors import UserError
 from tda.geometry.duplicates import Rule
 from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.datasets.hashes import VERSION
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import Kept, View, content_hash, publish_kept, read_summary
 from tda.store.files import exists
 from tda.store.paths import RootPaths
 
 Codes = npt.NDArray[np.uint8]
+UNHASHED = ("by", "exact_rows", "max_drop_fraction")  # settings that change no row
 
 
 def run(job: DedupeJob) -> Outcome:
@@ -49,7 +51,17 @@ def run(job: DedupeJob) -> Outcome:
         counts = {name: int(n) for name, n in zip(REASONS, np.bincount(reason_N, minlength=len(REASONS)), strict=True)}
         head |= {"rows": len(rows), "dropped": {name: n for name, n in counts.items() if n and name != REASONS[0]}, **found}
         summary = publish_kept(layout, view, job.encoder.name, _kept(rows, reason_N), head)
-    return Outcome(whole=True, line=result_line(view, summary))
+    dropped = 1 - summary["rows_kept"] / summary["rows"]
+    too_many = dropped > job.dedupe.max_drop_fraction
+    line = result_line(view, summary)
+    return Outcome(whole=not too_many, line=f"{line}; {_too_many(dropped, job.dedupe)}" if too_many else line)
+
+
+def _too_many(dropped: float, settings: DedupeConfig) -> str:
+    return (
+        f"{dropped:.0%} dropped is more than dedupe.max_drop_fraction={settings.max_drop_fraction}: look at the reasons, "
+        "then raise it or the threshold"
+    )
 
 
 def result_line(view: View, summary: dict[str, Any]) -> str:
@@ -83,7 +95,7 @@ class _Inputs:
 
     def head(self, rows: EmbeddingSet) -> dict[str, Any]:
         """The first fields of summary.json; `content` is the hash of everything that changes the result."""
-        settings = {name: value for name, value in asdict(self.settings).items() if name not in ("by", "exact_rows")}
+        settings = {name: value for name, value in asdict(self.settings).items() if name not in UNHASHED}
         inputs = {
             "rows": rows.digest,
             "deciding_rows": self.rows.digest,
@@ -91,7 +103,7 @@ class _Inputs:
             "reference": None if self.reference is None else self.reference.digest,
         }
         dataset, by, reference = self.names
-        content = content_hash({"settings": settings, "inputs": inputs})
+        content = content_hash({"settings": settings, "inputs": inputs, "hashes": VERSION})
         encoder = str(rows.meta["encoder"])
         return {
             "dataset": dataset,
@@ -123,11 +135,13 @@ def rule_of(settings: DedupeConfig) -> Rule:
 def _decide(job: DedupeJob, inputs: _Inputs) -> tuple[Codes, dict[str, Any]]:
     """The reason of every deciding row, and the counts for summary.json."""
     layout, rule = RootPaths(job.root), rule_of(job.dedupe)
-    flags_N = exact_flags(layout, inputs.names, inputs.rows, inputs.reference, job.dedupe.exact)
-    reason_N, matched = decide(Cosines(inputs.nearest, inputs.rows), flags_N, rule)
+    rows, reference = inputs.rows, inputs.reference
+    flags_N = None if reference is None else exact_flags(layout, inputs.names, rows, reference, job.dedupe.exact)
+    known_N = known_texts(rows, flags_N) if "text" in rule.needs else np.ones(len(rows), bool)
+    reason_N, matched = decide(Cosines(inputs.nearest, rows, known_N), np.zeros(len(rows), np.uint8) if flags_N is None else flags_N, rule)
     found: dict[str, Any] = {"matched": matched}
     if job.dedupe.self:
-        found["within"] = drop_within(job, inputs.rows, inputs.by, reason_N, rule)
+        found["within"] = drop_within(job, Candidates(rows, reason_N == 0, known_N), inputs.by, reason_N, rule)
     return reason_N, found
 
 

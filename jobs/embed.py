@@ -12,11 +12,13 @@ encoder=carp_l encoder.checkpoint=CARP_L.pt encoder.tokenizer=FOLDER
 import dataclasses
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from jobs.embedding.dataset_run import Records, Share, Tally
 from jobs.embedding.embedder import IN_FLIGHT, Embedder, EmbedPlan, ShardTask
 from jobs.embedding.replayer import Replayer, replay_tasks
+from jobs.embedding.sources import SourceCheck
 from jobs.runtime.actors.dispatch import dispatch
 from jobs.runtime.actors.heartbeat import Watch, beating_actor
 from jobs.runtime.app import Outcome, command
@@ -30,7 +32,7 @@ from tda.config.models import EncoderConfig
 from tda.config.stages import EmbedConfig
 from tda.encoders import describe, modalities_of
 from tda.errors import LacunaError, ShardError, UserError
-from tda.store.commit.records import Identity, ShardRecord, check_identity, iter_records, recorded_shards
+from tda.store.commit.records import Identity, ShardRecord, check_identity, recorded_shards
 from tda.store.files import absolute, require_writable
 from tda.store.paths import RootPaths
 from tda.store.shards.expand import expand_shards, name_shards
@@ -87,7 +89,7 @@ def embed_sets(
     for dataset in datasets:
         for name, identity in identities.items():
             check_identity(layout, dataset.name, name, identity)
-    shares = [_share(layout, name, urls, by_name, replay=replay) for name, urls in shards.items()]
+    shares = [_share(layout, name, urls, by_name, limits, replay=replay) for name, urls in shards.items()]
     if any(share.tasks for share in shares):
         require_writable(layout.root)
         plan = EmbedPlan(
@@ -101,6 +103,8 @@ def embed_sets(
             decode_threads=1,
         )
         _work(plan, shares, cluster, Replayer if replay else Embedder)
+        for share in shares:
+            share.recount(partial(recorded_shards, layout, share.dataset))
     return [share.outcome(limits, replay=replay) for share in shares]
 
 
@@ -108,18 +112,16 @@ def _shard_urls(dataset: DatasetConfig, field: str) -> dict[str, str]:
     return name_shards([absolute(url) for url in expand_shards(dataset.shards, field.format(name=dataset.name))])
 
 
-def _share(layout: RootPaths, dataset: str, shards: dict[str, str], encoders: Iterable[str], *, replay: bool) -> Share:
-    records = {name: _recorded(layout, dataset, name, shards) for name in encoders}
-    tasks = replay_tasks(layout, dataset, encoders, shards) if replay else _tasks(dataset, shards, records)
+def _share(layout: RootPaths, dataset: str, shards: dict[str, str], encoders: Iterable[str], limits: EmbedConfig, *, replay: bool) -> Share:
+    records, outdated = dict[str, Tally](), dict[str, set[str]]()
+    for name in encoders:
+        records[name] = Tally()
+        check = SourceCheck(layout, shards, limits, records[name].add)
+        for note in check.run(dataset, name):
+            print(f"lacuna embed: {dataset} / {name}: {note}", file=sys.stderr)
+        outdated[name] = set(check.outdated)
+    tasks = replay_tasks(layout, dataset, encoders, shards) if replay else _tasks(dataset, shards, records, outdated)
     return Share(dataset, shards, records, list(tasks))
-
-
-def _recorded(layout: RootPaths, dataset: str, encoder: str, shards: dict[str, str]) -> Tally:
-    tally = Tally()
-    here = [shard for shard in recorded_shards(layout, dataset, encoder) if shard in shards]
-    for record in iter_records(layout, dataset, encoder, here):
-        tally.add(record)
-    return tally
 
 
 def _by_name(encoders: Sequence[EncoderConfig]) -> dict[str, EncoderConfig]:
@@ -161,10 +163,10 @@ def _identity(encoder: EncoderConfig, modalities: tuple[str, str], limits: Embed
     )
 
 
-def _tasks(dataset: str, shards: dict[str, str], records: Records) -> Iterable[ShardTask]:
+def _tasks(dataset: str, shards: dict[str, str], records: Records, outdated: Mapping[str, set[str]]) -> Iterable[ShardTask]:
     for shard, url in shards.items():
         if wanting := tuple(name for name, done in records.items() if shard not in done):
-            yield ShardTask(dataset, shard, url, wanting)
+            yield ShardTask(dataset, shard, url, wanting, redo=tuple(name for name in wanting if shard in outdated[name]))
 
 
 def _work(plan: EmbedPlan, shares: Sequence[Share], cluster: ClusterConfig, kind: type[Embedder]) -> None:

@@ -24,6 +24,8 @@ def run(job: IngestJob) -> Outcome:
     layout, names = RootPaths(job.root), (job.dataset.name, job.encoder.name)
     layout.embeddings_dir(*names)  # refuses bad names before anything is read
     source = open_source(job.source, job.image_column, job.text_column)
+    for note in source.notes:
+        print(f"lacuna ingest: {note}", file=sys.stderr)
     content, size = fingerprint(source.files)
     identity = _identity(job, source, content)
     require_writable(job.root)

@@ -26,16 +26,22 @@ class Cosines:
 
     nearest: NearestSet | None
     rows: EmbeddingSet
+    known_N: npt.NDArray[np.bool_] | None = None  # rows whose text stands for something; None: no test looks at texts
 
     def blocks(self) -> Iterator[tuple[Any, Any]]:
-        """(image_B, text_B) of every shard; -inf, which reaches no threshold, where nothing was compared."""
+        """(image_B, text_B) of every shard; -inf, which reaches no threshold, where nothing was compared or a text is not known."""
+        start = 0
         for shard, count in zip(self.rows.shards, self.rows.rows_per_shard, strict=True):
             if self.nearest is None:
                 never_B = np.full(count, -np.inf)
                 yield never_B, never_B
             else:
                 table = self.nearest.shard_table(shard, ["image_cosine", "text_cosine"])
-                yield table["image_cosine"].to_numpy(), table["text_cosine"].to_numpy()
+                yield table["image_cosine"].to_numpy(), self._texts(table["text_cosine"].to_numpy(), start)
+            start += count
+
+    def _texts(self, text_B: Any, start: int) -> Any:
+        return text_B if self.known_N is None else np.where(self.known_N[start : start + len(text_B)], text_B, -np.inf)
 
 
 def decide(cosines: Cosines, flags_N: Flags, rule: Rule) -> tuple[npt.NDArray[np.uint8], dict[str, int]]:

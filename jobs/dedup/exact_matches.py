@@ -1,6 +1,6 @@
 """Exact repeats of a reference: found once for a pair of data sets, since no threshold has a part in it.
 
-N rows; bit i of a flag says that the row's hash of `KINDS[i]` is the reference's too.
+N rows; bit i of a flag is set where the reference has the row's hash of `KINDS[i]` too, bit `BLANK` where the row's caption is not known.
 """
 
 import json
@@ -15,36 +15,47 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tda.store.datasets.embedding_set import EmbeddingSet
-from tda.store.datasets.hashes import COLUMNS, KINDS, ensure_hashes, found_in, row_hashes
+from tda.store.datasets.hashes import COLUMNS, KINDS, VERSION, ensure_hashes, found_in, known_values, row_hashes
 from tda.store.datasets.views import META_KEY, content_hash
 from tda.store.files import filesystem, join, publish
 from tda.store.paths import RootPaths
 
 Flags = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+BLANK = len(KINDS)
 
 
-def exact_flags(
-    layout: RootPaths, names: tuple[str, str, str], rows: EmbeddingSet, reference: EmbeddingSet | None, kinds: Sequence[str]
-) -> Flags:
-    """(N,) which of `kinds` each row has in common with a row of the reference; without a reference none.
+def exact_flags(layout: RootPaths, names: tuple[str, str, str], rows: EmbeddingSet, reference: EmbeddingSet, kinds: Sequence[str]) -> Flags:
+    """(N,) which of `kinds` each row has in common with a row of the reference, and whose caption is not known.
 
     `names` are data set, encoder and reference: where the flags of every kind are kept for the next threshold.
     """
-    if reference is None:
-        return np.zeros(len(rows), dtype=np.uint8)
-    content = content_hash([rows.digest, reference.digest])
+    content = content_hash([rows.digest, reference.digest, VERSION])
     url = join(layout.dedupe_dir(*names), "exact.parquet")
     flags_N = _stored(url, content)
     if flags_N is None or len(flags_N) != len(rows):
         flags_N = _found(layout, rows, reference)
         table = pa.table({"flags": flags_N}).replace_schema_metadata({META_KEY: json.dumps({"content": content})})
         publish(url, partial(pq.write_table, table, compression="zstd"))
-    return flags_N & np.uint8(sum(1 << KINDS.index(kind) for kind in kinds))
+    return flags_N & np.uint8(1 << BLANK | sum(1 << KINDS.index(kind) for kind in kinds))
 
 
 def has(flags_N: Flags, kind: str) -> npt.NDArray[np.bool_]:
     """(N,) whether a flag names this kind."""
     return (flags_N >> KINDS.index(kind) & 1).astype(bool)
+
+
+def known_texts(rows: EmbeddingSet, flags_N: Flags | None = None) -> Bools:
+    """(N,) whether the text vector of each row stands for a text.
+
+    It does not where the caption is blank and other rows have one: all blank captions have the same vector. `flags_N` are those of
+    `exact_flags`, where they were found; else captions are read.
+    """
+    if flags_N is None:
+        known_N = np.concatenate([known_values(table["caption"]) for table in rows.tables(["caption"])])
+    else:
+        known_N = (flags_N >> BLANK & 1) == 0
+    return known_N if known_N.any() else np.ones_like(known_N)
 
 
 def _stored(url: str, content: str) -> Flags | None:
@@ -66,7 +77,7 @@ def _found(layout: RootPaths, rows: EmbeddingSet, reference: EmbeddingSet) -> Fl
     with ExitStack() as stack:
         sorted_M: dict[str, Any] = {kind: stack.enter_context(files.opened(kind)) for kind in KINDS}
         for table in rows.tables(COLUMNS):
-            flags_B = np.zeros(len(table), dtype=np.uint8)
+            flags_B = np.where(known_values(table["caption"]), 0, 1 << BLANK).astype(np.uint8)
             for kind, hashes in row_hashes(table).items():
                 flags_B |= found_in(sorted_M[kind], hashes).astype(np.uint8) << KINDS.index(kind)
             parts.append(flags_B)

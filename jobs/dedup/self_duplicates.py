@@ -20,33 +20,43 @@ from jobs.dedup.exact_matches import Flags
 from tda.config.jobs import DedupeJob
 from tda.errors import LacunaError, UserError
 from tda.geometry.arrays.namespace import row_blocks
-from tda.geometry.duplicates import Groups, Rule, near_edges, unit_pair
+from tda.geometry.duplicates import Groups, Pair, Rule, near_edges, unit_pair
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.hashes import COLUMNS, row_hashes
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.sampling import read_pairs
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 ASKED = 8192  # rows that are compared with one reading of the set
 BLOCK = 4096  # rows of the set at once: 128 MB of cosines with the asked
 SHARD_BITS = 40  # of a row's identity, below its shard's number: ordinals stay far under this
 
 
-def drop_within(job: DedupeJob, rows: EmbeddingSet, by: str, reason_N: Flags, rule: Rule) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Candidates:
+    """The rows of a set, which of them still stay, and whose text is known (a row whose text is not is near to no other by it)."""
+
+    rows: EmbeddingSet
+    stays_N: Bools
+    known_N: Bools
+
+
+def drop_within(job: DedupeJob, candidates: Candidates, by: str, reason_N: Flags, rule: Rule) -> dict[str, Any]:
     """Mark all but the first of every group of rows that still stay; returns what was done, for summary.json."""
-    stays_N = reason_N == 0
+    rows, stays_N = candidates.rows, candidates.stays_N
     groups = Groups(len(rows))
     _join_exact(groups, rows, stays_N, job.dedupe.exact)
     listed = _listed(job, by)
-    asked_A = np.flatnonzero(stays_N) if listed is None else _join_listed(groups, listed, rows, stays_N, rule)
+    asked_A = np.flatnonzero(stays_N) if listed is None else _join_listed(groups, listed, candidates, rule)
     if listed is None and len(asked_A) > job.dedupe.exact_rows:
         name = job.dataset.name
         raise UserError(
             f"dedupe.self=true would compare {len(asked_A):,} rows with each other (dedupe.exact_rows={job.dedupe.exact_rows}): first run "
             f"python -m jobs.nearest dataset.name={name} reference.name={name} encoder.name={by} nearest.k=8 root={job.root}"
         )
-    _join_compared(groups, rows, stays_N, asked_A, rule)
+    _join_compared(groups, candidates, asked_A, rule)
     first_N = groups.first()
     repeats_N = stays_N & (first_N != np.arange(len(rows)))
     reason_N[repeats_N] = REASONS.index("within")
@@ -59,7 +69,7 @@ def drop_within(job: DedupeJob, rows: EmbeddingSet, by: str, reason_N: Flags, ru
     }
 
 
-def _join_exact(groups: Groups, rows: EmbeddingSet, stays_N: npt.NDArray[np.bool_], kinds: list[str]) -> None:
+def _join_exact(groups: Groups, rows: EmbeddingSet, stays_N: Bools, kinds: list[str]) -> None:
     """Join rows of the same URL, or of the same caption and image size."""
     hashes: dict[str, list[Any]] = {kind: [] for kind in kinds}
     for table in rows.tables(COLUMNS):
@@ -90,14 +100,17 @@ class _Edges:
     open_A: Ints
 
 
-def _join_listed(groups: Groups, nearest: NearestSet, rows: EmbeddingSet, stays_N: npt.NDArray[np.bool_], rule: Rule) -> Ints:
+def _join_listed(groups: Groups, nearest: NearestSet, candidates: Candidates, rule: Rule) -> Ints:
     """Join the near rows of the lists; returns the rows (A,) whose lists may go on."""
+    rows, stays_N = candidates.rows, candidates.stays_N
     identity_N, number = _identities(rows), {shard: place for place, shard in enumerate(rows.shards)}
     start, open_rows = 0, [np.empty(0, dtype=np.int64)]
     for shard, count in zip(rows.shards, rows.rows_per_shard, strict=True):
         table = nearest.shard_table(shard, [f"{name}_topk" for name in rule.needs])
         lists = {name: _flat(table[f"{name}_topk"], start, number) for name in rule.needs}
         edges = [_edges(flat, getattr(rule, name), nearest.k, identity_N) for name, flat in lists.items()]
+        if "text" in lists:
+            edges[-1] = _of_known_texts(edges[-1], candidates.known_N)
         pairs = np.concatenate([edge.pairs for edge in edges])
         if rule.name == "both":
             pairs = np.intersect1d(edges[0].pairs, edges[1].pairs)
@@ -140,22 +153,35 @@ def _edges(lists: _Lists, threshold: float, k: int, identity_N: Ints) -> _Edges:
     return _Edges(pairs, np.flatnonzero((near_B == lists.length_B) & (lists.length_B == k)) + lists.start)
 
 
+def _of_known_texts(edges: _Edges, known_N: Bools) -> _Edges:
+    """The edges between rows whose texts are known; no list of another row has to be followed."""
+    left_E, right_E = np.divmod(edges.pairs, len(known_N))
+    return _Edges(edges.pairs[known_N[left_E] & known_N[right_E]], edges.open_A[known_N[edges.open_A]])
+
+
 def _identities(rows: EmbeddingSet) -> Ints:
     """(N,) shard and ordinal of every row in one number; it ascends, as the rows do."""
     parts = [(place << SHARD_BITS) | table["ordinal"].to_numpy() for place, table in enumerate(rows.tables(["ordinal"]))]
     return np.concatenate(parts)
 
 
-def _join_compared(groups: Groups, rows: EmbeddingSet, stays_N: npt.NDArray[np.bool_], asked_A: Ints, rule: Rule) -> None:
+def _join_compared(groups: Groups, candidates: Candidates, asked_A: Ints, rule: Rule) -> None:
     """Join each asked row with every row that the rule finds near it, by comparing them with all."""
+    rows, stays_N, known_N = candidates.rows, candidates.stays_N, candidates.known_N
     every = len(asked_A) == int(stays_N.sum())
     for part in row_blocks(len(asked_A), ASKED):
         at_A = asked_A[part]
-        one = unit_pair(*read_pairs(rows, at_A, ASKED))
+        one = _without_unknown(unit_pair(*read_pairs(rows, at_A, ASKED)), known_N[at_A])
         for start, other in _blocks(rows, at_A[0] if every else 0):
-            left_E, right_E = near_edges(one, other, rule)
+            left_E, right_E = near_edges(one, _without_unknown(other, known_N[start : start + len(other[0])]), rule)
             near_E = stays_N[right_E + start]
             groups.join(at_A[left_E[near_E]], right_E[near_E] + start)
+
+
+def _without_unknown(pair: Pair, known_B: Bools) -> Pair:
+    """The pair with NaN, which is near to nothing, in place of texts that are not known."""
+    image_BD, text_BD = pair
+    return (image_BD, text_BD if known_B.all() else np.where(known_B[:, None], text_BD, np.nan).astype(text_BD.dtype))
 
 
 def _blocks(rows: EmbeddingSet, first: int) -> Iterator[tuple[int, Any]]:

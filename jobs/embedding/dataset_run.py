@@ -1,7 +1,7 @@
 """One data set of an embedding run: what is recorded, what is left to do, what went wrong, and its result line."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from jobs.embedding.embedder import ShardTask
@@ -63,6 +63,7 @@ class Share:
     tasks: list[ShardTask]
     failed: list[ShardError] = field(default_factory=list)
     ended: LacunaError | None = None  # what ended the run before the tasks were done
+    gone: list[str] = field(default_factory=list)  # shards that were recorded, and are not any more
 
     def __post_init__(self) -> None:
         self.left = len(self.tasks)
@@ -82,6 +83,12 @@ class Share:
         """The run ends here: what is left of the tasks stays undone."""
         self.ended = error if self.left else None
 
+    def recount(self, recorded: Callable[[str], Iterable[str]]) -> None:
+        """Hold what was counted to the records that lie in the root now; `recorded` lists those of an encoder."""
+        for encoder, tally in self.records.items():
+            there = set(recorded(encoder))
+            self.gone += [shard for shard in self.shards if shard in tally and shard not in there and shard not in self.gone]
+
     def outcome(self, limits: EmbedConfig, *, replay: bool) -> Outcome:
         """Count what the records say; the line names what is not whole, and why."""
         absent = max(len(self.shards) - len(one) for one in self.records.values()) if replay else 0
@@ -93,7 +100,9 @@ class Share:
         line += self._undone()
         if absent:
             line += f"; {absent} not embedded yet, which replay=true does not do"
-        whole = not (self.failed or self.ended or absent) and worst <= limits.max_drop_fraction
+        if self.gone:
+            line += f"; {len(self.gone)} shards were recorded and are gone from the root: {', '.join(self.gone[:3])}: run again"
+        whole = not (self.failed or self.ended or absent or self.gone) and worst <= limits.max_drop_fraction
         return Outcome(whole=whole, line=line)
 
     def _done(self, before: int) -> str:

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobs.embedding.metrics import EmbedMetrics
@@ -15,7 +15,7 @@ from jobs.runtime.actors.heartbeat import Beating
 from jobs.runtime.tasks import uncollected
 from tda.config.models import EncoderConfig
 from tda.config.stages import EmbedConfig
-from tda.errors import UserError
+from tda.errors import ShardError, UserError
 from tda.store.commit.records import Identity, ShardRecord, read_record
 from tda.store.files import exists
 from tda.store.paths import RootPaths
@@ -41,12 +41,13 @@ class EmbedPlan:
 
 @dataclass(frozen=True)
 class ShardTask:
-    """One shard, and the encoders that have no record of it."""
+    """One shard, and the encoders that have no record of it. `redo`: encoders whose record is of another content of the shard."""
 
     dataset: str
     name: str
     url: str
     encoders: tuple[str, ...]
+    redo: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.url
@@ -77,14 +78,37 @@ class Embedder(Beating):
     def _embed(self, task: ShardTask, attempt: int) -> list[ShardRecord]:
         from tda.store.shards import check_shard
 
-        plan = self.plan
-        wanting = [name for name in task.encoders if not exists(self.layout.record(task.dataset, name, task.name))]
+        source, outdated = None, dict[str, ShardRecord]()
+        if task.redo:
+            source = check_shard(task.url, self.plan.modalities)
+            outdated = self._outdated(task, source)
+        wanting = [name for name in task.encoders if name in outdated or not exists(self.layout.record(task.dataset, name, task.name))]
         if wanting:
-            source = check_shard(task.url, plan.modalities)
+            source = source or check_shard(task.url, self.plan.modalities)
             made = self._made(task, {name: self._model(name) for name in wanting})
+            source = self._unchanged(task, source, made[wanting[0]].source_sha256)
             for name, shard in made.items():
-                self._publish(task, name, shard, source, attempt=attempt)
+                old = outdated.get(name)
+                self._publish(task, name, shard, source, attempt=old.attempt + 1 if old else attempt, replaces=old)
         return [read_record(self.layout, task.dataset, name, task.name) for name in task.encoders]
+
+    def _outdated(self, task: ShardTask, source: Source) -> dict[str, ShardRecord]:
+        """Records to be renewed; an earlier attempt may have renewed some."""
+        from tda.store.shards.sources import Standing, standing
+
+        records = {name: read_record(self.layout, task.dataset, name, task.name) for name in task.redo}
+        return {name: old for name, old in records.items() if standing(old.source, source, self.layout.root) is not Standing.SAME}
+
+    def _unchanged(self, task: ShardTask, before: Source, sha256: str | None) -> Source:
+        """The source with the digest of what was read. Raises ShardError where the shard was replaced meanwhile: that is a mixture."""
+        from tda.store.shards.sources import source_now
+
+        after = source_now(task.url) or before
+        listed = not task.url.startswith(("http://", "https://"))  # servers behind one address may give etags of their own
+        if after.size != before.size or (listed and after.etag != before.etag):
+            detail = f"while it was read: {before.size} bytes, {before.etag}; then {after.size} bytes, {after.etag}"
+            raise ShardError(task.url, "changed", f"{detail}. Run again when it is written")
+        return replace(before, sha256=sha256)
 
     def _made(self, task: ShardTask, models: dict[str, Any], select: Any = None) -> dict[str, Any]:
         """What the models make of the shard, or of the pairs that `select` lets through."""

@@ -41,6 +41,7 @@ class Replayer(Embedder):
         source, replay = check_shard(task.url, plan.modalities), Replay(self.layout, record)
         replay.check_source(source)
         made = self._made(task, {name: self._model(name)}, replay.select)[name]
+        source = self._unchanged(task, source, made.source_sha256)
         if not replay.settles(made.rows, made.drops):
             return record
         whole = dataclasses.replace(made, rows=replay.merged(made.rows))

@@ -6,6 +6,7 @@ from typing import Any
 from tda.config.fields import Checked, bounded
 
 RESIZES = ("fast", "exact")
+CHANGED = ("refuse", "redo", "trust")
 RULES = ("image", "text", "both", "either")
 EXACT = ("url", "caption")
 
@@ -24,6 +25,8 @@ class EmbedConfig(Checked, path="embed"):
     max_member_bytes: int = bounded(67_108_864, least=1)
     max_attempts: int = bounded(3, least=1)  # a shard that failed this often is named and given up
     max_drop_fraction: float = bounded(0.05, least=0, most=1)  # with more dropped pairs than this the run exits 1
+    changed: str = bounded("refuse", choices=CHANGED)  # a recorded shard that holds other bytes now: refuse, redo or trust its rows
+    moved: bool = False  # true: recorded shards are elsewhere now; size and digest decide whether they are the same
     stalled_seconds: float | None = bounded(900, least=1)  # a shard without progress for so long loses its actor (an attempt); null: never
 
 
@@ -38,6 +41,7 @@ class DedupeConfig(Checked, path="dedupe"):
     exact: list[str] = bounded(list(EXACT), choices=EXACT)  # dropped whatever the cosine: same url, same caption and image size
     by: str | None = None  # the encoder whose cosines decide; null: each by its own. One for all keeps the same pairs in all
     self: bool = False  # repeats within the set go too, all but the first
+    max_drop_fraction: float = bounded(0.5, least=0, most=1)  # with more dropped rows than this the job exits 1
     exact_rows: int = bounded(200_000, least=0)  # most rows compared with each other where jobs.nearest did not find them within the set
 
 

@@ -26,6 +26,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from tda.errors import LacunaError, UserError
 from tda.store.remote.filesystem import RemoteFileSystem
+from tda.store.remote.local import PlainFiles
 
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOENT)  # the last: no such bucket
 READERS = 32
@@ -43,7 +44,7 @@ def filesystem(url: str) -> tuple[Any, str]:
         raise
     except (ValueError, ImportError) as error:
         raise UserError(f"{url!r} cannot be opened here: {error}") from None
-    return (fs if is_local(fs) else RemoteFileSystem(fs)), str(path)
+    return (PlainFiles() if is_local(fs) else RemoteFileSystem(fs)), str(path)
 
 
 def _google(url: str) -> tuple[Any, str]:

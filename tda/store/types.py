@@ -9,11 +9,12 @@ MAX_KEY_LENGTH = 1024
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The source of a shard: URL, size in bytes, and the store's etag (locally the time of its last change)."""
+    """The source of a shard: URL, size in bytes, the store's etag (locally the time of its last change), SHA-256 once it was read."""
 
     path: str
     size: int
     etag: str
+    sha256: str | None = None
 
 
 class Stage(StrEnum):

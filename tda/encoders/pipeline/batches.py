@@ -20,6 +20,7 @@ from tda.encoders.pipeline.streams import Lane
 from tda.encoders.pipeline.timing import Seconds
 from tda.store.images.decode import PixelError, decode_pixels
 from tda.store.shards import Pair, read_shard
+from tda.store.shards.digest import Seen
 from tda.store.types import Drop, Stage
 
 Select: TypeAlias = Callable[[Iterator[Pair | Drop]], Iterator[Pair | Drop]]
@@ -89,6 +90,7 @@ class Reader:
     seconds: Seconds
     drops: list[Drop]
     select: Select | None = None
+    seen: Seen = field(default_factory=Seen)
 
     def batches(self, size: int) -> Iterator[Batch]:
         """Batches of `size` pairs; one ends early at the first pair beyond `BATCH_BYTES`. Threads decode one batch ahead.
@@ -134,7 +136,11 @@ class Reader:
     def _stream(self) -> Iterator[Pair | Drop]:
         limits = self.limits
         pairs: Iterable[Pair | Drop] = read_shard(
-            self.url, self.feeds.modalities, max_member_bytes=limits.max_member_bytes, max_caption_bytes=limits.max_caption_bytes
+            self.url,
+            self.feeds.modalities,
+            max_member_bytes=limits.max_member_bytes,
+            max_caption_bytes=limits.max_caption_bytes,
+            seen=self.seen,
         )
         return iter(pairs if self.select is None else self.select(iter(pairs)))
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -48,6 +48,7 @@ class EmbeddedShard:
     drops: list[Drop]
     seconds: dict[str, float]
     speed: dict[str, Any] = field(default_factory=dict)
+    source_sha256: str | None = None  # of the shard's bytes
 
 
 class Pipeline:
@@ -100,7 +101,8 @@ class Pipeline:
         with ahead(reader.batches(size), AHEAD) as batches, device.turn(seconds, asked):
             towers.encode(batches)
         reported = towers.speed(pairs=towers.pairs + len(drops), threads=self.threads)
-        return {name: towers.made(name, drops, {**reported, "batch_size": size}) for name in encoders}
+        made = {name: towers.made(name, drops, {**reported, "batch_size": size}) for name in encoders}
+        return {name: replace(one, source_sha256=reader.seen.sha256) for name, one in made.items()}
 
     def _device_of(self, encoders: Mapping[str, Encoder]) -> Device:
         with self._making:

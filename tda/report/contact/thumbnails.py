@@ -2,12 +2,12 @@
 
 import base64
 import io
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from tda.store.datasets.row_lookup import Gone, encoded_images
+from tda.store.images.decode import PixelError, decode_rgb
 
 SIDE = 160  # pixels of the longer side, at most
 QUALITY = 80
@@ -42,20 +42,12 @@ def thumbnails(wanted: Mapping[str, Iterable[int]], max_pixels: int) -> Thumbnai
 
 
 def shrunk(data: bytes, max_pixels: int) -> str:
-    """A JPEG as a data URI; "" where the bytes are no image, or one of more pixels than `max_pixels`, as its header says."""
-    from PIL import Image
-
+    """A JPEG as a data URI; "" where the bytes are no image that embedding would take, or one of more pixels than `max_pixels`."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the cap below refuses what Pillow warns of
-            image: Image.Image = Image.open(io.BytesIO(data))
-            if image.width * image.height > max_pixels:
-                return ""
-            image.draft("RGB", (2 * SIDE, 2 * SIDE))
-            image = image.convert("RGB")
-            image.thumbnail((SIDE, SIDE))
-            out = io.BytesIO()
-            image.save(out, "JPEG", quality=QUALITY)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # what Pillow raises for bytes that are no image
+        image = decode_rgb(data, max_pixels, draft=(2 * SIDE, 2 * SIDE))
+    except (PixelError, MemoryError):
         return ""
+    image.thumbnail((SIDE, SIDE))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"

@@ -5,6 +5,7 @@ Legend: N rows, D dimensions.
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from tda.errors import ShardError, UserError
 from tda.store.commit.rows import Rows
+from tda.store.files import filesystem, is_local
+from tda.store.remote.local import require_plain
 
 META_KEY = b"lacuna"
 VECTORS = ("image", "text")
@@ -141,3 +144,14 @@ def to_list(array: pa.Array, dim: int, dtype: str) -> pa.Array:
     value = pa.from_numpy_dtype(np.dtype(dtype))
     values = pa.Array.from_buffers(value, (array.offset + len(array)) * dim, [None, array.buffers()[1]])
     return pa.FixedSizeListArray.from_arrays(values[array.offset * dim :], dim)
+
+
+@contextmanager
+def open_mapped(url: str) -> Iterator[pq.ParquetFile]:
+    """A Parquet by memory map where it is local, else by ranges. Raises OSError, and pa.ArrowInvalid where it is none."""
+    fs, path = filesystem(url)
+    if is_local(fs):
+        require_plain(path)
+    source = pa.memory_map(path) if is_local(fs) else fs.open(path, "rb")
+    with source, pq.ParquetFile(source, pre_buffer=not is_local(fs)) as file:
+        yield file

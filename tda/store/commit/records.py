@@ -6,18 +6,33 @@ and the other uses the committed shard. Only a replay replaces a record, and onl
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tda.errors import ShardError, UserError
-from tda.store.files import filesystem, is_local, iter_many, json_bytes, list_files, locked, publish_json, read_bytes
-from tda.store.paths import RootPaths
+from tda.errors import LacunaError, ShardError, UserError
+from tda.store.files import (
+    exists,
+    filesystem,
+    is_local,
+    iter_many,
+    join,
+    json_bytes,
+    list_files,
+    locked,
+    publish_json,
+    read_bytes,
+    read_json,
+)
+from tda.store.paths import RootPaths, check_name
+from tda.store.types import printable
 
 SCHEMA = 1
+IDENTITY_FILE = "_identity.json"  # beside the rows: the content that all of them have
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,10 +151,20 @@ def _parse(shard: str, data: bytes) -> ShardRecord:
     try:
         found = json.loads(data)
         if found.get("schema") != SCHEMA:
-            raise ShardError(shard, "bad_record", f"schema {found.get('schema')}, not {SCHEMA}")
-        return ShardRecord(**found)
-    except (ValueError, TypeError, AttributeError, AssertionError) as error:
-        raise ShardError(shard, "bad_record", str(error)) from None
+            raise ValueError(f"schema {found.get('schema')}, not {SCHEMA}")  # noqa: TRY301 (one way out for all that is no record)
+        record = ShardRecord(**found)
+        _require_own_files(record)
+    except (ValueError, TypeError, AttributeError, AssertionError, RecursionError) as error:
+        raise ShardError(shard, "bad_record", printable(str(error))) from None
+    return record
+
+
+def _require_own_files(record: ShardRecord) -> None:
+    """Raise ValueError unless every file that a record names is one of its own folder and shard: else it could mean, or remove, another."""
+    own = re.compile(re.escape(check_name("shard", record.shard)) + r"(\.[0-9a-f]{12})?\.parquet")
+    for name in (record.file, record.quarantine_file, *record.replaces):
+        if name is not None and not own.fullmatch(name):
+            raise ValueError(f"it names {name!r}, which is no file of shard {record.shard}")
 
 
 def recorded_shards(layout: RootPaths, dataset: str, encoder: str) -> list[str]:
@@ -164,9 +189,28 @@ def recorded(layout: RootPaths, dataset: str, encoder: str) -> dict[str, ShardRe
 def check_identity(layout: RootPaths, dataset: str, encoder: str, identity: Identity) -> None:
     """Raise UserError, with both hashes, if this root holds other vectors under the same names."""
     shards = recorded_shards(layout, dataset, encoder)
-    if not shards:
-        return
-    found = read_record(layout, dataset, encoder, shards[0]).config_hash
+    if shards:
+        _require_same(layout, dataset, encoder, read_record(layout, dataset, encoder, shards[0]).config_hash, identity)
+
+
+def claim_identity(layout: RootPaths, dataset: str, encoder: str, identity: Identity) -> None:
+    """Take the folder for vectors of this content: the first publication does, every later one is held to it.
+
+    Two commands that began on an empty folder with different weights can then not mix their shards. Raises UserError, with both hashes.
+    """
+    url = join(layout.embeddings_dir(dataset, encoder), IDENTITY_FILE)
+    if not exists(url):
+        check_identity(layout, dataset, encoder, identity)  # shards that were recorded before there were such files
+        with suppress(FileExistsError):
+            publish_json(url, {"config_hash": identity.config_hash}, once=True)
+    try:
+        found = str(read_json(url)["config_hash"])
+    except (ValueError, KeyError, TypeError):
+        raise LacunaError(f"{url} is damaged: remove it, and it is made again from the shards' records") from None
+    _require_same(layout, dataset, encoder, found, identity)
+
+
+def _require_same(layout: RootPaths, dataset: str, encoder: str, found: str, identity: Identity) -> None:
     if found != identity.config_hash:
         folder = layout.embeddings_dir(dataset, encoder)
         raise UserError(f"{folder} holds vectors of config {found}, not of {identity.config_hash}: use another encoder.name or root")

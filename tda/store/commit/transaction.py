@@ -15,7 +15,7 @@ from typing import Any
 
 from tda.store.commit.parquet import check_file, embedding_table, write_table
 from tda.store.commit.quarantine import count_reasons, write_drops
-from tda.store.commit.records import Identity, ShardRecord, code_version, create_record, renew_record
+from tda.store.commit.records import Identity, ShardRecord, claim_identity, code_version, create_record, renew_record
 from tda.store.commit.rows import Rows, assert_unit
 from tda.store.commit.versions import publish_version, tidy
 from tda.store.paths import RootPaths
@@ -48,6 +48,7 @@ def publish_shard(
     """
     began = time.perf_counter()
     _assert_whole(rows, drops, identity)
+    claim_identity(layout, dataset, encoder, identity)
     rows_folder, drops_folder = layout.embeddings_dir(dataset, encoder), layout.quarantine_dir(dataset, encoder)
     record = ShardRecord(
         dataset=dataset,

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tda.errors import ShardError, UserError
-from tda.store.commit.parquet import VECTORS, from_binary, iter_chosen, iter_rows, read_meta, to_list
+from tda.store.commit.parquet import VECTORS, from_binary, iter_chosen, iter_rows, open_mapped, read_meta, to_list
 from tda.store.commit.records import ShardRecord, iter_records, recorded_shards
 from tda.store.datasets.views import KeptRows, View, content_hash, view_of
-from tda.store.files import filesystem, is_local, join, list_files
+from tda.store.files import join, list_files
 from tda.store.paths import RootPaths
 
 
@@ -194,16 +194,15 @@ class EmbeddingSet:
     def _open(self, index: int) -> Iterator[pq.ParquetFile]:
         """Open a shard's Parquet (by memory map if it is local) and check it against its record and the set."""
         shard = self.shards[index]
-        fs, path = filesystem(join(self._layout.embeddings_dir(*self._names), self._files[index]))
+        url = join(self._layout.embeddings_dir(*self._names), self._files[index])
         try:
-            source = pa.memory_map(path) if is_local(fs) else fs.open(path, "rb")
-            with source, pq.ParquetFile(source, pre_buffer=not is_local(fs)) as file:
+            with open_mapped(url) as file:
                 self._check(shard, file, self._rows_in_files[index])
                 yield file
         except FileNotFoundError:
-            raise ShardError(shard, "missing", f"{path} is recorded but not there") from None
-        except (pa.ArrowInvalid, KeyError) as error:
-            raise ShardError(shard, "damaged", f"{path}: {error}") from None
+            raise ShardError(shard, "missing", f"{url} is recorded but not there") from None
+        except (pa.ArrowInvalid, KeyError, OSError) as error:
+            raise ShardError(shard, "damaged", f"{url}: {getattr(error, 'strerror', None) or error}") from None
 
     def _check(self, shard: str, file: pq.ParquetFile, rows: int) -> None:
         if file.metadata.num_rows != rows:

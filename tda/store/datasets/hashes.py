@@ -14,27 +14,41 @@ from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.files import exists, filesystem, is_local, join, publish, publish_json, read_json
 from tda.store.paths import RootPaths
+from tda.store.remote.local import require_plain
 
 COLUMNS = ("url", "caption", "width", "height")  # what is read for the hashes
 KINDS = ("url", "caption")  # of hashes; `caption` includes the image's size
+VERSION = 2  # of what has a hash: part of every key under which hashes, or what was found by them, are kept
+# values that stand for "not known", after blanks are cut off and letters made small
+PLACEHOLDERS = ("", "null", "none", "nan", "n/a", "na", "nil", "undefined", "unknown", "-", "--", "?", "<na>", "(null)", "[null]")
 BUCKETS = 256
 MANIFEST = "manifest.json"
+_INVISIBLE = " \t\r\n\u00a0\u200b\u200c\u200d\u2060\ufeff\x00"
 
 Hashes = tuple[NDArray[np.uint64], NDArray[np.bool_]]  # of every row, and whether the row has one
 
 
 def row_hashes(table: pa.Table) -> dict[str, Hashes]:
-    """Hashes of the rows of a table that has `COLUMNS`. A row without a URL, or without an image size, has no hash of that kind."""
+    """Hashes of the rows of a table that has `COLUMNS`, and which rows have one: those whose URL, or caption and image size, is known."""
     size_N, sized_N = _sizes(table)
     return {
-        "url": (_hashed(table["url"], np.zeros(len(table), np.uint64)), ~_nulls(table["url"])),
-        "caption": (_hashed(table["caption"], size_N), sized_N),
+        "url": (_hashed(table["url"], np.zeros(len(table), np.uint64)), known_values(table["url"])),
+        "caption": (_hashed(table["caption"], size_N), sized_N & known_values(table["caption"])),
     }
+
+
+def known_values(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """(N,) whether each string is known: neither null nor blank nor a placeholder, which are equal without meaning the same."""
+    plain = pc.utf8_lower(pc.utf8_trim(pc.utf8_trim_whitespace(column.cast(pa.large_string())), characters=_INVISIBLE))
+    unknown = pc.or_(pc.is_null(plain), pc.is_in(plain, pa.array(PLACEHOLDERS, pa.large_string())))
+    known_N: NDArray[np.bool_] = pc.invert(unknown).to_numpy()
+    return known_N.astype(bool)
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,7 @@ class HashFiles:
         if not self.rows[kind]:
             yield np.empty(0, dtype=np.uint64)
         elif is_local(fs):
+            require_plain(path)
             yield np.memmap(path, dtype="<u8", mode="r")
         else:
             with tempfile.TemporaryDirectory(prefix="lacuna-hashes-") as folder:
@@ -72,7 +87,7 @@ def found_in(sorted_M: NDArray[np.uint64], hashes: Hashes) -> NDArray[np.bool_]:
 
 def ensure_hashes(layout: RootPaths, embeddings: EmbeddingSet) -> HashFiles:
     """The hash files of this content of a data set, made if they are not there yet; the manifest, written last, commits them."""
-    folder = layout.hashes_dir(embeddings.digest)
+    folder = layout.hashes_dir(f"{embeddings.digest}-v{VERSION}")
     manifest = join(folder, MANIFEST)
     if not exists(manifest):
         publish_json(manifest, {"rows": _build(folder, embeddings), "rows_read": len(embeddings)})
@@ -115,11 +130,6 @@ def _sizes(table: pa.Table) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     """(N,) width and height in one number, and whether both are known."""
     sides = [table[name].combine_chunks().fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64) for name in ("width", "height")]
     return (sides[0] << np.uint64(32)) | sides[1], (sides[0] > 0) & (sides[1] > 0)
-
-
-def _nulls(column: pa.ChunkedArray) -> NDArray[np.bool_]:
-    null_N: NDArray[np.bool_] = column.is_null().to_numpy().astype(bool)
-    return null_N
 
 
 def _hashed(column: pa.ChunkedArray, salt_N: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tda.errors import ShardError, UserError
-from tda.store.commit.parquet import VECTORS
+from tda.store.commit.parquet import VECTORS, open_mapped
 from tda.store.commit.records import code_version, recorded
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.views import content_hash, recorded_name
-from tda.store.files import file_sha256, filesystem, is_local, list_files, publish, publish_json, read_many
+from tda.store.files import file_sha256, list_files, publish, publish_json, read_many
 from tda.store.paths import RootPaths
 
 SCHEMA = 1
@@ -205,17 +205,16 @@ class NearestSet:
 
     @contextmanager
     def _open(self, shard: str) -> Iterator[pq.ParquetFile]:
-        fs, path = filesystem(self._layout.nearest(*self._names, shard))
+        url = self._layout.nearest(*self._names, shard)
         try:
-            source = pa.memory_map(path) if is_local(fs) else fs.open(path, "rb")
-            with source, pq.ParquetFile(source, pre_buffer=not is_local(fs)) as file:
+            with open_mapped(url) as file:
                 if file.metadata.num_rows != self.records[shard].rows:
                     raise ShardError(shard, "damaged", f"{file.metadata.num_rows} matches, its record has {self.records[shard].rows}")
                 yield file
         except FileNotFoundError:
-            raise ShardError(shard, "missing", f"{path} is recorded but not there") from None
-        except (pa.ArrowInvalid, KeyError) as error:
-            raise ShardError(shard, "damaged", f"{path}: {error}") from None
+            raise ShardError(shard, "missing", f"{url} is recorded but not there") from None
+        except (pa.ArrowInvalid, KeyError, OSError) as error:
+            raise ShardError(shard, "damaged", f"{url}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _table(ordinal_N: Sequence[int], keys: Sequence[str], matches: Mapping[str, Matches]) -> pa.Table:

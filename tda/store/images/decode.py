@@ -11,6 +11,8 @@ from PIL import Image, UnidentifiedImageError
 from tda.store.types import Reason
 
 FORMATS = ("JPEG", "PNG", "WEBP")  # formats of shards; each further decoder is another target for untrusted bytes
+MAX_SCANS = 500  # of a progressive JPEG; an encoder makes about ten, and each goes through all of the picture, even an empty one
+MAX_SCANNED_PIXELS = 2_000_000_000  # pixels times scans: 30 scans of 64 megapixels
 MAX_ASPECT = 200  # the shortest side is resized to the model's: a 1 x 60,000,000 line would exceed any memory
 
 # Pillow warns from 89 megapixels on; the caller's own limit, read from the header, comes first.
@@ -36,6 +38,7 @@ def decode_pixels(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
             height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
             if colours in ("YCbCr", "Gray"):
                 _check_size(width, height, max_pixels)
+                _check_scans(data, width * height)
                 pixels_HW3: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB")
                 return pixels_HW3
         except ValueError:  # all that its decoder raises
@@ -43,19 +46,25 @@ def decode_pixels(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
     return np.array(decode_rgb(data, max_pixels))
 
 
-def decode_rgb(data: bytes, max_pixels: int) -> Image.Image:
+def decode_rgb(data: bytes, max_pixels: int, draft: tuple[int, int] | None = None) -> Image.Image:
     """Decode a JPEG, PNG or WebP to mode RGB; of an animation, the first frame.
 
     Every mode is converted as open_clip does, by Pillow's `convert("RGB")`: CMYK through its inverse, grey thrice, a palette by its
     colours, alpha left out; but 16-bit grey keeps its high byte, where `convert` would clip it to white. The EXIF orientation is not
     applied: neither img2dataset nor open_clip applies it, so models have been trained and evaluated without it.
 
-    Raises PixelError if the header has more than `max_pixels` pixels (nothing is decoded then) or one side more than `MAX_ASPECT`
-    times the other, if the data end early, or if they cannot be decoded.
+    With `draft` (width, height) a JPEG is decoded at a half, a quarter or an eighth of its sides, but no smaller than that.
+
+    Raises PixelError if the header promises more than `max_pixels` pixels (nothing is decoded then) or sides that differ more than
+    `MAX_ASPECT` times, if a JPEG has more scans than a picture needs, if the data end early, or if they cannot be decoded.
     """
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             _check_size(*image.size, max_pixels)
+            if image.format == "JPEG":
+                _check_scans(data, image.width * image.height)
+                if draft is not None:
+                    image.draft("RGB", draft)
             image.load()
             return _to_rgb(image)
     except (PixelError, MemoryError):
@@ -73,6 +82,14 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise PixelError(Reason.IMAGE_TOO_LARGE, f"{width} x {height} pixels, at most {max_pixels} are allowed")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise PixelError(Reason.IMAGE_TOO_LARGE, f"{width} x {height} pixels: one side is more than {MAX_ASPECT} times the other")
+
+
+def _check_scans(data: bytes, pixels: int) -> None:
+    """Count the marks of scans: between them every FF is followed by a zero, so that none is hidden; a few more stand in side data."""
+    scans = data.count(b"\xff\xda")
+    if scans > MAX_SCANS or scans * pixels > MAX_SCANNED_PIXELS:
+        most = min(MAX_SCANS, MAX_SCANNED_PIXELS // max(1, pixels))
+        raise PixelError(Reason.IMAGE_TOO_LARGE, f"{scans} scans of {pixels} pixels, at most {most} are allowed")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -6,9 +6,10 @@ Legend: B rows of a batch, D dimensions.
 import hashlib
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from tda.errors import UserError
 from tda.store.commit.parquet import BATCH, META_KEY, iter_rows, read_meta
 from tda.store.files import exists, filesystem, is_local, join, list_files
 from tda.store.ingest.columns import integers, side_columns, strings, vector_dim, vector_rows
-from tda.store.ingest.npy import UNREADABLE, NpyReader
+from tda.store.ingest.npy import UNREADABLE, NpyReader, member_size
 
 WHOLE_HASH_BYTES = 64 * 2**20  # larger files are identified by size, head and tail
 END_HASH_BYTES = 2**20
@@ -43,12 +44,13 @@ class Batch:
 
 
 class VectorSource(Protocol):
-    """`rows` pairs of dimension `dim`, from `files`; `batches(start)` streams them in order."""
+    """`rows` pairs of dimension `dim`, from `files`; `batches(start)` streams them in order. `notes` name what is left out."""
 
     kind: str
     rows: int
     dim: int
     files: list[str]
+    notes: list[str]
 
     def batches(self, start: int = 0) -> Iterator[Batch]: ...
 
@@ -66,7 +68,7 @@ def _recognise(url: str, image: str, text: str) -> VectorSource:
     if path.endswith(".npz"):
         return ArraySource("npz", [_Npz(url, (image, text))])
     if fs.isdir(path) and any(fs.isdir(join(path, name)) for name in ("img_emb", "text_emb")):
-        return ArraySource("clip_retrieval", _partitions(url))
+        return ArraySource("clip_retrieval", *_partitions(url))
     files = _parquet_files(url)
     if files:
         return ParquetSource(files, (image, text))
@@ -118,13 +120,16 @@ class _Npz:
 
     def _member(self, stack: ExitStack, archive: zipfile.ZipFile, member: str) -> NpyReader:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
-        if member not in names:
-            raise UserError(f"source={self.name} has no array {member!r}; it has: {', '.join(names) or 'none'}")
+        if names.count(member) != 1:
+            fault = "has no array" if member not in names else "has more than one array"
+            raise UserError(f"source={self.name} {fault} {member!r}; it has: {', '.join(names) or 'none'}")
+        fs, path = filesystem(self.name)
+        info = archive.getinfo(f"{member}.npy")
         try:
-            stream = stack.enter_context(archive.open(f"{member}.npy"))
+            stream = stack.enter_context(archive.open(info))
         except UNREADABLE as error:
             raise UserError(f"source={self.name} cannot be read: {error}") from None
-        return NpyReader(stream, f"{self.name}[{member}]")
+        return NpyReader(stream, f"{self.name}[{member}]", member_size(self.name, info, int(fs.size(path))))
 
 
 class _NpyPair:
@@ -137,28 +142,44 @@ class _NpyPair:
 
     def _reader(self, stack: ExitStack, url: str) -> NpyReader:
         fs, path = filesystem(url)
-        return NpyReader(stack.enter_context(fs.open(path, "rb")), url)
+        return NpyReader(stack.enter_context(fs.open(path, "rb")), url, int(fs.size(path)))
 
 
-def _partitions(url: str) -> list[_Part]:
-    """The partitions of a clip-retrieval folder, matched by number."""
-    found: dict[str, dict[int, str]] = {}
-    for folder, prefix, suffix in (("img_emb", "img_emb", ".npy"), ("text_emb", "text_emb", ".npy"), ("metadata", "metadata", ".parquet")):
-        names = list_files(join(url, folder), suffix)
-        numbers = {int(match[1]): name for name in names if (match := re.fullmatch(rf"{prefix}_(\d+){re.escape(suffix)}", name))}
-        found[folder] = {number: join(url, folder, name) for number, name in numbers.items()}
-    image, text, metadata = found["img_emb"], found["text_emb"], found["metadata"]
+def _partitions(url: str) -> tuple[list[_Part], list[str]]:
+    """The partitions of a clip-retrieval folder, matched by number, and notes on numbers and files that are left out."""
+    notes: list[str] = []
+    image, text, metadata = (
+        _numbered(url, folder, suffix, notes) for folder, suffix in (("img_emb", ".npy"), ("text_emb", ".npy"), ("metadata", ".parquet"))
+    )
     if not image or image.keys() != text.keys() or (metadata and metadata.keys() != image.keys()):
-        counts = ", ".join(f"{len(files)} in {folder}/" for folder, files in found.items())
+        counts = f"{len(image)} in img_emb/, {len(text)} in text_emb/, {len(metadata)} in metadata/"
         raise UserError(f"source={url} needs the same partitions of images, texts and metadata: {counts}")
-    return [_NpyPair(image[number], text[number], metadata.get(number)) for number in sorted(image)]
+    absent = list(islice((number for number in range(max(image)) if number not in image), 6))
+    if absent:
+        some = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
+        notes.append(f"source={url} has no partition {some} of 0 to {max(image)}")
+    return [_NpyPair(image[number], text[number], metadata.get(number)) for number in sorted(image)], notes
+
+
+def _numbered(url: str, folder: str, suffix: str, notes: list[str]) -> dict[int, str]:
+    """Number -> URL of the files `<folder>_<number><suffix>`; others of that suffix go to the notes. UserError for a number twice."""
+    found: dict[int, str] = {}
+    for name in list_files(join(url, folder), suffix):
+        match = re.fullmatch(rf"{folder}_([0-9]+){re.escape(suffix)}", name)
+        if match is None:
+            notes.append(f"source={url}: {folder}/{name} is left out, it is no {folder}_<number>{suffix}")
+        elif (number := int(match[1])) in found:
+            raise UserError(f"source={url} has partition {number} twice: {found[number].rsplit('/', 1)[-1]} and {name} in {folder}/")
+        else:
+            found[number] = join(url, folder, name)
+    return found
 
 
 class ArraySource:
     """Pairs of .npy arrays, one after the other."""
 
-    def __init__(self, kind: str, parts: list[_Part]) -> None:
-        self.kind, self._parts = kind, parts
+    def __init__(self, kind: str, parts: list[_Part], notes: Sequence[str] = ()) -> None:
+        self.kind, self._parts, self.notes = kind, parts, list(notes)
         self.files = [file for part in parts for file in part.files]
         shapes = [self._shape(part) for part in parts]
         self.dim = shapes[0][1]
@@ -218,7 +239,7 @@ class ParquetSource:
     kind = "parquet"
 
     def __init__(self, files: list[str], vectors: tuple[str, str]) -> None:
-        self.files, self._vectors = files, vectors
+        self.files, self._vectors, self.notes = files, vectors, list[str]()
         self._counts = []
         dims: set[int] = set()
         for url in files:

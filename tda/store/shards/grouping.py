@@ -19,6 +19,8 @@ class Group(ABC):
     key: str
     parts: dict[str, bytes] = field(default_factory=dict)
     flaw: tuple[Reason, str] | None = None
+    max_text_bytes: int | None = None
+    unread_meta: int = 0  # bytes of a side file that is too large to be read
 
     @property
     def size(self) -> int:
@@ -81,7 +83,7 @@ class Grouper:
         if (group := self._evicted.get(key)) is not None:
             group.spoil(Reason.INTERLEAVED, "its members lie too far apart")
             return group
-        group = self._make(self.pairs, key)
+        group = self._make(self.pairs, key, max_text_bytes=self._caption_bytes)
         self.pairs += 1
         if hash(key) in self._seen:
             group.spoil(Reason.DUPLICATE_KEY, "an earlier pair of this shard has the same key")
@@ -97,7 +99,9 @@ class Grouper:
         elif member.size > most and role != "meta":
             reason = Reason.MEMBER_TOO_LARGE if role == "image" else Reason.CAPTION_TOO_LONG
             group.spoil(reason, f"{member.size} bytes, at most {most}")
-        elif group.flaw is None and member.size <= most:
+        elif member.size > most:
+            group.unread_meta = member.size
+        elif group.flaw is None:
             data = tar.extractfile(member)
             assert data is not None, "isfile() was checked"
             group.parts[role] = data.read()

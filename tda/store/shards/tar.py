@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from tda.errors import ShardError
 from tda.store.files import filesystem
+from tda.store.shards.sources import etag_of
 from tda.store.types import Source, printable
 
 MAX_META_BYTES = 2**20
@@ -40,7 +41,7 @@ def stat_shard(url: str) -> tuple[Source, bytes, bytes]:
         raise ShardError(url, "missing", "no such file") from None
     except OSError as error:
         raise ShardError(url, unread(error), printable(error.strerror or str(error))) from None
-    return Source(url, size, str(info.get("ETag") or info.get("etag") or info.get("mtime") or "")), head, tail
+    return Source(url, size, etag_of(info)), head, tail
 
 
 def unread(error: OSError) -> str:

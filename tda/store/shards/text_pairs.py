@@ -12,12 +12,15 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from tda.errors import ShardError
-from tda.store.files import filesystem
+from tda.store.files import file_sha256, filesystem
+from tda.store.shards.digest import Seen
 from tda.store.shards.webdataset import MAX_PAIRS, MAX_URL_LENGTH, Group, check_archive, read_pairs, stat_shard, unread
 from tda.store.types import MAX_KEY_LENGTH, Drop, Reason, Source, Stage, printable
 
 TABLES = (".jsonl", ".parquet")  # the other shards are tars
 BATCH_ROWS = 1024
+MAX_COLUMN_BYTES = 2**28  # unpacked bytes of a column of a row group that are read whatever they are packed in
+MAX_PACKED = 100  # times that a larger one may be packed: texts reach some ten
 LINE_BYTES = 2 * 6 + 1  # of JSON a byte of text: two texts, escapes of six bytes, and the rest of the line
 
 
@@ -74,14 +77,16 @@ def check_texts(url: str) -> Source:
     return source
 
 
-def read_texts(url: str, modalities: tuple[str, str], *, max_text_bytes: int = 65_536) -> Iterator[TextPair | Drop]:
-    """Stream a shard: each pair once, as a `TextPair` or as a `Drop`, together with ordinals 0..n-1.
+def read_texts(
+    url: str, modalities: tuple[str, str], *, max_text_bytes: int = 65_536, seen: Seen | None = None
+) -> Iterator[TextPair | Drop]:
+    """Stream a shard: each pair once, as a `TextPair` or as a `Drop`, together with ordinals 0..n-1. `seen` gets its digest.
 
     Raises ShardError: as `check_texts`; damaged if a table cannot be read; no_column if a Parquet lacks a modality.
     """
     if not url.endswith(TABLES):
         group = TextGroup.of(modalities)
-        yield from read_pairs(url, max_caption_bytes=max_text_bytes, group=group)  # type: ignore[misc]  # the group makes the pairs
+        yield from read_pairs(url, max_caption_bytes=max_text_bytes, group=group, seen=seen)  # type: ignore[misc]  # the group makes the pairs
         return
     check_texts(url)
     rows = _parquet_rows if url.endswith(".parquet") else partial(_json_lines, max_bytes=LINE_BYTES * max_text_bytes)
@@ -92,6 +97,8 @@ def read_texts(url: str, modalities: tuple[str, str], *, max_text_bytes: int = 6
                 if ordinal >= MAX_PAIRS:
                     raise ShardError(url, "too_many_pairs", f"more than {MAX_PAIRS}")
                 yield row_pair(ordinal, row, modalities, max_text_bytes)
+        if seen is not None:
+            seen.sha256 = file_sha256(url)
     except FileNotFoundError:
         raise ShardError(url, "missing", "no such file") from None
     except OSError as error:
@@ -164,11 +171,24 @@ def _parquet_rows(url: str, file: BinaryIO, modalities: tuple[str, str]) -> Iter
             if absent:
                 raise ShardError(url, "no_column", f"{', '.join(absent)}; it has: {', '.join(names)}")
             columns = [name for name in dict.fromkeys((*modalities, "key", "url")) if name in names]
+            _require_bounded(url, table.metadata, columns)
             for batch in table.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
                 values = [_values(batch.column(name), name in modalities) for name in columns]
                 yield from (dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True))
     except pa.ArrowException as error:
         raise ShardError(url, "damaged", printable(str(error))) from None
+
+
+def _require_bounded(url: str, metadata: Any, columns: list[str]) -> None:
+    """Refuse, by its footer, a table whose columns would not fit the memory: the rows of a group are unpacked a page at a time."""
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group)
+        for number in range(rows.num_columns):
+            column = rows.column(number)
+            unpacked, packed = column.total_uncompressed_size, max(1, column.total_compressed_size)
+            if column.path_in_schema.split(".")[0] in columns and unpacked > MAX_COLUMN_BYTES and unpacked > MAX_PACKED * packed:
+                detail = f"column {printable(column.path_in_schema)} of row group {group} unpacks to {unpacked} bytes from {packed}"
+                raise ShardError(url, "too_large", f"{detail}: write it with shorter texts or more row groups")
 
 
 def _values(column: Any, is_text: bool) -> list[Any]:

@@ -17,8 +17,9 @@ from typing import Any
 
 from tda.errors import ShardError
 from tda.store.files import filesystem
+from tda.store.shards.digest import HashedFile, Seen
 from tda.store.shards.grouping import Group, Grouper
-from tda.store.shards.tar import DamagedError, check_archive, iter_members, stat_shard, unread
+from tda.store.shards.tar import MAX_META_BYTES, DamagedError, check_archive, iter_members, stat_shard, unread
 from tda.store.types import Drop, Reason, printable
 
 __all__ = [
@@ -78,10 +79,12 @@ def read_pairs(
     max_caption_bytes: int = 65_536,
     waiting_bytes: int = WAITING_BYTES,
     group: "type[Group] | None" = None,
+    seen: Seen | None = None,
 ) -> Iterator[RawPair | Drop]:
     """Stream a shard: each pair once, as a `RawPair` or as a `Drop`, together with ordinals 0..n-1 (pairs that waited come late).
 
-    `group` makes pairs of members, by default an image and its caption.
+    `group` makes pairs of members, by default an image and its caption. `seen` gets the digest
+    of the shard with the last pair.
 
     Raises ShardError: as `check_archive`; damaged if a header is broken or data follows the end; count if the number of pairs differs
     from img2dataset's. Pairs before an error must not be kept.
@@ -91,12 +94,15 @@ def read_pairs(
     fs, path = filesystem(url)
     grouper = Grouper(group or ImageGroup, max_member_bytes, max_caption_bytes, waiting_bytes)
     try:
-        with fs.open(path, "rb") as file:
-            for tar, member in iter_members(file, source.size):
+        with fs.open(path, "rb") as opened:
+            file = HashedFile(opened)
+            for tar, member in iter_members(file, source.size):  # type: ignore[arg-type]  # it reads, seeks and tells
                 yield from grouper.add(tar, member)
                 if grouper.pairs > MAX_PAIRS:
                     raise ShardError(url, "too_many_pairs", f"more than {MAX_PAIRS}")
             yield from grouper.finish()
+            if seen is not None:
+                seen.sha256 = file.digest(source.size)
     except (tarfile.TarError, DamagedError) as error:
         raise ShardError(url, "damaged", printable(str(error))) from None
     except FileNotFoundError:
@@ -134,10 +140,18 @@ def _image_and_caption(group: Group) -> RawPair | Drop:
     except UnicodeError as error:
         return group.drop(Reason.CAPTION_NOT_UTF8, printable(str(error)))
     if caption is None:
-        return group.drop(Reason.MISSING_CAPTION)
+        return _without_caption(group)
+    if group.max_text_bytes is not None and (size := len(caption.encode())) > group.max_text_bytes:
+        return group.drop(Reason.CAPTION_TOO_LONG, f"{size} bytes, at most {group.max_text_bytes}")
     if not caption.strip():
         return group.drop(Reason.EMPTY_CAPTION)
     return RawPair(group.ordinal, group.key, group.parts["image"], caption, _url(meta), _pixels(meta, "width"), _pixels(meta, "height"))
+
+
+def _without_caption(group: Group) -> Drop:
+    if not group.unread_meta:
+        return group.drop(Reason.MISSING_CAPTION)
+    return group.drop(Reason.MEMBER_TOO_LARGE, f"its .json has {group.unread_meta} bytes, at most {MAX_META_BYTES}: no caption is read")
 
 
 def _caption(raw: bytes | None, meta: dict[str, Any]) -> str | None:

@@ -31,9 +31,18 @@ def test_they_fit(data: bytes, size: tuple[int, int]) -> None:
     assert (image.size, image.format, image.mode) == (size, "JPEG", "RGB")
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # pytest puts away the decoder's own filter
 @pytest.mark.parametrize("data", [b"", b"<html>", picture(1)[:200], giant_png()])
 def test_what_is_no_image_or_too_large_is_nothing(data: bytes) -> None:
     assert shrunk(data, 10**6) == ""
+
+
+def test_no_decoder_is_reached_that_embedding_does_not_use(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    eps = f"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\n({mark}) (w) file closefile\nshowpage\n%%EOF\n".encode()
+    for data in (eps, picture(1, kind="GIF"), picture(1, kind="TIFF"), picture(1, kind="BMP"), picture(1, kind="PPM")):
+        assert shrunk(data, 10**6) == ""
+    assert not mark.exists()
 
 
 def test_one_pass_a_shard_and_reasons_for_the_rest(tmp_path: Path) -> None:

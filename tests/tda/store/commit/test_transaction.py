@@ -38,6 +38,7 @@ def test_a_shard_is_published_whole(tmp_path: Path) -> None:
     record = publish(str(tmp_path))
     assert sorted(content(tmp_path)) == [
         "embeddings/d/e/00000.parquet",
+        "embeddings/d/e/_identity.json",
         "embeddings/d/e/_records/00000.json",
         "quarantine/d/e/00000.parquet",
     ]

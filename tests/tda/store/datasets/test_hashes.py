@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from repeated_rows import drawn, side, write_set
 
 from tda.store import EmbeddingSet
 from tda.store.datasets import hashes
-from tda.store.datasets.hashes import COLUMNS, ensure_hashes, found_in, row_hashes
+from tda.store.datasets.hashes import COLUMNS, PLACEHOLDERS, ensure_hashes, found_in, known_values, row_hashes
 from tda.store.paths import RootPaths
 
 
@@ -26,10 +28,48 @@ def test_a_caption_counts_with_its_images_size_and_a_url_alone() -> None:
     )
     url_N, has_url_N = found["url"]
     caption_N, has_size_N = found["caption"]
-    assert has_url_N.tolist() == [True, True, False, True, True]
+    assert has_url_N.tolist() == [True, True, False, False, True]
     assert has_size_N.tolist() == [True, True, True, True, False]
     assert url_N[0] == url_N[1] != url_N[4]
     assert caption_N[0] == caption_N[1] != caption_N[2] == caption_N[3]
+
+
+UNKNOWN = [
+    None,
+    "",
+    " ",
+    "\t\n",
+    "\u3000",
+    "\u200b",
+    "\ufeff ",
+    "null",
+    "NULL",
+    " None ",
+    "NaN",
+    "n/a",
+    "N/A",
+    "undefined",
+    "<NA>",
+    "-",
+    "?",
+]
+
+
+@pytest.mark.parametrize("value", UNKNOWN)
+def test_what_is_not_known_has_no_hash(value: str | None) -> None:
+    found = row_hashes(_table(url=[value, "u"], caption=[value, "c"]))
+    assert found["url"][1].tolist() == [False, True]
+    assert found["caption"][1].tolist() == [False, True]
+
+
+@given(st.text(max_size=12))
+def test_a_string_with_a_letter_or_digit_beside_the_placeholders_is_known(text: str) -> None:
+    word = text.strip().lower()
+    known = bool(known_values(pa.chunked_array([[text]], pa.string()))[0])
+    if any(sign.isalnum() for sign in word) and word not in PLACEHOLDERS:
+        assert known or word.strip("\u200b\u200c\u200d\u2060\ufeff\x00") in PLACEHOLDERS
+    if not text.strip():
+        assert not known
 
 
 def test_hashes_do_not_depend_on_chunks_or_offsets() -> None:

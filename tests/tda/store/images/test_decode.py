@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tda.store.images import decode as door
 from tda.store.images.decode import MAX_ASPECT, PixelError, decode_pixels, decode_rgb
 from tda.store.types import Reason
 
@@ -144,3 +145,34 @@ def array_outcome(data: bytes) -> str:
         return error.reason
     assert np.array_equal(pixels_HW3, np.asarray(decode_rgb(data, 100_000)))
     return "RGB"
+
+
+def _with_scans(count: int, size: tuple[int, int] = (64, 64)) -> bytes:
+    """A progressive JPEG whose last scan stands there `count` times more."""
+    data = encoded(noise().resize(size), "JPEG", progressive=True)
+    start, end = data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")
+    return data[:end] + data[start:end] * count + data[end:]
+
+
+def test_a_progressive_jpeg_is_a_picture() -> None:
+    assert np.array_equal(decode_pixels(_with_scans(0), MAX), np.array(decode_rgb(_with_scans(0), MAX)))
+
+
+@pytest.mark.parametrize("decoder", [decode_pixels, decode_rgb])
+def test_more_scans_than_a_picture_needs_are_refused(decoder: Any) -> None:
+    with pytest.raises(PixelError, match=r"6\d\d\d scans of 4096 pixels, at most 500") as refused:
+        decoder(_with_scans(6000), MAX)
+    assert refused.value.reason is Reason.IMAGE_TOO_LARGE
+
+
+def test_scans_are_counted_with_the_size_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "MAX_SCANNED_PIXELS", 4096 * 20)
+    assert decode_pixels(_with_scans(5), MAX).shape == (64, 64, 3)
+    with pytest.raises(PixelError, match="at most 5 are allowed"):
+        decode_pixels(_with_scans(5, size=(128, 128)), MAX)
+
+
+def test_a_draft_is_smaller_and_no_smaller_than_asked() -> None:
+    data = encoded(noise().resize((800, 600)), "JPEG")
+    assert decode_rgb(data, MAX, draft=(100, 100)).size == (200, 150)
+    assert decode_rgb(encoded(noise().resize((80, 60)), "PNG"), MAX, draft=(10, 10)).size == (80, 60)

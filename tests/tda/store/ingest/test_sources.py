@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import fsspec
@@ -145,6 +146,34 @@ def test_a_folder_that_lacks_a_part_is_told(tmp_path: Path) -> None:
     (tmp_path / "text_emb/text_emb_10.npy").unlink()
     with pytest.raises(UserError, match=r"3 in img_emb/, 2 in text_emb/, 3 in metadata/"):
         open_source(str(tmp_path))
+
+
+def test_a_number_twice_is_refused_and_what_is_left_out_is_named(tmp_path: Path) -> None:
+    clip_retrieval(tmp_path)
+    np.save(tmp_path / "img_emb/img_emb_old.npy", IMAGE[:5])
+    assert open_source(str(tmp_path)).notes == [
+        f"source={tmp_path}: img_emb/img_emb_old.npy is left out, it is no img_emb_<number>.npy",
+        f"source={tmp_path} has no partition 2, 3, 4, 5, 6, ... of 0 to 10",
+    ]
+    for name in ("img_emb", "text_emb"):
+        np.save(tmp_path / f"{name}/{name}_01.npy", IMAGE[5000:5001])
+    with pytest.raises(UserError, match=r"has partition 1 twice: img_emb_01\.npy and img_emb_1\.npy in img_emb/"):
+        open_source(str(tmp_path))
+
+
+def test_a_number_far_away_costs_nothing(tmp_path: Path) -> None:
+    for name in ("img_emb", "text_emb"):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / f"{name}/{name}_999999999999999999.npy", IMAGE[:9])
+    assert "has no partition 0, 1, 2, 3, 4, ... of 0 to 999999999999999999" in open_source(str(tmp_path)).notes[0]
+
+
+def test_an_array_twice_in_an_npz_is_refused(tmp_path: Path) -> None:
+    source = npz(tmp_path)
+    with zipfile.ZipFile(source, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("image.npy", b"")
+    with pytest.raises(UserError, match="has more than one array 'image'"):
+        open_source(source)
 
 
 def test_metadata_of_another_length_is_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -10,7 +11,7 @@ from bad_shards import write_tar
 from text_pairs import BAD_LINES, MODALITIES, members, story, write_lines, write_table
 
 from tda.errors import ShardError
-from tda.store.shards import check_shard, read_shard
+from tda.store.shards import check_shard, read_shard, text_pairs
 from tda.store.shards.text_pairs import TextPair, read_texts
 from tda.store.types import Drop, Reason, Stage
 
@@ -122,3 +123,18 @@ def test_unusable_shards_are_named(tmp_path: Path) -> None:
     other = write_table(tmp_path / "other.parquet", [{"story": "a", "review": "b"}])
     with pytest.raises(ShardError, match=r"no_column \(passage; it has: story, review\)"):
         read(other)
+
+
+def test_a_passage_that_unpacks_beyond_memory_is_refused_by_the_footer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_pairs, "MAX_COLUMN_BYTES", 2**20)
+    path = str(tmp_path / "0.parquet")
+    table = pa.table({"passage": ["a" * 2**21, "b"], "review": ["r", "s"], "other": ["o" * 2**22, "p"]})
+    pq.write_table(table, path, compression="zstd", use_dictionary=False)
+    with pytest.raises(
+        ShardError, match=r"too_large \(column passage of row group 0 unpacks to 20\d+ bytes from \d+: write it with shorter"
+    ):
+        next(read_texts(path, ("passage", "review")))
+    assert len(list(read_texts(path, ("review", "review")))) == 2  # a column that is not read costs nothing
+    words = " ".join(map(str, np.random.default_rng(0).integers(0, 10**9, 200_000).tolist()))
+    pq.write_table(pa.table({"passage": [words, "b"], "review": ["r", "s"]}), path, compression="zstd", use_dictionary=False)
+    assert [type(one).__name__ for one in read_texts(path, ("passage", "review"))] == ["Drop", "TextPair"]

@@ -15,6 +15,7 @@ from bad_shards import picture, write_tar
 from raw_tars import END, JPG, MEBIBYTE, header, member, outcomes, pair, raw_pair, read, refused
 
 from tda.store.shards.webdataset import RawPair, expected_pairs, read_pairs
+from tda.store.types import Drop
 
 
 def test_real_photographs(shared_data: Path) -> None:
@@ -76,6 +77,20 @@ def test_each_pair_is_read_or_named(tmp_path: Path, members: list[tuple[str, byt
     assert outcomes(read(tmp_path, members)) == expected
 
 
+@pytest.mark.parametrize(("caption", "reason"), [("x" * 100, None), ("x" * 101, "caption_too_long"), ("é" * 51, "caption_too_long")])
+def test_a_caption_in_a_side_file_obeys_the_limit_of_captions(tmp_path: Path, caption: str, reason: str | None) -> None:
+    members = [("a.jpg", JPG), ("a.json", json.dumps({"caption": caption}, ensure_ascii=False).encode())]
+    assert outcomes(read(tmp_path, members, max_caption_bytes=100)) == [("a", reason)]
+
+
+def test_a_side_file_over_its_limit_is_named_where_its_caption_is_missed(tmp_path: Path) -> None:
+    large = json.dumps({"caption": "x", "url": "u", "more": "y" * 2**20}).encode()
+    (drop,) = read(tmp_path, [("a.jpg", JPG), ("a.json", large)])
+    assert isinstance(drop, Drop)
+    assert (drop.reason, drop.detail) == ("member_too_large", f"its .json has {len(large)} bytes, at most {2**20}: no caption is read")
+    assert outcomes(read(tmp_path, [*pair("a"), ("a.json", large)])) == [("a", None)]
+
+
 def test_the_count_of_img2dataset_is_kept_to(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "00000.tar", [*pair("a"), ("b.jpg", JPG)])
     stats = tmp_path / "00000_stats.json"
@@ -97,6 +112,7 @@ def test_a_shard_on_an_object_store(tmp_path: Path) -> None:
 READER = """
 import sys
 from tda.store.shards.webdataset import read_pairs
+from tda.store.types import Drop
 from tda.errors import ShardError
 from tda.store.images.decode import PixelError, decode_rgb
 def peak():

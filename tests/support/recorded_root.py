@@ -73,5 +73,12 @@ def write(path: Path, text: str) -> None:
 
 
 def republish(root: Path, shard: str) -> None:
-    (root / RECORDS / f"{shard}.json").unlink()
+    """Record a shard by other weights, as roots may hold that were written before publications were held to one content."""
+    others = {path: path.read_bytes() for path in (root / RECORDS).iterdir() if path.stem != shard}
+    claim = (root / RECORDS).parent / "_identity.json"
+    before = claim.read_bytes()
+    for path in (*(root / RECORDS).iterdir(), claim):
+        path.unlink()
     publish(root, shard, weights="others")
+    for path, data in {**others, claim: before}.items():
+        path.write_bytes(data)

@@ -10,7 +10,7 @@ import pytest
 from repeated_rows import M, N, drawn, plant_world, side, write_set
 
 from jobs.dedup import exact_matches
-from jobs.dedup.exact_matches import exact_flags, has
+from jobs.dedup.exact_matches import exact_flags, has, known_texts
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.paths import RootPaths
 
@@ -77,7 +77,16 @@ def test_a_damaged_file_is_made_again(root: Path, damage: str) -> None:
     assert pa.parquet.read_metadata(file_of(root)).num_rows == N
 
 
-def test_without_a_reference_nothing_matches_and_nothing_is_written(root: Path) -> None:
-    found_N = exact_flags(RootPaths(str(root)), NAMES, EmbeddingSet(str(root), "d", "e"), None, ["url"])
-    assert (len(found_N), found_N.any()) == (N, False)
+def test_a_text_is_known_by_its_caption_with_and_without_flags(root: Path) -> None:
+    columns = side(N, "d")
+    columns["captions"][3], columns["captions"][7] = "", " null "
+    write_set(root, "d", (drawn(N, 1), drawn(N, 2)), columns, sizes=(10, 12, 18))
+    rows = EmbeddingSet(str(root), "d", "e")
+    for known_N in (known_texts(rows), known_texts(rows, flags(root, "url"))):
+        assert np.flatnonzero(~known_N).tolist() == [3, 7]
+
+
+def test_where_no_caption_is_known_every_text_vector_counts(root: Path) -> None:
+    write_set(root, "d", (drawn(N, 1), drawn(N, 2)), side(N, "d") | {"captions": [""] * N}, sizes=(10, 12, 18))
+    assert known_texts(EmbeddingSet(str(root), "d", "e")).all()
     assert not file_of(root).exists()

@@ -63,7 +63,7 @@ def test_a_cut_array_is_refused_before_a_row_is_read() -> None:
 
 def test_a_stream_that_ends_early_is_named_by_its_row() -> None:
     data = stream(np.zeros((20, 3), np.float32), cut=13)
-    with pytest.raises(UserError, match="says 20 rows and ends in row 18"):
+    with pytest.raises(UserError, match="its header has 20 rows, and it ends in row 18"):
         NpyReader(data, "x", len(data.getvalue()) + 13).read(10, 20)
 
 

@@ -25,6 +25,17 @@ def test_each_centroid_is_the_unit_mean_of_the_rows_nearest_to_it() -> None:
     assert (found_CD @ np.eye(12, 6)).max(axis=0).min() > 0.98
 
 
+def test_cells_are_by_angle_where_clusters_are_unevenly_wide() -> None:
+    """Half the rows in a narrow cone, half all over the sphere: means of euclidean cells would not be the cells' own directions."""
+    rng = np.random.default_rng(0)
+    x_SD = np.concatenate([np.eye(1, 6) + 0.05 * rng.standard_normal((300, 6)), rng.standard_normal((300, 6))])
+    x_SD = (x_SD / np.linalg.norm(x_SD, axis=1, keepdims=True)).astype(np.float32)
+    found_CD = spherical_kmeans(x_SD, 5, seed=1, iterations=200)
+    nearest_S = (x_SD @ found_CD.T).argmax(axis=1)
+    mean_CD = np.stack([x_SD[nearest_S == c].mean(axis=0) for c in range(5)])
+    np.testing.assert_allclose(found_CD, mean_CD / np.linalg.norm(mean_CD, axis=1, keepdims=True), atol=1e-5)
+
+
 def test_centroids_have_length_1_and_repeat_and_number_the_rows_at_most() -> None:
     x_SD = clustered(200, 8, 5, 0.4, 0).astype(np.float32)
     found_CD = spherical_kmeans(x_SD, 20, seed=3)

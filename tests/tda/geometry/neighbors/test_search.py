@@ -1,5 +1,6 @@
 """The K best rows by every way of searching: blocks, parts, probed cells, with and without cosines. N queries, M rows, K matches."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -104,9 +105,14 @@ def test_positions_decide_ties_and_rows_are_those_of_the_table() -> None:
 
 
 def test_torchs_threads_are_set_back() -> None:
-    before = torch.get_num_threads()
+    """In this thread and in those that start later, which inherit the number."""
+    before, later = torch.get_num_threads(), list[int]()
     search(table_of(clustered(500, 8, 2, 0.3, 0)), torch.from_numpy(clustered(100, 8, 2, 0.3, 1)), 2, threads=2)
     assert torch.get_num_threads() == before
+    thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert later == [before]
 
 
 @pytest.mark.parametrize("k", [1, 2, 7])

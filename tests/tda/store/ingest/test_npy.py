@@ -45,6 +45,6 @@ def test_what_is_no_npy_is_refused(content: bytes) -> None:
         NpyReader(io.BytesIO(content), "x")
 
 
-def test_a_cut_array_is_told_by_its_row() -> None:
+def test_a_cut_array_is_reported_by_its_row() -> None:
     with pytest.raises(UserError, match="its header has 20 rows, and it ends in row 18"):
         NpyReader(stream(np.zeros((20, 3), np.float32), cut=13), "x").read(10, 20)

@@ -1,4 +1,4 @@
-"""Shards with every fault that strangers' data have, and what has to become of each pair."""
+"""Shards with every fault of untrusted data, and the expected result of each pair."""
 
 import struct
 import tarfile

@@ -63,7 +63,7 @@ def test_the_inputs_are_as_different_as_they_can_be() -> None:
     assert len(told[5].split()) > 77 == ends[5] + 1  # cut, with its end
 
 
-def test_a_wrong_activation_is_told_by_the_expected_canary(shared_golden: Path) -> None:
+def test_a_wrong_activation_is_reported_by_the_expected_canary(shared_golden: Path) -> None:
     exact, quick = (config_of(shared_golden, f"openclip_vit_tiny{end}") for end in ("", "_quickgelu"))
     told = vouch(exact, load_configured(exact, "cpu"))
     assert (told["device"], told["precision"], told["cosine"]) == ("cpu", "fp32", 1.0)

@@ -64,5 +64,5 @@ def test_what_no_half_can_cure_is_raised_at_once(error: Exception) -> None:
         (ValueError("out of memory"), False, False),
     ],
 )
-def test_errors_are_told_apart(error: Exception, memory: bool, lost: bool) -> None:
+def test_errors_are_distinguished(error: Exception, memory: bool, lost: bool) -> None:
     assert (is_out_of_memory(error), is_device_lost(error)) == (memory, lost)

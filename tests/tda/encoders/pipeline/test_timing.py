@@ -10,7 +10,7 @@ from tda.encoders.pipeline.timing import Seconds, binding_stage, speed, together
 STAGES = {"read": 1.0, "decode": 10.0, "resize": 6.0, "batch": 0.5, "encode": 7.0, "write": 2.0, "wait": 3.0, "span": 10.0}
 
 
-def test_many_threads_add_up_and_every_step_is_told() -> None:
+def test_many_threads_add_up_and_every_step_is_reported() -> None:
     steps: list[int] = []
     seconds = Seconds(lambda: steps.append(1))
 

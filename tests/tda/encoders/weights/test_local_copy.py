@@ -80,7 +80,7 @@ def test_the_sha256_is_checked_before_the_file_is_opened(tmp_path: Path, shared_
         load("openai", str(path), device="cpu", sha256=right[:7])
 
 
-def test_a_missing_file_tells_where_the_original_is_published() -> None:
+def test_a_missing_file_names_where_the_original_is_published() -> None:
     source = "w.pt by github.com/someone/model"
     told = "the original is published as w.pt by github.com/someone/model: fetch it and set encoder.checkpoint to its path"
     for url, missing in (("/no/w.pt", "is not a file"), (None, "is not set"), ("???", "is not set"), ("memory://no/w.pt", "is not there")):

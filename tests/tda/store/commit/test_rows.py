@@ -17,7 +17,7 @@ def test_rows_of_any_scale_become_unit(dtype: str) -> None:
     assert cosine_N.min() > 1 - 1e-3
 
 
-def test_rows_without_a_direction_are_told() -> None:
+def test_rows_without_a_direction_are_reported() -> None:
     x_ND = np.ones((6, 4), np.float32)
     x_ND[1, 2], x_ND[2, 0], x_ND[3] = np.nan, -np.inf, 0
     unit_ND, finite_N, nonzero_N = unit_rows(x_ND)

@@ -34,7 +34,7 @@ def test_nulls_become_nan(kind: pa.DataType) -> None:
         assert np.array_equal(rows_BD, np.array([[0, 1, 2], [np.nan] * 3, [6, np.nan, 8]], np.float32)[offset:], equal_nan=True)
 
 
-def test_a_list_of_another_length_is_told_by_its_row() -> None:
+def test_a_list_of_another_length_is_reported_by_its_row() -> None:
     with pytest.raises(UserError, match="column image has 2 numbers in row 101, 3 elsewhere"):
         vector_rows(pa.array([[1.0, 2, 3], [1.0, 2]]), 3, None, "image", 100)
 

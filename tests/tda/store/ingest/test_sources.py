@@ -117,7 +117,7 @@ def saved(folder: Path, **arrays: np.ndarray) -> str:
     return str(folder / "x.npz")
 
 
-def test_what_cannot_be_a_source_is_told_in_one_line(tmp_path: Path) -> None:
+def test_what_cannot_be_a_source_is_reported_in_one_line(tmp_path: Path) -> None:
     faults = {
         "is not there": str(tmp_path / "none"),
         "none.npz is not there": str(tmp_path / "none.npz"),
@@ -138,7 +138,7 @@ def test_what_cannot_be_a_source_is_told_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_a_folder_that_lacks_a_part_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_lacks_a_part_is_reported(tmp_path: Path) -> None:
     clip_retrieval(tmp_path)
     np.save(tmp_path / "text_emb/text_emb_10.npy", TEXT[:7])
     with pytest.raises(UserError, match=r"img_emb_10.npy has 4499 image rows and 7 text rows"):
@@ -176,7 +176,7 @@ def test_an_array_twice_in_an_npz_is_refused(tmp_path: Path) -> None:
         open_source(source)
 
 
-def test_metadata_of_another_length_is_told(tmp_path: Path) -> None:
+def test_metadata_of_another_length_is_reported(tmp_path: Path) -> None:
     clip_retrieval(tmp_path)
     pq.write_table(pa.table({"caption": ["x"]}), tmp_path / "metadata/metadata_1.parquet")
     pq.write_table(pa.table({"caption": ["x"]}), tmp_path / "metadata/metadata_0.parquet")
@@ -184,7 +184,7 @@ def test_metadata_of_another_length_is_told(tmp_path: Path) -> None:
         open_source(str(tmp_path))
 
 
-def test_columns_that_are_missing_or_unequal_are_told(tmp_path: Path) -> None:
+def test_columns_that_are_missing_or_unequal_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"image": list(IMAGE)}), path)
     with pytest.raises(UserError, match="no column 'text'; it has: image"):
@@ -194,7 +194,7 @@ def test_columns_that_are_missing_or_unequal_are_told(tmp_path: Path) -> None:
         open_source(str(path))
 
 
-def test_a_damaged_archive_is_told_when_it_is_reached(tmp_path: Path) -> None:
+def test_a_damaged_archive_is_reported_when_it_is_reached(tmp_path: Path) -> None:
     path = Path(squeezed_npz(tmp_path))
     content = bytearray(path.read_bytes())
     content[50_000:50_200] = bytes(200)

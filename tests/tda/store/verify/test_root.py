@@ -77,6 +77,12 @@ def test_files_that_no_record_names_are_strays(root: Path) -> None:
     ), "they may be another driver's, and are not superseded"
 
 
+def test_files_of_a_record_that_cannot_be_read_are_not_superseded(root: Path) -> None:
+    (root / RECORDS / "00001.json").write_text("{")
+    files = [f"{folder}/00001.parquet" for folder in (EMBEDDINGS, QUARANTINE)]
+    assert strays(root) == ([f"{file}: no record names it" for file in files], []), "they may be all that is left of the shard"
+
+
 def test_files_of_an_attempt_that_was_replaced_are_superseded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layout = RootPaths(str(root))
     old = read_record(layout, "d", "e", "00001")

@@ -103,6 +103,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "length": (lambda root: change_rows(root, SHARD, set_vector(0.5)), f"{ROWS}: 1 text rows are not of unit length"),
     "other shard": (lambda root: change_rows(root, SHARD, rename_shard), f"{ROWS}: 1 rows name another shard"),
     "order": (lambda root: change_rows(root, SHARD, set_ordinals(0, 3, 1, 4)), f"{ROWS}: 1 rows are not in order of ordinal"),
+    "equal": (lambda root: change_rows(root, SHARD, set_ordinals(0, 1, 1, 4)), f"{ROWS}: 1 rows are not in order of ordinal"),
     "twice": (
         lambda root: change_rows(root, SHARD, set_ordinals(0, 1, 2, 4)),
         f"{RECORD}: 1 ordinals are twice among rows and drops, the first is 2",

@@ -1,4 +1,4 @@
-"""Untrusted images, shrunk to small JPEGs that a page can carry in itself."""
+"""Untrusted images, shrunk to small JPEGs that are embedded in a page."""
 
 import base64
 import io
@@ -23,14 +23,14 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """By (path of the shard, ordinal), and why others are not there: path -> reason."""
+    """Thumbnails by (path of the shard, ordinal); `gone` holds path -> reason for shards that cannot be read."""
 
     found: dict[tuple[str, int], Thumbnail] = field(default_factory=dict)
     gone: dict[str, str] = field(default_factory=dict)
 
 
 def thumbnails(wanted: Mapping[str, Iterable[int]], max_pixels: int) -> Thumbnails:
-    """One pass a shard; of the originals only one is held at a time."""
+    """Read each shard once; one original is in memory at a time."""
     made = Thumbnails()
     for item in encoded_images(wanted):
         if isinstance(item, Gone):
@@ -42,12 +42,12 @@ def thumbnails(wanted: Mapping[str, Iterable[int]], max_pixels: int) -> Thumbnai
 
 
 def shrunk(data: bytes, max_pixels: int) -> str:
-    """A JPEG as a data URI; "" where the bytes are no image, or one of more pixels than `max_pixels`, as its header says."""
+    """A JPEG as a data URI; "" where the bytes are no image, or its header gives more pixels than `max_pixels`."""
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the cap below refuses what Pillow warns of
+            warnings.simplefilter("ignore")  # the limit below refuses the images that Pillow warns about
             image: Image.Image = Image.open(io.BytesIO(data))
             if image.width * image.height > max_pixels:
                 return ""

@@ -1,4 +1,4 @@
-"""Contact sheets: the closest pairs in order, exact repeats counted, strangers' text escaped, and no image where there is none."""
+"""Contact sheets: the closest pairs in order, exact repeats counted, untrusted text escaped, and no image where there is none."""
 
 import json
 import re

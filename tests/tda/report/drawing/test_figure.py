@@ -1,4 +1,4 @@
-"""Every figure of the registry draws, and says what it lacks."""
+"""Every figure of the registry draws, and names its missing inputs."""
 
 import io
 import re

@@ -134,7 +134,7 @@ def _draw(run: Run) -> tuple[list[Figure], dict[str, bytes]]:
     """Every figure of the registry, and the files of those with data."""
     figures: list[Figure] = []
     files: dict[str, bytes] = {}
-    for spec in (spec.told(run) for spec in registry()):
+    for spec in (spec.for_run(run) for spec in registry()):
         panels = spec.panels(run) if spec.present(run) else []
         groups: dict[str, list[str]] = {}
         for number, panel in enumerate(panels):

@@ -1,4 +1,4 @@
-"""The closest pairs of a data set and a reference, with what a person needs to judge them.
+"""The closest pairs of a data set and a reference, with captions, keys and cosines to judge them by.
 
 N rows of a shard, K pairs.
 """
@@ -28,7 +28,7 @@ class Side:
     id: RowId
     key: str
     caption: str
-    path: str  # of the shard it came from
+    path: str  # of its shard
 
     @property
     def place(self) -> tuple[str, int]:
@@ -37,7 +37,7 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A query and its match; cosines of their images and of their texts, None where the vectors are gone."""
+    """A query and its match; cosines of their images and of their texts, None where the vectors cannot be read."""
 
     query: Side
     match: Side
@@ -77,7 +77,7 @@ def pairs_of(root: str, names: tuple[str, str, str], nearest: NearestSet, modali
 
 
 def _sides(root: str, dataset: str, encoder: str, ids: Sequence[RowId]) -> list[tuple[Side, dict[str, Any]]]:
-    """Each row's side and values; nothing but its identity where the embeddings are gone."""
+    """Each row's side and values; only its id where the embeddings cannot be read."""
     try:
         embeddings = EmbeddingSet(root, recorded_name(dataset), encoder)
         rows, shards = rows_of(embeddings, ids, COLUMNS), sorted({one.shard for one in ids} & set(embeddings.shards))
@@ -92,7 +92,7 @@ def _sides(root: str, dataset: str, encoder: str, ids: Sequence[RowId]) -> list[
 
 
 def _pair(modality: str, cosine: float, query: tuple[Side, dict[str, Any]], match: tuple[Side, dict[str, Any]]) -> Pair:
-    """With the cosine of the other modality between the same two rows."""
+    """A pair with the stored cosine of `modality`, and the other modality's computed from the same two rows."""
     cosines: dict[str, float | None] = {}
     for name in VECTORS:
         if name == modality:

@@ -1,7 +1,7 @@
-"""Contact sheets: the closest pairs of a data set and a reference, query beside match, to be judged by eye in minutes.
+"""Contact sheets: the closest pairs of a data set and a reference, query beside match, to be judged by eye.
 
-K pairs of a sheet. A sheet is one file that opens from disk; its marks stay in the browser and can be saved. What a sheet says of itself is
-in the JSON beside it, which is written last: a sheet whose rows and settings are as they were is not made again.
+A sheet is one HTML file that opens from disk; marks stay in the browser and can be saved. The JSON beside it describes it and is written
+last: a sheet with the same rows and settings is not made again.
 """
 
 import base64
@@ -30,7 +30,7 @@ PAGE = 20  # pairs
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """What the report says of a sheet; `file` is relative to the report's folder. Repeats are exact: the same bytes, the same caption."""
+    """A sheet's description; `file` is relative to the report's folder. Repeats are exact: the same bytes, the same caption."""
 
     file: str
     dataset: str
@@ -47,7 +47,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A sheet that is to be made."""
+    """A sheet to make."""
 
     nearest: NearestSet
     names: tuple[str, str, str]  # data set, encoder, reference
@@ -60,24 +60,24 @@ class _Plan:
 
 
 def build_sheets(root: str, datasets: Iterable[tuple[str, str]], config: ReportConfig) -> list[Sheet]:
-    """Make every sheet that is not there yet: of these (data set, encoder)s and of every other that has closest rows.
+    """Make every sheet that is missing or out of date, of these (data set, encoder) pairs and of all others with closest rows.
 
-    Shards are read once for all sheets. What is stale or damaged has no sheet.
+    Shards are read once for all sheets. Stale or damaged closest rows get no sheet.
     """
     if not config.contact:
         return []
     folder = join(RootPaths(root).report().rpartition("/")[0], FOLDER)
     plans = [plan for names in _joins(root, datasets, config) for plan in _plans(root, names, config)]
-    standing = {plan.name: _standing(folder, plan) for plan in plans}
+    current = {plan.name: _up_to_date(folder, plan) for plan in plans}
     chosen = {
-        plan.name: pairs_of(root, plan.names, plan.nearest, plan.modality, config.contact) for plan in plans if standing[plan.name] is None
+        plan.name: pairs_of(root, plan.names, plan.nearest, plan.modality, config.contact) for plan in plans if current[plan.name] is None
     }
     images = _images(chosen.values(), config.max_pixels)
-    return [standing[plan.name] or _publish(folder, plan, chosen[plan.name], images) for plan in plans]
+    return [current[plan.name] or _publish(folder, plan, chosen[plan.name], images) for plan in plans]
 
 
 def _joins(root: str, datasets: Iterable[tuple[str, str]], config: ReportConfig) -> list[tuple[str, str, str]]:
-    """(data set, encoder, reference) of every sheet there can be, a set's closest rows in itself included."""
+    """(data set, encoder, reference) of every possible sheet, without a set's closest rows in itself."""
     recorded = [(name, encoder) for name in list_folders(join(root, "nearest")) for encoder in list_folders(join(root, "nearest", name))]
     every = dict.fromkeys(chain(datasets, recorded))
     encoders = {encoder for _, encoder in every}
@@ -100,7 +100,7 @@ def _plans(root: str, names: tuple[str, str, str], config: ReportConfig) -> list
     return [_Plan(nearest, names, modality, content_hash([nearest.digest, modality, settings])) for modality in VECTORS if len(nearest)]
 
 
-def _standing(folder: str, plan: _Plan) -> Sheet | None:
+def _up_to_date(folder: str, plan: _Plan) -> Sheet | None:
     url = join(folder, f"{plan.name}.json")
     try:
         found = Sheet(**read_json(url)) if exists(url) and exists(join(folder, f"{plan.name}.html")) else None
@@ -144,7 +144,7 @@ def _publish(folder: str, plan: _Plan, pairs: list[Pair], images: Thumbnails) ->
 
 
 def render(sheet: Sheet, pairs: Sequence[Pair], images: Thumbnails) -> str:
-    """The page of a sheet. Untrusted text is escaped; only our own script, by its hash, may run."""
+    """The page of a sheet. Untrusted text is escaped; only the script of this package may run, by its hash."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 

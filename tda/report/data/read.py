@@ -32,7 +32,7 @@ def json_of(url: str, digest: Any) -> dict[str, Any]:
 
 
 def columns_of(url: str, digest: Any, hashes: Collection[str] = ()) -> Columns | None:
-    """The columns of a Parquet file; None for one that its JSON, with these hashes, does not vouch for: the file's own is another."""
+    """The columns of a Parquet file; None for a file whose own hash is not among `hashes`: it is of another analysis."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -17,6 +17,7 @@ from jobs.runtime.session import slots
 from tda.config.cluster import ClusterConfig
 from tda.config.stages import NearestConfig
 from tda.errors import LacunaError, UserError
+from tda.geometry.neighbors.sizes import cell_count
 from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.cells import Group
 
@@ -34,6 +35,17 @@ class Join:
     rows: dict[str, int] = field(default_factory=dict)
     failures: list[LacunaError] = field(default_factory=list)
     exact: dict[str, Any] | None = None
+
+
+def cells_of(nearest: NearestConfig, rows: int) -> int:
+    """Cells that a reference of so many rows is laid out in."""
+    return min(nearest.cells or cell_count(rows), rows)
+
+
+def probes_of(nearest: NearestConfig, rows: int, cells: int) -> int | None:
+    """Cells searched for each query; None for an exact search, as of a small reference and where the probes reach all cells."""
+    exact = nearest.probes is None or rows < nearest.exact_below or nearest.probes >= cells
+    return None if exact else nearest.probes
 
 
 def join_units(plan: JoinPlan, units: Sequence[Unit], nearest: NearestConfig, cluster: ClusterConfig, *, queries: int) -> Join:

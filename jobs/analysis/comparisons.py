@@ -1,6 +1,6 @@
 """Encoders compared on the same pairs of a data set: `analysis/<dataset>/comparisons.json`.
 
-M pairs that all sets hold, at positions of their own in each.
+M pairs that both sets hold, at different positions in each.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,9 +30,9 @@ Sets = dict[str, EmbeddingSet]
 
 
 def compare_encoders(root: str, dataset: str, encoders: Sequence[str], analysis: AnalysisConfig, cluster: ClusterConfig) -> dict[str, Any]:
-    """Publish what the encoders' spaces have in common, pooled local dimension and both predictions; return it.
+    """Publish the similarity of the encoders' spaces, pooled local dimension and both predictions; return it.
 
-    Rests on the encoders' metrics.json. What is there already, of the same rows and settings, is not measured again.
+    Reads the encoders' metrics.json. Existing results of the same rows and settings are kept.
     Raises UserError where an encoder was not analysed.
     """
     sets = {name: EmbeddingSet(root, dataset, name) for name in encoders}
@@ -80,13 +80,13 @@ def _metrics(root: str, dataset: str, encoder: str) -> dict[str, Any]:
 def _before(url: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = read_json(url) if exists(url) else {}
-    except ValueError:  # not JSON: nothing that can be kept
+    except ValueError:  # not JSON: measured again
         return {}
     return found if found.get("schema") == SCHEMA else {}
 
 
 def _parts_of(metrics: dict[str, Any]) -> list[Any]:
-    """What of an analysis enters: the hashes of its parts."""
+    """The hashes of the parts of an analysis that a comparison reads."""
     hashes = metrics.get("part_hashes", {})
     return [
         metrics.get("dataset"),
@@ -147,7 +147,7 @@ def _compare_of(  # noqa: PLR0917 (tasks are called by position)
 def _prediction_1(
     root: str, dataset: str, sets: Sets, metrics: dict[str, dict[str, Any]], analysis: AnalysisConfig
 ) -> dict[str, Any] | None:
-    """None unless two of the encoders are told to be CLIP and CLOOB, with gap and ranks measured."""
+    """None unless `analysis.compare` names two of the encoders as CLIP and CLOOB, with gap and ranks measured."""
     clip, cloob = analysis.compare.clip, analysis.compare.cloob
     if clip not in sets or cloob not in sets or clip is None or cloob is None or clip == cloob:
         return None

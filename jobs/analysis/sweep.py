@@ -1,6 +1,6 @@
 """The layout under other settings (Figs 16, 17): cells of n_neighbors and min_dist, gathered in `sweep.json` and `sweep.parquet`.
 
-M pairs, N = 2M rows, the images first. A cell leaves metrics.json as it is, and the neighbour graph is searched once for all of them.
+M pairs, N = 2M rows, the images first. A cell does not change metrics.json; the neighbour graph is computed once for all cells.
 """
 
 import sys
@@ -48,7 +48,7 @@ def in_sweep() -> bool:
 def sweep_cells(job: AnalyzeJob, keys: Sequence[Key]) -> list[dict[str, Any]]:
     """Measure the cells (n_neighbors, min_dist) that are missing, and return those that were asked for.
 
-    The other settings of umap and clusters are the job's; a sweep of other ones, or of other rows, is begun anew.
+    The other settings of umap and clusters are the job's; other settings or other rows start a new sweep.
     """
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
     folder = RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name)
@@ -80,7 +80,7 @@ def _at(job: AnalyzeJob, key: Key) -> Any:
 
 
 def _head(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, Any]:
-    """What holds for every cell, and its hash."""
+    """The settings shared by every cell, and their hash."""
     umap = {name: value for name, value in asdict(job.analysis.umap).items() if name not in (*SWEPT, "knn_k")}
     clusters = {name: value for name, value in asdict(job.analysis.clusters).items() if not name.startswith(("space", "stability"))}
     settings = {"umap": umap, "clusters": clusters, "mixing": asdict(job.analysis.mixing), "seed": job.analysis.seed}
@@ -99,7 +99,7 @@ def _before(folder: str, config_hash: str) -> tuple[dict[Key, dict[str, Any]], C
     url, table = join(folder, "sweep.json"), join(folder, "sweep.parquet")
     try:
         found = read_json(url) if exists(url) else {}
-    except ValueError:  # not JSON: nothing that can be kept
+    except ValueError:  # not JSON: measured again
         found = {}
     if found.get("config_hash") != config_hash or table_hash(table) != config_hash:
         return {}, {}
@@ -107,12 +107,12 @@ def _before(folder: str, config_hash: str) -> tuple[dict[Key, dict[str, Any]], C
 
 
 def _widest_first(subjects: Sequence[Subject]) -> list[Subject]:
-    """The cell that wants most neighbours first: its search serves the others."""
+    """The cell with the most neighbours first: its graph serves the others."""
     return sorted(subjects, key=lambda subject: -subject.analysis.umap.n_neighbors)
 
 
 def _cell_of(subject: Subject) -> tuple[dict[str, Any], Columns]:
-    """One cell and its rows. Seconds are those of the layout, its start and clusters included, the search for neighbours not."""
+    """One cell and its rows. Seconds include layout, its start and clusters, but not the neighbour search."""
     analysis = subject.analysis
     positions_M, x_ND = subject.stacked()
     knn = subject.graph(x_ND)
@@ -135,7 +135,7 @@ def _with(columns: Columns, cell: Mapping[str, Any], table: Columns) -> Columns:
 
 
 def _publish(folder: str, head: dict[str, Any], cells: dict[Key, dict[str, Any]], columns: Columns) -> None:
-    """The table, then the JSON that vouches for it, cells in order and each with its agreement with the others."""
+    """The table, then the JSON that commits it, cells in order and each with its agreement with the others."""
     labels = {key: columns["cluster"][(columns["n_neighbors"] == key[0]) & (columns["min_dist"] == key[1])] for key in sorted(cells)}
     for key, own_N in labels.items():
         alike = [agreement(own_N, other_N) or 0.0 for other, other_N in labels.items() if other != key]

@@ -54,7 +54,7 @@ class ShardTask:
 
 
 class Embedder(Beating):
-    """Models are loaded with the first shard, so that a checkpoint that is refused is an error of a task, not of an actor's birth."""
+    """Models are loaded with the first shard, so that a refused checkpoint fails a task, not the start of an actor."""
 
     def __init__(self, plan: EmbedPlan) -> None:
         super().__init__()

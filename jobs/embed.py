@@ -208,7 +208,7 @@ def _work(plan: EmbedPlan, shares: Sequence[Share], cluster: ClusterConfig, kind
                     max_attempts=plan.limits.max_attempts,
                     watch=Watch(silent_seconds=cluster.heartbeat_seconds, stalled_seconds=plan.limits.stalled_seconds),
                     wait_seconds=cluster.wait_seconds,
-                    tell=progress.note,
+                    report=progress.note,
                 )
             except UserError:
                 raise

@@ -27,7 +27,7 @@ EXIT_DEVICE_LOST = 70
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedPlan:
-    """What every actor of a run is told; encoders and identities by encoder name."""
+    """The settings of every actor of a run; encoders and identities by encoder name."""
 
     root: str
     encoders: Mapping[str, EncoderConfig]
@@ -142,7 +142,7 @@ class Embedder(Beating):
             replaces=replaces,
         )
         if replaces is None:  # what a replay renews has been counted
-            self._metrics.tell(record)
+            self._metrics.count(record)
         return record
 
     def _model(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a stage costs, from sizes alone: FLOPs, bytes, memory and hours, each by a formula that is told with it.
+"""What a stage costs, from sizes alone: FLOPs, bytes, memory and hours, each with its formula.
 
 N pairs or queries, M reference rows, D dimensions, C cells, P cells probed, b bytes of a stored number. Hours are those of the slowest of
 what runs at the same time: the devices, the decoding cores, or the reading.

@@ -117,6 +117,6 @@ class PaperJob(Checked):
 
 @dataclass(kw_only=True)
 class PlanJob(PaperJob):
-    """An experiment as `PaperJob` tells it, to be counted and not run. `root` may hold records that tell sizes and rates."""
+    """An experiment as in `PaperJob`, to be priced and not run. Records under `root` give sizes and rates."""
 
     pairs: dict[str, int] = field(default_factory=dict)  # data set -> pairs, where the preset does not say

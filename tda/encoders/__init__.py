@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tda.config import models
 from tda.errors import UserError
 
 if TYPE_CHECKING:
@@ -11,13 +12,7 @@ if TYPE_CHECKING:
 
 # format -> a module with load(checkpoint, config, device, precision, **options), describe(checkpoint, config, **options) and
 # meta_model(encoder), its model without weights
-FORMATS = {
-    "open_clip": "tda.encoders.formats.open_clip",
-    "openai": "tda.encoders.formats.openai",
-    "cloob_official": "tda.encoders.formats.cloob_official",
-    "cloob_laion": "tda.encoders.formats.cloob_laion",
-    "carp": "tda.encoders.formats.carp",
-}
+FORMATS = {name: f"tda.encoders.formats.{name}" for name in models.FORMATS}
 OPTIONS = {"open_clip": ("pretrained", "tokenizer"), "carp": ("tokenizer",)}
 MODALITIES = {"carp": ("passage", "review")}  # the others embed images and texts
 

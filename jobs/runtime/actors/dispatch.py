@@ -29,7 +29,7 @@ class Dispatcher(Generic[Item]):
     max_attempts: an item that has lost this many actors, the last of them alone, is given up.
     watch: when an actor counts as hung; without it, never.
     wait_seconds: how long the run waits while not one actor lives.
-    on_tick: called about once a second while waiting. tell: receives a line when actors are lost, hung, missing, or more than before.
+    on_tick: called about once a second while waiting. report: receives a line when actors are lost, hung, missing, or more than before.
     """
 
     make_actor: Callable[[], Any]
@@ -42,14 +42,14 @@ class Dispatcher(Generic[Item]):
     watch: Watch | None = None
     wait_seconds: float = 600
     on_tick: Callable[[], None] = lambda: None
-    tell: Callable[[str], None] = lambda _: None
+    report: Callable[[str], None] = lambda _: None
     _todo: deque[tuple[Item, int]] = field(default_factory=deque)
     _losses: int = 0  # actors lost since the last result
 
     def __post_init__(self) -> None:
         actors = self.actors
         size = actors if callable(actors) else lambda: actors
-        self._roster = Roster(make_actor=self.make_actor, size=size, watch=self.watch, wait_seconds=self.wait_seconds, tell=self.tell)
+        self._roster = Roster(make_actor=self.make_actor, size=size, watch=self.watch, wait_seconds=self.wait_seconds, report=self.report)
 
     def run(self, items: Iterable[Item]) -> None:
         """Raises UserError that a task raised (it would be the same for every item), and LacunaError if no actor starts or stays alive."""
@@ -132,13 +132,13 @@ class Dispatcher(Generic[Item]):
         self._todo.extendleft((item, attempt) for _, item, attempt in reversed(behind))
         if member.queue:
             _, item, attempt = member.queue[0]
-            self.tell(f"an actor is lost, at attempt {attempt} of {self.max_attempts} on {item}: {reason}")
+            self.report(f"an actor is lost, at attempt {attempt} of {self.max_attempts} on {item}: {reason}")
             if attempt < self.max_attempts or behind:
                 self._todo.append((item, attempt + 1))
             else:
                 self.on_failure(item, ShardError(str(item), "lost", f"{attempt} actors died on it, the last: {reason}"))
         else:
-            self.tell(f"an actor did not start: {reason}")
+            self.report(f"an actor did not start: {reason}")
         self._losses += 1
         if self._losses > 2 * self._roster.target * self.max_attempts:
             raise LacunaError(f"no actor stays alive: {self._losses} died in a row, the last: {reason}")

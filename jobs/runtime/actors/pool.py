@@ -34,13 +34,13 @@ class Member:
 
 @dataclass(eq=False, kw_only=True)
 class Roster:
-    """Starts, watches and ends actors. `size` returns how many there may be now; `tell` receives lines for the user."""
+    """Starts, watches and ends actors. `size` returns how many there may be now; `report` receives lines for the user."""
 
     make_actor: Callable[[], Any]
     size: Callable[[], int]
     watch: Watch | None
     wait_seconds: float
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     members: list[Member] = field(default_factory=list)
     target: int = 1  # actors wanted, at least one
     _size: int = 0
@@ -111,7 +111,7 @@ class Roster:
         if time.monotonic() - self._counted > COUNT_EVERY:
             before, self._size, self._counted = self._size, self.size(), time.monotonic()
             if before and self._size and self._size != before:
-                self.tell(f"the cluster now holds {self._size} actors, before it held {before}")
+                self.report(f"the cluster now holds {self._size} actors, before it held {before}")
         return self._size
 
     def _check_wait(self) -> None:
@@ -126,7 +126,7 @@ class Roster:
         if now - self._reported > REPORT_EVERY:
             self._reported = now
             left = self.wait_seconds - (now - self._alone_since)
-            self.tell(f"waiting for an actor to start, up to {left:.0f} s more: {self._room()}")
+            self.report(f"waiting for an actor to start, up to {left:.0f} s more: {self._room()}")
 
     def _room(self) -> str:
         return f"the cluster has room for {self._size}" if self._size else "no node has room for one"

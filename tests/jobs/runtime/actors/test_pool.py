@@ -31,7 +31,7 @@ class Setting:
         self.room, self.lines = 1, list[str]()
         actor = ray.remote(num_cpus=cpus, max_restarts=0)(kind)
         self.roster = Roster(
-            make_actor=actor.remote, size=lambda: self.room, watch=watch, wait_seconds=wait_seconds, tell=self.lines.append
+            make_actor=actor.remote, size=lambda: self.room, watch=watch, wait_seconds=wait_seconds, report=self.lines.append
         )
 
 

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from jobs.runtime.config_errors import explain
 from jobs.runtime.experiment_settings import with_experiment
 from jobs.runtime.literal_paths import literal_paths
+from jobs.runtime.literal_texts import literal_texts
 from jobs.runtime.run_record import recorded_run
 from jobs.runtime.session import shared_ray
 from tda.errors import LacunaError, UserError
@@ -62,7 +63,7 @@ def command(config_name: str, schema: type[Job], run: Callable[[Job], Outcome], 
             statuses.append(_attempt(config, config_name, schema, run))
 
         try:
-            sys.argv[1:] = with_experiment(literal_paths(_with_flags(flags)), config_name, schema)
+            sys.argv[1:] = with_experiment(literal_texts(literal_paths(_with_flags(flags)), schema), config_name, schema)
             os.environ["HYDRA_FULL_ERROR"] = "1"  # without it Hydra prints several lines and exits
             with shared_ray():  # the jobs of a sweep run one after the other over one Ray
                 hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config_name)(attempt)()

@@ -22,8 +22,9 @@ def names_at(schema: type, path: str) -> list[str]:
     for part in filter(None, path.split(".")):
         inner = group_of(typing.get_type_hints(schema).get(part))
         inner = group_of(typing.get_args(inner)[1]) if _is_dict(inner) else inner
-        schema = inner if is_dataclass(inner) else schema
-    return [one.name for one in fields(schema)]  # type: ignore[arg-type]  # every schema is a dataclass
+        if isinstance(inner, type) and is_dataclass(inner):
+            schema = inner
+    return [one.name for one in fields(schema)]
 
 
 def alternatives(kind: Any) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from jobs.runtime.tasks import uncollected
 from tda.config.cluster import ClusterConfig
 from tda.config.stages import NearestConfig
 from tda.geometry.arrays.equal_rows import first_equal
-from tda.geometry.neighbors.sizes import SAMPLE
+from tda.geometry.neighbors.sizes import sampled_rows
 from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.cells import (
     CellPlan,
@@ -183,7 +183,7 @@ class Builder:
 
     def _sample(self, modality: str) -> Any:
         """(S, D) float32 rows, drawn from some shards of a reference that has many."""
-        rng, wanted = np.random.default_rng(self.plan.seed), min(self.plan.rows, SAMPLE * self.plan.cells)
+        rng, wanted = np.random.default_rng(self.plan.seed), sampled_rows(self.plan.rows, self.plan.cells, self.plan.dim)
         chosen, rows = list[str](), 0
         for index in rng.permutation(len(self.plan.shards)):
             if rows >= SAMPLED_SHARDS * wanted:

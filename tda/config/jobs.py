@@ -31,6 +31,9 @@ class IngestJob(Checked):
     rows_per_shard: int = bounded(100_000, least=1)
     image_column: str = "image"
     text_column: str = "text"
+    caption_column: str | None = None  # null: caption, TEXT or text, as the file has it
+    key_column: str | None = None  # null: key, image_path or uid
+    url_column: str | None = None  # null: url or URL
     normalise: bool = False  # accept rows that are not of unit length, and normalise them
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 # format -> a module with load(checkpoint, config, device, precision, **options), describe(checkpoint, config, **options) and
 # meta_model(encoder), its model without weights
 FORMATS = {name: f"tda.encoders.formats.{name}" for name in models.FORMATS}
-OPTIONS = {"open_clip": ("pretrained", "tokenizer"), "carp": ("tokenizer",)}
+OPTIONS = {"open_clip": ("pretrained",)}  # beside `tokenizer`, which every format has
+HASHED_WORDS = "crc32-words"  # value of encoder.tokenizer for models that were trained on hashed words
+NO_TOKENIZER = "unknown"  # name of the tokenizer of a vocabulary that is not CLIP's and that no setting names
 MODALITIES = {"carp": ("passage", "review")}  # the others embed images and texts
 
 
@@ -38,7 +40,7 @@ def load(
     precision: fp32 | bf16 | fp16 | auto (on CUDA bf16, for ResNets fp16).
     sha256: of the checkpoint, or its first 8 or more digits: another file is refused before it is opened.
     source: where the original is published, for the error when it is missing.
-    options: `pretrained` (open_clip: a tag of its registry), `tokenizer` (carp, open_clip: a folder).
+    options: `pretrained` (open_clip: a tag of its registry), `tokenizer` (carp, open_clip: a folder; all but carp: crc32-words).
 
     Raises UserError for an unknown format, and for files that are missing, damaged or of another model.
     """
@@ -59,7 +61,7 @@ def opened(
 
     reader = reader_of(format)
     given = {name: value for name, value in options.items() if value is not None}
-    for name in given.keys() - set(OPTIONS.get(format, ())):
+    for name in given.keys() - {"tokenizer", *OPTIONS.get(format, ())}:
         raise UserError(f"encoder.{name}={given[name]!r} is no option of the format {format}")
     return reader, str(local_file(checkpoint, "encoder.checkpoint", sha256, source)), given
 
@@ -87,6 +89,10 @@ def describe(encoder: "EncoderConfig", resize: str | None = None) -> tuple[str, 
     """
     reader, path, options = opened(encoder.format, encoder.checkpoint, encoder.sha256, encoder.source, options_of(encoder))
     weights_sha256, preprocessing = reader.describe(path, encoder.config, **options)
+    if preprocessing.get("text", {}).get("tokenizer", "").startswith(NO_TOKENIZER):
+        from tda.encoders.tokens import unknown_vocabulary
+
+        raise UserError(f"encoder.name={encoder.name}: {unknown_vocabulary(preprocessing['text']['vocab_size'])}")
     reported = {**preprocessing, "precision": encoder.precision}
     return weights_sha256, {**reported, "resize": resize} if resize and "image" in preprocessing else reported
 

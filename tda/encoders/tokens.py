@@ -10,10 +10,12 @@ from zlib import crc32
 import torch
 from torch import Tensor
 
+from tda.encoders import HASHED_WORDS, NO_TOKENIZER
 from tda.errors import UserError
 from tda.store.files import file_sha256
 
 CLIP_VOCABULARY = 49_408
+HASHED_VOCABULARY = 4_096  # at most: no vocabulary of subwords is so small; a model of such a size was trained on hashed words
 _WORD = re.compile(r"[a-z0-9]+")
 _CACHED_WORDS = 1_000_000
 _WORD_LENGTH = 1000
@@ -28,7 +30,7 @@ class HashTokenizer:
     that is too long is cut, and keeps its end. Words may collide: 1 pair of words in V - 3.
     """
 
-    name = "crc32-words"
+    name = HASHED_WORDS
 
     def __init__(self, vocab_size: int, context_length: int) -> None:
         assert vocab_size > 3, vocab_size
@@ -106,6 +108,15 @@ class FolderTokenizer:
             raise UserError(f"encoder.tokenizer={self.folder} holds no tokenizer: {reported}") from None
 
 
+def folder_of(tokenizer: str | None) -> str | None:
+    """The folder that encoder.tokenizer names; None where it is not given or is the word for hashed words. UserError if it is not there."""
+    if tokenizer in (None, HashTokenizer.name):
+        return None
+    if not tokenizer or not Path(tokenizer).is_dir():
+        raise UserError(f"encoder.tokenizer={tokenizer} is not a folder with the model's tokenizer (tokenizer.json)")
+    return tokenizer
+
+
 def folder_sha256(folder: str | None) -> str | None:
     """SHA-256 of the names and contents of a folder's files; None if there is no folder."""
     if not folder or not Path(folder).is_dir():
@@ -114,13 +125,46 @@ def folder_sha256(folder: str | None) -> str | None:
     return hashlib.sha256("".join(f"{file.name} {file_sha256(file)}\n" for file in files).encode()).hexdigest()
 
 
-def tokenizer_for(vocab_size: int, context_length: int) -> HashTokenizer | ClipTokenizer:
-    """CLIP's own tokenizer for a vocabulary of CLIP's size, hashed words for a smaller one."""
-    if vocab_size == CLIP_VOCABULARY:
-        return ClipTokenizer(context_length)
-    return HashTokenizer(vocab_size, context_length)
+class NoTokenizer:
+    """Stands for the tokenizer of a vocabulary that nobody named: the model loads, its tokens can be given, texts are refused."""
+
+    name = NO_TOKENIZER
+
+    def __init__(self, vocab_size: int, context_length: int) -> None:
+        self.vocab_size, self.context_length = vocab_size, context_length
+
+    def __call__(self, _: list[str]) -> Tensor:
+        """Raises UserError."""
+        raise UserError(unknown_vocabulary(self.vocab_size))
 
 
-def tokenizer_name(vocab_size: int) -> str:
+Tokenizer = HashTokenizer | ClipTokenizer | NoTokenizer
+
+
+def unknown_vocabulary(vocab_size: int) -> str:
+    """The line for a vocabulary without a tokenizer."""
+    return (
+        f"the model has {vocab_size:,} tokens, which is not CLIP's vocabulary ({CLIP_VOCABULARY:,}): give encoder.tokenizer=FOLDER with "
+        f"its tokenizer, or encoder.tokenizer={HASHED_WORDS} for a model that was trained on hashed words"
+    )
+
+
+def require_word(named: str | None) -> str | None:
+    """The value of encoder.tokenizer of a format that knows no folder of a tokenizer. Raises UserError for anything but the word."""
+    if named not in (None, HashTokenizer.name):
+        raise UserError(f"encoder.tokenizer={named}: models of this format have CLIP's vocabulary, or {HashTokenizer.name}")
+    return named
+
+
+def tokenizer_for(vocab_size: int, context_length: int, named: str | None = None) -> Tokenizer:
+    """CLIP's own tokenizer where the vocabulary holds its ids, as in open_clip; hashed words where they are `named`, or it is tiny."""
+    if tokenizer_name(vocab_size, named) == HashTokenizer.name:
+        return HashTokenizer(vocab_size, context_length)
+    return ClipTokenizer(context_length) if vocab_size >= CLIP_VOCABULARY else NoTokenizer(vocab_size, context_length)
+
+
+def tokenizer_name(vocab_size: int, named: str | None = None) -> str:
     """Name of the tokenizer that `tokenizer_for` gives."""
-    return ClipTokenizer.name if vocab_size == CLIP_VOCABULARY else HashTokenizer.name
+    if named == HashTokenizer.name or vocab_size <= HASHED_VOCABULARY:
+        return HashTokenizer.name
+    return ClipTokenizer.name if vocab_size >= CLIP_VOCABULARY else NoTokenizer.name

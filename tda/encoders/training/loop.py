@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tda.config.models import TrainConfig
 from tda.encoders.base import resolve_device
-from tda.encoders.formats.open_clip import build
+from tda.encoders.formats.open_clip import build, model_config_of
 from tda.encoders.losses import Loss, objective
 from tda.encoders.training.checkpoints import Snapshots
 from tda.encoders.training.data import TrainingPairs
@@ -199,7 +199,7 @@ def batch_rows(pairs: int, batch_size: int, seed: int, step: int) -> np.ndarray[
 
 
 def _model(arm: Arm, device: torch.device) -> Any:
-    model: Any = build(arm.settings.get("model_cfg", arm.settings), name=arm.encoder)
+    model: Any = build(model_config_of(arm.settings), name=arm.encoder)
     with torch.no_grad():
         model.logit_scale.fill_(math.log(arm.config.inv_tau))
     model.logit_scale.requires_grad_(requires_grad=False)

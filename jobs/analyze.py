@@ -114,6 +114,7 @@ def _head(job: AnalyzeJob, embeddings: EmbeddingSet, hashes: Mapping[str, str]) 
         "encoder": job.encoder.name,
         "weights_sha256": embeddings.meta["weights_sha256"],
         "config_hash": digest(hashes),
+        "rows_sha256": embeddings.digest,
         "pairs": len(embeddings),
         "dim": embeddings.dim,
         "dtype": embeddings.dtype,

@@ -24,7 +24,7 @@ from tda.geometry.clusters.stability import agreement
 from tda.geometry.parts import clusters as cluster_part
 from tda.geometry.parts import layout as layout_part
 from tda.store.datasets.embedding_set import EmbeddingSet
-from tda.store.documents import document_if_whole
+from tda.store.documents import document_if_whole, named_files
 from tda.store.files import join
 from tda.store.paths import RootPaths
 from tda.store.tables import SCHEMA, belongs, publish_table, read_table
@@ -105,7 +105,8 @@ def _head(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, Any]:
 def _standing(folder: str, found: Mapping[str, Any], config_hash: str) -> tuple[dict[Key, dict[str, Any]], Columns]:
     """The published cells and their rows, if they are of these settings and the table is the one that sweep.json names."""
     table, cells = join(folder, TABLE), found.get("cells")
-    if found.get("config_hash") != config_hash or not isinstance(cells, list) or not belongs(table, config_hash, found.get("table")):
+    entry = dict(named_files(join(folder, SWEEP), found)).get(table)
+    if found.get("config_hash") != config_hash or not isinstance(cells, list) or not belongs(table, config_hash, entry):
         return {}, {}
     return {(cell["n_neighbors"], cell["min_dist"]): cell for cell in cells}, read_table(table)
 
@@ -148,7 +149,7 @@ def _publish(folder: str, head: dict[str, Any], made: Made) -> dict[Key, dict[st
                 cells[key], columns = dict(cell), _with(columns, cell, table)
         _agree(cells, columns)
         entry = publish_table(join(folder, TABLE), columns, head["config_hash"])
-        return head | {"table": entry, "cells": [cells[key] for key in sorted(cells)]}
+        return head | {"tables": {"sweep": entry}, "cells": [cells[key] for key in sorted(cells)]}
 
     found = update_json(join(folder, SWEEP), change) or {}
     return {(cell["n_neighbors"], cell["min_dist"]): cell for cell in found["cells"]}

@@ -5,10 +5,11 @@ Documents of earlier versions carry none: they are read all the same, and `jobs.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tda.store.files import read_bytes
+from tda.store.files import join, read_bytes
+from tda.store.paths import NAME
 
 SEAL = "document_sha256"
 Document = dict[str, Any]
@@ -57,6 +58,36 @@ def document_if_whole(url: str) -> Document:
         return {} if seal_holds(found) is False else found
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
+
+
+def entry_of(data: bytes) -> dict[str, Any]:
+    """What a document holds of a file with this content."""
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def named_files(url: str, document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The URL, sha256 and bytes of each file that a document names: `files` by name, `tables` by name without .parquet.
+
+    They are beside the document, or beside its folder of records. A name that leads out of this folder names no file: see `bad_names`.
+    """
+    folder = url.rpartition("/")[0].removesuffix("/_records")
+    for name, entry in _entries(document).items():
+        if NAME.fullmatch(name) and isinstance(entry, dict):
+            yield join(folder, name), entry
+
+
+def bad_names(document: Mapping[str, Any]) -> list[str]:
+    """The files that a document names outside its folder, or without a sha256."""
+    listed = document.get("files")
+    names = [str(name) for name in listed] if isinstance(listed, list) else []  # as reports of earlier versions list their files
+    entries = {**dict.fromkeys(names, True), **{name: isinstance(entry, dict) for name, entry in _entries(document).items()}}
+    return [name for name, sound in entries.items() if not sound or not NAME.fullmatch(name)]
+
+
+def _entries(document: Mapping[str, Any]) -> dict[str, Any]:
+    files, tables = document.get("files"), document.get("tables")
+    named = {f"{name}.parquet": entry for name, entry in tables.items()} if isinstance(tables, dict) else {}
+    return {**(files if isinstance(files, dict) else {}), **named}
 
 
 def _digest(plain: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ def publish_table(url: str, columns: Columns, config_hash: str, **meta: Any) -> 
     def check(path: Path) -> None:
         entry.update(sha256=file_sha256(path), bytes=path.stat().st_size)
 
-    publish(url, lambda file: pq.write_table(table, file), check)
+    publish(url, lambda file: pq.write_table(table, file, write_page_checksum=True), check)
     return entry
 
 
@@ -72,5 +72,5 @@ def read_table(url: str) -> Columns:
 
     fs, path = filesystem(url)
     with fs.open(path, "rb") as file:
-        table = pq.read_table(file)
+        table = pq.read_table(file, page_checksum_verification=True)
     return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}

@@ -93,7 +93,16 @@ class TestNumbers:
             "seed": 0,
         }
         assert {name: found[name] for name in head} == head
-        assert list(found) == ["document_sha256", *list(head)[:4], "config_hash", *list(head)[4:], "part_hashes", "tables", *BASIC]
+        assert list(found) == [
+            "document_sha256",
+            *list(head)[:4],
+            "config_hash",
+            "rows_sha256",
+            *list(head)[4:],
+            "part_hashes",
+            "tables",
+            *BASIC,
+        ]
         assert list(found["part_hashes"]) == BASIC
         assert found["gap"] == pytest.approx(stats.gap_metrics(), abs=1e-12)
         assert found["retrieval"] == retrieval.metrics(*ranks)

@@ -86,7 +86,7 @@ def test_run_again_touches_nothing(root: Path) -> None:
 
 
 def test_killed_between_rows_and_summary_is_made_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tda.store.datasets import views
+    from tda.store import update
 
     run(dedupe_job(root))
 
@@ -94,7 +94,7 @@ def test_killed_between_rows_and_summary_is_made_again(root: Path, monkeypatch: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(views, "publish_json", killed)
+        patch.setattr(update, "publish_bytes", killed)
         with pytest.raises(KeyboardInterrupt):
             run(dedupe_job(root, threshold=0.5))
     with pytest.raises(UserError, match=r"does not match its summary.json"):

@@ -140,7 +140,7 @@ def _cell(root: str, dataset: str, encoder: str, config: ReportConfig, digest: A
     hashes = dict.fromkeys(TABLES, _hashes(metrics)) | ({"sweep": _hashes(sweep)} if sweep else {})
     present = list_files(folder, ".parquet")
     urls = {name: join(folder, f"{name}.parquet") for name in hashes if f"{name}.parquet" in present}
-    entries = {**_entries(metrics), "sweep": sweep.get("table")}
+    entries = {**_entries(metrics), **_entries(sweep)}
     found = {name: columns_of(url, digest, hashes[name], entries.get(name)) for name, url in urls.items()}
     parquet = {name: columns for name, columns in found.items() if columns is not None}
     failures = _failures(root, (dataset, encoder), parquet.get("ranks"), config.failures, digest)
@@ -180,9 +180,9 @@ def _hashes(found: dict[str, Any]) -> set[str]:
     return {str(one) for one in (found.get("config_hash"), *(found.get("part_hashes") or {}).values()) if one}
 
 
-def _entries(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The sha256 and bytes of each table that metrics.json names; empty for one of an earlier version."""
-    tables = metrics.get("tables")
+def _entries(found: dict[str, Any]) -> dict[str, Any]:
+    """The sha256 and bytes of each table that a JSON names; empty for one of an earlier version."""
+    tables = found.get("tables")
     return tables if isinstance(tables, dict) else {}
 
 

@@ -14,15 +14,18 @@ from jobs.runtime.session import ray_session
 from jobs.runtime.tasks import ordered
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
-from tda.errors import UserError
+from tda.errors import LacunaError, UserError
 from tda.geometry.compare import LEAST_ROWS, compare
 from tda.geometry.parts.local_dimension import DIRECTIONS, prediction_one, prediction_two
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.sampling import Array, evenly_spaced, read_pairs, shared_positions
-from tda.store.files import exists, join, publish_json, read_json
+from tda.store.documents import document_if_whole
+from tda.store.files import exists, join, read_json
 from tda.store.paths import RootPaths
 from tda.store.tables import SCHEMA, read_table
+from tda.store.update import update_json
 
+POOLED = ("encoders", "config_hash", "pairs", "pooled", "prediction_1", "prediction_2", "notes")  # of all encoders of one run
 MODALITIES = ("image", "text", "both")
 SPARE = 4  # candidates for each pair that is compared: some encoders may have dropped it
 
@@ -39,7 +42,8 @@ def compare_encoders(root: str, dataset: str, encoders: Sequence[str], analysis:
     metrics = {name: _metrics(root, dataset, name) for name in encoders}
     others = {(other, name): _metrics(root, other, name) for other in analysis.compare.datasets for name in encoders}
     url = join(root, "analysis", dataset, "comparisons.json")
-    before = _before(url)
+    before = document_if_whole(url)
+    before = before if before.get("schema") == SCHEMA else {}
     content = [_parts_of(one) for one in (*metrics.values(), *others.values())]
     settings = {"seed": analysis.seed, "draws": analysis.local_dimension.draws, "compare": vars(analysis.compare)}
     config_hash = digest([dataset, {name: one.content for name, one in sets.items()}, content, settings])
@@ -58,8 +62,29 @@ def compare_encoders(root: str, dataset: str, encoders: Sequence[str], analysis:
         "prediction_1": _prediction_1(root, dataset, sets, metrics, analysis),
         "notes": notes,
     }
-    publish_json(url, found)
-    return found
+    _require_unchanged(root, dataset, sets)
+    return update_json(url, lambda now: _joined(now or {}, before, found)) or found
+
+
+def _require_unchanged(root: str, dataset: str, sets: Sets) -> None:
+    """Raise LacunaError where rows that were compared are gone or were replaced meanwhile."""
+    for name, one in sets.items():
+        if EmbeddingSet(root, dataset, name).content != one.content:
+            raise LacunaError(f"the rows of {dataset} by {name} were replaced while they were compared: run again")
+
+
+def _joined(now: dict[str, Any], before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """What was found, and what another run has published since this one began: its comparisons, and under `also` what it pooled."""
+    if now.get("schema") != SCHEMA or now.get("config_hash") in (before.get("config_hash"), found["config_hash"]):
+        return found
+    own = {_key(one) for one in found["comparisons"]}
+    entries = [one for one in now.get("comparisons", []) if _key(one) not in own]
+    also = [{name: now.get(name) for name in POOLED}, *now.get("also", [])]
+    return {**found, "comparisons": [*found["comparisons"], *entries], "also": also}
+
+
+def _key(one: dict[str, Any]) -> tuple[Any, ...]:
+    return one.get("a"), one.get("b"), one.get("modality")
 
 
 def comparison_line(found: dict[str, Any]) -> str:
@@ -75,14 +100,6 @@ def _metrics(root: str, dataset: str, encoder: str) -> dict[str, Any]:
         raise UserError(f"{url} is not there: run jobs.analyze dataset.name={dataset} encoder.name={encoder} root={root} first")
     found: dict[str, Any] = read_json(url)
     return found
-
-
-def _before(url: str) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = read_json(url) if exists(url) else {}
-    except ValueError:  # not JSON: measured again
-        return {}
-    return found if found.get("schema") == SCHEMA else {}
 
 
 def _parts_of(metrics: dict[str, Any]) -> list[Any]:

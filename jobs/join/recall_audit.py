@@ -16,7 +16,8 @@ from tda.geometry.duplicate_recall import duplicate_recall
 from tda.store.commit.parquet import VECTORS
 from tda.store.commit.records import ShardRecord
 from tda.store.datasets.nearest import NearestSet
-from tda.store.files import exists, publish_json, read_json
+from tda.store.documents import document_if_whole, sealed
+from tda.store.files import publish_json
 from tda.store.paths import RootPaths
 
 SCHEMA = 2
@@ -54,11 +55,7 @@ class Audit:
 
     def done(self) -> dict[str, Any] | None:
         """The report of the same join and sample; None where there is none."""
-        url = RootPaths(self.root).nearest_audit(*self.names)
-        try:
-            reported = read_json(url) if exists(url) else {}
-        except ValueError:
-            return None
+        reported = document_if_whole(RootPaths(self.root).nearest_audit(*self.names))
         return reported if reported.get("hash") == self.hash else None
 
     def publish(self, exact: dict[str, Any] | None) -> dict[str, Any]:
@@ -77,8 +74,9 @@ class Audit:
             "median": {name: float(np.median(found[name])) for name in VECTORS},
             **{name: duplicate_recall(_stored((exact or found)[name]), found[name], thresholds) for name in VECTORS},
         }
-        publish_json(RootPaths(self.root).nearest_audit(*self.names), reported)
-        return reported
+        whole = sealed(reported)
+        publish_json(RootPaths(self.root).nearest_audit(*self.names), whole)
+        return whole
 
     def _found(self, joined: NearestSet, unit: Unit, modality: str) -> Any:
         column = f"{modality}_cosine"

@@ -83,6 +83,7 @@ class TrainJob(Checked):
 @dataclass(kw_only=True)
 class VerifyJob(Checked):
     root: str = MISSING
+    deep: bool = True  # read and digest every byte; false: sizes and records alone
     fix: bool = False  # remove temporary files that writers have left
     min_age_seconds: float = bounded(3600, least=0)  # younger ones may belong to a running job
     cluster: ClusterConfig = field(default_factory=ClusterConfig)

@@ -4,8 +4,8 @@ N rows of a shard, K pairs.
 """
 
 import heapq
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -29,6 +29,7 @@ class Side:
     key: str
     caption: str
     path: str  # of its shard
+    source: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)  # of its shard, as recorded
 
     @property
     def place(self) -> tuple[str, int]:
@@ -81,14 +82,15 @@ def _sides(root: str, dataset: str, encoder: str, ids: Sequence[RowId]) -> list[
     try:
         embeddings = EmbeddingSet(root, recorded_name(dataset), encoder)
         rows, shards = rows_of(embeddings, ids, COLUMNS), sorted({one.shard for one in ids} & set(embeddings.shards))
-        paths = {shard: str(record.source.get("path", "")) for shard, record in embeddings.records(shards).items()}
+        sources = {shard: record.source for shard, record in embeddings.records(shards).items()}
     except LacunaError:
-        rows, paths = [None] * len(ids), {}
+        rows, sources = [None] * len(ids), {}
     values = [row or {} for row in rows]
-    return [
-        (Side(id=one, key=row.get("key", ""), caption=row.get("caption", ""), path=paths.get(one.shard, "")), row)
-        for one, row in zip(ids, values, strict=True)
-    ]
+    return [(_side(one, row, sources.get(one.shard, {})), row) for one, row in zip(ids, values, strict=True)]
+
+
+def _side(one: RowId, row: Mapping[str, Any], source: Mapping[str, Any]) -> Side:
+    return Side(id=one, key=row.get("key", ""), caption=row.get("caption", ""), path=str(source.get("path", "")), source=source)
 
 
 def _pair(modality: str, cosine: float, query: tuple[Side, dict[str, Any]], match: tuple[Side, dict[str, Any]]) -> Pair:

@@ -140,7 +140,8 @@ def _cell(root: str, dataset: str, encoder: str, config: ReportConfig, digest: A
     hashes = dict.fromkeys(TABLES, _hashes(metrics)) | ({"sweep": _hashes(sweep)} if sweep else {})
     present = list_files(folder, ".parquet")
     urls = {name: join(folder, f"{name}.parquet") for name in hashes if f"{name}.parquet" in present}
-    found = {name: columns_of(url, digest, hashes[name]) for name, url in urls.items()}
+    entries = {**_entries(metrics), **_entries(sweep)}
+    found = {name: columns_of(url, digest, hashes[name], entries.get(name)) for name, url in urls.items()}
     parquet = {name: columns for name, columns in found.items() if columns is not None}
     failures = _failures(root, (dataset, encoder), parquet.get("ranks"), config.failures, digest)
     closest = closest_of(root, dataset, encoder)
@@ -177,6 +178,12 @@ def _made(root: str, dataset: str, encoder: str, digest: Any) -> tuple[dict[str,
 def _hashes(found: dict[str, Any]) -> set[str]:
     """Hashes that a table may carry: of the whole configuration, or of one part."""
     return {str(one) for one in (found.get("config_hash"), *(found.get("part_hashes") or {}).values()) if one}
+
+
+def _entries(found: dict[str, Any]) -> dict[str, Any]:
+    """The sha256 and bytes of each table that a JSON names; empty for one of an earlier version."""
+    tables = found.get("tables")
+    return tables if isinstance(tables, dict) else {}
 
 
 def _beside(root: str, digest: Any, *path: str) -> dict[str, Any]:

@@ -48,6 +48,14 @@ def standing(recorded: Mapping[str, Any], now: Source | None, root: str) -> Stan
     return Standing.SAME if same_etag or not now.etag else Standing.TOUCHED
 
 
+def reachable(root: str, path: str) -> bool:
+    """Whether a source may be looked at unasked: a file of this machine, or on the root's own store."""
+    scheme, mark, rest = path.partition("://")
+    if not mark or scheme == "file":
+        return True
+    return root.startswith(f"{scheme}://") and root.split("/")[2] == rest.partition("/")[0]
+
+
 def same_place(recorded: str, now: str, root: str) -> bool:
     """Whether two URLs mean one place: without the query of a signed URL, and within a root by the path below it."""
     before, after = _plain(recorded), _plain(now)

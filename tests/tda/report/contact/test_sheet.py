@@ -1,6 +1,7 @@
 """Contact sheets: the closest pairs in order, exact repeats counted, untrusted text escaped, and no image where there is none."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -121,3 +122,52 @@ def test_the_report_links_them(tmp_path: Path) -> None:
     for modality in ("image", "text"):
         assert f'<a href="contact/toy_heldout-{ENCODER}-toy_train-{modality}.html">{modality}</a>' in page
     assert not build(str(tmp_path), CONFIG).rebuilt
+
+
+def set_sources(root: Path, dataset: str, **fields: object) -> None:
+    for record in (root / f"embeddings/{dataset}/{ENCODER}/_records").glob("*.json"):
+        found = json.loads(record.read_text())
+        record.write_text(json.dumps({**found, "source": {**found["source"], **fields}}))
+
+
+@pytest.mark.parametrize("scheme", ["http", "s3", "gs", "ftp", "nosuchstore"])
+def test_no_address_of_a_record_is_asked_unless_the_reader_allows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    from tda.store import files
+
+    plant_drawn_world(tmp_path)
+    set_sources(tmp_path, "toy_train", path=f"{scheme}://127.0.0.1:9/00000.tar")
+    monkeypatch.setenv("LACUNA_STORE_ATTEMPTS", "1")
+    with monkeypatch.context() as patch:
+        real = files.fsspec.core.url_to_fs
+        patch.setattr(files.fsspec.core, "url_to_fs", lambda url: pytest.fail(url) if f"{scheme}://" in url else real(url))
+        image, _ = build_sheets(str(tmp_path), [], CONFIG)
+    assert image.without_image == image.pairs
+    assert "it is on a network, which is not asked: report.network=true shows its images" in page_of(tmp_path)
+
+
+def test_a_store_without_a_client_costs_its_pictures_alone(tmp_path: Path) -> None:
+    plant_drawn_world(tmp_path)
+    set_sources(tmp_path, "toy_train", path="nosuchstore://bucket/00000.tar")
+    image, _ = build_sheets(str(tmp_path), [], ReportConfig(models=CONFIG.models, network=True))
+    assert (image.pairs, image.without_image) == (60, 60)
+    assert "nosuchstore" in page_of(tmp_path)
+
+
+def test_a_shard_that_changed_since_is_not_shown_and_one_that_was_touched_is(tmp_path: Path) -> None:
+    plant_drawn_world(tmp_path)
+    first, second = sorted((tmp_path / "shards/toy_train").glob("*.tar"))
+    os.utime(first, (1, 1))
+    second.write_bytes(first.read_bytes() + bytes(10_240))
+    image, _ = build_sheets(str(tmp_path), [], CONFIG)
+    assert 0 < image.without_image < image.pairs
+    page = page_of(tmp_path)
+    assert page.count("it has changed since it was embedded") == 1
+
+
+def test_a_sheet_that_was_replaced_is_made_again(tmp_path: Path) -> None:
+    plant_drawn_world(tmp_path)
+    build_sheets(str(tmp_path), [], CONFIG)
+    page = page_of(tmp_path)
+    (tmp_path / f"report/contact/{'-'.join(NAMES)}-image.html").write_text("other pictures")
+    build_sheets(str(tmp_path), [], CONFIG)
+    assert page_of(tmp_path) == page

@@ -14,14 +14,10 @@ from jobs.submission.client import Jobs, dashboard_url
 from jobs.submission.follow import ENDED, await_end, ended, status
 from jobs.submission.request import Request, made_request, shown_here
 from tda.config.jobs import SubmitJob
-from tda.errors import LacunaError, UserError
+from tda.errors import UserError
 
 EXIT_DETACHED = 130
 STOP_SECONDS = 60.0  # Ray kills a driver that has not ended 3 seconds after its SIGTERM
-
-
-class DetachedError(LacunaError):
-    """The user's Ctrl-C: the job goes on."""
 
 
 def run(job: SubmitJob, words: list[str]) -> Outcome:
@@ -31,7 +27,9 @@ def run(job: SubmitJob, words: list[str]) -> Outcome:
     if job.stop is not None:
         return _stop(Jobs(dashboard_url(job.cluster)), job.stop)
     if job.attach is not None:
-        return _follow(job, Jobs(dashboard_url(job.cluster)), job.attach)
+        jobs = Jobs(dashboard_url(job.cluster))
+        jobs.details(job.attach)  # raises for an unknown one
+        return _follow(job, jobs, job.attach)
     request = made_request(job, words)
     jobs = Jobs(dashboard_url(job.cluster))
     name, found = _latest(jobs, request.id)

@@ -49,6 +49,12 @@ def shared_golden() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_k8s() -> Path:
+    """KubeRay's schemas."""
+    return _folder("k8s")
+
+
+@pytest.fixture(scope="session")
 def drawn_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A planted root and its report, drawn once for all processes of this run: who uses it changes nothing in it."""
     from filelock import FileLock

@@ -14,7 +14,19 @@ from jobs.runtime import app
 from jobs.runtime.presets import load_choice
 from tda.config.analysis import AnalysisConfig
 from tda.config.datasets import DatasetConfig, ToyConfig
-from tda.config.jobs import AnalyzeJob, DedupeJob, EmbedJob, IngestJob, NearestJob, PaperJob, PlanJob, ReportJob, TrainJob, VerifyJob
+from tda.config.jobs import (
+    AnalyzeJob,
+    DedupeJob,
+    EmbedJob,
+    IngestJob,
+    NearestJob,
+    PaperJob,
+    PlanJob,
+    ReportJob,
+    SubmitJob,
+    TrainJob,
+    VerifyJob,
+)
 from tda.config.models import EncoderConfig, TrainConfig
 from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
 from tda.toyworld import source_of
@@ -31,6 +43,7 @@ JOBS = {
     "report": ReportJob,
     "paper": PaperJob,
     "plan": PlanJob,
+    "submit": SubmitJob,
 }
 # a job whose schema takes the group
 TAKES = {
@@ -69,7 +82,7 @@ def test_no_group_is_left_out() -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_job_composes(job: str) -> None:
-    names = [] if job in ("report", "paper", "verify", "plan") else ["dataset.name=d", "encoder.name=e"]
+    names = [] if job in ("report", "paper", "verify", "plan", "submit") else ["dataset.name=d", "encoder.name=e"]
     extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"], "nearest": ["reference.name=r"]}.get(job, [])
     assert isinstance(_compose(job, *names, *extra), JOBS[job])
     assert ConfigStore.instance().load(f"{job}_schema.yaml")

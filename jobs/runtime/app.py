@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -44,10 +45,12 @@ class Outcome:
     line: str
 
 
-def command(config_name: str, schema: type[Job], run: Callable[[Job], Outcome], flags: Sequence[str] = ()) -> Callable[[], int]:
+def command(
+    config_name: str, schema: type[Job], run: Callable[[Job], Outcome], flags: Sequence[str] = (), *, recorded: bool = True
+) -> Callable[[], int]:
     """The `main` of a command: composes `conf/<config_name>.yaml` into `schema`, runs, and returns the exit status.
 
-    `flags` are fields that may also be given as --name, which is short for name=true.
+    `flags` are fields that may also be given as --name, which is short for name=true. `recorded`: its settings are written into the root.
 
     0: all of the work is done. 1: it is not, or an expected error occurred, such as a full disk. 2: a user's mistake, shown in one line.
     """
@@ -60,7 +63,7 @@ def command(config_name: str, schema: type[Job], run: Callable[[Job], Outcome], 
 
         def attempt(config: DictConfig) -> None:
             started.append(True)
-            statuses.append(_attempt(config, config_name, schema, run))
+            statuses.append(_attempt(config, config_name, schema, run, recorded=recorded))
 
         try:
             sys.argv[1:] = with_experiment(literal_texts(literal_paths(_with_flags(flags)), schema), config_name, schema)
@@ -84,13 +87,14 @@ def command(config_name: str, schema: type[Job], run: Callable[[Job], Outcome], 
 
 def _with_flags(flags: Sequence[str]) -> list[str]:
     """The words of the command line, `--name` of a flag as name=true."""
-    return [f"{word[2:]}=true" if word.startswith("--") and word[2:] in flags else word for word in sys.argv[1:]]
+    names = {f"--{flag.replace('_', '-')}": flag for flag in flags}
+    return [f"{names[word]}=true" if word in names else word for word in sys.argv[1:]]
 
 
-def _attempt(config: DictConfig, name: str, schema: type[Job], run: Callable[[Job], Outcome]) -> int:
+def _attempt(config: DictConfig, name: str, schema: type[Job], run: Callable[[Job], Outcome], *, recorded: bool) -> int:
     try:
         job: Any = OmegaConf.to_object(config)
-        with recorded_run(name, job.root, config):
+        with recorded_run(name, job.root, config) if recorded else nullcontext():
             outcome = run(job)
     except UserError as error:
         return _complain(name, str(error), EXIT_USER_ERROR)

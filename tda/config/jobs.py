@@ -124,3 +124,22 @@ class PlanJob(PaperJob):
     """An experiment as in `PaperJob`, to be priced and not run. Records under `root` give sizes and rates."""
 
     pairs: dict[str, int] = field(default_factory=dict)  # data set -> pairs, where the preset does not say
+
+
+@dataclass(kw_only=True)
+class SubmitJob(Checked):
+    """How a command is run on a cluster. The command itself follows `--` and is not part of the configuration."""
+
+    root: str = ""  # given to the command, unless it has its own
+    again: bool = False  # run a command that is done once more
+    no_wait: bool = False  # submit and return; the same command without it attaches
+    attach: str | None = None  # follow the job of this id, without a command
+    stop: str | None = None  # end the job of this id, without a command
+    code: str = bounded("mine", choices=("mine", "cluster"))  # mine: jobs, tda and conf as they are here | cluster: what is installed there
+    working_dir: str | None = None  # a folder or zip that is copied to the cluster, and in which the command runs
+    env: list[str] = field(default_factory=list)  # names of environment variables whose values the job gets
+    runtime_env: dict[str, Any] = field(default_factory=dict)  # more fields of Ray's runtime_env, such as pip
+    driver_cpus: float = bounded(1, least=0)  # reserved for the command itself; 0: it runs on the head
+    driver_memory: int | None = bounded(None, least=1)  # bytes, likewise
+    poll_seconds: float = bounded(2, above=0)  # between two looks at the status
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)

@@ -43,9 +43,11 @@ class FigureSpec:
     panels: Callable[[Run], list[Panel]]
     sentence: Callable[[Run], list[str]]
     cells: Callable[[Run], list[Cell]]  # that it would show, had it all data
-    needs: str  # the Parquet file that it is drawn from, without its ending; or the part of metrics.json, with `metrics.` before it
+    needs: (
+        str  # the Parquet file that it is drawn from, without its ending; the part of metrics.json, with `metrics.` before it; or watched
+    )
     arguments: tuple[str, ...] = ()  # of jobs.analyze, beside names and root, to make what it needs
-    absent: str = ""  # why there may be no such cells
+    absent: str = ""  # why there may be no such cells; empty: then the page leaves the figure out
     size: tuple[float, float] = (3.6, 2.9)  # inches of one panel
     keys: tuple[str, ...] = ()  # of: modality, model
     modalities: tuple[str, str] = ("image", "text")  # what `title` and `reading` call {first} and {second}
@@ -64,6 +66,8 @@ class FigureSpec:
             return cell.encoder in run.curves
         if self.needs == "closest":
             return bool(cell.closest)
+        if self.needs == "watched":
+            return bool(run.watched)
         part = self.needs.removeprefix("metrics.")
         return bool(cell.metrics.get(part)) if part != self.needs else self.needs in cell.parquet
 
@@ -74,7 +78,7 @@ class FigureSpec:
         """One line a thing that is not there, with the command that makes it."""
         wanted = self.cells(run)
         if not wanted:
-            return [self.absent]
+            return [self.absent] if self.absent else []
         lines = [_complaint(self, run, cell) for cell in wanted if not self.has_data(run, cell)]
         return list(dict.fromkeys(lines))
 

@@ -11,6 +11,7 @@ from tda.config.datasets import DatasetConfig
 from tda.config.fields import Checked, bounded
 from tda.config.models import LOSSES, Arm, EncoderConfig, TrainConfig
 from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
+from tda.config.watch import WatchConfig
 
 
 @dataclass(kw_only=True)
@@ -96,6 +97,21 @@ class ReportJob(Checked):
 
 
 @dataclass(kw_only=True)
+class WatchJob(Checked):
+    root: str = MISSING
+    checkpoints: str = MISSING  # the folder where a training run leaves its checkpoints: a path or URL
+    once: bool = False  # one look, for schedulers; false: look again every `interval` seconds
+    interval: float = bounded(300, above=0)
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(name=""))  # how each checkpoint is loaded; named <name>@<step>
+    dataset: DatasetConfig = field(default_factory=lambda: DatasetConfig(name=""))  # not needed beside `datasets`
+    datasets: list[str] = field(default_factory=list)  # presets: every checkpoint embeds and analyses each
+    watch: WatchConfig = field(default_factory=WatchConfig)
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
+    analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
 class PaperJob(Checked):
     """The whole pipeline: what an experiment file fills in."""
 
@@ -115,6 +131,7 @@ class PaperJob(Checked):
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)  # for jobs.watch alone
     report: ReportConfig = field(default_factory=ReportConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
 

@@ -144,17 +144,19 @@ def _remove(folder: str, files: set[str]) -> None:
 
 
 def _draw(run: Run) -> tuple[list[Figure], dict[str, bytes]]:
-    """Every figure of the registry, and the files of those with data."""
+    """Every figure of the registry that has data or lacks some, and the files of those with data."""
     figures: list[Figure] = []
     files: dict[str, bytes] = {}
     for spec in (spec.for_run(run) for spec in registry()):
-        panels = spec.panels(run) if spec.present(run) else []
+        panels, missing = spec.panels(run) if spec.present(run) else [], spec.missing(run)
+        if not panels and not missing:
+            continue
         groups: dict[str, list[str]] = {}
         for number, panel in enumerate(panels):
             groups.setdefault(panel.row, []).append(panel_svg(panel, spec, f"{spec.name}-{number}"))
         sentences = spec.sentence(run) if panels else []
         shown = [Group(heading=heading, panels=drawn) for heading, drawn in groups.items()]
-        figures.append(Figure(spec=spec, groups=shown, sentences=sentences, missing=spec.missing(run)))
+        figures.append(Figure(spec=spec, groups=shown, sentences=sentences, missing=missing))
         if panels:
             files |= {f"{spec.name}.{suffix}": data for suffix, data in sheet(panels, spec).items()}
     return figures, files
@@ -196,7 +198,7 @@ def _sections(figures: list[Figure], made: list[Table]) -> list[Section]:
             key=key,
             title=title,
             tables=[table for table in made if table.section == key],
-            figures=[by_name[spec.name] for spec in figures_of(key)],
+            figures=[by_name[spec.name] for spec in figures_of(key) if spec.name in by_name],
         )
         for key, title in sections().items()
     ]

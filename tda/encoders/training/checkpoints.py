@@ -23,10 +23,13 @@ KEPT = 2  # step checkpoints: the last two, in case the last is damaged
 
 
 class Snapshots:
-    """The folder of one model; `config_hash` identifies the training, and files of another one are refused."""
+    """The folder of one model; `config_hash` identifies the training, and files of another one are refused.
 
-    def __init__(self, folder: str, config_hash: str) -> None:
-        self.folder, self.config_hash = folder, config_hash
+    `keep` is last or all: which step checkpoints stay. All of them load as models: the weights are under "model".
+    """
+
+    def __init__(self, folder: str, config_hash: str, keep: str = "last") -> None:
+        self.folder, self.config_hash, self.keep = folder, config_hash, keep
 
     def finished(self) -> dict[str, Any] | None:
         """The content of `model.json`, or None if there is no such model: none was finished, or its weights are gone.
@@ -64,12 +67,12 @@ class Snapshots:
         return None
 
     def save(self, step: int, state: dict[str, Any]) -> None:
-        """Publish a checkpoint, then its sentinel; then remove old checkpoints."""
+        """Publish a checkpoint, then its sentinel; then remove old checkpoints, unless all are kept."""
         data, name = _saved({**state, "config_hash": self.config_hash}), f"step_{step:08d}"
         publish_bytes(join(self.folder, f"{name}.pt"), data)
         sentinel = {"step": step, "config_hash": self.config_hash, "sha256": hashlib.sha256(data).hexdigest()}
         publish_json(join(self.folder, f"{name}.json"), sentinel)
-        for old in self._sentinels()[:-KEPT]:
+        for old in self._sentinels()[:-KEPT] if self.keep == "last" else ():
             self._remove(old)  # the sentinel first: a checkpoint without one is ignored
             self._remove(old.replace(".json", ".pt"))
 

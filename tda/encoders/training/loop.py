@@ -28,7 +28,7 @@ from tda.errors import LacunaError, UserError
 
 REPORT_EVERY = 10  # steps; only then the GPU is synchronised
 UNDECAYED = ("logit_scale", "positional_embedding", "token_embedding.weight", "class_embedding")
-NOT_IDENTITY = ("checkpoint_every", "threads")  # of TrainConfig: they do not change the weights
+NOT_IDENTITY = ("checkpoint_every", "keep", "threads")  # of TrainConfig: they do not change the weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +164,7 @@ def train(
     A finished model is not changed. `report` is called every few steps. Raises UserError for a folder that holds a model of another
     configuration or a data set smaller than a batch, and LacunaError if the loss is not finite.
     """
-    snapshots = Snapshots(folder, arm.config_hash)
+    snapshots = Snapshots(folder, arm.config_hash, keep=arm.config.keep)
     if (done := snapshots.finished()) is not None:
         return done
     trainer = Trainer(arm, pairs, device)

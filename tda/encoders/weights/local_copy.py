@@ -150,8 +150,8 @@ def read_file(path: Path) -> Any:
 
 
 def state_dict_of(loaded: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict in `loaded`, plain or under "state_dict", without a data-parallel prefix `module.`."""
-    state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else loaded
+    """The state dict in `loaded`, plain or under "state_dict" or "model", without a data-parallel prefix `module.`."""
+    state = loaded.get("state_dict", loaded.get("model", loaded)) if isinstance(loaded, Mapping) else loaded
     if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"checkpoint {path} holds no state dict (tensors by name)")
     whole = all(key.startswith("module.") for key in state)

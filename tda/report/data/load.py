@@ -16,6 +16,7 @@ from tda.config.stages import ReportConfig
 from tda.errors import LacunaError, UserError
 from tda.report.data.closest import Closest, closest_of
 from tda.report.data.read import Columns, columns_of, json_of
+from tda.report.data.watched import Point, earlier, watched_points
 from tda.store.datasets.views import read_summary, view_of
 from tda.store.files import exists, filesystem, join, list_files
 from tda.store.paths import RootPaths
@@ -65,6 +66,7 @@ class Run:
     cells: tuple[Cell, ...]
     curves: dict[str, Columns] = field(default_factory=dict)
     comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> comparisons.json of its models
+    watched: tuple[Point, ...] = ()  # checkpoints of training runs; of each run the last alone is among the cells
     digest: str = ""
 
     @property
@@ -103,12 +105,23 @@ def load_run(root: str, config: ReportConfig) -> Run:
     if not names:
         command = f"python -m jobs.analyze dataset.name=NAME encoder.name=NAME root={root}"
         raise UserError(f"root={root} holds nothing that was analysed; run {command} first")
+    watched = watched_points(root, set(names), digest)
+    hidden = earlier(watched) - set(config.models) - set(config.ablation)
+    names = [(dataset, encoder) for dataset, encoder in names if encoder not in hidden]
     ordered = _in_order([_cell(root, dataset, encoder, config, digest) for dataset, encoder in names], config)
     encoders = dict.fromkeys(cell.encoder for cell in ordered)
     curves = {encoder: curve for encoder in encoders if (curve := _curve(root, encoder, digest))}
     datasets = dict.fromkeys(cell.dataset for cell in ordered)
     comparisons = {dataset: found for dataset in datasets if (found := _beside(root, digest, dataset, "comparisons.json"))}
-    return Run(root=root, config=config, cells=tuple(ordered), curves=curves, comparisons=comparisons, digest=digest.hexdigest())
+    return Run(
+        root=root,
+        config=config,
+        cells=tuple(ordered),
+        curves=curves,
+        comparisons=comparisons,
+        watched=watched,
+        digest=digest.hexdigest(),
+    )
 
 
 def _analysed(root: str) -> list[tuple[str, str]]:

@@ -44,9 +44,9 @@ class FigureSpec:
     panels: Callable[[Run], list[Panel]]
     sentence: Callable[[Run], list[str]]
     cells: Callable[[Run], list[Cell]]  # to show, whether or not their data are there
-    needs: str  # the Parquet file it is drawn from, without its ending; or `metrics.` and a part of metrics.json
+    needs: str  # the Parquet file it is drawn from, without its ending; `metrics.` and a part of metrics.json, or watched
     arguments: tuple[str, ...] = ()  # of jobs.analyze, besides names and root, to make what it needs
-    absent: str = ""  # the line for a run without such cells
+    absent: str = ""  # the line for a run without such cells; empty: the page leaves the figure out
     size: tuple[float, float] = (3.6, 2.9)  # inches of one panel
     keys: tuple[str, ...] = ()  # of: modality, model
     modalities: tuple[str, str] = ("image", "text")  # what `title` and `reading` call {first} and {second}
@@ -65,6 +65,8 @@ class FigureSpec:
             return cell.encoder in run.curves
         if self.needs == "closest":
             return bool(cell.closest)
+        if self.needs == "watched":
+            return bool(run.watched)
         part = self.needs.removeprefix("metrics.")
         return bool(cell.metrics.get(part)) if part != self.needs else self.needs in cell.parquet
 
@@ -75,7 +77,7 @@ class FigureSpec:
         """One line for each missing input, with the command that makes it."""
         wanted = self.cells(run)
         if not wanted:
-            return [self.absent]
+            return [self.absent] if self.absent else []
         lines = [_complaint(self, run, cell) for cell in wanted if not self.has_data(run, cell)]
         return list(dict.fromkeys(lines))
 

@@ -68,6 +68,14 @@ def test_only_the_last_checkpoints_are_kept(folder: str) -> None:
     assert files(folder).keys() == {f"step_0000000{step}.{ending}" for step in (3, 4) for ending in ("pt", "json")}
 
 
+def test_all_checkpoints_stay_where_all_are_kept(folder: str) -> None:
+    snapshots = Snapshots(folder, HASH, keep="all")
+    for step in range(1, 5):
+        snapshots.save(step, state(step))
+    assert files(folder).keys() == {f"step_0000000{step}.{ending}" for step in (1, 2, 3, 4) for ending in ("pt", "json")}
+    assert same(snapshots.latest(), 4)
+
+
 @pytest.mark.parametrize("dies_at", ["publish_bytes", "publish_json"])
 def test_a_save_that_was_killed_leaves_the_checkpoint_before_it(folder: str, dies_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def dies(*_: object) -> None:

@@ -126,6 +126,8 @@ def test_a_state_dict_is_found_nested_and_under_module(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "state_dict": {"module.a": torch.ones(2), "module.b": torch.ones(1)}}, tmp_path / "w.pt")
     save_file({"module.a": torch.ones(2), "b": torch.ones(1)}, tmp_path / "w.safetensors")
     assert list(read_state_dict(tmp_path / "w.pt")) == ["a", "b"]
+    torch.save({"step": 3, "model": {"a": torch.ones(2)}, "optimizer": {"state": {}}}, tmp_path / "step.pt")
+    assert list(read_state_dict(tmp_path / "step.pt")) == ["a"]
     assert sorted(read_state_dict(tmp_path / "w.safetensors")) == ["b", "module.a"]
 
 

@@ -17,6 +17,7 @@ FORMATS = {
     "cloob_official": "tda.encoders.formats.cloob_official",
     "cloob_laion": "tda.encoders.formats.cloob_laion",
     "carp": "tda.encoders.formats.carp",
+    "hf_clip": "tda.encoders.formats.hf_clip",
 }
 OPTIONS = {"open_clip": ("pretrained", "tokenizer"), "carp": ("tokenizer",)}
 MODALITIES = {"carp": ("passage", "review")}  # the others embed images and texts

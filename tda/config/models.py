@@ -6,7 +6,7 @@ from omegaconf import MISSING
 
 from tda.config.fields import Checked, bounded
 
-FORMATS = ("open_clip", "openai", "cloob_official", "cloob_laion", "carp")
+FORMATS = ("open_clip", "openai", "cloob_official", "cloob_laion", "carp", "hf_clip")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 LOSSES = ("infonce", "infoloob")
 KEEP = ("last", "all")

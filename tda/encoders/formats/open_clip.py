@@ -10,9 +10,11 @@ from torch import nn
 
 from tda.config.models import EncoderConfig
 from tda.encoders.base import Encoder, MetaModel, image_text_model
+from tda.encoders.formats.allowed import require_open_clip_fields
 from tda.encoders.formats.trim_text import CutText, can_be_cut
 from tda.encoders.tokens import CLIP_VOCABULARY, FolderTokenizer, folder_sha256, tokenizer_for, tokenizer_name
 from tda.encoders.weights.local_copy import first_line, fit, local_file, read_config, read_state_dict
+from tda.encoders.weights.offline import offline
 from tda.errors import UserError
 from tda.store.files import file_sha256
 
@@ -99,7 +101,9 @@ def _tokenizer_options(text: dict[str, Any]) -> dict[str, Any]:
 
 def _tokenizer(text: dict[str, Any], fed: dict[str, Any], folder: str | None) -> Any:
     if text.get("hf_tokenizer_name"):
-        return FolderTokenizer(folder, fed["vocab_size"], fed["context_length"], fed["options"])
+        tokenizer = FolderTokenizer(folder, fed["vocab_size"], fed["context_length"], fed["options"])
+        tokenizer.open()
+        return tokenizer
     return tokenizer_for(fed["vocab_size"], fed["context_length"])
 
 
@@ -108,6 +112,7 @@ def require_open_clip(config: dict[str, Any], name: str | None = None) -> None:
     absent = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in config]
     if absent:
         raise UserError(f"encoder.config={name} is not an open_clip model: it lacks {', '.join(absent)}")
+    require_open_clip_fields(config, name)
     if reported := config["text_cfg"].get("hf_model_name"):
         raise UserError(f"encoder.config={name} asks for hf_model_name={reported!r}; only open_clip's own text towers are supported")
 
@@ -142,8 +147,9 @@ def build(config: dict[str, Any], name: str | None = None) -> nn.Module:
     own = {**config, "vision_cfg": {**config["vision_cfg"], "timm_model_pretrained": False}}  # weights come from the checkpoint alone
     made = CustomTextCLIP if own.pop("custom_text", False) else CLIP
     try:
-        model: nn.Module = made(**own)
-    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        with offline():
+            model: nn.Module = made(**own)
+    except (TypeError, ValueError, AssertionError, RuntimeError, AttributeError, KeyError, OSError) as error:
         raise UserError(f"encoder.config={name} is not an open_clip model: {first_line(error)}") from None
     return model
 

@@ -47,6 +47,7 @@ _UNREADABLE = (
 )
 _BEFORE_ZIPS = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # how torch.save began until 2020
 _PICKLES_BEFORE_ZIPS = 5
+_HUB_NAME = re.compile(r"(hf[-_]hub|local-dir):", re.IGNORECASE)
 _CONFIG_BYTES = 16 * 2**20
 
 
@@ -71,6 +72,8 @@ def local_file(url: str | None, field: str, sha256: str | None = None, source: s
     published = f"; the original is published as {source}: fetch it and set {field} to its path" if source else ""
     if not url or url == "???":
         raise UserError(f"{field} is not set{published or '; give the path of a file'}")
+    if hub := _HUB_NAME.match(url):
+        raise UserError(f"{field}={url} names a model of a hub, and nothing is fetched by {hub[0]}: fetch its file and give its path")
     path = _packaged(url) if url.startswith("pkg://") else _on_this_machine(url, field, published)
     if not path.is_file():
         raise UserError(f"{field}={url} is not a file{published}")

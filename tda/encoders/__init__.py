@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 # format -> a module with load(checkpoint, config, device, precision, **options), describe(checkpoint, config, **options) and
 # meta_model(encoder), its model without weights
 FORMATS = {name: f"tda.encoders.formats.{name}" for name in models.FORMATS}
-OPTIONS = {"open_clip": ("pretrained",)}  # beside `tokenizer`, which every format has
+OPTIONS = {  # fields of the configuration that a format takes beside checkpoint and config
+    "open_clip": ("pretrained", "tokenizer"),
+    "carp": ("tokenizer",),
+    "openai": ("tokenizer",),
+    "cloob_official": ("tokenizer",),
+    "cloob_laion": ("tokenizer",),
+}
 HASHED_WORDS = "crc32-words"  # value of encoder.tokenizer for models that were trained on hashed words
 NO_TOKENIZER = "unknown"  # name of the tokenizer of a vocabulary that is not CLIP's and that no setting names
 MODALITIES = {"carp": ("passage", "review")}  # the others embed images and texts
@@ -61,7 +67,7 @@ def opened(
 
     reader = reader_of(format)
     given = {name: value for name, value in options.items() if value is not None}
-    for name in given.keys() - {"tokenizer", *OPTIONS.get(format, ())}:
+    for name in given.keys() - set(OPTIONS.get(format, ())):
         raise UserError(f"encoder.{name}={given[name]!r} is no option of the format {format}")
     return reader, str(local_file(checkpoint, "encoder.checkpoint", sha256, source)), given
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tda.encoders import HASHED_WORDS, NO_TOKENIZER
+from tda.encoders.weights.offline import offline
 from tda.errors import UserError
 from tda.store.files import file_sha256
 
@@ -87,7 +88,7 @@ class FolderTokenizer:
 
     def __call__(self, texts: list[str]) -> Tensor:
         """B captions -> (B, L) int64, cut and padded by the tokenizer's files. Raises UserError if they belong to another model."""
-        self._tokenizer = self._tokenizer or self._open()
+        self.open()
         tokens_BL: Tensor = self._tokenizer([_bounded(text) for text in texts])
         largest = int(tokens_BL.max()) if len(texts) else 0
         if largest >= self.vocab_size:
@@ -96,13 +97,19 @@ class FolderTokenizer:
             )
         return tokens_BL
 
+    def open(self) -> None:
+        """Read the folder, unless it has been read. Raises UserError if it holds no tokenizer."""
+        self._tokenizer = self._tokenizer or self._open()
+
     def _open(self) -> Any:
         from open_clip.tokenizer import HFTokenizer
 
         if not self.folder or not Path(self.folder).is_dir():
             raise UserError(f"encoder.tokenizer={self.folder} is not a folder with the model's tokenizer (tokenizer.json)")
         try:
-            return HFTokenizer(self.folder, context_length=self.context_length, local_files_only=True, **self.options)
+            with offline():
+                safe = {**self.options, "local_files_only": True, "trust_remote_code": False}
+                return HFTokenizer(self.folder, context_length=self.context_length, **safe)
         except Exception as error:  # noqa: BLE001 (the library raises any exception on invalid files)
             reported = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             raise UserError(f"encoder.tokenizer={self.folder} holds no tokenizer: {reported}") from None

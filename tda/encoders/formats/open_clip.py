@@ -11,6 +11,7 @@ from torch import nn
 from tda.config.models import EncoderConfig
 from tda.encoders import NO_TOKENIZER
 from tda.encoders.base import Encoder, MetaModel, image_text_model
+from tda.encoders.formats.allowed import require_open_clip_fields
 from tda.encoders.formats.trim_text import CutText, can_be_cut
 from tda.encoders.tokens import (
     CLIP_VOCABULARY,
@@ -22,6 +23,7 @@ from tda.encoders.tokens import (
     tokenizer_name,
 )
 from tda.encoders.weights.local_copy import first_line, fit, local_file, read_config, read_state_dict
+from tda.encoders.weights.offline import offline
 from tda.errors import UserError
 from tda.store.files import file_sha256
 
@@ -138,7 +140,9 @@ def _tokenizer_options(text: dict[str, Any]) -> dict[str, Any]:
 
 def _tokenizer(fed: dict[str, Any], tokenizer: str | None) -> Any:
     if folder := folder_of(tokenizer):
-        return FolderTokenizer(folder, fed["vocab_size"], fed["context_length"], fed["options"])
+        made = FolderTokenizer(folder, fed["vocab_size"], fed["context_length"], fed["options"])
+        made.open()
+        return made
     return tokenizer_for(fed["vocab_size"], fed["context_length"], fed["tokenizer"])
 
 
@@ -147,6 +151,7 @@ def require_open_clip(config: dict[str, Any], name: str | None = None) -> None:
     absent = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in config]
     if absent:
         raise UserError(f"encoder.config={name} is not an open_clip model: it lacks {', '.join(absent)}")
+    require_open_clip_fields(config, name)
     if reported := config["text_cfg"].get("hf_model_name"):
         raise UserError(f"encoder.config={name} asks for hf_model_name={reported!r}; only open_clip's own text towers are supported")
 
@@ -181,8 +186,9 @@ def build(config: dict[str, Any], name: str | None = None) -> nn.Module:
     own = {**config, "vision_cfg": {**config["vision_cfg"], "timm_model_pretrained": False}}  # weights come from the checkpoint alone
     made = CustomTextCLIP if own.pop("custom_text", False) else CLIP
     try:
-        model: nn.Module = made(**own)
-    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        with offline():
+            model: nn.Module = made(**own)
+    except (TypeError, ValueError, AssertionError, RuntimeError, AttributeError, KeyError, OSError) as error:
         raise UserError(f"encoder.config={name} is not an open_clip model: {first_line(error)}") from None
     return model
 

@@ -59,7 +59,7 @@ def analyze(job: AnalyzeJob) -> Outcome:
         folder = RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name)
         rows_hash = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
         subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=folder, rows_hash=rows_hash)
-        names, stored = [part.name for part in missing], partial(_stored, job)
+        names, stored = [part.name for part in missing], partial(_stored, url, found["tables"])
         with ray_session(job.cluster):
             metrics, tables = measured(Measuring(subject=subject, others=others, parts=names, stored=stored, cluster=job.cluster))
         _require_unchanged(job, embeddings)
@@ -131,8 +131,8 @@ def _content(job: AnalyzeJob, dataset: str) -> list[Any]:
         return []
 
 
-def _stored(job: AnalyzeJob, name: str) -> dict[str, Any]:
-    return read_table(table_url(RootPaths(job.root).metrics(job.dataset.name, job.encoder.name), name))
+def _stored(url: str, entries: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return read_table(table_url(url, name), entries.get(name))
 
 
 main = command("analyze", AnalyzeJob, run)

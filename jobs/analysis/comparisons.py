@@ -170,7 +170,8 @@ def _prediction_1(
         return None
     if not all(part in metrics[name] for name in (clip, cloob) for part in ("gap", "retrieval")):
         return None
-    tables = [read_table(join(RootPaths(root).analysis_dir(dataset, name), "ranks.parquet")) for name in (clip, cloob)]
+    urls = {name: join(RootPaths(root).analysis_dir(dataset, name), "ranks.parquet") for name in (clip, cloob)}
+    tables = [read_table(url, (metrics[name].get("tables") or {}).get("ranks")) for name, url in urls.items()]
     places = shared_positions((sets[clip], sets[cloob]), tables[0]["row"])
     inside_M = np.isin(places[1], tables[1]["row"])
     if inside_M.sum() < 2:

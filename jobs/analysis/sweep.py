@@ -1,4 +1,4 @@
-"""The layout under other settings (Figs 16, 17): cells of n_neighbors and min_dist, gathered in `sweep.json` and `sweep.parquet`.
+"""The layout under other settings (Figs 16, 17): cells of n_neighbors and min_dist, gathered in `sweep.json` and the table that it names.
 
 M pairs, N = 2M rows, the images first. A cell does not change metrics.json; the neighbour graph is computed once for all cells.
 """
@@ -25,9 +25,9 @@ from tda.geometry.parts import clusters as cluster_part
 from tda.geometry.parts import layout as layout_part
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.documents import document_if_whole, named_files
-from tda.store.files import join
+from tda.store.files import join, remove
 from tda.store.paths import RootPaths
-from tda.store.tables import SCHEMA, belongs, publish_table, read_table
+from tda.store.tables import SCHEMA, belongs, publish_by_content, read_table
 from tda.store.update import update_json
 
 SWEPT = ("n_neighbors", "min_dist")
@@ -104,8 +104,8 @@ def _head(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, Any]:
 
 def _standing(folder: str, found: Mapping[str, Any], config_hash: str) -> tuple[dict[Key, dict[str, Any]], Columns]:
     """The published cells and their rows, if they are of these settings and the table is the one that sweep.json names."""
-    table, cells = join(folder, TABLE), found.get("cells")
-    entry = dict(named_files(join(folder, SWEEP), found)).get(table)
+    table, entry = next(named_files(join(folder, SWEEP), found), (join(folder, TABLE), None))  # earlier versions named no table
+    cells = found.get("cells")
     if found.get("config_hash") != config_hash or not isinstance(cells, list) or not belongs(table, config_hash, entry):
         return {}, {}
     return {(cell["n_neighbors"], cell["min_dist"]): cell for cell in cells}, read_table(table)
@@ -141,6 +141,7 @@ def _with(columns: Columns, cell: Mapping[str, Any], table: Columns) -> Columns:
 
 def _publish(folder: str, head: dict[str, Any], made: Made) -> dict[Key, dict[str, Any]]:
     """Add cells to those that stand, also to those of another run since this one began; returns all of them."""
+    replaced: set[str] = set()  # tables before this one, and of tries that came too late
 
     def change(now: dict[str, Any] | None) -> dict[str, Any]:
         cells, columns = _standing(folder, now or {}, head["config_hash"])
@@ -148,10 +149,15 @@ def _publish(folder: str, head: dict[str, Any], made: Made) -> dict[Key, dict[st
             if key not in cells:
                 cells[key], columns = dict(cell), _with(columns, cell, table)
         _agree(cells, columns)
-        entry = publish_table(join(folder, TABLE), columns, head["config_hash"])
-        return head | {"tables": {"sweep": entry}, "cells": [cells[key] for key in sorted(cells)]}
+        files = publish_by_content(folder, "sweep", columns, head["config_hash"])
+        replaced.update([join(folder, TABLE)], (url for url, _ in named_files(join(folder, SWEEP), now or {})))
+        replaced.update(join(folder, name) for name in files)
+        return head | {"files": files, "cells": [cells[key] for key in sorted(cells)]}
 
     found = update_json(join(folder, SWEEP), change) or {}
+    for url in replaced - {url for url, _ in named_files(join(folder, SWEEP), found)}:
+        if url.rpartition("/")[2].startswith("sweep.") and url.endswith(".parquet"):
+            remove(url)
     return {(cell["n_neighbors"], cell["min_dist"]): cell for cell in found["cells"]}
 
 

@@ -18,6 +18,7 @@ from tda.report.data.closest import Closest, closest_of
 from tda.report.data.read import Columns, columns_of, json_of
 from tda.report.data.watched import Point, earlier, watched_points
 from tda.store.datasets.views import read_summary, view_of
+from tda.store.documents import named_files
 from tda.store.files import exists, filesystem, join, list_files
 from tda.store.paths import RootPaths
 
@@ -153,7 +154,10 @@ def _cell(root: str, dataset: str, encoder: str, config: ReportConfig, digest: A
     hashes = dict.fromkeys(TABLES, _hashes(metrics)) | ({"sweep": _hashes(sweep)} if sweep else {})
     present = list_files(folder, ".parquet")
     urls = {name: join(folder, f"{name}.parquet") for name in hashes if f"{name}.parquet" in present}
-    entries = {**_entries(metrics), **_entries(sweep)}
+    entries = _entries(metrics)
+    for url, entry in named_files(join(folder, "sweep.json"), sweep):
+        urls |= {"sweep": url} if exists(url) else {}
+        entries["sweep"] = entry
     found = {name: columns_of(url, digest, hashes[name], entries.get(name)) for name, url in urls.items()}
     parquet = {name: columns for name, columns in found.items() if columns is not None}
     failures = _failures(root, (dataset, encoder), parquet.get("ranks"), config.failures, digest)
@@ -196,7 +200,7 @@ def _hashes(found: dict[str, Any]) -> set[str]:
 def _entries(found: dict[str, Any]) -> dict[str, Any]:
     """The sha256 and bytes of each table that a JSON names; empty for one of an earlier version."""
     tables = found.get("tables")
-    return tables if isinstance(tables, dict) else {}
+    return dict(tables) if isinstance(tables, dict) else {}
 
 
 def _beside(root: str, digest: Any, *path: str) -> dict[str, Any]:

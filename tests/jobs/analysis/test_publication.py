@@ -17,11 +17,17 @@ import pytest
 from faulty_store import faulty_store
 from recorded_rows import paired_spaces, write_set
 
-from jobs.analysis import publication
+from jobs.analysis import comparisons, publication, sweep
 from jobs.analysis.publication import Made, publish_parts, standing_parts, table_url
+from tda.config.analysis import AnalysisConfig, ClustersConfig, UmapConfig
+from tda.config.datasets import DatasetConfig
+from tda.config.jobs import AnalyzeJob
+from tda.config.models import EncoderConfig
+from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.documents import document_if_whole, seal_holds
 from tda.store.files import list_files, read_bytes, read_json
 from tda.store.tables import is_entry_of, read_table
+from tda.store.update import update_json
 
 SPAWN = multiprocessing.get_context("spawn")
 TABLES = {"cosine": "cosine", "spectrum": "spectra", "retrieval": "ranks", "separability": "pca"}
@@ -168,3 +174,89 @@ def test_commands_at_once_on_one_root(root: str) -> None:
     assert list_files(folder, ".parquet") == ["cosine.parquet", "ranks.parquet", "spectra.parquet"]
     for name, entry in found["tables"].items():
         assert is_entry_of(entry, read_bytes(f"{folder}/{name}.parquet"))
+
+
+def sweep_job(root: str, neighbors: int, distance: float) -> AnalyzeJob:
+    return AnalyzeJob(
+        root=root,
+        dataset=DatasetConfig(name="world"),
+        encoder=EncoderConfig(name="tiny"),
+        analysis=AnalysisConfig(
+            umap=UmapConfig(n_epochs=20, n_neighbors=neighbors, min_dist=distance), clusters=ClustersConfig(min_cluster_size=5)
+        ),
+    )
+
+
+def publish_cell(root: str, neighbors: int, distance: float) -> None:
+    """As a run that has measured one cell, with the labels 0, 0, 1, 1."""
+    job = sweep_job(root, neighbors, distance)
+    head = sweep._head(job, EmbeddingSet(root, "world", "tiny"))
+    cell = {"n_neighbors": neighbors, "min_dist": distance, "trustworthiness": 0.9}
+    table = {"row": np.arange(4), "cluster": np.array([0, 0, 1, 1], np.int32)}
+    sweep._publish(f"{root}/analysis/world/tiny", head, {(neighbors, distance): (cell, table)})
+
+
+def test_cells_of_sweeps_at_once_all_stand_with_their_rows(root: str) -> None:
+    write_set(root, "world", *paired_spaces(gap=0.5))  # type: ignore[arg-type]
+    keys = [(5, 0.0), (5, 0.5), (12, 0.0), (5, 0.0)]
+    finish([SPAWN.Process(target=publish_cell, args=(root, *key)) for key in keys])
+    folder = f"{root}/analysis/world/tiny"
+    found = read_json(f"{folder}/sweep.json")
+    ((name, entry),) = found["files"].items()
+    table = read_table(f"{folder}/{name}", entry)
+    assert [(cell["n_neighbors"], cell["min_dist"]) for cell in found["cells"]] == sorted(set(keys))
+    assert [cell["agreement"] for cell in found["cells"]] == [1.0, 1.0, 1.0]
+    assert len(table["row"]) == 4 * 3, "a cell that two runs measured stands once"
+    assert list_files(folder, ".parquet") == [name]
+
+
+def test_a_sweep_does_not_go_on_from_a_table_that_is_not_its_own(tmp_path: Path) -> None:
+    write_set(tmp_path, "world", *paired_spaces(gap=0.5))
+    publish_cell(str(tmp_path), 5, 0.0)
+    folder = tmp_path / "analysis/world/tiny"
+    (table,) = folder.glob("sweep.*.parquet")
+    first = table.read_bytes()
+    publish_cell(str(tmp_path), 12, 0.0)
+    (table,) = folder.glob("sweep.*.parquet")
+    table.write_bytes(first)
+    publish_cell(str(tmp_path), 6, 0.5)
+    assert [cell["n_neighbors"] for cell in read_json(str(folder / "sweep.json"))["cells"]] == [6]
+
+
+def test_a_sweep_of_the_last_version_goes_on(tmp_path: Path) -> None:
+    write_set(tmp_path, "world", *paired_spaces(gap=0.5))
+    publish_cell(str(tmp_path), 5, 0.0)
+    folder = tmp_path / "analysis/world/tiny"
+    (table,) = folder.glob("sweep.*.parquet")
+    table.rename(folder / "sweep.parquet")
+    found = {name: value for name, value in read_json(str(folder / "sweep.json")).items() if name not in ("files", "document_sha256")}
+    (folder / "sweep.json").write_text(json.dumps(found))
+    publish_cell(str(tmp_path), 12, 0.0)
+    assert [cell["n_neighbors"] for cell in read_json(str(folder / "sweep.json"))["cells"]] == [5, 12]
+    assert not (folder / "sweep.parquet").exists()
+
+
+def compared(*encoders: str, seed: int = 0) -> dict[str, Any]:
+    entries = [{"a": a, "b": b, "modality": "both", "config_hash": f"{a}{b}"} for a, b in itertools.combinations(encoders, 2)]
+    heads = {"schema": 1, "encoders": list(encoders), "config_hash": "".join(encoders) + str(seed), "pooled": {"seed": seed}}
+    return {**heads, "comparisons": entries, "notes": []}
+
+
+def publish_comparison(url: str, encoders: tuple[str, ...]) -> None:
+    update_json(url, lambda now: comparisons._joined(now or {}, {}, compared(*encoders)))
+
+
+def test_comparisons_at_once_all_stand(root: str) -> None:
+    url = f"{root}/analysis/d/comparisons.json"
+    groups = [("a", "b"), ("c", "d", "e"), ("a", "f")]
+    finish([SPAWN.Process(target=publish_comparison, args=(url, group)) for group in groups])
+    found = read_json(url)
+    expected = [pair for group in groups for pair in itertools.combinations(group, 2)]
+    assert sorted((one["a"], one["b"]) for one in found["comparisons"]) == sorted(expected)
+    assert sorted([found["encoders"], *(one["encoders"] for one in found["also"])]) == sorted(map(list, groups))
+
+
+def test_a_comparison_replaces_the_one_that_it_began_with() -> None:
+    old, new = compared("a", "b"), compared("c", "d")
+    assert comparisons._joined(old, old, new) == new
+    assert comparisons._joined(new, old, new) == new, "another run has found the same"

@@ -7,6 +7,8 @@ is submitted again, and resumes. The exit status is that of the job. Ctrl-C deta
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from jobs.runtime.app import Outcome, command
@@ -29,19 +31,22 @@ def run(job: SubmitJob, words: list[str]) -> Outcome:
     if job.attach is not None:
         jobs = Jobs(dashboard_url(job.cluster))
         jobs.details(job.attach)  # raises for an unknown one
-        return _follow(job, jobs, job.attach)
+        with _detaching(jobs, job.attach):
+            return _follow(job, jobs, job.attach)
     request = made_request(job, words)
     jobs = Jobs(dashboard_url(job.cluster))
     name, found = _latest(jobs, request.id)
     state = "" if found is None else status(found)
     if state == "SUCCEEDED" and not job.again:
         return Outcome(whole=True, line=f"submit: {name} is done already; again=true runs it once more")
-    if found is None or state in ENDED:
-        name = _submit(job, jobs, request, name if found is None else _next(name, request.id))
-        state = "submitted"
-    elif not job.no_wait:
-        print(f"lacuna submit: {name} is {state.lower()}: attached to it", file=sys.stderr, flush=True)
-    return Outcome(whole=True, line=f"submit: {name} is {state.lower()}") if job.no_wait else _follow(job, jobs, name)
+    name = _next(name, request.id) if state in ENDED else name
+    with _detaching(jobs, name):
+        if found is None or state in ENDED:
+            _submit(job, jobs, request, name)
+            state = "submitted"
+        elif not job.no_wait:
+            print(f"lacuna submit: {name} is {state.lower()}: attached to it", file=sys.stderr, flush=True)
+        return Outcome(whole=True, line=f"submit: {name} is {state.lower()}") if job.no_wait else _follow(job, jobs, name)
 
 
 def _latest(jobs: Jobs, base: str) -> tuple[str, Any | None]:
@@ -56,7 +61,7 @@ def _next(name: str, base: str) -> str:
     return f"{base}-{int(name.removeprefix(base).removeprefix('-') or 1) + 1}"
 
 
-def _submit(job: SubmitJob, jobs: Jobs, request: Request, name: str) -> str:
+def _submit(job: SubmitJob, jobs: Jobs, request: Request, name: str) -> None:
     mine = jobs.submit(
         entrypoint=request.entrypoint,
         submission_id=name,
@@ -68,12 +73,13 @@ def _submit(job: SubmitJob, jobs: Jobs, request: Request, name: str) -> str:
     print(
         f"lacuna submit: {name} {'is submitted' if mine else 'was submitted by another'}: {request.entrypoint}", file=sys.stderr, flush=True
     )
-    return name
 
 
-def _follow(job: SubmitJob, jobs: Jobs, name: str) -> Outcome:
+@contextmanager
+def _detaching(jobs: Jobs, name: str) -> Iterator[None]:
+    """Ctrl-C leaves the job alone, from its submission on."""
     try:
-        found = ended(jobs, name, job.cluster.wait_seconds, job.poll_seconds)
+        yield
     except KeyboardInterrupt:
         here = f"python -m jobs.submit cluster.dashboard={jobs.url}"
         print(
@@ -82,7 +88,10 @@ def _follow(job: SubmitJob, jobs: Jobs, name: str) -> Outcome:
             flush=True,
         )
         sys.exit(EXIT_DETACHED)
-    return _outcome(name, found)
+
+
+def _follow(job: SubmitJob, jobs: Jobs, name: str) -> Outcome:
+    return _outcome(name, ended(jobs, name, job.cluster.wait_seconds, job.poll_seconds))
 
 
 def _outcome(name: str, found: Any) -> Outcome:

@@ -8,6 +8,7 @@ from typed import Typed, typed
 
 from jobs.submission.client import UnknownJobError
 from jobs.submission.request import Request
+from jobs.submit import main
 
 ID = "lacuna-report-0123456789ab"
 WORDS = ["--", "jobs.report", "root=/r"]
@@ -63,6 +64,10 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 def submit(*words: str) -> Typed:
     return typed("submit", "poll_seconds=0.01", *words)
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def names(cluster: Cluster) -> list[str]:
@@ -141,12 +146,19 @@ def test_attach_and_stop_by_id(cluster: Cluster) -> None:
     assert (done.returncode, done.stderr) == (1, "lacuna submit: http://head has no job d\n")
 
 
-def test_ctrl_c_detaches(cluster: Cluster) -> None:
-    cluster.interrupts = True
+@pytest.mark.parametrize("moment", ["submitted", "followed"])
+def test_ctrl_c_detaches(cluster: Cluster, moment: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster.interrupts = moment == "followed"
+    if moment == "submitted":
+        monkeypatch.setattr("jobs.submit.ended", interrupt)
+    monkeypatch.setattr("sys.argv", ["jobs.submit", *WORDS])
     with pytest.raises(SystemExit) as caught:
-        submit(*WORDS)
+        main()
     assert caught.value.code == 130
     assert cluster.table[ID][0] == "RUNNING"
+    here = "python -m jobs.submit cluster.dashboard=http://head"
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"lacuna submit: detached; {ID} runs on: {here} attach={ID} follows it, {here} stop={ID} ends it"
 
 
 @pytest.mark.parametrize("words", [[], ["attach=a", "stop=a"], ["stop=a", *WORDS]])

@@ -44,8 +44,8 @@ def test_a_folder_is_whole_with_its_sentinel_and_brings_small_files(tmp_path: Pa
     ("naming", "files", "fault"),
     [
         ("olmo_core", ["step7/.metadata.json", "step7/model/x"], "it is a folder: export its weights as one file"),
-        ("hf_trainer", ["checkpoint-7/__0_0.distcp", "checkpoint-7/__1_0.distcp"], "it is in 2 shards (__0_0.distcp, ...)"),
-        ("prime_rl", ["step_7/model-00001-of-00002.safetensors", "step_7/STABLE"], "it is in 1 shards"),
+        ("hf_trainer", ["checkpoint-7/__0_0.distcp", "checkpoint-7/__1_0.distcp"], "it is in shards (__0_0.distcp, ...)"),
+        ("prime_rl", ["step_7/model-00001-of-00002.safetensors", "step_7/STABLE"], "it is in shards (model-00001-of-00002.safetensors"),
         ("prime_rl", ["step_7/other.pt"], "it holds no model.safetensors or pytorch_model.bin: watch.file names"),
     ],
 )
@@ -89,10 +89,10 @@ def test_a_pin_is_a_copy_with_its_small_files_and_is_released(tmp_path: Path) ->
     pinned = pins.pin(one)
     digest = hashlib.sha256(b"checkpoint-5/model.safetensors").hexdigest()
     assert pinned.digest == digest
-    names = {f"{digest[:16]}-w.{name}" for name in ("model.safetensors", "config.json", "preprocessor_config.json")}
+    names = {f"checkpoint-5.{digest[:16]}-w.{name}" for name in ("model.safetensors", "config.json", "preprocessor_config.json")}
     assert {path.name for path in (tmp_path / "ledger/_pins").iterdir()} == names
     assert Path(str(pinned.config)).read_bytes() == b"checkpoint-5/config.json"
-    pins.release(digest, [*names, f"{digest[:16]}-other.model.safetensors"])
+    pins.release("checkpoint-5", digest, [*names, f"checkpoint-6.{digest[:16]}-w.model.safetensors"])
     assert list((tmp_path / "ledger/_pins").iterdir()) == []
 
 

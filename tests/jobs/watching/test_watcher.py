@@ -46,6 +46,16 @@ def test_checkpoints_are_analysed_once_each_in_order_of_step(tmp_path: Path) -> 
     assert not list((tmp_path / "root/watch/clip/_pins").iterdir())  # no copy stays
 
 
+def test_two_checkpoints_of_the_same_content_are_two(tmp_path: Path) -> None:
+    for epoch in (1, 2, 3):
+        write(tmp_path, f"epoch_{epoch}.pt", b"frozen END")
+    runner = StandIn(slots=3, shared=True, questions=1)
+    one = watcher(tmp_path, runner)
+    look(one, times=4)
+    assert encoders(one) == ["clip@1", "clip@2", "clip@3"]
+    assert list(runner.runs.values()) == [1, 1, 1]
+
+
 def test_a_late_checkpoint_of_a_lower_step_is_not_passed_over(tmp_path: Path) -> None:
     write(tmp_path, "epoch_5.pt", b"5 END")
     one = watcher(tmp_path, StandIn())

@@ -22,12 +22,13 @@ from jobs.runtime.app import Outcome, command
 from jobs.runtime.presets import load_choice
 from jobs.runtime.session import shared_ray
 from jobs.watching.ledger import Ledger
+from jobs.watching.lookout import Orders
 from jobs.watching.naming import naming_of
 from jobs.watching.notify import Notifier
 from jobs.watching.place import Place
 from jobs.watching.runner import InPlace, Runner, Task
 from jobs.watching.states import FINAL, is_whole, line, publish_states, states
-from jobs.watching.watcher import Orders, Watcher
+from jobs.watching.watcher import Watcher
 from tda.config.datasets import DatasetConfig
 from tda.config.jobs import AnalyzeJob, WatchJob
 from tda.config.models import EncoderConfig

@@ -56,20 +56,24 @@ class Pins:
         name, digests = checkpoint.url.rpartition("/")[2], list[str]()
         with staged(join(self.folder, f"{self.work}.{name}"), lambda file: digests.append(_read(checkpoint.url, file))) as temporary:
             self._require_unchanged(checkpoint)
-            prefix = f"{digests[0][:16]}-{self.work}"
+            prefix = self.prefix(checkpoint.label, digests[0])
             for url, data in beside.items():
-                publish_bytes(join(self.folder, f"{prefix}.{url.rpartition('/')[2]}"), data)
-            give_name(temporary, join(self.folder, f"{prefix}.{name}"), once=False)
-        return self.held(digests[0], f"{prefix}.{name}", [f"{prefix}.{url.rpartition('/')[2]}" for url in beside])
+                publish_bytes(join(self.folder, f"{prefix}{url.rpartition('/')[2]}"), data)
+            give_name(temporary, join(self.folder, f"{prefix}{name}"), once=False)
+        return self.held(digests[0], f"{prefix}{name}", [f"{prefix}{url.rpartition('/')[2]}" for url in beside])
 
     def held(self, digest: str, name: str, others: Iterable[str]) -> Pinned:
         """The pin that a copy of this name is."""
         return Pinned(digest=digest, url=join(self.folder, name), config=_config(join(self.folder, one) for one in others))
 
-    def release(self, digest: str, names: Iterable[str]) -> None:
-        """Remove the copies of a content: it is analysed, or was given up."""
+    def prefix(self, label: str, digest: str) -> str:
+        """How the names of the copies of a checkpoint's content begin; two checkpoints may have the same content."""
+        return f"{label}.{digest[:16]}-{self.work}."
+
+    def release(self, label: str, digest: str, names: Iterable[str]) -> None:
+        """Remove the copies of a checkpoint's content: it is analysed, or was given up."""
         for name in names:
-            if name.startswith(f"{digest[:16]}-{self.work}."):
+            if name.startswith(self.prefix(label, digest)):
                 remove(join(self.folder, name))
 
     def _require_unchanged(self, checkpoint: Checkpoint) -> None:

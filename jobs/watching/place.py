@@ -106,6 +106,6 @@ def _no_file(files: Iterable[str], inside: Iterable[str]) -> str:
     shards = [name for name in names if name.endswith(".distcp") or "-of-" in name]
     wanted = " or ".join(files)
     if shards or not wanted:
-        what = f"is in {len(shards)} shards ({shards[0]}, ...)" if shards else "is a folder"
+        what = f"is in shards ({shards[0]}, ...)" if shards else "is a folder"
         return f"it {what}: export its weights as one file, and name that by watch.file"
     return f"it holds no {wanted}: watch.file names the file of its weights"

@@ -26,7 +26,12 @@ class Task:
     @property
     def run_id(self) -> str:
         """A name of this attempt that every watcher gives it: submitting it twice is one submission."""
-        return f"watch-{self.key}-{self.attempt}"
+        return f"watch-{self.label}-{self.key}-{self.attempt}"
+
+    @property
+    def folder(self) -> str:
+        """Of its entry, below the ledger's folder."""
+        return f"{self.label}/{self.key}"
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from watched import Clock, StandIn, look, watcher, whole, write
 
-from jobs.watching import lease, pins
+from jobs.watching import lease, lookout, pins
 from jobs.watching import ledger as ledger_module
-from jobs.watching import watcher as module
 from jobs.watching.runner import InPlace, Task
 from jobs.watching.states import is_whole, line, states
 from jobs.watching.watcher import Watcher
@@ -44,6 +43,16 @@ def test_checkpoints_are_analysed_once_each_in_order_of_step(tmp_path: Path) -> 
     assert again.runner.runs == {}  # type: ignore[attr-defined]
     assert line("clip", states(again)) == "watch clip: 3 checkpoints, 3 analysed"
     assert not list((tmp_path / "root/watch/clip/_pins").iterdir())  # no copy stays
+
+
+def test_two_checkpoints_of_the_same_content_are_two(tmp_path: Path) -> None:
+    for epoch in (1, 2, 3):
+        write(tmp_path, f"epoch_{epoch}.pt", b"frozen END")
+    runner = StandIn(slots=3, shared=True, questions=1)
+    one = watcher(tmp_path, runner)
+    look(one, times=4)
+    assert encoders(one) == ["clip@1", "clip@2", "clip@3"]
+    assert list(runner.runs.values()) == [1, 1, 1]
 
 
 def test_a_late_checkpoint_of_a_lower_step_is_not_passed_over(tmp_path: Path) -> None:
@@ -150,14 +159,14 @@ def test_one_that_cannot_be_opened_is_named_at_each_look(tmp_path: Path, monkeyp
     write(tmp_path, "epoch_1.pt", b"1 END")
     write(tmp_path, "epoch_2.pt", b"2 END")
     one = watcher(tmp_path, StandIn())
-    real = module.Pins.pin
+    real = pins.Pins.pin
 
     def denied(self: Any, checkpoint: Any) -> Any:
         if checkpoint.step == 1:
             raise PermissionError(13, "Permission denied", checkpoint.url)
         return real(self, checkpoint)
 
-    monkeypatch.setattr(module.Pins, "pin", denied)
+    monkeypatch.setattr(pins.Pins, "pin", denied)
     look(one, times=2)
     assert by_state(one) == {"epoch_1.pt": "refused", "epoch_2.pt": "succeeded"}
     assert not is_whole(states(one))
@@ -229,7 +238,7 @@ def test_a_watcher_killed_between_any_two_writes(
         killed_at(patch, number, after=after)
         with pytest.raises(Killed):
             look(watcher(tmp_path, runner), times=3)
-    monkeypatch.setattr(module, "is_dead", bool)
+    monkeypatch.setattr(lookout, "is_dead", bool)
     if deleted:
         path.unlink()
     second = StandIn()

@@ -24,7 +24,7 @@ PACKAGES = ("jobs", "tda", "conf")
 SHOWING = frozenset(("--cfg", "-c", "--help", "-h", "--hydra-help", "--info", "-i"))
 SWEEPS = frozenset(("-m", "--multirun"))
 EXCLUDED = ["__pycache__", ".git", ".venv", "*.pyc"]
-_HERE_ALONE = ("address", "dashboard", "hardware")  # fields that mean nothing on the cluster itself
+_HERE_ALONE = ("address", "dashboard", "hardware", "wait_seconds")  # of this command alone: they change neither the job nor its id
 
 
 @dataclass(frozen=True)

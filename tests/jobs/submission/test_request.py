@@ -55,7 +55,7 @@ def test_the_id_follows_from_the_content(made: Callable[..., Request], monkeypat
     monkeypatch.setenv("REGION", "a")
     (tmp_path / "preset.yaml").write_text("one")
     plain = made()
-    assert plain.id == made().id
+    assert plain.id == made().id == made(cluster=ClusterConfig(dashboard="http://head", wait_seconds=3)).id
     assert plain.id.startswith("lacuna-embed-")
     folder: dict[str, Any] = {"working_dir": str(tmp_path)}
     others = [made(*EMBED, "embed.dtype=float32"), made(code="cluster"), made(env=["REGION"]), made(driver_cpus=2), made(**folder)]

@@ -141,7 +141,7 @@ def test_damage_is_named_once(root: Path, fault: str, capsys: pytest.CaptureFixt
     damage(path)
     lines, _ = verified(root, capsys)
     name = str(path.relative_to(root))
-    about = [line for line in lines if name in line or line.startswith(f"{path.parent.relative_to(root)}: ")]
+    about = [line for line in lines if name in line.split(": ")[0] or line.startswith(f"{path.parent.relative_to(root)}: ")]
     assert len(about) == 1, lines
     assert all(len(line) < 500 for line in lines)
 

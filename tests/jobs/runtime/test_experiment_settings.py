@@ -166,7 +166,7 @@ def test_words_without_an_experiment_stay() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["experiment=tyo"], "lacuna dedupe: experiment=tyo is unknown; choose one of: paper, toy"),
+        (["experiment=tyo"], "lacuna dedupe: experiment=tyo is unknown; choose one of: checkpoints, paper, toy"),
         (["experiment=toy,paper", "-m"], "lacuna dedupe: experiment=toy,paper: jobs.dedupe takes one experiment at a time"),
         (["experiment=toy", "experiment=paper"], "lacuna dedupe: experiment=toy: jobs.dedupe takes one experiment at a time"),
         (

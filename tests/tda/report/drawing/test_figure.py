@@ -37,7 +37,7 @@ def test_the_registry_holds_the_figures_in_order() -> None:
     }
     numbered = [f"fig{number}" for numbers in names.values() for number in numbers.split()]
     assert [name for name in SPECS if name.startswith("fig")] == numbered
-    assert list(SPECS)[-2:] == ["homology", "training"]
+    assert list(SPECS)[-3:] == ["homology", "over_training", "training"]
     assert [spec for section in SECTIONS for spec in figures_of(section)] == list(SPECS.values())
 
 
@@ -68,7 +68,7 @@ def test_panels_show_whom_the_figure_is_about(run: Run, name: str, titles: list[
     assert SPECS[name].sentence(run)
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", [name for name in SPECS if name != "over_training"])  # no run of this root was watched
 def test_a_panel_is_one_sound_svg_of_the_pages_ink(run: Run, name: str) -> None:
     spec = SPECS[name]
     svg = panel_svg(spec.panels(run)[0], spec, f"{name}-0")

@@ -16,6 +16,7 @@ from tda.config.stages import ReportConfig
 from tda.errors import LacunaError, UserError
 from tda.report.data.closest import Closest, closest_of
 from tda.report.data.read import Columns, columns_of, json_of
+from tda.report.data.standing import of_other_rows
 from tda.report.data.watched import Point, earlier, watched_points
 from tda.store.datasets.views import read_summary, view_of
 from tda.store.documents import named_files
@@ -49,6 +50,7 @@ class Cell:
     sweep: dict[str, Any] = field(default_factory=dict)  # sweep.json: the layout under other settings
     failures: tuple[Failure, ...] = ()
     closest: dict[str, Closest] = field(default_factory=dict)  # reference -> closest cosines in it
+    stale: bool = False  # its numbers are of other rows than the root holds now
     dedupe: dict[str, Any] = field(default_factory=dict)  # of a view: its summary.json, without the rows kept in each shard
 
     @property
@@ -165,10 +167,13 @@ def _cell(root: str, dataset: str, encoder: str, config: ReportConfig, digest: A
     digest.update(json.dumps({reference: one.digest for reference, one in closest.items()}).encode())
     dedupe, evaluation = _made(root, dataset, encoder, digest)
     parquet |= {"evaluation": evaluation} if evaluation else {}
+    stale = of_other_rows(root, dataset, encoder, metrics)
+    digest.update(b"stale" * stale)
     return Cell(
         dataset=dataset,
         encoder=encoder,
         metrics=metrics,
+        stale=stale,
         parquet=parquet,
         sweep=sweep,
         failures=failures,

@@ -15,8 +15,10 @@ _CACHED_LENGTH = 64  # letters of a word that is kept: others do not come again
 _CHARACTERS = 2**14  # of a text that any tokenizer gets whole
 
 
-class BoundedBpe(SimpleTokenizer):
+class BoundedBpe(SimpleTokenizer):  # type: ignore[misc]  # open_clip leaves it without types
     """open_clip's tokenizer, with the same tokens for the same captions: what it leaves out is behind the end of the context."""
+
+    cache: dict[str, str]
 
     def __init__(self, context_length: int) -> None:
         super().__init__(context_length=context_length)

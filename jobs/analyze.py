@@ -7,7 +7,6 @@ have to match those of the tables.
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from jobs.analysis.comparisons import compare_encoders, comparison_line
@@ -16,15 +15,18 @@ from jobs.analysis.parts import digest, part_hashes, with_needed
 from jobs.analysis.registry import REGISTRY
 from jobs.analysis.run import measured
 from jobs.analysis.shape import Subject
-from jobs.analysis.sweep import cell_line, in_sweep, sweep_cells
+from jobs.analysis.stored import Stored, StoredAnalysis
+from jobs.analysis.sweep import cell_line, sweep_cells
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session, shared_ray
+from jobs.runtime.sweeps.cells import current_cell
+from jobs.runtime.sweeps.record import flat
 from tda.config.jobs import AnalyzeJob
 from tda.errors import LacunaError, UserError
 from tda.store.datasets.embedding_set import EmbeddingSet
-from tda.store.files import exists, join, publish_json, read_json
-from tda.store.paths import RootPaths
-from tda.store.tables import SCHEMA, publish_table, read_table, table_hash
+from tda.store.files import exists, publish_json, read_json
+from tda.store.paths import RootPaths, base_of
+from tda.store.tables import SCHEMA, publish_table
 
 
 def run(job: AnalyzeJob) -> Outcome:
@@ -32,15 +34,17 @@ def run(job: AnalyzeJob) -> Outcome:
     names = job.encoders or [job.encoder.name]
     if "" in names:
         raise UserError("encoder.name is missing: give encoder.name=VALUE, or encoders=[a,b] to compare several")
-    jobs = [replace(job, encoder=replace(job.encoder, name=name), encoders=[]) for name in names]
-    if in_sweep():
+    jobs = [_named(job, name) for name in names]
+    cell = current_cell()
+    if cell is not None and cell.layout_only:
         return _sweep(jobs)
     with shared_ray():
         outcomes = [analyze(one) for one in jobs]
         if not job.encoders:
             return outcomes[0]
         found = compare_encoders(job.root, job.dataset.name, names, job.analysis, job.cluster)
-    return Outcome(whole=True, line=comparison_line(found))
+    numbers = {f"{name}.{path}": value for name, one in zip(names, outcomes, strict=True) for path, value in one.numbers.items()}
+    return Outcome(whole=True, line=comparison_line(found), numbers=numbers)
 
 
 def analyze(job: AnalyzeJob) -> Outcome:
@@ -49,21 +53,30 @@ def analyze(job: AnalyzeJob) -> Outcome:
     others = _checked_transfer(job, embeddings)
     rows = {name: _content(job, name) for name in job.analysis.separability.transfer} | {job.dataset.name: embeddings.content}
     hashes = part_hashes(rows, job.dataset.name, job.analysis)
-    head, found = _head(job, embeddings, hashes), _existing(job, hashes)
-    missing = [part for part in with_needed(job.analysis.parts, job.analysis) if part.name not in found["part_hashes"]]
+    stored = StoredAnalysis(job.root, job.dataset.name, job.encoder.name)
+    rows_hash = digest([job.dataset.name, rows[job.dataset.name]])
+    head = _head(job, embeddings, hashes) | {"rows_hash": rows_hash}
+    found = stored.existing(hashes, part_hashes(rows, job.dataset.name, job.analysis, former=True), rows_hash)
+    wanted = with_needed(job.analysis.parts, job.analysis)
+    taken = stored.take_over(hashes, [part for part in wanted if part.name not in found.hashes])
+    missing = [part for part in wanted if part.name not in found.hashes | taken.hashes]
     if missing:
-        folder = RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name)
-        rows_hash = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
-        subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=folder, rows_hash=rows_hash)
-        names, stored = [part.name for part in missing], partial(_stored, job)
+        base = RootPaths(base_of(job.root)).analysis_dir(job.dataset.name, job.encoder.name)  # one neighbour graph for all cells
+        graph_rows = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
+        subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=base, rows_hash=graph_rows)
+        names = [part.name for part in missing]
         with ray_session(job.cluster):
-            metrics, tables = measured(Measuring(subject=subject, others=others, parts=names, stored=stored, cluster=job.cluster))
+            measuring = Measuring(subject=subject, others=others, parts=names, stored=stored.table, cluster=job.cluster)
+            metrics, tables = measured(measuring)
         for part in missing:
             for name in part.tables:
-                publish_table(_table_url(job, name), tables[name], hashes[part.name])
-        found |= metrics | {"part_hashes": found["part_hashes"] | {name: hashes[name] for name in names}}
-        publish_json(RootPaths(job.root).metrics(job.dataset.name, job.encoder.name), head | _in_order(found))
-    return Outcome(whole=True, line=result_line(head | found))
+                publish_table(stored.table_url(name), tables[name], hashes[part.name])
+        taken = taken.joined(Stored({name: hashes[name] for name in names}, metrics))
+    found = found.joined(taken)
+    if taken.hashes:
+        publish_json(RootPaths(job.root).metrics(job.dataset.name, job.encoder.name), head | stored.in_order(found))
+    measured_now = head | found.keys
+    return Outcome(whole=True, line=result_line(measured_now), numbers=flat(measured_now))
 
 
 def result_line(metrics: Mapping[str, Any]) -> str:
@@ -75,14 +88,15 @@ def result_line(metrics: Mapping[str, Any]) -> str:
 
 def _sweep(jobs: list[AnalyzeJob]) -> Outcome:
     """One cell for each encoder. An encoder that was not analysed yet first gets a metrics.json with the gap alone."""
-    lines = []
+    lines, numbers = list[str](), dict[str, float]()
     for job in jobs:
         umap = job.analysis.umap
         (cell,) = sweep_cells(job, [(umap.n_neighbors, umap.min_dist)])
         if not exists(RootPaths(job.root).metrics(job.dataset.name, job.encoder.name)):
             analyze(replace(job, analysis=replace(job.analysis, parts=["gap"])))
         lines.append(cell_line(job, cell))
-    return Outcome(whole=True, line="; ".join(lines))
+        numbers |= flat(cell, job.encoder.name if len(jobs) > 1 else "")
+    return Outcome(whole=True, line="; ".join(lines), numbers=numbers)
 
 
 def _checked_transfer(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, EmbeddingSet]:
@@ -122,35 +136,23 @@ def _content(job: AnalyzeJob, dataset: str) -> list[Any]:
         return []
 
 
-def _existing(job: AnalyzeJob, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """Keys of metrics.json with the same rows and settings, if their tables match too; `part_hashes` names their parts."""
-    url = RootPaths(job.root).metrics(job.dataset.name, job.encoder.name)
-    try:
-        metrics = read_json(url) if exists(url) else {}
-    except ValueError:  # not JSON: measure everything again
-        metrics = {}
-    known = metrics.get("part_hashes", {}) if metrics.get("schema") == SCHEMA else {}
-    same = [part for part in REGISTRY if known.get(part.name) == hashes[part.name] and all(key in metrics for key in part.keys)]
-    whole = [part for part in same if all(table_hash(_table_url(job, name)) == hashes[part.name] for name in part.tables)]
-    kept = {part.name: hashes[part.name] for part in whole}
-    return {key: metrics[key] for part in whole for key in part.keys} | {"part_hashes": kept}
+def inputs_of(job: AnalyzeJob) -> str | None:
+    """What a cell of a sweep was measured on and with; None where that is not known, or the job has to look itself."""
+    cell = current_cell()
+    names = job.encoders or [job.encoder.name]
+    urls = [RootPaths(job.root).metrics(job.dataset.name, name) for name in names]
+    if (cell is not None and cell.layout_only) or not all(map(exists, urls)):
+        return None
+    datasets = dict.fromkeys([job.dataset.name, *job.analysis.separability.transfer, *job.analysis.compare.datasets])
+    rows = [[_content(_named(job, name), dataset) for dataset in datasets] for name in names]
+    return digest([rows, [read_json(url).get("part_hashes") for url in urls]])
 
 
-def _in_order(found: Mapping[str, Any]) -> dict[str, Any]:
-    hashes = found["part_hashes"]
-    parts = [part for part in REGISTRY if part.name in hashes]
-    return {"part_hashes": {part.name: hashes[part.name] for part in parts}} | {key: found[key] for part in parts for key in part.keys}
+def _named(job: AnalyzeJob, encoder: str) -> AnalyzeJob:
+    return replace(job, encoder=replace(job.encoder, name=encoder), encoders=[])
 
 
-def _table_url(job: AnalyzeJob, name: str) -> str:
-    return join(RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name), f"{name}.parquet")
-
-
-def _stored(job: AnalyzeJob, name: str) -> dict[str, Any]:
-    return read_table(_table_url(job, name))
-
-
-main = command("analyze", AnalyzeJob, run)
+main = command("analyze", AnalyzeJob, run, inputs=inputs_of)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from jobs.analyze import analyze
 from jobs.dedup.planted_recall import evaluate
-from jobs.dedupe import run as dedupe
+from jobs.dedupe import dedupe
 from jobs.embed import embed_sets
 from jobs.experiment.names import dataset_of, embedded_names, encoder_of, joins_of, views_of
 from jobs.experiment.summary import across, summary_table
@@ -59,6 +59,9 @@ def _check(job: PaperJob) -> None:
         dataset_of(job, name)
     for name in job.encoders:
         encoder_of(job, name)
+    labelled = [view.name for view in views_of(job) if view != view.plain]
+    if labelled:
+        raise UserError(f"datasets name {labelled[0]}: an experiment makes its views by its own dedupe settings, so leave out the @")
     if job.dedupe.by is not None and job.dedupe.by not in job.encoders:
         raise UserError(f"dedupe.by={job.dedupe.by} is not among encoders={job.encoders}")
 
@@ -109,7 +112,8 @@ def _dedupe(job: PaperJob) -> Iterator[Outcome]:
                     reference=DatasetConfig(name=view.reference),
                     encoder=EncoderConfig(name=encoder),
                     dedupe=job.dedupe,
-                )
+                ),
+                view,
             )
         dataset = dataset_of(job, recorded_name(view.base))
         if dataset.toy is not None and dataset.toy.duplicates:

@@ -3,7 +3,7 @@
 M pairs, N = 2M rows, the images first. A cell leaves metrics.json as it is, and the neighbour graph is searched once for all of them.
 """
 
-import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -31,18 +31,7 @@ SWEPT = ("n_neighbors", "min_dist")
 ROW = ("modality", "row", "x", "y", "z", "cluster")
 
 Key = tuple[int, float]
-
-
-def in_sweep() -> bool:
-    """Whether this job is one of a multirun in which a field of analysis.umap takes several values."""
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.types import RunMode
-
-    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
-        return False
-    words = [word for word in sys.argv[1:] if word.startswith("analysis.umap.") and "=" in word]
-    return any(override.is_sweep_override() for override in OverridesParser.create().parse_overrides(words))
+_publishing = threading.Lock()
 
 
 def sweep_cells(job: AnalyzeJob, keys: Sequence[Key]) -> list[dict[str, Any]]:
@@ -53,16 +42,21 @@ def sweep_cells(job: AnalyzeJob, keys: Sequence[Key]) -> list[dict[str, Any]]:
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
     folder = RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name)
     head = _head(job, embeddings)
-    cells, columns = _before(folder, head["config_hash"])
+    cells, _ = _before(folder, head["config_hash"])
     missing = [key for key in dict.fromkeys(keys) if key not in cells]
     if missing:
         rows_hash = digest([embeddings.content, job.analysis.umap.max_pairs])
         subjects = [Subject(embeddings=embeddings, analysis=_at(job, key), folder=folder, rows_hash=rows_hash) for key in missing]
         with ray_session(job.cluster):
             calls = ((subject,) for subject in _widest_first(subjects))
-            for cell, table in ordered(_cell_of, calls, job.cluster):
-                cells[cell["n_neighbors"], cell["min_dist"]], columns = cell, _with(columns, cell, table)
-        _publish(folder, head, cells, columns)
+            made = list(ordered(_cell_of, calls, job.cluster))
+        with _publishing:  # cells that run side by side join the same files
+            cells, columns = _before(folder, head["config_hash"])
+            for cell, table in made:
+                key = cell["n_neighbors"], cell["min_dist"]
+                if key not in cells:
+                    cells[key], columns = cell, _with(columns, cell, table)
+            _publish(folder, head, cells, columns)
     return [cells[key] for key in keys]
 
 

@@ -11,6 +11,7 @@ from tda.config.datasets import DatasetConfig
 from tda.config.fields import Checked, bounded
 from tda.config.models import LOSSES, Arm, EncoderConfig, TrainConfig
 from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
+from tda.config.sweeps import MultirunConfig
 
 
 @dataclass(kw_only=True)
@@ -22,6 +23,7 @@ class EmbedJob(Checked):
     replay: bool = False  # only the pairs that recorded shards have in quarantine, again
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
@@ -35,6 +37,7 @@ class IngestJob(Checked):
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     embed: EmbedConfig = field(default_factory=lambda: EmbedConfig(dtype="float32"))
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
@@ -45,6 +48,7 @@ class NearestJob(Checked):
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     nearest: NearestConfig = field(default_factory=NearestConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
@@ -55,6 +59,7 @@ class AnalyzeJob(Checked):
     encoders: list[str] = field(default_factory=list)  # names: each is analysed, then they are compared on the same pairs
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
@@ -64,6 +69,7 @@ class DedupeJob(Checked):
     reference: DatasetConfig = field(default_factory=DatasetConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
@@ -75,6 +81,7 @@ class TrainJob(Checked):
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
@@ -83,12 +90,14 @@ class VerifyJob(Checked):
     fix: bool = False  # remove temporary files that writers have left
     min_age_seconds: float = bounded(3600, least=0)  # younger ones may belong to a running job
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
 class ReportJob(Checked):
     root: str = MISSING
     report: ReportConfig = field(default_factory=ReportConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)

@@ -138,8 +138,9 @@ def check_derived(layout: RootPaths) -> Iterator[str]:
             try:
                 if kind == "nearest":
                     yield from _check_join(layout, dataset, encoder, reference)
-                elif exists(layout.dedupe_summary(dataset, encoder, reference)):
-                    next(EmbeddingSet(layout.root, f"{dataset}-minus-{reference}", encoder).blocks(1), None)  # opens the kept rows
+                elif made := _views(layout, dataset, encoder, reference):
+                    for view in made:
+                        next(EmbeddingSet(layout.root, f"{dataset}-minus-{view}", encoder).blocks(1), None)  # opens the kept rows
                 else:
                     yield f"{folder}: there is no summary.json: the job did not finish"
             except LacunaError as error:
@@ -147,6 +148,13 @@ def check_derived(layout: RootPaths) -> Iterator[str]:
     for dataset in sub_folders(join(layout.root, "analysis")):
         for encoder in sub_folders(join(layout.root, "analysis", dataset)):
             yield from _check_metrics(layout.metrics(dataset, encoder))
+
+
+def _views(layout: RootPaths, dataset: str, encoder: str, reference: str) -> list[str]:
+    """The references, with their labels, against which there are results."""
+    labels = sub_folders(join(layout.dedupe_dir(dataset, encoder, reference), "views"))
+    names = [reference, *(f"{reference}@{label}" for label in labels)]
+    return [name for name in names if exists(layout.dedupe_summary(dataset, encoder, name))]
 
 
 def _check_join(layout: RootPaths, dataset: str, encoder: str, reference: str) -> Iterator[str]:

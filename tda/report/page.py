@@ -183,7 +183,7 @@ def _sections(figures: list[Figure], made: list[Table]) -> list[Section]:
             key=key,
             title=title,
             tables=[table for table in made if table.section == key],
-            figures=[by_name[spec.name] for spec in figures_of(key)],
+            figures=[figure for spec in figures_of(key) if (figure := by_name[spec.name]).groups or figure.missing],
         )
         for key, title in sections().items()
     ]

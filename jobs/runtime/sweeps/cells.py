@@ -128,7 +128,7 @@ def _hash(job: str, resolved: Mapping[str, Any], root: str) -> str:
     """Hash of all that may change the result, wherever the root is."""
     content = {key: value for key, value in resolved.items() if key not in NOT_RESULTS}
     content["sweep"] = {key: value for key, value in (content.get("sweep") or {}).items() if key not in OPTIONS}
-    text = json.dumps([job, content], sort_keys=True, default=str).replace(json.dumps(root)[1:-1], "${root}")
+    text = re.sub(rf'"{re.escape(json.dumps(root)[1:-1])}(?=["/])', '"${root}', json.dumps([job, content], sort_keys=True, default=str))
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -21,13 +21,17 @@ class SweepRecord:
     """The file of one sweep, written as soon as the root exists."""
 
     def __init__(self, root: str, name: str, head: Mapping[str, Any]) -> None:
-        self.root, self.head = root, {"schema": SCHEMA, "name": name, **head}
+        self.root, self.name, self.head = root, name, {"schema": SCHEMA, "name": name, **head}
         self.url = RootPaths(root).sweep(name)
         self._own = dict[str, dict[str, Any]]()
 
     def cells(self) -> dict[str, dict[str, Any]]:
         """Entry of each cell by its name: of this command, over those of earlier ones."""
         return {entry["cell"]: entry for entry in self._stored().get("cells", [])} | self._own
+
+    def folder(self, cell: str) -> str:
+        """Where a cell has a copy of its entry, `cell.json`, and its results if they have no other place."""
+        return RootPaths(self.root).sweep_cell(self.name, cell)
 
     def put(self, entry: dict[str, Any]) -> None:
         """Add or replace a cell. Cells that others have added meanwhile stay."""

@@ -55,6 +55,7 @@ class Sweep:
     def __init__(self, job: str, words: Sequence[str], run: Run, inputs: Inputs) -> None:
         self.job, self.words, self.run, self.inputs = job, words, run, inputs
         self.entries = dict[str, dict[str, Any]]()  # of this command, by cell
+        self.order = dict[str, None]()  # names of the cells, as they were asked for
         self.kept = 0  # whole before this command
         self.statuses = list[int]()
         self.record: SweepRecord | None = None
@@ -78,7 +79,9 @@ class Sweep:
 
     def lines(self) -> list[str]:
         """The closing table, and how many cells are whole."""
-        return closing_lines(list(self.entries.values()), self._keys, self._settings.objective, self.kept)
+        return closing_lines(
+            [self.entries[name] for name in self.order if name in self.entries], self._keys, self._settings.objective, self.kept
+        )
 
     def _cell(self, overrides: Sequence[str], config: DictConfig, params: Sequence[str]) -> Cell:
         settings: Any = OmegaConf.to_object(config.sweep)
@@ -86,6 +89,7 @@ class Sweep:
         keys = swept_keys([*params, *self.words])
         cell = cell_of(self.job, config, overrides, keys, settings.name)
         self._keys = list(dict.fromkeys([*self._keys, *cell.values]))
+        self.order[cell.name] = None
         if self.record is None:
             name = settings.name or default_name(self.job, list(cell.values))
             self.record = SweepRecord(str(config.root), name, {"job": self.job, "keys": self._keys, "objective": settings.objective})
@@ -164,8 +168,9 @@ class Sweep:
         entry |= self._result(done) | {"seconds": round(time.monotonic() - began, 3), "inputs": self._inputs(cell, config)}
         self._put(entry)
         self.statuses.append(done.status if entry["state"] != FAILED else done.status or 1)
-        if entry["root"] and entry["state"] == WHOLE and exists(str(config.root)):
-            publish_json(f"{cell.root}/cell.json", {"schema": 1, **entry})
+        assert self.record is not None
+        if entry["state"] == WHOLE and exists(str(config.root)):
+            publish_json(f"{self.record.folder(cell.name)}/cell.json", {"schema": 1, **entry})
 
     def _result(self, done: Attempt) -> dict[str, Any]:
         objective = self._settings.objective

@@ -16,6 +16,7 @@ from tda.config.stages import ReportConfig
 from tda.errors import LacunaError, UserError
 from tda.report.data.closest import Closest, closest_of
 from tda.report.data.read import Columns, columns_of, json_of
+from tda.report.data.sweeps import Sweep, sweeps_of
 from tda.store.datasets.views import read_summary, view_of
 from tda.store.files import exists, filesystem, join, list_files
 from tda.store.paths import RootPaths
@@ -65,6 +66,7 @@ class Run:
     cells: tuple[Cell, ...]
     curves: dict[str, Columns] = field(default_factory=dict)
     comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> comparisons.json: its models side by side
+    sweeps: tuple[Sweep, ...] = ()
     digest: str = ""
 
     @property
@@ -107,8 +109,17 @@ def load_run(root: str, config: ReportConfig) -> Run:
     encoders = dict.fromkeys(cell.encoder for cell in ordered)
     curves = {encoder: curve for encoder in encoders if (curve := _curve(root, encoder, digest))}
     datasets = dict.fromkeys(cell.dataset for cell in ordered)
-    comparisons = {dataset: found for dataset in datasets if (found := _beside(root, digest, dataset, "comparisons.json"))}
-    return Run(root=root, config=config, cells=tuple(ordered), curves=curves, comparisons=comparisons, digest=digest.hexdigest())
+    comparisons = {dataset: found for dataset in datasets if (found := _comparisons(root, dataset, digest))}
+    sweeps = sweeps_of(root, digest)
+    return Run(
+        root=root,
+        config=config,
+        cells=tuple(ordered),
+        curves=curves,
+        comparisons=comparisons,
+        sweeps=sweeps,
+        digest=digest.hexdigest(),
+    )
 
 
 def _analysed(root: str) -> list[tuple[str, str]]:
@@ -183,6 +194,21 @@ def _beside(root: str, digest: Any, *path: str) -> dict[str, Any]:
     """A JSON file under analysis/ that may be missing: {} then."""
     url = join(root, "analysis", *path)
     return json_of(url, digest) if exists(url) else {}
+
+
+def _comparisons(root: str, dataset: str, digest: Any) -> dict[str, Any]:
+    """comparisons.json, with the comparisons of other sets of encoders that it does not have."""
+    found = _beside(root, digest, dataset, "comparisons.json")
+    known = {_sides(one): one for one in found.get("comparisons", [])}
+    folder = join(root, "analysis", dataset, "comparisons")
+    for name in list_files(folder, ".json") if found else ():
+        known = {_sides(one): one for one in json_of(join(folder, name), digest)["comparisons"]} | known
+    return found | {"comparisons": list(known.values())} if found else {}
+
+
+def _sides(one: dict[str, Any]) -> tuple[str, str, str]:
+    a, b = sorted((str(one["a"]), str(one["b"])))
+    return a, b, str(one["modality"])
 
 
 def _curve(root: str, encoder: str, digest: Any) -> Columns | None:

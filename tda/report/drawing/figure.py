@@ -45,7 +45,7 @@ class FigureSpec:
     cells: Callable[[Run], list[Cell]]  # that it would show, had it all data
     needs: str  # the Parquet file that it is drawn from, without its ending; or the part of metrics.json, with `metrics.` before it
     arguments: tuple[str, ...] = ()  # of jobs.analyze, beside names and root, to make what it needs
-    absent: str = ""  # why there may be no such cells
+    absent: str = ""  # why there may be no such cells; empty: the figure is optional
     size: tuple[float, float] = (3.6, 2.9)  # inches of one panel
     keys: tuple[str, ...] = ()  # of: modality, model
     modalities: tuple[str, str] = ("image", "text")  # what `title` and `reading` call {first} and {second}
@@ -64,6 +64,8 @@ class FigureSpec:
             return cell.encoder in run.curves
         if self.needs == "closest":
             return bool(cell.closest)
+        if self.needs == "sweeps":
+            return bool(run.sweeps)
         part = self.needs.removeprefix("metrics.")
         return bool(cell.metrics.get(part)) if part != self.needs else self.needs in cell.parquet
 
@@ -74,7 +76,7 @@ class FigureSpec:
         """One line a thing that is not there, with the command that makes it."""
         wanted = self.cells(run)
         if not wanted:
-            return [self.absent]
+            return [self.absent] if self.absent else []
         lines = [_complaint(self, run, cell) for cell in wanted if not self.has_data(run, cell)]
         return list(dict.fromkeys(lines))
 

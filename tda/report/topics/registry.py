@@ -9,6 +9,7 @@ from tda.report.topics.local_dimension import topic as local_dimension
 from tda.report.topics.nearest import topic as nearest
 from tda.report.topics.retrieval import topic as retrieval
 from tda.report.topics.spectrum import topic as spectrum
+from tda.report.topics.sweeps import topic as sweeps
 from tda.report.topics.topic import SECTIONS
 from tda.report.topics.topology import topic as topology
 from tda.report.topics.training import topic as training
@@ -18,6 +19,7 @@ TOPICS = (
     gap.TOPIC,
     layout.TOPIC,
     layout.SWEEP,
+    sweeps.TOPIC,
     spectrum.TOPIC,
     local_dimension.CLUSTERS,
     retrieval.TOPIC,

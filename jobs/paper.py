@@ -26,18 +26,20 @@ from tda.config.jobs import AnalyzeJob, DedupeJob, NearestJob, PaperJob, ReportJ
 from tda.config.models import Arm, EncoderConfig
 from tda.errors import UserError
 from tda.store.datasets.views import recorded_name
-from tda.store.paths import RootPaths
+from tda.store.paths import RootPaths, base_of
+
+RESULTS = ("analyze", "report")  # stages of a sweep's cell: what they rest on is that of the root around it
 
 
 def run(job: PaperJob) -> Outcome:
     """Every stage in order over one Ray; the run ends at the first stage that is incomplete."""
     _check(job)
-    progress = Console(stderr=True)
+    progress, around = Console(stderr=True), dataclasses.replace(job, root=base_of(job.root))
     stages = {"train": _train, "embed": _embed, "nearest": _nearest, "dedupe": _dedupe, "analyze": _analyze, "report": _report}
     with shared_ray():
         for number, (name, stage) in enumerate(stages.items(), start=1):
             progress.print(f"[bold]{number}/{len(stages)} {name}[/bold]", highlight=False)
-            for outcome in stage(job):
+            for outcome in stage(job if name in RESULTS else around):
                 progress.print(f"    {outcome.line}", highlight=False, markup=False)
                 if not outcome.whole:
                     return Outcome(whole=False, line=f"{name}: {outcome.line}")

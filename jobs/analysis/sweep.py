@@ -24,7 +24,7 @@ from tda.geometry.parts import clusters as cluster_part
 from tda.geometry.parts import layout as layout_part
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.files import exists, join, publish_json, read_json
-from tda.store.paths import RootPaths
+from tda.store.paths import RootPaths, base_of
 from tda.store.tables import SCHEMA, publish_table, read_table, table_hash
 
 SWEPT = ("n_neighbors", "min_dist")
@@ -46,7 +46,8 @@ def sweep_cells(job: AnalyzeJob, keys: Sequence[Key]) -> list[dict[str, Any]]:
     missing = [key for key in dict.fromkeys(keys) if key not in cells]
     if missing:
         rows_hash = digest([embeddings.content, job.analysis.umap.max_pairs])
-        subjects = [Subject(embeddings=embeddings, analysis=_at(job, key), folder=folder, rows_hash=rows_hash) for key in missing]
+        graph = RootPaths(base_of(job.root)).analysis_dir(job.dataset.name, job.encoder.name)
+        subjects = [Subject(embeddings=embeddings, analysis=_at(job, key), folder=graph, rows_hash=rows_hash) for key in missing]
         with ray_session(job.cluster):
             calls = ((subject,) for subject in _widest_first(subjects))
             made = list(ordered(_cell_of, calls, job.cluster))

@@ -108,6 +108,10 @@ def with_plugins(words: list[str]) -> list[str]:
     chosen = {word.partition("=")[0] for word in words}
     if "hydra/sweeper" in chosen and ZIP in chosen:
         raise UserError(f"{ZIP} does not go with a sweeper of another kind: leave out hydra/sweeper")
+    if "hydra/launcher" in chosen:
+        raise UserError("hydra/launcher cannot be chosen: the cells of a sweep run over one Ray, side by side by sweep.parallel=n")
+    flags = [word for word in words if word in ("-m", "--multirun")]  # in front: Hydra's parser knows no overrides on both sides of them
+    words = [*flags, *(word for word in words if word not in flags)]
     return [*words, *(f"{group}=lacuna" for group in ("hydra/launcher", "hydra/sweeper") if group not in chosen)]
 
 

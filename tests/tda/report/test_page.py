@@ -47,7 +47,7 @@ def _elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
 def test_all_files_are_there_and_the_page_is_small(drawn_report: Path) -> None:
     names = {file.name for file in (drawn_report / "report").iterdir()}
     figures = [spec.name for spec in registry() if spec.name not in NOT_PLANTED]
-    tables = ("table1", "table2", "ablation", "layouts", "sweep", "dimension", "local", "compared", "topology")
+    tables = ("table1", "table2", "ablation", "layouts", "sweep", "cells", "dimension", "local", "compared", "topology")
     made = {f"{name}.{suffix}" for name in figures for suffix in ("svg", "png")} | {f"{name}.csv" for name in tables}
     assert names == made | {"index.html", MANIFEST}
     assert (drawn_report / "report" / "index.html").stat().st_size < 8_000_000

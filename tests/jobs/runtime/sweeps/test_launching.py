@@ -50,7 +50,9 @@ def test_mistakes_are_one_line(words: list[str], message: str) -> None:
 
 
 def test_a_sweeper_of_the_user_stays() -> None:
-    assert with_plugins(["a=1", "-m"]) == ["a=1", "-m", "hydra/launcher=lacuna", "hydra/sweeper=lacuna"]
+    assert with_plugins(["a=1", "-m", "b=2"]) == ["-m", "a=1", "b=2", "hydra/launcher=lacuna", "hydra/sweeper=lacuna"]
     assert with_plugins(["hydra/sweeper=optuna"]) == ["hydra/sweeper=optuna", "hydra/launcher=lacuna"]
     with pytest.raises(UserError, match=r"sweep\.zip does not go with a sweeper of another kind"):
         with_plugins(["hydra/sweeper=optuna", "sweep.zip=[a,b]"])
+    with pytest.raises(UserError, match=r"hydra/launcher cannot be chosen: .* sweep\.parallel=n"):
+        with_plugins(["hydra/launcher=basic"])

@@ -11,7 +11,7 @@ from tda.store.files import join
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,159}")
 CELL = re.compile(r"(.+)/sweeps/[^/]+/[0-9a-f]{8}-[^/]*")
 UNSAFE = re.compile(r"[^A-Za-z0-9._+=-]+")
-LABEL = re.compile(r"(.+)@((?:image|text|both|either)-[0-9][^@]*)")  # of a view by another rule or threshold
+LABEL = re.compile(r"(.+)@((?:image|text|both|either)-{1,2}[0-9][^@]*)")  # of a view by another rule or threshold
 
 
 def check_name(kind: str, name: str) -> str:

@@ -85,6 +85,8 @@ class Run:
     @property
     def modalities(self) -> tuple[str, str]:
         """What the two modalities are called where all data sets are meant."""
+        if not self.cells:  # sweeps alone
+            return "image", "text"
         first, second = (" / ".join(dict.fromkeys(names)) for names in zip(*self.kinds, strict=True))
         return first, second
 
@@ -98,11 +100,11 @@ TABLES = ("spectra", "cosine", "ranks", "pca", "layout", "cluster_spectra", "bet
 def load_run(root: str, config: ReportConfig) -> Run:
     """Read everything there is to report about `root`.
 
-    Raises UserError when nothing was analysed there, or when a metrics.json or Parquet file cannot be understood.
+    Raises UserError when nothing was analysed or swept there, or when a metrics.json or Parquet file cannot be understood.
     """
     digest = hashlib.sha256(json.dumps([root, vars(config)]).encode())
-    names = _analysed(root)
-    if not names:
+    names, sweeps = _analysed(root), sweeps_of(root, digest)
+    if not names and not sweeps:
         command = f"python -m jobs.analyze dataset.name=NAME encoder.name=NAME root={root}"
         raise UserError(f"root={root} holds nothing that was analysed; run {command} first")
     ordered = _in_order([_cell(root, dataset, encoder, config, digest) for dataset, encoder in names], config)
@@ -110,7 +112,6 @@ def load_run(root: str, config: ReportConfig) -> Run:
     curves = {encoder: curve for encoder in encoders if (curve := _curve(root, encoder, digest))}
     datasets = dict.fromkeys(cell.dataset for cell in ordered)
     comparisons = {dataset: found for dataset in datasets if (found := _comparisons(root, dataset, digest))}
-    sweeps = sweeps_of(root, digest)
     return Run(
         root=root,
         config=config,

@@ -9,6 +9,7 @@ K rows kept of a shard. `kept.parquet` lists them in the order of the set: shard
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -111,8 +112,8 @@ def recorded_name(name: str) -> str:
 def command_for(layout: RootPaths, view: View, encoder: str) -> str:
     """The command that makes a view; of a label its rule and threshold."""
     reference, wanted = label_of(view.reference)
-    rule, *thresholds = wanted.split("-")
-    settings = f" dedupe.rule={rule} dedupe.threshold={thresholds[0]}" if thresholds else ""
+    found = re.match(r"(\w+)-(-?[0-9.]+)", wanted)
+    settings = f" dedupe.rule={found[1]} dedupe.threshold={found[2]}" if found else ""
     return f"python -m jobs.dedupe dataset.name={view.base} reference.name={reference} encoder.name={encoder} root={layout.root}{settings}"
 
 

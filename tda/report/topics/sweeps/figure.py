@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tda.config.stages import ReportConfig
-from tda.report.data.load import Run
+from tda.report.data.load import Cell, Run
 from tda.report.data.sweeps import Sweep
 from tda.report.drawing.figure import FigureSpec, Panel
 from tda.report.drawing.style import INK, MUTED, model_styles
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 MOST_LABELS = 12  # of a line each; of a larger sweep the lines alone are drawn
 Cells = Sequence[dict[str, Any]]
+
+
+def _cells(run: Run) -> list[Cell]:
+    """Any: it is drawn from the sweeps of a run, also where nothing else was analysed."""
+    return (list(run.cells) or [Cell(dataset="", encoder="", metrics={})]) if run.sweeps else []
 
 
 def _panels(run: Run) -> list[Panel]:
@@ -86,7 +91,7 @@ FIGURES = (
         reading="Each point, or each field of a map, is one cell of a sweep. report.numbers chooses what is drawn.",
         panels=_panels,
         sentence=lambda run: [sentence for sweep in run.sweeps for sentence in extremes(sweep, run.config.numbers)],
-        cells=lambda run: list(run.cells) if run.sweeps else [],
+        cells=_cells,
         needs="sweeps",
         size=(3.6, 2.6),
     ),

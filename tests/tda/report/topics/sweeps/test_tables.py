@@ -13,6 +13,7 @@ from planted_report import CONFIG, plant_cell, plant_swept
 from tda.config.stages import ReportConfig
 from tda.report.data.load import Run, load_run
 from tda.report.drawing.table import Table
+from tda.report.page import build
 from tda.report.topics.sweeps.figure import FIGURES
 from tda.report.topics.sweeps.tables import cells_table
 from tda.report.topics.sweeps.topic import TOPIC
@@ -90,3 +91,12 @@ def test_without_sweeps_nothing_is_missed(tmp_path: Path) -> None:
     plant_cell(tmp_path, "d", "toy_cloob")
     bare = load_run(str(tmp_path), CONFIG)
     assert (SPEC.panels(bare), SPEC.missing(bare), TOPIC.made(bare)) == ([], [], [])
+
+
+def test_sweeps_alone_make_a_page(tmp_path: Path) -> None:
+    plant_swept(tmp_path, "grid", {(5, 0): 0.2, (10, 1): 0.4})
+    built = build(str(tmp_path), CONFIG)
+    assert {"cells.csv", "sweeps.svg", "index.html"} <= set(built.files)
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "k 10, seed 1" in page
+    assert page.count('id="sweeps"') == 1

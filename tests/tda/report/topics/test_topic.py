@@ -168,7 +168,7 @@ def test_a_topic_reads_what_it_names(planted_run: Run, topic: Topic) -> None:
 
 
 def test_what_topics_read_is_there_to_be_read(planted_run: Run) -> None:
-    fields = {"closest", "dedupe", "evaluation", "comparisons", "curve", "watched"}
+    fields = {"closest", "dedupe", "evaluation", "comparisons", "curve", "watched", "sweeps"}
     planted = {part for cell in planted_run.cells for part in _parts(cell)}
     assert {name for topic in registry.TOPICS for name in topic.reads} - fields - planted == {"metrics.alignment"}  # planted nowhere
 

@@ -1,0 +1,75 @@
+"""`sweeps/<name>/sweep.json`: every cell of a sweep with its state, values and numbers; later cells of the same name join it.
+
+    schema, name, job, keys, objective, cells: [cell, values, names, overrides, state, root, line | error, seconds, numbers, inputs]
+
+A state is running, whole, part (the job lacks something), failed or interrupted. A cell that was killed stays running.
+"""
+
+import math
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tda.store.files import exists, publish_json, read_json
+from tda.store.paths import RootPaths
+
+SCHEMA = 1
+_writing = threading.Lock()
+
+
+class SweepRecord:
+    """The file of one sweep, written as soon as the root exists."""
+
+    def __init__(self, root: str, name: str, head: Mapping[str, Any]) -> None:
+        self.root, self.name, self.head = root, name, {"schema": SCHEMA, "name": name, **head}
+        self.url = RootPaths(root).sweep(name)
+        self._own = dict[str, dict[str, Any]]()
+
+    def cells(self) -> dict[str, dict[str, Any]]:
+        """Entry of each cell by its name: of this command, over those of earlier ones."""
+        return {entry["cell"]: entry for entry in self._stored().get("cells", [])} | self._own
+
+    def folder(self, cell: str) -> str:
+        """Where a cell has a copy of its entry, `cell.json`, and its results if they have no other place."""
+        return RootPaths(self.root).sweep_cell(self.name, cell)
+
+    def put(self, entry: dict[str, Any]) -> None:
+        """Add or replace a cell. Cells that others have added meanwhile stay."""
+        with _writing:
+            self._own[entry["cell"]] = entry
+            if exists(self.root):
+                stored, cells = self._stored(), self.cells()
+                keys = list(dict.fromkeys([*stored.get("keys", []), *self.head["keys"]]))
+                publish_json(self.url, {**self.head, "keys": keys, "cells": [cells[name] for name in sorted(cells, key=_by_values(cells))]})
+
+    def _stored(self) -> dict[str, Any]:
+        try:
+            found = read_json(self.url) if exists(self.url) else {}
+        except ValueError:  # not JSON: nothing that can be kept
+            return {}
+        return found if isinstance(found, dict) and found.get("schema") == SCHEMA else {}
+
+
+def _by_values(cells: Mapping[str, Mapping[str, Any]]) -> Any:
+    def place(name: str) -> Any:
+        values = cells[name]["values"].values()
+        return [(0, value, "") if _is_number(value) else (1, 0, str(value)) for value in values], name
+
+    return place
+
+
+def flat(found: Any, prefix: str = "") -> dict[str, float]:
+    """The numbers of nested mappings by their dotted path; lists, texts and what is not finite are left out."""
+    return dict(_leaves(found, prefix))
+
+
+def _leaves(found: Any, prefix: str) -> Iterator[tuple[str, float]]:
+    if isinstance(found, Mapping):
+        for key, value in found.items():
+            yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
+    elif _is_number(found):
+        yield prefix, found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -10,8 +10,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tda.store.files import exists, publish_json, read_json
+from tda.store.documents import document_if_whole
+from tda.store.files import exists
 from tda.store.paths import RootPaths
+from tda.store.update import update_json
 
 SCHEMA = 1
 _writing = threading.Lock()
@@ -27,7 +29,7 @@ class SweepRecord:
 
     def cells(self) -> dict[str, dict[str, Any]]:
         """Entry of each cell by its name: of this command, over those of earlier ones."""
-        return {entry["cell"]: entry for entry in self._stored().get("cells", [])} | self._own
+        return _by_name(_of_schema(document_if_whole(self.url))) | self._own
 
     def folder(self, cell: str) -> str:
         """Where a cell has a copy of its entry, `cell.json`, and its results if they have no other place."""
@@ -38,16 +40,21 @@ class SweepRecord:
         with _writing:
             self._own[entry["cell"]] = entry
             if exists(self.root):
-                stored, cells = self._stored(), self.cells()
-                keys = list(dict.fromkeys([*stored.get("keys", []), *self.head["keys"]]))
-                publish_json(self.url, {**self.head, "keys": keys, "cells": [cells[name] for name in sorted(cells, key=_by_values(cells))]})
+                update_json(self.url, self._with_own)
 
-    def _stored(self) -> dict[str, Any]:
-        try:
-            found = read_json(self.url) if exists(self.url) else {}
-        except ValueError:  # not JSON: nothing that can be kept
-            return {}
-        return found if isinstance(found, dict) and found.get("schema") == SCHEMA else {}
+    def _with_own(self, now: dict[str, Any] | None) -> dict[str, Any]:
+        stored = _of_schema(now or {})
+        cells = _by_name(stored) | self._own
+        keys = list(dict.fromkeys([*stored.get("keys", []), *self.head["keys"]]))
+        return {**self.head, "keys": keys, "cells": [cells[name] for name in sorted(cells, key=_by_values(cells))]}
+
+
+def _by_name(stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {entry["cell"]: entry for entry in stored.get("cells", [])}
+
+
+def _of_schema(found: dict[str, Any]) -> dict[str, Any]:
+    return found if found.get("schema") == SCHEMA else {}
 
 
 def _by_values(cells: Mapping[str, Mapping[str, Any]]) -> Any:

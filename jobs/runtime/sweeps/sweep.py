@@ -18,6 +18,7 @@ from jobs.runtime.sweeps.record import SweepRecord
 from jobs.runtime.sweeps.table import closing_lines
 from tda.config.sweeps import MultirunConfig
 from tda.errors import LacunaError
+from tda.store.documents import sealed
 from tda.store.files import exists, publish_json
 
 WHOLE, PART, FAILED, RUNNING, INTERRUPTED = "whole", "part", "failed", "running", "interrupted"
@@ -170,7 +171,7 @@ class Sweep:
         self.statuses.append(done.status if entry["state"] != FAILED else done.status or 1)
         assert self.record is not None
         if entry["state"] == WHOLE and exists(str(config.root)):
-            publish_json(f"{self.record.folder(cell.name)}/cell.json", {"schema": 1, **entry})
+            publish_json(f"{self.record.folder(cell.name)}/cell.json", sealed({"schema": 1, **entry}))
 
     def _result(self, done: Attempt) -> dict[str, Any]:
         objective = self._settings.objective

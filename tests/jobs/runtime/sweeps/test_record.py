@@ -1,10 +1,12 @@
 """`sweep.json`: cells join those of earlier commands, and only numbers are numbers."""
 
 import json
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
 from jobs.runtime.sweeps.record import SweepRecord, flat
+from tda.store.verify.contents import Contents
 
 
 def entry(cell: str, k: int | str, state: str = "whole") -> dict[str, Any]:
@@ -25,6 +27,26 @@ def test_cells_of_two_commands_join(tmp_path: Path) -> None:
     assert (found["schema"], found["name"], found["job"], found["keys"]) == (1, "s", "analyze", ["k", "seed"])
     assert [(cell["cell"], cell["state"]) for cell in found["cells"]] == [("a", "whole"), ("b", "failed"), ("c", "whole")], "by value"
     assert list(first.cells()) == ["a", "b", "c"]
+
+
+def put_many(root: Path, first: int) -> None:
+    one = record(root, "k")
+    for k in range(first, first + 10):
+        one.put(entry(f"c{k}", k))
+
+
+def test_cells_of_commands_at_once_are_all_there_and_verified(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=put_many, args=(tmp_path, first)) for first in (0, 10, 20)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    file = tmp_path / "sweeps/s/sweep.json"
+    assert [cell["values"]["k"] for cell in json.loads(file.read_text())["cells"]] == list(range(30))
+    assert list(Contents().check(str(tmp_path))) == []
+    file.write_text(file.read_text().replace("whole", "wrong", 1))
+    assert [line for line in Contents().check(str(tmp_path)) if str(file) in line], "a changed state is named"
 
 
 def test_no_root_is_made_and_damage_is_begun_anew(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def _sections(figures: list[Figure], made: list[Table]) -> list[Section]:
             key=key,
             title=title,
             tables=[table for table in made if table.section == key],
-            figures=[by_name[spec.name] for spec in figures_of(key) if spec.name in by_name],
+            figures=[figure for spec in figures_of(key) if (figure := by_name.get(spec.name)) and (figure.groups or figure.missing)],
         )
         for key, title in sections().items()
     ]

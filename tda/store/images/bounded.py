@@ -12,7 +12,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from PIL import Image
 
@@ -109,13 +109,15 @@ class _Child:
             found = json.loads(line)
         except ValueError:
             found = None
-        return found if isinstance(found, dict) else self._fail("ChildError", "its decoder answered nonsense")
+        if not isinstance(found, dict):
+            self._fail("ChildError", "its decoder answered nonsense")
+        return found
 
     def _size(self, answer: dict[str, Any]) -> tuple[int, int]:
         size = answer.get("size")
         if isinstance(size, list) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size):
             return size[0], size[1]
-        return self._fail("ChildError", "its decoder answered nonsense")
+        self._fail("ChildError", "its decoder answered nonsense")
 
     def _read(self, count: int, until: float) -> bytes:
         assert self._process.stdout is not None, "it was opened as a pipe"
@@ -123,14 +125,14 @@ class _Child:
         while left:
             ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, until - time.monotonic()))
             if not ready:
-                return self._fail("TimeoutError", f"it takes more than {SECONDS:g} seconds to decode")
+                self._fail("TimeoutError", f"it takes more than {SECONDS:g} seconds to decode")
             part = self._process.stdout.read(min(left, 2**20))
             if not part:
-                return self._fail("ChildError", f"its decoder ended (status {self._process.wait()})")
+                self._fail("ChildError", f"its decoder ended (status {self._process.wait()})")
             parts.append(part)
             left -= len(part)
         return b"".join(parts)
 
-    def _fail(self, kind: str, detail: str) -> Any:
+    def _fail(self, kind: str, detail: str) -> NoReturn:
         self.end()
         raise ChildError(kind, detail)

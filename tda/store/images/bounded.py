@@ -115,9 +115,9 @@ class _Child:
 
     def _size(self, answer: dict[str, Any]) -> tuple[int, int]:
         size = answer.get("size")
-        if isinstance(size, list) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size):
-            return size[0], size[1]
-        self._fail("ChildError", "its decoder answered nonsense")
+        if not (isinstance(size, list) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size)):
+            self._fail("ChildError", "its decoder answered nonsense")
+        return size[0], size[1]
 
     def _read(self, count: int, until: float) -> bytes:
         assert self._process.stdout is not None, "it was opened as a pipe"

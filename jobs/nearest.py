@@ -18,6 +18,7 @@ from jobs.join.recall_audit import Audit
 from jobs.join.reference_actor import JoinPlan, Unit
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session
+from jobs.runtime.showing.display import tracked
 from jobs.runtime.sweeps.record import flat
 from tda.config.jobs import NearestJob
 from tda.errors import ShardError, UserError
@@ -44,12 +45,13 @@ def run(job: NearestJob) -> Outcome:
     job = _of_recorded(root, job)
     names = (job.dataset.name, job.encoder.name, job.reference.name)
     RootPaths(root).nearest_dir(*names)  # refuses bad names before anything is read
-    queries, reference = (EmbeddingSet(root, name, job.encoder.name) for name in (job.dataset.name, job.reference.name))
-    _require_comparable(job, queries, reference)
-    cells = _cell_plan(root, job, reference)
-    settings = _settings(job, cells, queries)
-    records = recorded(RootPaths(root), *names[:2])
-    done = _done(root, names, settings)
+    with tracked(f"{names[0]} in {names[2]}: what is recorded"):
+        queries, reference = (EmbeddingSet(root, name, job.encoder.name) for name in (job.dataset.name, job.reference.name))
+        _require_comparable(job, queries, reference)
+        cells = _cell_plan(root, job, reference)
+        settings = _settings(job, cells, queries)
+        records = recorded(RootPaths(root), *names[:2])
+        done = _done(root, names, settings)
     units = [Unit(shard) for shard, record in records.items() if done.get(shard) != record.output["sha256"]]
     audit = Audit(root, names, job.nearest, records, auditing.settings_of(settings))
     recall = audit.done()

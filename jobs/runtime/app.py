@@ -22,6 +22,7 @@ from jobs.runtime.literal_paths import literal_paths
 from jobs.runtime.literal_texts import literal_texts
 from jobs.runtime.run_record import recorded_run
 from jobs.runtime.session import shared_ray
+from jobs.runtime.showing.display import display
 from jobs.runtime.sweeps.cells import Cell, is_multirun, working_on
 from jobs.runtime.sweeps.launching import with_plugins
 from jobs.runtime.sweeps.sweep import Attempt, Sweep, in_sweep
@@ -157,7 +158,8 @@ def _attempt(
 ) -> Attempt:
     try:
         job: Any = OmegaConf.to_object(config)
-        with recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext():
+        record = recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext()
+        with record, display():
             outcome = run(dataclasses.replace(job, root=cell.root) if cell else job)
     except UserError as error:
         return Attempt(status=EXIT_USER_ERROR, error=str(error))

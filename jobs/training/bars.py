@@ -11,6 +11,7 @@ class TrainBars(Bars):
     """Shows step, loss and learning rate of every arm. A context manager."""
 
     steps: dict[str, int]  # arm -> steps it will take
+    unit: str = "steps"
     _last: dict[str, Progress] = field(default_factory=dict)
 
     def totals(self) -> dict[str, int]:
@@ -20,6 +21,10 @@ class TrainBars(Bars):
         """Show the progress of an arm."""
         self._last[arm] = progress
         self.show(arm, progress.step, progress_line(progress), self._line)
+
+    def heartbeat(self, name: str) -> str:
+        last = self._last.get(name)
+        return f"{name} {last.step}/{last.steps} {progress_line(last)}" if last else f"{name}: starting"
 
     def _line(self) -> str:
         return "; ".join(f"{name} {p.step}/{p.steps} {progress_line(p)}" for name, p in self._last.items() if p.step < p.steps)

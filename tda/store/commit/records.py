@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from tda.errors import LacunaError, ShardError, UserError
+from tda.progress import report_progress
 from tda.store.documents import parsed, sealed, unsealed
 from tda.store.files import (
     exists,
@@ -165,8 +166,9 @@ def iter_records(layout: RootPaths, dataset: str, encoder: str, shards: list[str
     """Records in order of shard name, of all shards or of `shards`, a few at a time: those of a large root need not fit in memory."""
     shards = recorded_shards(layout, dataset, encoder) if shards is None else shards
     contents = iter_many(layout.records_dir(dataset, encoder), [f"{shard}.json" for shard in shards])
-    for shard, data in zip(shards, contents, strict=True):
+    for count, (shard, data) in enumerate(zip(shards, contents, strict=True), start=1):
         yield _parse(shard, data)
+        report_progress(count, len(shards), "records")
 
 
 def recorded(layout: RootPaths, dataset: str, encoder: str) -> dict[str, ShardRecord]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tda.errors import ShardError, UserError
+from tda.progress import report_progress
 from tda.store.commit.parquet import VECTORS, from_binary, iter_chosen, iter_rows, open_mapped, read_meta, to_list
 from tda.store.commit.records import ShardRecord, iter_records, recorded_shards
 from tda.store.datasets.views import KeptRows, View, content_hash, view_of
@@ -135,6 +136,7 @@ class EmbeddingSet:
             with self._open(index) as file:
                 table = file.read(columns=None if columns is None else list(columns))
                 yield self._with_lists(table if self._kept is None else table.take(pa.array(self._kept.rows(index))))
+            report_progress(index + 1, len(self.shards), "shards read")
 
     def rows_in_file(self, index: int) -> NDArray[np.int64]:
         """Index of each row of shard `index` in the shard's Parquet, ascending."""

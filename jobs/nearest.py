@@ -23,7 +23,7 @@ from jobs.runtime.sweeps.record import flat
 from tda.config.jobs import NearestJob
 from tda.errors import ShardError, UserError
 from tda.geometry.neighbors.sizes import HEAVY
-from tda.store.commit.records import recorded, recorded_shards
+from tda.store.commit.records import recorded_rows, recorded_shards
 from tda.store.datasets.cells import CellPlan
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet, nearest_recorded, reference_hash
@@ -50,9 +50,9 @@ def run(job: NearestJob) -> Outcome:
         _require_comparable(job, queries, reference)
         cells = _cell_plan(root, job, reference)
         settings = _settings(job, cells, queries)
-        records = recorded(RootPaths(root), *names[:2])
+        records = recorded_rows(RootPaths(root), *names[:2])
         done = _done(root, names, settings)
-    units = [Unit(shard) for shard, record in records.items() if done.get(shard) != record.output["sha256"]]
+    units = [Unit(shard) for shard, record in records.items() if done.get(shard) != record.sha256]
     audit = Audit(root, names, job.nearest, records, auditing.settings_of(settings))
     recall = audit.done()
     joined = Join()

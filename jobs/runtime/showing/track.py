@@ -15,6 +15,10 @@ PREFIX = "lacuna-progress-"  # of the keys under which tasks report, by task
 _following: ContextVar["Track | None"] = ContextVar("track", default=None)
 
 
+def _now() -> float:
+    return time.monotonic()
+
+
 @dataclass(eq=False, kw_only=True)
 class Track:
     """`done` of `whole` (None: not known), in `unit`. It may be changed from any thread.
@@ -30,7 +34,7 @@ class Track:
     line: Callable[[], str] | None = None
     delay: float = 2.0  # seconds before it is shown
     heads: bool = False  # it counts the tracks that are shown below it
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=_now)
     _since: tuple[float, float] | None = None  # time and count from which the rate is taken
     _running: dict[Any, float] = field(default_factory=dict)  # task -> share of it that is done
     _expected: int = 0

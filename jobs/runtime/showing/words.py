@@ -64,12 +64,12 @@ def rows(tracks: Sequence[Track], place: str, width: int) -> RenderableType:
     """The tracks side by side: name, bar, done of whole, rate, and the time left or, where that is unknown, the time so far."""
     table = Table.grid(padding=(0, 1, 0, 0))
     names = max((len(track.name) for track in tracks), default=0)
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(16, min(names, width // 3)))
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(12, min(names, width * 3 // 10)))
     for _ in range(4):
         table.add_column(no_wrap=True)
     shown: list[Any] = [Text(place, style="bold", no_wrap=True, overflow="ellipsis")] if place else []
     for track in tracks:
-        bar = ProgressBar(total=track.whole or None, completed=track.done, width=max(8, width // 5), pulse=not track.whole)
+        bar = ProgressBar(total=track.whole or None, completed=track.done, width=max(6, width // 8), pulse=not track.whole)
         counted = "" if track.heads or not track.rate else rate(track.rate)
         time = f"{duration(track.left)} left" if track.left and not track.heads else duration(track.age)
         table.add_row(Text(track.name), bar, Text(amount(track)), Text(counted), Text(time))

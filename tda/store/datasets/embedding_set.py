@@ -3,6 +3,7 @@
 Legend: N rows, D dimensions, B rows of a batch.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -180,7 +181,8 @@ class EmbeddingSet:
 
     def _batches(self, columns: Sequence[str], start: int, stop: int) -> Iterator[list[NDArray[Any]]]:
         """Views of rows start..stop-1, batch by batch, of each of `columns`; a view is valid only until the next batch."""
-        for index, begin in enumerate(self._begin[:-1]):
+        first, last = bisect_right(self._begin, start) - 1, bisect_left(self._begin, stop)
+        for index, begin in enumerate(self._begin[first:last], start=first):
             low, high = max(start - begin, 0), min(stop - begin, self.rows_per_shard[index])
             if low < high:
                 with self._open(index) as file:

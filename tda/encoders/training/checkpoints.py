@@ -120,7 +120,9 @@ class Snapshots:
         if given and given.keys() == other.keys():
             words = " and ".join(f"{name}={value}, not {self.content[name]}" for name, value in given.items())
             keep = " ".join(f"train.{name}={value}" for name, value in given.items())
-            raise UserError(f"{self.folder} holds a model of {words}: keep it with {keep}, or train it anew in another root")
+            raise UserError(
+                f"{self.folder} holds a model of {words}: keep it with {keep}, or train anew under another encoder.name or root"
+            )
         raise UserError(
             f"{self.folder} holds a model of training config {theirs}, not of {self.config_hash}: use another encoder.name or root"
         )

@@ -27,6 +27,7 @@ class DatasetConfig(Checked, path="dataset"):
 
     name: str = MISSING
     shards: Any = None
+    members: Any = None  # of a tar: {image: [input.jpg], caption: [caption, json:TEXT]}; null: jpg, png, ... with txt or json's caption
     modalities: list[str] = field(default_factory=lambda: ["image", "text"])
     toy: ToyConfig | None = None  # drawn under the root when its shards are not there yet
     pairs: int | None = bounded(None, least=0)  # approximate number of pairs, for jobs.plan

@@ -131,7 +131,8 @@ def _images(sheets: Iterable[Sequence[Pair]], root: str, config: ReportConfig) -
     for side in sides:
         if not reasons[side.path]:
             wanted.setdefault(side.path, set()).add(side.id.ordinal)
-    made = thumbnails(wanted, config.max_pixels, config.formats)
+    members = {side.path: side.source.get("members") for side in sides}
+    made = thumbnails(wanted, config.max_pixels, config.formats, members)
     return Thumbnails(made.found, {**made.gone, **{path: reason for path, reason in reasons.items() if reason}})
 
 

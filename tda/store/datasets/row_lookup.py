@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from tda.errors import ShardError, UserError
 from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.shards.units.read import read_unit
+from tda.store.shards.units.unit import is_unit
 from tda.store.shards.webdataset import RawPair, read_pairs
 
 
@@ -66,7 +68,7 @@ def encoded_images(wanted: Mapping[str, Iterable[int]]) -> Iterator[tuple[str, i
     A shard that is missing, is no archive, or has changed gives `Gone`.
     """
     for path, ordinals in sorted(wanted.items()):
-        if not path.partition("?")[0].endswith(".tar"):
+        if not (is_unit(path) or path.partition("?")[0].endswith(".tar")):
             yield Gone(path, "it holds no images")
             continue
         try:
@@ -78,7 +80,7 @@ def encoded_images(wanted: Mapping[str, Iterable[int]]) -> Iterator[tuple[str, i
 
 
 def _images(path: str, left: set[int]) -> Iterator[tuple[str, int, bytes] | Gone]:
-    for pair in read_pairs(path):
+    for pair in read_unit(path, only=frozenset(left)) if is_unit(path) else read_pairs(path):
         if isinstance(pair, RawPair) and pair.ordinal in left:
             left.remove(pair.ordinal)
             yield path, pair.ordinal, pair.image

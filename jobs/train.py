@@ -66,6 +66,8 @@ def _task(job: TrainJob) -> Task:
 
     if not job.encoder.name:
         raise UserError("encoder.name is missing: give encoder.name=VALUE")
+    if job.dataset.members is not None:
+        raise UserError("dataset.members is read by jobs.embed alone: give jobs.train shards whose members are <key>.jpg and <key>.txt")
     ensure_toy(job.dataset)
     settings = with_tokenizer(read_config(job.encoder.config), job.encoder.tokenizer)
     require_open_clip(model_config_of(settings), job.encoder.config)

@@ -30,6 +30,7 @@ class DatasetConfig(Checked, path="dataset"):
 
     name: str = MISSING
     shards: Any = None
+    members: Any = None  # of a tar: {image: [input.jpg], caption: [caption, json:TEXT]}; null: jpg, png, ... with txt or json's caption
     modalities: list[str] = field(default_factory=lambda: ["image", "text"])
     toy: ToyConfig | None = None  # drawn under the root when its shards are not there yet
     format: str = bounded("webdataset", choices=FORMATS)  # webdataset: tars, or two texts a pair; the others are cut into units

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from tda.store.shards.digest import Seen
+from tda.store.shards.members import Members
 from tda.store.shards.text_pairs import TextPair, check_texts, read_texts
 from tda.store.shards.units.read import check_unit, read_unit
 from tda.store.shards.units.unit import is_unit
@@ -22,14 +23,21 @@ def check_shard(url: str, modalities: tuple[str, str]) -> Source:
 
 
 def read_shard(
-    url: str, modalities: tuple[str, str], *, max_member_bytes: int, max_caption_bytes: int, seen: Seen | None = None
+    url: str,
+    modalities: tuple[str, str],
+    *,
+    max_member_bytes: int,
+    max_caption_bytes: int,
+    seen: Seen | None = None,
+    members: Members | None = None,
 ) -> Iterator[Pair | Drop]:
     """Stream a shard: each pair once, as a `Pair` or a `Drop`, together with ordinals 0..n-1. Raises ShardError, also at the end.
 
-    `seen` gets the digest of the shard's bytes with the last pair.
+    `seen` gets the digest of the shard's bytes with the last pair. `members` names an image's and a caption's members.
     """
     if is_unit(url):
         return read_unit(url, max_member_bytes=max_member_bytes, max_caption_bytes=max_caption_bytes, seen=seen)
     if modalities == IMAGE_TEXT:
-        return read_pairs(url, max_member_bytes=max_member_bytes, max_caption_bytes=max_caption_bytes, seen=seen)
+        group = members.group() if members else None
+        return read_pairs(url, max_member_bytes=max_member_bytes, max_caption_bytes=max_caption_bytes, group=group, seen=seen)
     return read_texts(url, modalities, max_text_bytes=max_caption_bytes, seen=seen)

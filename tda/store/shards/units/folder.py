@@ -35,7 +35,9 @@ def _walk(fs: Any, path: str, below: str, depth: int) -> Iterator[Entry]:
         if role is not None and not name.startswith("."):
             pairs.setdefault(key, []).append(File(below + name, size, etag))
     for key, found in pairs.items():
-        if any(ImageGroup.key_and_role(file.name)[1] != "meta" for file in found):
+        roles = {ImageGroup.key_and_role(file.name)[1] for file in found}
+        annotates = ImageGroup.annotates(key) in pairs and not roles & {"caption", "meta"}
+        if roles != {"meta"} and not annotates:
             yield Entry(below + key, tuple(found))
     for name in folders:
         yield from _walk(fs, f"{path}/{name}", f"{below}{name}/", depth + 1)

@@ -29,6 +29,8 @@ def shard_urls(root: str, dataset: DatasetConfig, field: str = "dataset.shards")
         raise UserError(
             f"dataset.format={dataset.format} holds pictures with captions: dataset.modalities={dataset.modalities} is read as webdataset"
         )
+    if dataset.members is not None:
+        raise UserError(f"dataset.members names members of tars; dataset.format={dataset.format} has none: leave it out")
     folder = RootPaths(root).units_dir(dataset.name)
     named = {
         f"{number:0{DIGITS}d}": publish_unit(folder, f"{number:0{DIGITS}d}", unit) for number, unit in enumerate(_units(dataset, field))

@@ -9,6 +9,7 @@ from typing import Any
 
 from tda.errors import ShardError
 from tda.store.shards.digest import Seen
+from tda.store.shards.grouping import SPARE
 from tda.store.shards.tar import MAX_META_BYTES
 from tda.store.shards.units import tables
 from tda.store.shards.units.places import Got, Place, entries_now, opened, table_state
@@ -114,7 +115,8 @@ def _files(place: Place, entry: Entry) -> Files:
         return []
     by_name = place.unit.format == "folder"
     named = [((by_name and ImageGroup.key_and_role(file.name)[1]) or "image", file) for file in entry.files]
-    return [(role, file.name, place.read(file)) for role, file in named]
+    roles = {role for role, _ in named}
+    return [(role, file.name, place.read(file)) for role, file in named if role != SPARE or "image" not in roles]
 
 
 def _judged(ordinal: int, entry: Entry, files: Files, max_member_bytes: int, max_caption_bytes: int) -> RawPair | Drop:
@@ -123,7 +125,13 @@ def _judged(ordinal: int, entry: Entry, files: Files, max_member_bytes: int, max
         return Drop(ordinal, key, Stage.READ, Reason(entry.flaw[0]), printable(entry.flaw[1]))
     group = ImageGroup(ordinal, key, max_text_bytes=max_caption_bytes)
     for role, name, got in files:
-        _fill(group, role, name, got, {"image": max_member_bytes, "meta": MAX_META_BYTES}.get(role, max_caption_bytes))
+        _fill(
+            group,
+            role,
+            name,
+            got,
+            {"image": max_member_bytes, SPARE: max_member_bytes, "meta": MAX_META_BYTES}.get(role, max_caption_bytes),
+        )
     if entry.caption is not None and group.flaw is None:
         _inline(group, entry, max_caption_bytes)
     return group.drop(*group.flaw) if group.flaw else group.pair()
@@ -139,7 +147,7 @@ def _fill(group: ImageGroup, role: str, name: str, got: Got, most: int) -> None:
     elif size > most and role == "meta":
         group.unread_meta = size
     elif got.data is None or size > most:
-        group.spoil(Reason.MEMBER_TOO_LARGE if role == "image" else Reason.CAPTION_TOO_LONG, f"{size} bytes, at most {most}")
+        group.spoil(Reason.MEMBER_TOO_LARGE if role in ("image", SPARE) else Reason.CAPTION_TOO_LONG, f"{size} bytes, at most {most}")
     elif group.flaw is None:
         group.parts[role] = got.data
 

@@ -177,5 +177,9 @@ class RootPaths:
         """The folder of a cell's results."""
         return join(self.sweep_dir(sweep), check_name("cell", cell))
 
+    def units_dir(self, dataset: str) -> str:
+        """The units of a data set that is not in tars: see `tda.store.shards.units.unit`."""
+        return self._url("units", dataset, dataset=dataset)
+
     def toy_shards_dir(self, dataset: str) -> str:
         return self._url("shards", dataset, dataset=dataset)

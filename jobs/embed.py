@@ -38,8 +38,8 @@ from tda.errors import LacunaError, ShardError, UserError
 from tda.store.commit.records import Identity, ShardRecord, check_identity, recorded_shards
 from tda.store.files import absolute, require_writable
 from tda.store.paths import RootPaths
-from tda.store.shards.expand import expand_shards, name_shards
 from tda.store.shards.members import Members
+from tda.store.shards.units.plan import shard_urls
 from tda.toyworld import ensure_toy
 
 
@@ -87,7 +87,7 @@ def embed_sets(
             _require_modalities(encoder, _modalities(dataset))
     for dataset in datasets:
         ensure_toy(dataset)
-    shards = {dataset.name: _shard_urls(dataset, field) for dataset in datasets}
+    shards = {dataset.name: shard_urls(layout.root, dataset, field.format(name=dataset.name)) for dataset in datasets}
     modalities = _modalities(datasets[0])  # those of every encoder, so of every data set
     identities = {name: _identity(encoder, modalities, limits) for name, encoder in by_name.items()}
     for dataset in datasets:
@@ -113,10 +113,6 @@ def embed_sets(
         for share in shares:
             share.recount(partial(recorded_shards, layout, share.dataset))
     return [share.outcome(limits, replay=replay) for share in shares]
-
-
-def _shard_urls(dataset: DatasetConfig, field: str) -> dict[str, str]:
-    return name_shards([absolute(url) for url in expand_shards(dataset.shards, field.format(name=dataset.name))])
 
 
 def _share(

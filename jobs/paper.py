@@ -22,6 +22,7 @@ from jobs.report import run as report
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import shared_ray
 from jobs.runtime.showing.display import counted, display, placed
+from jobs.runtime.sweeps.cells import current_cell
 from jobs.train import train_arms
 from tda.config.datasets import DatasetConfig
 from tda.config.jobs import AnalyzeJob, DedupeJob, NearestJob, PaperJob, ReportJob, TrainJob
@@ -38,6 +39,9 @@ def run(job: PaperJob) -> Outcome:
     _check(job)
     around = dataclasses.replace(job, root=base_of(job.root))
     stages = {"train": _train, "embed": _embed, "nearest": _nearest, "dedupe": _dedupe, "analyze": _analyze, "report": _report}
+    if current_cell() is not None:
+        del stages["report"]  # that of the root around the cells shows them all
+    numbers = dict[str, float]()
     with shared_ray(), display() as shown:
         for number, (name, stage) in enumerate(stages.items(), start=1):
             place = f"{number}/{len(stages)} {name}"
@@ -47,8 +51,10 @@ def run(job: PaperJob) -> Outcome:
                     shown.note(f"    {outcome.line}")
                     if not outcome.whole:
                         return Outcome(whole=False, line=f"{name}: {outcome.line}")
+                    numbers |= outcome.numbers if name == "analyze" else {}
     Console(width=None if sys.stdout.isatty() else 100).print(summary_table(job.root, job.datasets, job.encoders))
-    return Outcome(whole=True, line=f"report: {RootPaths(job.root).report()}")
+    line = f"report: {RootPaths(job.root).report()}" if "report" in stages else f"analysed: {job.root}"
+    return Outcome(whole=True, line=line, numbers=numbers)
 
 
 def _check(job: PaperJob) -> None:
@@ -129,8 +135,14 @@ def _dedupe(job: PaperJob) -> Iterator[Outcome]:
 def _analyze(job: PaperJob) -> Iterator[Outcome]:
     jobs = [_analyze_job(job, dataset, encoder) for dataset in job.datasets for encoder in job.encoders]
     for one in counted(jobs):
-        yield analyze(one)
+        yield _named(analyze(one), one)
     yield from across(job, jobs)
+
+
+def _named(outcome: Outcome, job: AnalyzeJob) -> Outcome:
+    """The numbers of one analysis, under its data set and encoder."""
+    numbers = {f"{job.dataset.name}.{job.encoder.name}.{path}": value for path, value in outcome.numbers.items()}
+    return dataclasses.replace(outcome, numbers=numbers)
 
 
 def _analyze_job(job: PaperJob, dataset: str, encoder: str) -> AnalyzeJob:

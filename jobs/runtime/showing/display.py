@@ -18,7 +18,7 @@ from jobs.runtime.showing.words import log_words, rows
 
 TICK = 0.5  # seconds between two looks
 DRAW_EVERY = 0.1  # seconds
-FIRST_LINE, HEARTBEAT = 10.0, 25.0  # seconds before the first line in a log, and between two
+HEARTBEAT = 28.0  # seconds before the first line in a log, and between two
 
 Item = TypeVar("Item")
 
@@ -36,7 +36,7 @@ class Display:
         self._lock, self._ended = RLock(), Event()
         self._thread: Thread | None = None
         self._drawn = 0.0
-        self._printed = time.monotonic() + FIRST_LINE - HEARTBEAT
+        self._printed = time.monotonic()
 
     @property
     def terminal(self) -> bool:

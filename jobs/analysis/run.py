@@ -4,6 +4,7 @@ from typing import Any
 
 from jobs.analysis.part import Found, Measuring, Part
 from jobs.analysis.registry import REGISTRY
+from jobs.runtime.run_progress import track
 from tda.config.analysis import AnalysisConfig
 
 
@@ -13,10 +14,14 @@ def measured(run: Measuring) -> Found:
     starting = sorted((part for part in parts if part.start), key=lambda part: part.turn)
     pending = {part.name: part.start(run) for part in starting if part.start}
     metrics = dict[str, Any]()
+    work = track("analyze", run.subject.embeddings.dataset, [run.subject.embeddings.encoder], total=len(parts))
+    for part in starting:
+        work.began(part.name)
     for part in sorted(parts, key=lambda part: _when(part, run.subject.analysis)):
         found, tables = part.finish(run, pending.get(part.name))
         metrics |= found
         run.tables |= tables
+        work.did(part.name)
     return metrics, run.tables
 
 

@@ -17,6 +17,7 @@ from jobs.runtime.config_errors import explain
 from jobs.runtime.experiment_settings import with_experiment
 from jobs.runtime.literal_paths import literal_paths
 from jobs.runtime.literal_texts import literal_texts
+from jobs.runtime.run_progress import end_with
 from jobs.runtime.run_record import recorded_run
 from jobs.runtime.session import shared_ray
 from tda.errors import LacunaError, UserError
@@ -96,6 +97,7 @@ def _attempt(config: DictConfig, name: str, schema: type[Job], run: Callable[[Jo
         job: Any = OmegaConf.to_object(config)
         with recorded_run(name, job.root, config) if recorded else nullcontext():
             outcome = run(job)
+            end_with(whole=outcome.whole, line=outcome.line)
     except UserError as error:
         return _complain(name, str(error), EXIT_USER_ERROR)
     except OmegaConfBaseException as error:

@@ -3,8 +3,8 @@
     schema, run, job, state, line, started, every, beat, owner, work: [stage, dataset, encoders, reference, total, before, done, pairs,
     seconds, running, running_count, failed, failures: [[shard, reason], ...]]
 
-A state is running, whole, part (something is missing), failed or interrupted. A run that was killed stays running: its file stops to change,
-and its process (`owner`) is gone. The file says how much there was to do and what failed; what is done stands in the records alone.
+A state is running, whole, part (something is missing), failed or interrupted. A run that was killed stays running: its file no longer
+changes, and its process (`owner`) is gone. The file has how much there was to do and what failed; what is done stands in the records alone.
 """
 
 import threading

@@ -10,7 +10,7 @@ of this command (`jobs.runtime.run_progress`).
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -37,9 +37,9 @@ _VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*(\w+)")
 
 
 @contextmanager
-def recorded_run(job: str, root: str, config: DictConfig) -> Iterator[None]:
+def recorded_run(job: str, root: str, config: DictConfig, overrides: Sequence[str] | None = None) -> Iterator[None]:
     """Write the settings of the run inside this block. What goes wrong with the file is one line, and never the run's failure."""
-    file, progress = _RunFile(job, root, config), RunProgress(job)
+    file, progress = _RunFile(job, root, config, overrides), RunProgress(job)
     file.write()
     beats = Beats(lambda: file.put(progress))
     try:
@@ -68,8 +68,9 @@ def _how_it_ended(error: BaseException) -> tuple[str, str]:
 
 
 class _RunFile:
-    def __init__(self, job: str, root: str, config: DictConfig) -> None:
+    def __init__(self, job: str, root: str, config: DictConfig, overrides: Sequence[str] | None = None) -> None:
         self.job, self.root, self.config, self.started = job, root, config, datetime.now(UTC)
+        self.overrides = overrides
         self.url, self.created, self.error = "", False, ""
         self._put = False  # whether progress.json was written
         self._before: bytes | None = None  # that of an earlier run
@@ -88,7 +89,7 @@ class _RunFile:
 
     def _published(self) -> tuple[str, bool]:
         """URL of the file, and whether this run has made it."""
-        content = described(self.job, self.config)
+        content = described(self.job, self.config, self.overrides)
         run_id = f"{self.job}-{sha256(repr(content).encode()).hexdigest()[:12]}"
         url = RootPaths(self.root).run_config(run_id)
         if exists(url):
@@ -145,15 +146,17 @@ def _content(url: str) -> bytes | None:
         return None
 
 
-def described(job: str, config: DictConfig) -> dict[str, Any]:
-    """The content of the file, without secrets and the time."""
-    overrides: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False) if HydraConfig.initialized() else []
+def described(job: str, config: DictConfig, overrides: Sequence[str] | None = None) -> dict[str, Any]:
+    """The content of the file, without secrets and the time. `overrides` of a sweep's cell; else those of the command line."""
+    if overrides is None:
+        given: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False) if HydraConfig.initialized() else []
+        overrides = given
     resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
     return {
         "job": job,
         "lacuna": code_version(),
         "code": source_digest("conf", "jobs", "tda"),
-        "overrides": [without_secrets_in_words(word) for word in overrides],
+        "overrides": [without_secrets_in_words(word) for word in overrides or []],
         "config": without_secrets(resolved, secrets_of_environment(OmegaConf.to_container(config, resolve=False))),
     }
 

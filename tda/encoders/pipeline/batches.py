@@ -149,7 +149,8 @@ class Reader:
         try:
             with self.seconds.timed("decode"):
                 members = [
-                    decode_pixels(member, self.limits.max_pixels) if isinstance(member, bytes) else member for member in pair.members
+                    decode_pixels(member, self.limits.max_pixels, self.limits.formats) if isinstance(member, bytes) else member
+                    for member in pair.members
                 ]
         except PixelError as error:
             return Drop(pair.ordinal, pair.key, Stage.DECODE, error.reason, error.detail)

@@ -103,7 +103,7 @@ def _plans(root: str, names: tuple[str, str, str], config: ReportConfig) -> list
         nearest = NearestSet(root, *names)
     except LacunaError:
         return []
-    settings = [config.contact, config.max_pixels, config.network, source_digest("tda.report")]
+    settings = [config.contact, config.max_pixels, config.formats, config.network, source_digest("tda.report")]
     return [_Plan(nearest, names, modality, content_hash([nearest.digest, modality, settings])) for modality in VECTORS if len(nearest)]
 
 
@@ -131,7 +131,7 @@ def _images(sheets: Iterable[Sequence[Pair]], root: str, config: ReportConfig) -
     for side in sides:
         if not reasons[side.path]:
             wanted.setdefault(side.path, set()).add(side.id.ordinal)
-    made = thumbnails(wanted, config.max_pixels)
+    made = thumbnails(wanted, config.max_pixels, config.formats)
     return Thumbnails(made.found, {**made.gone, **{path: reason for path, reason in reasons.items() if reason}})
 
 

@@ -117,7 +117,7 @@ def _on_ray(chunks: list[Chunk], cluster: ClusterConfig) -> Iterator[tuple[Chunk
         yield running.pop(ready), ray.get(ready)
 
 
-main = command("verify", VerifyJob, run, flags=("fix",))
+main = command("verify", VerifyJob, run, flags=("fix",), recorded=False)
 
 if __name__ == "__main__":
     sys.exit(main())

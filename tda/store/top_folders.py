@@ -2,13 +2,12 @@
 
 from tda.errors import UserError
 from tda.store.files import exists, filesystem
+from tda.store.paths import RUNS, TOP_FOLDERS
 from tda.store.types import printable
-
-TOP_FOLDERS = ("embeddings", "quarantine", "models", "analysis", "nearest", "dedupe", "report", "runs", "shards", "sweeps", "watch")
 
 
 def top_folders(root: str) -> frozenset[str]:
-    """Those of `TOP_FOLDERS` that are in the root; an empty folder is a root to be.
+    """Those of `TOP_FOLDERS` that are in the root; one without results may become a root.
 
     Raises UserError, in one line, where nothing is there, or what is there is no root.
     """
@@ -17,7 +16,8 @@ def top_folders(root: str) -> frozenset[str]:
     fs, path = filesystem(root)
     names = [str(entry["name"]).rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=True)] if fs.isdir(path) else [root]
     found = frozenset(names) & frozenset(TOP_FOLDERS)
-    if names and not found:
-        held = ", ".join(printable(name, 60) for name in sorted(names)[:3])
+    others = sorted(set(names) - {RUNS})  # earlier versions recorded themselves in any folder that they were pointed at
+    if others and not found - {RUNS}:
+        held = ", ".join(printable(name, 60) for name in others[:3])
         raise UserError(f"root={root} is no root: it holds {held}, but none of {', '.join(TOP_FOLDERS)}")
     return found

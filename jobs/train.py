@@ -98,7 +98,7 @@ def _size(url: str) -> int:
 def _finished(task: Task) -> dict[str, Any] | None:
     from tda.encoders.training.checkpoints import Snapshots
 
-    return Snapshots(task.folder, task.arm.config_hash).finished()
+    return Snapshots(task.folder, task.arm.config_hash, content=task.arm.content()).finished()
 
 
 def _tracked(task: Task, *, finished: bool) -> Work:

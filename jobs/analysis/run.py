@@ -5,13 +5,15 @@ from typing import Any, Self
 
 from jobs.analysis.part import Found, Measuring, Part
 from jobs.analysis.registry import REGISTRY
+from jobs.runtime.run_progress import Work
 from jobs.runtime.showing.display import display
 from jobs.runtime.showing.track import Track, followed, following
 from tda.config.analysis import AnalysisConfig
 
 
-def measured(run: Measuring) -> Found:
-    """Keys of metrics.json of the parts of `run`, and the tables that go with them."""
+def measured(run: Measuring, work: Work | None = None) -> Found:
+    """Keys of metrics.json of the parts of `run`, and the tables that go with them; `work` counts the parts that are done."""
+    work = work or Work(stage="analyze")
     parts = [part for part in REGISTRY if part.name in run.parts]
     starting = sorted((part for part in parts if part.start), key=lambda part: part.turn)
     metrics = dict[str, Any]()
@@ -21,6 +23,7 @@ def measured(run: Measuring) -> Found:
             head.move(0, len(parts), "parts")
         pending = dict[str, Any]()
         for part in starting:
+            work.began(part.name)
             with shown.part(part.name):
                 pending[part.name] = part.start(run) if part.start else None
         for done, part in enumerate(sorted(parts, key=lambda part: _when(part, run.subject.analysis)), start=1):
@@ -31,6 +34,7 @@ def measured(run: Measuring) -> Found:
                 head.move(done, len(parts), "parts")
             metrics |= found
             run.tables |= tables
+            work.did(part.name)
     return metrics, run.tables
 
 

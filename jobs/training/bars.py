@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from jobs.runtime.progress import Bars
+from jobs.runtime.run_progress import Work
 from tda.encoders.training.loop import Progress
 
 
@@ -12,6 +13,7 @@ class TrainBars(Bars):
 
     steps: dict[str, int]  # arm -> steps it will take
     unit: str = "steps"
+    work: dict[str, Work] = field(default_factory=dict)
     _last: dict[str, Progress] = field(default_factory=dict)
 
     def totals(self) -> dict[str, int]:
@@ -20,6 +22,8 @@ class TrainBars(Bars):
     def update(self, arm: str, progress: Progress) -> None:
         """Show the progress of an arm."""
         self._last[arm] = progress
+        if arm in self.work:
+            self.work[arm].reached(progress.step)
         self.show(arm, progress.step, progress_line(progress), self._line)
 
     def heartbeat(self, name: str) -> str:

@@ -20,7 +20,8 @@ from jobs.runtime.config_errors import explain
 from jobs.runtime.experiment_settings import with_experiment
 from jobs.runtime.literal_paths import literal_paths
 from jobs.runtime.literal_texts import literal_texts
-from jobs.runtime.run_progress import end_with
+from jobs.runtime.run_log import logged_errors
+from jobs.runtime.run_progress import end_with, log_line
 from jobs.runtime.run_record import recorded_run
 from jobs.runtime.session import shared_ray
 from jobs.runtime.showing.display import display
@@ -76,6 +77,10 @@ def command(
     store.store(name="quiet", package="hydra", node=_QUIET)
 
     def main() -> int:
+        with logged_errors(config_name, log_line):
+            return _main()
+
+    def _main() -> int:
         statuses = list[int]()
         sweep: Sweep | None = None
 

@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from threading import Event, RLock, Thread, current_thread
 from typing import Any, TextIO, TypeVar
 
 from rich.console import Console
 from rich.live import Live
 
+from jobs.runtime.run_progress import log_line
 from jobs.runtime.showing.track import Track, following
 from jobs.runtime.showing.words import log_words, rows
 
@@ -46,7 +48,7 @@ class Display:
         with self._lock:
             self._tracks.append(track)
             if self._thread is None:
-                self._thread = Thread(target=self._run, daemon=True, name="lacuna-display")
+                self._thread = Thread(target=copy_context().run, args=(self._run,), daemon=True, name="lacuna-display")
                 self._thread.start()
         if not track.delay:
             self.refresh()
@@ -64,6 +66,7 @@ class Display:
             self._printed = time.monotonic()
             if self._console is not None:
                 self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+                log_line(text)  # of a terminal, whose lines are not in the log by themselves
             elif text:
                 print(text, file=self.stream, flush=True)
 

@@ -18,6 +18,7 @@ from tda.config.jobs import (
     AnalyzeJob,
     DedupeJob,
     EmbedJob,
+    ExportJob,
     IngestJob,
     NearestJob,
     PaperJob,
@@ -36,6 +37,7 @@ from tda.toyworld import source_of
 CONF = Path(conf.__path__[0])
 JOBS = {
     "embed": EmbedJob,
+    "export": ExportJob,
     "ingest": IngestJob,
     "verify": VerifyJob,
     "dedupe": DedupeJob,
@@ -88,7 +90,7 @@ def test_no_group_is_left_out() -> None:
 def test_job_composes(job: str) -> None:
     unnamed = ("report", "paper", "verify", "plan", "submit")
     names = [] if job in unnamed else ["encoder.name=e"] if job == "watch" else ["dataset.name=d", "encoder.name=e"]
-    extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"], "nearest": ["reference.name=r"]}.get(job, [])
+    extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"], "nearest": ["reference.name=r"], "export": ["to=x"]}.get(job, [])
     assert isinstance(_compose(job, *names, *extra), JOBS[job])
     assert ConfigStore.instance().load(f"{job}_schema.yaml")
 

@@ -14,6 +14,8 @@ from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportCo
 from tda.config.sweeps import MultirunConfig
 from tda.config.watch import WatchConfig
 
+EXPORTS = ("webdataset", "uids", "clip_retrieval", "parquet")
+
 
 @dataclass(kw_only=True)
 class EmbedJob(Checked):
@@ -74,6 +76,16 @@ class DedupeJob(Checked):
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)
+
+
+@dataclass(kw_only=True)
+class ExportJob(Checked):
+    root: str = MISSING
+    to: str = MISSING  # a folder; for uids an .npy
+    format: str = bounded("webdataset", choices=EXPORTS)
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
 
 @dataclass(kw_only=True)

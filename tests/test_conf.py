@@ -19,6 +19,7 @@ from tda.config.jobs import (
     DedupeJob,
     EmbedJob,
     ExportJob,
+    FetchJob,
     IngestJob,
     NearestJob,
     PaperJob,
@@ -38,6 +39,7 @@ CONF = Path(conf.__path__[0])
 JOBS = {
     "embed": EmbedJob,
     "export": ExportJob,
+    "fetch": FetchJob,
     "ingest": IngestJob,
     "verify": VerifyJob,
     "dedupe": DedupeJob,
@@ -88,7 +90,7 @@ def test_no_group_is_left_out() -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_job_composes(job: str) -> None:
-    unnamed = ("report", "paper", "verify", "plan", "submit")
+    unnamed = ("report", "paper", "verify", "plan", "submit", "fetch")
     names = [] if job in unnamed else ["encoder.name=e"] if job == "watch" else ["dataset.name=d", "encoder.name=e"]
     extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"], "nearest": ["reference.name=r"], "export": ["to=x"]}.get(job, [])
     assert isinstance(_compose(job, *names, *extra), JOBS[job])

@@ -89,6 +89,14 @@ class ExportJob(Checked):
 
 
 @dataclass(kw_only=True)
+class FetchJob(Checked):
+    root: str = ""  # not used: what is fetched belongs to no root
+    encoders: list[str] = field(default_factory=list)  # presets with a url
+    datasets: list[str] = field(default_factory=list)  # presets with published files
+    to: str | None = None  # a folder or URL; null: where presets look
+
+
+@dataclass(kw_only=True)
 class TrainJob(Checked):
     root: str = MISSING
     loss: str = bounded("infonce", choices=LOSSES)

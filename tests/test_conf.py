@@ -25,6 +25,7 @@ from tda.config.jobs import (
     PaperJob,
     PlanJob,
     ReportJob,
+    StatusJob,
     SubmitJob,
     TrainJob,
     VerifyJob,
@@ -50,6 +51,7 @@ JOBS = {
     "paper": PaperJob,
     "plan": PlanJob,
     "submit": SubmitJob,
+    "status": StatusJob,
     "watch": WatchJob,
 }
 # a job whose schema takes the group
@@ -90,7 +92,7 @@ def test_no_group_is_left_out() -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_job_composes(job: str) -> None:
-    unnamed = ("report", "paper", "verify", "plan", "submit", "fetch")
+    unnamed = ("report", "paper", "verify", "plan", "submit", "status", "fetch")
     names = [] if job in unnamed else ["encoder.name=e"] if job == "watch" else ["dataset.name=d", "encoder.name=e"]
     extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"], "nearest": ["reference.name=r"], "export": ["to=x"]}.get(job, [])
     assert isinstance(_compose(job, *names, *extra), JOBS[job])

@@ -14,6 +14,8 @@ from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportCo
 from tda.config.sweeps import MultirunConfig
 from tda.config.watch import WatchConfig
 
+EXPORTS = ("webdataset", "uids", "clip_retrieval", "parquet")
+
 
 @dataclass(kw_only=True)
 class EmbedJob(Checked):
@@ -78,6 +80,24 @@ class DedupeJob(Checked):
 
 
 @dataclass(kw_only=True)
+class ExportJob(Checked):
+    root: str = MISSING
+    to: str = MISSING  # a folder; for uids an .npy
+    format: str = bounded("webdataset", choices=EXPORTS)
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
+class FetchJob(Checked):
+    root: str = ""  # not used: what is fetched belongs to no root
+    encoders: list[str] = field(default_factory=list)  # presets with a url
+    datasets: list[str] = field(default_factory=list)  # presets with published files
+    to: str | None = None  # a folder or URL; null: where presets look
+
+
+@dataclass(kw_only=True)
 class TrainJob(Checked):
     root: str = MISSING
     loss: str = bounded("infonce", choices=LOSSES)
@@ -97,6 +117,12 @@ class VerifyJob(Checked):
     min_age_seconds: float = bounded(3600, least=0)  # younger ones may belong to a running job
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)
+
+
+@dataclass(kw_only=True)
+class StatusJob(Checked):
+    root: str = MISSING
+    format: str = bounded("table", choices=("table", "json"))  # table: for people | json: for programs, one document on one line
 
 
 @dataclass(kw_only=True)

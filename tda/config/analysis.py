@@ -7,8 +7,8 @@ from tda.config.sweeps import MultirunConfig
 from tda.errors import UserError
 
 PARTS = (
-    "gap", "cosine", "separability", "retrieval", "spectrum", "umap", "mixing", "clusters", "local_dimension", "dimension", "homology",
-    "alignment",
+    "gap", "cosine", "separability", "retrieval", "spectrum", "umap", "mixing", "clusters", "placement", "local_dimension", "dimension",
+    "homology", "alignment",
 )  # fmt: skip
 DEVICES = ("auto", "cpu", "cuda")
 SPACES = ("raw", "layout", "pca")
@@ -169,6 +169,7 @@ class AnalysisConfig(Checked, path="analysis"):
     seed: int = bounded(0, least=0, most=2**31)
     device: str = bounded("auto", choices=DEVICES)  # auto | cpu | cuda: where neighbours, layouts and clusters are computed
     block_rows: int = bounded(65_536, least=1)  # rows a task reads at once
+    rows: str = bounded("auto", choices=("auto", "all", "sample"))  # which rows are placed and labelled; auto: all up to 1,000,000 pairs
     cosine: CosineConfig = field(default_factory=CosineConfig)
     separability: SeparabilityConfig = field(default_factory=SeparabilityConfig)
     retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)

@@ -156,7 +156,7 @@ REGISTRY = (
         turn=1,
         tables=("layout",),
         seeded=_always,
-        cost_only=lambda _: ("knn_k",),
+        cost_only=lambda analysis: ("knn_k", *(("radius",) if analysis.umap.radius is None else ())),
         shared=lambda analysis: {"shared": analysis.mixing.k},
         line=lambda metrics: f"mixing on the {metrics['umap']['output']} {metrics['umap']['mixing']:.2f}",
     ),

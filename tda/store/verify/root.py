@@ -247,7 +247,8 @@ def _check_metrics(layout: RootPaths, dataset: str, encoder: str) -> Iterator[st
     if found.get("rows_sha256", rows) != rows:
         yield f"{url}: its numbers are of other rows than there are now: run jobs.analyze again"
         return
-    placed = found.get("rows") if isinstance(found.get("rows"), dict) else {}
+    placed = found.get("rows")
+    placed = placed if isinstance(placed, dict) else {}
     sample = placed.get("scope") == "sample" and placed.get("pairs") != found.get("pairs")
     folder = join(layout.analysis_dir(dataset, encoder), FOLDER)
     yield from problems(folder, EmbeddingSet(layout.root, dataset, encoder), None if sample else placed.get("fit"))

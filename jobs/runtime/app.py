@@ -20,6 +20,7 @@ from jobs.runtime.config_errors import explain
 from jobs.runtime.experiment_settings import with_experiment
 from jobs.runtime.literal_paths import literal_paths
 from jobs.runtime.literal_texts import literal_texts
+from jobs.runtime.run_progress import end_with
 from jobs.runtime.run_record import recorded_run
 from jobs.runtime.session import shared_ray
 from jobs.runtime.sweeps.cells import Cell, is_multirun, working_on
@@ -160,6 +161,7 @@ def _attempt(
         job: Any = OmegaConf.to_object(config)
         with recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext():
             outcome = run(dataclasses.replace(job, root=cell.root) if cell else job)
+            end_with(whole=outcome.whole, line=outcome.line)
     except UserError as error:
         return Attempt(status=EXIT_USER_ERROR, error=str(error))
     except OmegaConfBaseException as error:

@@ -126,6 +126,7 @@ class TestAgain:
         for name in set(one) - {"ordinal", "key"}:
             np.testing.assert_array_equal(one[name], many[name])
 
+    @pytest.mark.long
     def test_the_sample_alone(self, sampled: tuple[Path, Any, dict[str, Any]], tmp_path: Path) -> None:
         write_set(tmp_path, "world", *topics(PAIRS)[:2])
         found = measured(tmp_path, parts=["placement", "local_dimension"], rows="sample", **SAMPLED)
@@ -139,13 +140,14 @@ class TestAgain:
         image_ND, text_ND, _ = topics(PAIRS)
         write_set(tmp_path, "world", image_ND, text_ND)
         spoil(tmp_path, "world", image_ND[1])  # row 1 is not fitted
-        with pytest.raises(LacunaError, match="1 of 3 shards were not placed, the first: 00000: bad_row"):
+        with pytest.raises(LacunaError, match="1 of 3 shards were not placed, the first: shard 00000: bad_row"):
             measured(tmp_path, parts=PARTS, **SAMPLED)
         assert len(list((folder_of(tmp_path) / "rows" / "_records").iterdir())) == 2
 
 
 @pytest.mark.usefixtures("ray_cluster")
 class TestSpaces:
+    @pytest.mark.long
     @pytest.mark.parametrize("space", ["raw", "pca"])
     def test_clusters_of_the_rows_themselves(self, tmp_path: Path, space: str) -> None:
         image_ND, text_ND, topic_N = topics(PAIRS)

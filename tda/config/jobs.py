@@ -32,7 +32,8 @@ class EmbedJob(Checked):
 @dataclass(kw_only=True)
 class IngestJob(Checked):
     root: str = MISSING
-    source: str = MISSING  # .npz {image, text} | clip-retrieval folder | Parquet file, folder or glob
+    source: str = MISSING  # .npz {image, text} | clip-retrieval folder | Parquet file, folder or glob | a pair of .npy | .pt
+    gram: str | None = None  # the name of a cosine Gram matrix in an .npz, or of its .npy: images first, then texts
     rows_per_shard: int = bounded(100_000, least=1)
     image_column: str = "image"
     text_column: str = "text"

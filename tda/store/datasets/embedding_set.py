@@ -139,6 +139,12 @@ class EmbeddingSet:
                 yield self._with_lists(table if self._kept is None else table.take(pa.array(self._kept.rows(index))))
             report_progress(index + 1, len(self.shards), "shards read")
 
+    def shard_table(self, index: int) -> pa.Table:
+        """The rows of shard `index`, as in `table`."""
+        with self._open(index) as file:
+            table = file.read()
+            return self._with_lists(table if self._kept is None else table.take(pa.array(self._kept.rows(index))))
+
     def rows_in_file(self, index: int) -> NDArray[np.int64]:
         """Index of each row of shard `index` in the shard's Parquet, ascending."""
         return np.arange(self._rows_in_files[index]) if self._kept is None else self._kept.rows(index)

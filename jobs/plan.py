@@ -17,13 +17,14 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from jobs.analysis.settled import settled
 from jobs.experiment.names import embedded_names, encoder_of, joins_of, views_of
 from jobs.join.driver import cells_of, probes_of
-from jobs.planning.analysis import Size
 from jobs.planning.calibrate import Measured, calibrated, measured
 from jobs.planning.costs import Cost, JoinSize, Machines, embed_cost, nearest_cost
 from jobs.planning.machine import cores_of
 from jobs.planning.stages import analysis_costs, comparison_cost, dedupe_cost, report_cost, sweep_cost, train_cost
+from jobs.planning.work import Size
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.presets import load_choice
 from tda.config.datasets import DatasetConfig
@@ -109,11 +110,12 @@ def _results(job: PlanJob, models: dict[str, ModelCost], sizes: dict[str, int], 
     for name in job.datasets:
         for encoder, model in models.items():
             size = Size(pairs=sizes[recorded_name(name)], dim=model.dim, itemsize=itemsize)
-            yield from analysis_costs(f"{name}, {encoder}", size, job.analysis, machines)
+            analysis = settled(job.analysis, size.pairs)
+            yield from analysis_costs(f"{name}, {encoder}", size, analysis, machines)
             cells = len(job.sweep.n_neighbors or [0]) * len(job.sweep.min_dist or [0])
             if name in job.sweep.datasets and encoder in job.sweep.encoders:
-                umap = replace(job.analysis.umap, max_pairs=job.sweep.max_pairs)
-                yield sweep_cost(f"{name}, {encoder}", size, replace(job.analysis, umap=umap), cells, machines)
+                umap = replace(analysis.umap, max_pairs=job.sweep.max_pairs)
+                yield sweep_cost(f"{name}, {encoder}", size, replace(analysis, umap=umap), cells, machines)
         if len(models) > 1:
             yield comparison_cost(name, len(models), job.analysis, machines)
     yield report_cost(len(job.datasets) * len(models), machines)

@@ -2,75 +2,31 @@
 
 N pairs, D dimensions, b bytes of a stored number, R laid-out rows of both modalities. Everything is counted on the cores of the cluster,
 where most of the analysis runs; on a GPU neighbours, layouts and clusters take less. Constants are from `tests/bench/plan.py`, measured on
-a core of `REFERENCE_CORE` FLOPs a second; a slower core takes as much longer.
+a core of `work.REFERENCE_CORE` FLOPs a second; a slower core takes as much longer.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from math import ceil, log2
 from typing import Any
 
 from jobs.planning.costs import MODALITIES, Cost, Machines
+from jobs.planning.work import Size, Work, cost_of
 from tda.config.analysis import AnalysisConfig
 from tda.geometry.neighbors.graph import EXACT_ROWS
 from tda.geometry.neighbors.sizes import cell_count
 from tda.geometry.sphere.umap import SPHERE_EPOCHS
 
-REFERENCE_CORE = 60e9
-CORES_OF_PLAN = 2  # of the machine on which the constants were measured
 DOUBLE = 2.0  # a product in float64 takes twice the time
 QUADRATIC = 1e15  # FLOPs of all pairs from which on a plan warns
+LAYOUT_CORES = 16  # beyond which one layout gains little
 BLOCK_COPIES = 6  # of a block of rows, in the memory of a task: as stored, as unit rows, and what is made of them
-
-
-@dataclass(frozen=True, kw_only=True)
-class Size:
-    """Of an embedded data set."""
-
-    pairs: int
-    dim: int
-    itemsize: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """A part: FLOPs of its products and the share of a product's rate that they reach, further core-seconds, and cores it can use."""
-
-    stage: str
-    flops: float = 0.0
-    reach: float = 1.0
-    seconds: float = 0.0  # of a reference core
-    read: float = 0.0
-    memory: float = 0.0
-    cores: int | None = None  # None: all
-    words: str = ""
-    warning: str = ""
 
 
 def part_costs(size: Size, analysis: AnalysisConfig, machines: Machines, prefix: str = "") -> Iterator[Cost]:
     """The cost of every chosen part, in the order in which they are measured; parts of one reading share a row."""
     for work in _works(size, analysis):
-        yield _cost(work, machines, prefix)
-
-
-def _cost(work: Work, machines: Machines, prefix: str) -> Cost:
-    core = machines.core_rate
-    seconds = work.flops / (work.reach * core) + work.seconds * REFERENCE_CORE / core
-    cores = min(machines.cores, work.cores or machines.cores)
-    reading = work.read / (machines.hardware.read_bytes * machines.hardware.nodes)
-    bound = "reading" if reading > seconds / cores else "all cores" if work.cores is None else f"{cores} core{'s' * (cores > 1)}"
-    return Cost(
-        stage=f"{prefix}{work.stage}",
-        flops=work.flops,
-        read=work.read,
-        written=0.0,
-        memory=work.memory,
-        hours=max(seconds / cores, reading) / 3600,
-        bound=bound,
-        formulas={"work": work.words} if work.words else {},
-        core_seconds=seconds,
-        warning=work.warning,
-    )
+        yield cost_of(work, machines, prefix)
 
 
 def _works(size: Size, analysis: AnalysisConfig) -> Iterator[Work]:
@@ -81,6 +37,7 @@ def _works(size: Size, analysis: AnalysisConfig) -> Iterator[Work]:
         ({"retrieval", "local_dimension"}, _retrieval),
         ({"umap", "mixing"}, _layout),
         ({"clusters", "local_dimension"}, _clusters),
+        ({"placement"}, _placement),
         ({"local_dimension"}, _local_dimension),
         ({"dimension"}, _dimension),
         ({"homology"}, _homology),
@@ -168,6 +125,7 @@ def _layout(size: Size, analysis: AnalysisConfig) -> Work:
         seconds=KNN_ENTRY * rows * neighbours + _epochs(rows, analysis) + TRUST_CELL * min(umap.trust_rows, rows) * rows + LAYOUT_FIXED,
         read=_set_bytes(size) * rows / (MODALITIES * size.pairs),
         memory=4.0 * rows * (3 * size.dim + 6 * neighbours) + 1e9 * (rows > EXACT_ROWS),
+        cores=LAYOUT_CORES,
         words=f"{neighbours} neighbours of {rows:,} rows (analysis.umap.max_pairs), then {_epoch_count(analysis)} epochs over their edges",
         warning=f"the layout of {rows:,} rows takes hours and {rows * neighbours * 24 / 1e9:,.0f} GB: lower analysis.umap.max_pairs"
         if rows > MOST_ROWS
@@ -204,7 +162,30 @@ def _clusters(size: Size, analysis: AnalysisConfig) -> Work:
         seconds=again + fits * HDBSCAN_ROW * tree * log2(max(2, tree)) + CLUSTER_FIXED,
         read=_set_bytes(size) * pairs / size.pairs,
         memory=4.0 * rows * (size.dim + 40),
+        cores=LAYOUT_CORES,
         words=f"{fits} trees of {tree:,} rows" + (f", and {config.stability_seeds - 1} further layouts" if again else ""),
+    )
+
+
+def _placement(size: Size, analysis: AnalysisConfig) -> Work:
+    """Rows outside the fit, each among the fitted ones; and a second sample that is fitted by itself."""
+    fitted = min(size.pairs, analysis.umap.max_pairs)
+    second = min(size.pairs - fitted, fitted)
+    placed = (size.pairs - fitted) * (analysis.rows == "all") + second
+    searched, reach = _searched(MODALITIES * fitted)
+    rows = MODALITIES * placed
+    again = _layout(replace(size, pairs=second), analysis) if second >= fitted / 2 else Work(stage="")
+    tree = min(MODALITIES * second, analysis.clusters.sample or 100_000)
+    slow = f"{placed:,} pairs are placed one by one: analysis.rows=sample places the fitted ones alone"
+    return Work(
+        stage="placement",
+        flops=2.0 * rows * searched * size.dim + again.flops,
+        reach=reach,
+        seconds=_epochs(rows, analysis) / 3 + PLACED_ROW * rows + again.seconds + HDBSCAN_ROW * tree * log2(max(2, tree)) + PLACE_FIXED,
+        read=_set_bytes(size) * min(1.0, placed / size.pairs),
+        memory=4.0 * MODALITIES * fitted * size.dim * 2 + _block_bytes(size, analysis),
+        words=f"{placed:,} further pairs placed among {fitted:,} fitted ones, and a second sample of {second:,} fitted by itself",
+        warning=slow if placed > MANY_PLACED else "",
     )
 
 
@@ -282,4 +263,5 @@ LOCAL_VALUE = 4e-8
 DIMENSION_REACH, DIMENSION_CELL = 0.7, 5e-9
 LANDMARK_VALUE, RIPSER_CUBE, DISTINCT_VALUE = 5e-10, 2e-9, 2e-8
 ALIGNMENT_REACH, ALIGNMENT_CELL, ALIGNMENT_VALUE = 0.7, 5e-9, 2e-8
-MOST_ROWS, MANY_LANDMARKS = 4_000_000, 1_000
+PLACED_ROW, PLACE_FIXED = 1e-5, 0.2
+MOST_ROWS, MANY_LANDMARKS, MANY_PLACED = 4_000_000, 1_000, 20_000_000

@@ -1,12 +1,13 @@
 """The cost of the other stages of an experiment: training, the decision on duplicates, comparisons, sweeps, the report.
 
-Core-seconds are those of a reference core (`jobs.planning.analysis`); they are rough where a stage takes minutes.
+Core-seconds are those of a reference core (`jobs.planning.work`); they are rough where a stage takes minutes.
 """
 
 from dataclasses import replace
 
-from jobs.planning.analysis import REFERENCE_CORE, Size, part_costs
+from jobs.planning.analysis import part_costs
 from jobs.planning.costs import MATCH_BYTES, ROW_BYTES, Cost, Machines
+from jobs.planning.work import REFERENCE_CORE, Size
 from tda.config.analysis import AnalysisConfig
 from tda.config.models import TrainConfig
 from tda.encoders.model_cost import ModelCost

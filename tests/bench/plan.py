@@ -20,10 +20,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from recorded_rows import write_set
 
 from jobs.analysis import alignment, local, pairs, shape
-from jobs.planning.analysis import CORES_OF_PLAN, Size, part_costs
+from jobs.analysis.settled import settled
+from jobs.planning.analysis import part_costs
 from jobs.planning.machine import measured_here
+from jobs.planning.work import CORES_OF_PLAN, Size
 from tda.config.analysis import AnalysisConfig
 from tda.geometry.arrays.namespace import row_blocks
+from tda.geometry.spectrum.per_cluster import cluster_spectra
 from tda.store.datasets.embedding_set import EmbeddingSet
 
 DIM = 512
@@ -43,7 +46,7 @@ def main() -> int:
             write(Path(folder), count)
             run = Parts(folder)
             run.warm()
-            for cost in part_costs(Size(pairs=count, dim=DIM, itemsize=2), AnalysisConfig(), machines):
+            for cost in part_costs(Size(pairs=count, dim=DIM, itemsize=2), settled(AnalysisConfig(), count), machines):
                 planned = cost.core_seconds
                 if planned > given.most:
                     print(f"{count:9,} {cost.stage:26} {planned:9.1f} not run", flush=True)
@@ -73,7 +76,10 @@ class Parts:
 
     def __init__(self, root: str) -> None:
         self.rows, self.analysis = EmbeddingSet(root, "d", "tiny"), AnalysisConfig()
-        self.subject = shape.Subject(embeddings=self.rows, analysis=self.analysis, folder=f"{root}/analysis", rows_hash="")
+        self.analysis = settled(self.analysis, len(self.rows))
+        self.subject = shape.Subject(
+            embeddings=self.rows, analysis=self.analysis, folder=f"{root}/analysis", rows_hash="", results=f"{root}/analysis"
+        )
         self.layout: Any = None
         self.works: dict[str, Callable[[], Any]] = {
             "gap, cosine, spectrum": self.statistics,
@@ -124,8 +130,10 @@ class Parts:
 
     def local(self) -> None:
         count = len(self.rows)
-        label_2N = np.stack([np.arange(count) % 50] * 2)
-        local._moments_of(self.rows, np.arange(count), label_2N, 50, [slice(0, 50)], self.analysis)
+        groups = min(self.analysis.local_dimension.max_clusters, max(1, count // 500))
+        label_2N = np.stack([np.arange(count) % groups] * 2)
+        image, text = local._moments_of(self.rows, np.arange(count), label_2N, groups, [slice(0, groups)], self.analysis)
+        cluster_spectra(image, text, 1e-3, "float16")
         local._two_nn_of(self.rows, np.arange(count), label_2N, self.analysis)
 
 

@@ -16,6 +16,7 @@ from jobs.runtime.tasks import result
 from tda.columns import Columns
 from tda.config.analysis import AnalysisConfig
 from tda.geometry import retrieval
+from tda.geometry.parts.clusters import smallest
 from tda.geometry.parts.pair_stats import PairStats
 
 RANDOMIZED_ONLY = ("rank", "oversample", "power")
@@ -167,6 +168,7 @@ REGISTRY = (
         finish=_clusters,
         turn=2,
         needs=_on_layout,
+        open_ones=lambda analysis: {"min_cluster_size": smallest(analysis.clusters)},
         tables=("clusters",),
         seeded=_always,
         line=_clusters_line,

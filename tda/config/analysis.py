@@ -90,7 +90,7 @@ class ClustersConfig(Checked, path="analysis.clusters"):
     """Density clusters (HDBSCAN) of both modalities together."""
 
     space: str = bounded("layout", choices=SPACES)  # layout: of the part umap | raw: unit vectors | pca: `components` of them
-    min_cluster_size: int | None = bounded(None, least=2)  # null: 10, and above 10,000 fitted rows more, as the root of their number
+    min_cluster_size: int | None = bounded(None, least=2)  # null: 10, above 10,000 fitted rows more
     min_samples: int | None = bounded(None, least=1)  # null: min_cluster_size; 10 where that was chosen by the rows
     method: str = bounded("eom", choices=("eom", "leaf"))  # eom | leaf
     epsilon: float = bounded(0.0, least=0)  # clusters less than this apart are not split

@@ -46,7 +46,7 @@ def test_the_sentence_names_the_range_and_the_models_that_a_test_separates(p_val
 
 def test_one_model_has_no_range_and_a_note_is_shown() -> None:
     table = measures(run_of(cell("a", 0.6, 0.001, notes=["few"])))
-    assert table.sentences == ["On d, RMG is 0.600; a two-sample test separates the modalities in a."]
+    assert table.sentences == ["On d, RMG is 0.600 (a); a two-sample test separates the modalities in a."]
     assert table.remarks == ["d / a: few"]
 
 

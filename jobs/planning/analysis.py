@@ -17,7 +17,7 @@ from tda.geometry.neighbors.graph import EXACT_ROWS
 from tda.geometry.neighbors.sizes import cell_count
 from tda.geometry.sphere.umap import SPHERE_EPOCHS
 
-DOUBLE = 2.0  # a product in float64 takes twice the time
+MOMENTS = 1.0  # of a product's time: float64 takes twice as long, and half of a symmetric one is enough
 QUADRATIC = 1e15  # FLOPs of all pairs from which on a plan warns
 LAYOUT_CORES = 16  # beyond which one layout gains little
 BLOCK_COPIES = 6  # of a block of rows, in the memory of a task: as stored, as unit rows, and what is made of them
@@ -32,7 +32,7 @@ def part_costs(size: Size, analysis: AnalysisConfig, machines: Machines, prefix:
 def _works(size: Size, analysis: AnalysisConfig) -> Iterator[Work]:
     chosen = set(analysis.parts)
     makers = (
-        ({"gap", "cosine", "spectrum"}, _statistics),
+        ({"gap", "cosine", "spectrum", "gap_measures"}, _statistics),
         ({"separability"}, _separability),
         ({"retrieval", "local_dimension"}, _retrieval),
         ({"umap", "mixing"}, _layout),
@@ -42,6 +42,7 @@ def _works(size: Size, analysis: AnalysisConfig) -> Iterator[Work]:
         ({"dimension"}, _dimension),
         ({"homology"}, _homology),
         ({"alignment"}, _alignment),
+        ({"gap_measures"}, _gap_measures),
     )
     for parts, make in makers:
         if parts & chosen or (make is _layout and "clusters" in chosen and analysis.clusters.space == "layout"):
@@ -60,7 +61,7 @@ def _statistics(size: Size, analysis: AnalysisConfig) -> Work:
     n, d = size.pairs, size.dim
     return Work(
         stage="gap, cosine, spectrum",
-        flops=MODALITIES * 2.0 * n * d * d * DOUBLE,
+        flops=MODALITIES * 2.0 * n * d * d * MOMENTS,
         reach=STATISTICS_REACH,
         seconds=STATISTICS_ELEMENT * n * d + STATISTICS_EIGEN * d**3,
         read=1.5 * _set_bytes(size),
@@ -99,16 +100,16 @@ def _retrieval(size: Size, analysis: AnalysisConfig) -> Work:
         read=_set_bytes(size) * candidates / size.pairs * passes,
         memory=2 * _block_bytes(size, analysis),
         words=words,
-        warning=_square("retrieval", flops, size.pairs, config) if not drawn else "",
+        warning=_square(flops, size.pairs, config) if not drawn else "",
     )
 
 
-def _square(part: str, flops: float, pairs: int, config: Any) -> str:
-    """What helps where a part grows with the square of the pairs."""
+def _square(flops: float, pairs: int, config: Any) -> str:
+    """What helps where retrieval grows with the square of the pairs."""
     if flops < QUADRATIC:
         return ""
     setting = "analysis.retrieval.queries=20000" if hasattr(config, "queries") else "analysis.retrieval.max_pairs=100000"
-    return f"{part} grows with the square of the pairs ({pairs:,} here): {setting} makes it grow with the pairs"
+    return f"it grows with the square of the pairs ({pairs:,} here): {setting} makes it grow with the pairs"
 
 
 def _layout(size: Size, analysis: AnalysisConfig) -> Work:
@@ -196,9 +197,9 @@ def _local_dimension(size: Size, analysis: AnalysisConfig) -> Work:
     within = 2.0 * (MODALITIES * used) ** 2 / clusters * size.dim
     return Work(
         stage="local_dimension",
-        flops=MODALITIES * 2.0 * n * size.dim**2 * DOUBLE + within,
+        flops=MODALITIES * 2.0 * n * size.dim**2 * MOMENTS + within,
         reach=STATISTICS_REACH,
-        seconds=LOCAL_VALUE * n * size.dim + clusters * 3 * STATISTICS_EIGEN * size.dim**3,
+        seconds=LOCAL_VALUE * n * size.dim + clusters * STATISTICS_EIGEN * size.dim**3,
         read=_set_bytes(size) * n / size.pairs,
         memory=clusters * MODALITIES * 8.0 * size.dim**2 + _block_bytes(size, analysis),
         words=f"spectra of about {clusters} clusters (analysis.local_dimension.max_clusters) of {n:,} labelled pairs",
@@ -253,15 +254,32 @@ def _alignment(size: Size, analysis: AnalysisConfig) -> Work:
     )
 
 
+def _gap_measures(size: Size, analysis: AnalysisConfig) -> Work:
+    config = analysis.gap_measures
+    pairs = min(size.pairs, config.sample)
+    cells = float((MODALITIES * pairs) ** 2)
+    return Work(
+        stage="gap_measures",
+        flops=10 * 2.0 * cells * size.dim,
+        reach=EXACT_REACH,
+        seconds=cells * (EXCHANGED_CELL * config.draws + SAMPLED_CELL) + STATISTICS_EIGEN * size.dim**3,
+        read=_set_bytes(size) * pairs / size.pairs,
+        memory=8 * 8.0 * cells,
+        cores=LAYOUT_CORES,
+        words=f"{pairs:,} pairs (analysis.gap_measures.sample) among themselves, {config.draws:,} exchanges of them",
+    )
+
+
 # Core-seconds of the reference core
-STATISTICS_REACH, STATISTICS_ELEMENT, STATISTICS_EIGEN = 0.8, 1.5e-8, 1.5e-9
-SVM_VALUE, SVM_FIXED = 2.5e-7, 0.2
-RETRIEVAL_REACH, RETRIEVAL_VALUE = 0.8, 1e-8
-EXACT_REACH, CELLS_REACH, KNN_ENTRY, TRUST_CELL, LAYOUT_FIXED, EPOCH_EDGE = 0.7, 0.7, 5e-7, 3e-8, 0.3, 8e-9
-HDBSCAN_ROW, CLUSTER_FIXED = 1.5e-6, 0.1
-LOCAL_VALUE = 4e-8
-DIMENSION_REACH, DIMENSION_CELL = 0.7, 5e-9
+STATISTICS_REACH, STATISTICS_ELEMENT, STATISTICS_EIGEN = 0.8, 1.5e-8, 1e-8
+SVM_VALUE, SVM_FIXED = 7.5e-7, 0.1
+RETRIEVAL_REACH, RETRIEVAL_VALUE = 0.9, 1.2e-7
+EXACT_REACH, CELLS_REACH, KNN_ENTRY, TRUST_CELL, LAYOUT_FIXED, EPOCH_EDGE = 0.7, 0.7, 2e-7, 1e-8, 0.1, 2.5e-8
+HDBSCAN_ROW, CLUSTER_FIXED = 3.5e-6, 0.3
+LOCAL_VALUE = 4e-7
+DIMENSION_REACH, DIMENSION_CELL = 0.7, 1e-8
 LANDMARK_VALUE, RIPSER_CUBE, DISTINCT_VALUE = 5e-10, 2e-9, 2e-8
 ALIGNMENT_REACH, ALIGNMENT_CELL, ALIGNMENT_VALUE = 0.7, 5e-9, 2e-8
+EXCHANGED_CELL, SAMPLED_CELL = 1e-9, 5e-7
 PLACED_ROW, PLACE_FIXED = 1e-5, 0.2
 MOST_ROWS, MANY_LANDMARKS, MANY_PLACED = 4_000_000, 1_000, 20_000_000

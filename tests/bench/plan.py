@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from recorded_rows import write_set
 
-from jobs.analysis import alignment, local, pairs, shape
+from jobs.analysis import alignment, gap_measures, local, pairs, shape
 from jobs.analysis.settled import settled
 from jobs.planning.analysis import part_costs
 from jobs.planning.machine import measured_here
@@ -91,6 +91,7 @@ class Parts:
             "dimension": lambda: [shape._dimension_of(self.subject, name) for name in ("image", "text", "both")],
             "homology": lambda: [shape._homology_of(self.subject, name) for name in ("image", "text", "both")],
             "alignment": self.alignment,
+            "gap_measures": lambda: gap_measures._sampled_of(self.rows, self.analysis),
         }
 
     def warm(self) -> None:

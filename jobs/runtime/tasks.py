@@ -36,12 +36,12 @@ def result(pending: Any) -> Any:
         raise
 
 
-def ordered(task: Callable[..., Any], calls: Iterable[tuple[Any, ...]], cluster: ClusterConfig) -> Iterator[Any]:
+def ordered(task: Callable[..., Any], calls: Iterable[tuple[Any, ...]], cluster: ClusterConfig, device: str = "cpu") -> Iterator[Any]:
     """Results of `task` over `calls` in order, a bounded number of calls at once."""
     at_once, _ = slots(cluster)
     pending: list[Any] = []
     for call in calls:
-        pending.append(start(task, *call, cluster=cluster))
+        pending.append(start(task, *call, cluster=cluster, device=device))
         if len(pending) > 2 * at_once:
             yield result(pending.pop(0))
     while pending:

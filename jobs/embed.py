@@ -5,6 +5,8 @@ encoder.checkpoint=model.safetensors root=URL
 
 With replay=true: embeds only the quarantined pairs again, after a fix or with other limits (embed.max_pixels=200000000).
 
+Members of other names: dataset.members='{image: [input.jpg], caption: [caption, json:TEXT]}'
+
 Two texts a pair, as JSONL, Parquet or tar: dataset.name=stories dataset.modalities=[passage,review] dataset.shards='/data/*.jsonl'
 encoder=carp_l encoder.checkpoint=CARP_L.pt encoder.tokenizer=FOLDER
 """
@@ -35,7 +37,8 @@ from tda.errors import LacunaError, ShardError, UserError
 from tda.store.commit.records import Identity, ShardRecord, check_identity, recorded_shards
 from tda.store.files import absolute, require_writable
 from tda.store.paths import RootPaths
-from tda.store.shards.expand import expand_shards, name_shards
+from tda.store.shards.members import Members
+from tda.store.shards.units.plan import shard_urls
 from tda.toyworld import ensure_toy
 
 
@@ -83,13 +86,14 @@ def embed_sets(
             _require_modalities(encoder, _modalities(dataset))
     for dataset in datasets:
         ensure_toy(dataset)
-    shards = {dataset.name: _shard_urls(dataset, field) for dataset in datasets}
+    shards = {dataset.name: shard_urls(layout.root, dataset, field.format(name=dataset.name)) for dataset in datasets}
     modalities = _modalities(datasets[0])  # those of every encoder, so of every data set
     identities = {name: _identity(encoder, modalities, limits) for name, encoder in by_name.items()}
     for dataset in datasets:
         for name, identity in identities.items():
             check_identity(layout, dataset.name, name, identity)
-    shares = [_share(layout, name, urls, by_name, limits, replay=replay) for name, urls in shards.items()]
+    members = {dataset.name: made for dataset in datasets if (made := Members.of(dataset.members))}
+    shares = [_share(layout, name, urls, by_name, limits, members=members.get(name), replay=replay) for name, urls in shards.items()]
     if any(share.tasks for share in shares):
         require_writable(layout.root)
         plan = EmbedPlan(
@@ -101,6 +105,7 @@ def embed_sets(
             device="",
             threads=1,
             decode_threads=1,
+            members=members,
         )
         _work(plan, shares, cluster, Replayer if replay else Embedder)
         for share in shares:
@@ -108,15 +113,20 @@ def embed_sets(
     return [share.outcome(limits, replay=replay) for share in shares]
 
 
-def _shard_urls(dataset: DatasetConfig, field: str) -> dict[str, str]:
-    return name_shards([absolute(url) for url in expand_shards(dataset.shards, field.format(name=dataset.name))])
-
-
-def _share(layout: RootPaths, dataset: str, shards: dict[str, str], encoders: Iterable[str], limits: EmbedConfig, *, replay: bool) -> Share:
+def _share(
+    layout: RootPaths,
+    dataset: str,
+    shards: dict[str, str],
+    encoders: Iterable[str],
+    limits: EmbedConfig,
+    *,
+    members: Members | None,
+    replay: bool,
+) -> Share:
     records, outdated = dict[str, Tally](), dict[str, set[str]]()
     for name in encoders:
         records[name] = Tally()
-        check = SourceCheck(layout, shards, limits, records[name].add)
+        check = SourceCheck(layout, shards, limits, records[name].add, members.plain() if members else None)
         for note in check.run(dataset, name):
             print(f"lacuna embed: {dataset} / {name}: {note}", file=sys.stderr)
         outdated[name] = set(check.outdated)

@@ -17,7 +17,8 @@ from tda.config.jobs import TrainJob
 from tda.errors import LacunaError, UserError
 from tda.store.files import absolute, filesystem, require_writable
 from tda.store.paths import RootPaths
-from tda.store.shards.expand import expand_shards, shard_name
+from tda.store.shards.units.plan import shard_urls
+from tda.store.shards.units.unit import is_unit, planned_source
 from tda.toyworld import ensure_toy
 
 MAX_ATTEMPTS = 3  # actors an arm may lose; each goes on from the last checkpoint
@@ -65,22 +66,26 @@ def _task(job: TrainJob) -> Task:
 
     if not job.encoder.name:
         raise UserError("encoder.name is missing: give encoder.name=VALUE")
+    if job.dataset.members is not None:
+        raise UserError("dataset.members is read by jobs.embed alone: give jobs.train shards whose members are <key>.jpg and <key>.txt")
     ensure_toy(job.dataset)
     settings = with_tokenizer(read_config(job.encoder.config), job.encoder.tokenizer)
     require_open_clip(model_config_of(settings), job.encoder.config)
-    urls = tuple(absolute(url) for url in expand_shards(job.dataset.shards))
+    named = shard_urls(absolute(job.root), job.dataset)
     arm = Arm(
         encoder=job.encoder.name,
         loss=job.loss,
         hopfield=job.hopfield,
         config=job.train,
         settings=settings,
-        shards=tuple((shard_name(url), _size(url)) for url in urls),
+        shards=tuple((name, _size(url)) for name, url in named.items()),
     )
-    return Task(arm, urls, absolute(RootPaths(job.root).model_dir(job.encoder.name)))
+    return Task(arm, tuple(named.values()), absolute(RootPaths(job.root).model_dir(job.encoder.name)))
 
 
 def _size(url: str) -> int:
+    if is_unit(url):
+        return planned_source(url).size
     fs, path = filesystem(url)
     try:
         return int(fs.size(path))

@@ -13,7 +13,7 @@ from tda.config.cluster import ClusterConfig
 from tda.config.jobs import VerifyJob
 from tda.errors import UserError
 from tda.store.files import exists, filesystem, remove
-from tda.store.paths import RootPaths
+from tda.store.paths import RUNS, TOP_FOLDERS, RootPaths
 from tda.store.verify.contents import Contents
 from tda.store.verify.root import Folder, check_derived, check_models, folders, temporaries
 from tda.store.verify.shard import Checked, check_shard_files
@@ -21,8 +21,6 @@ from tda.store.verify.shard import Checked, check_shard_files
 IN_PROCESS = 64  # up to this many shards, starting Ray takes longer than the check
 CHUNK = 16  # shards a task
 AHEAD = 2  # tasks submitted for each slot, which bounds memory
-
-TOP_FOLDERS = ("embeddings", "quarantine", "models", "analysis", "nearest", "dedupe", "report", "runs", "shards")
 
 Chunk = tuple[str, str, str, tuple[str, ...], bool]  # root, data set, encoder, shards, deep
 
@@ -54,13 +52,14 @@ def run(job: VerifyJob) -> Outcome:
 
 
 def _require_root(root: str) -> None:
-    """Raise UserError unless the folder is there and holds what a root holds; an empty one is a root to be."""
+    """Raise UserError unless the folder is there and holds what a root holds; one without results may become a root."""
     if not exists(root):
         raise UserError(f"root={root} is not there")
     fs, path = filesystem(root)
     names = [str(entry["name"]).rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=True)] if fs.isdir(path) else [root]
-    if names and not set(names) & set(TOP_FOLDERS):
-        raise UserError(f"root={root} is no root: it holds {', '.join(sorted(names)[:3])}, but none of {', '.join(TOP_FOLDERS)}")
+    others = sorted(set(names) - {RUNS})  # earlier versions recorded themselves in any folder that they were pointed at
+    if others and not set(others) & set(TOP_FOLDERS):
+        raise UserError(f"root={root} is no root: it holds {', '.join(others[:3])}, but none of {', '.join(TOP_FOLDERS)}")
 
 
 def _sweep(job: VerifyJob, superseded: list[str]) -> tuple[int, int]:
@@ -129,7 +128,7 @@ def _on_ray(chunks: list[Chunk], cluster: ClusterConfig) -> Iterator[tuple[Chunk
         yield running.pop(ready), ray.get(ready)
 
 
-main = command("verify", VerifyJob, run, flags=("fix",))
+main = command("verify", VerifyJob, run, flags=("fix",), recorded=False)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -64,7 +64,8 @@ def command(
     """The `main` of a command: composes `conf/<config_name>.yaml` into `schema`, runs, and returns the exit status.
 
     `flags` are fields that may also be given as --name, which is short for name=true. `inputs` identifies what a job reads: a cell of a
-    sweep that is whole with the same inputs is not run again. `recorded`: its settings are written into the root.
+    sweep that is whole with the same inputs is not run again. `recorded`: its settings are written into
+    the root; not for a job that writes nothing there.
 
     0: all of the work is done. 1: it is not, or an expected error occurred, such as a full disk. 2: a user's mistake, shown in one line.
     """

@@ -8,6 +8,20 @@ from typing import Any
 from tda.errors import UserError
 from tda.store.files import join
 
+RUNS = "runs"
+TOP_FOLDERS = (  # of a root
+    "embeddings",
+    "quarantine",
+    "models",
+    "analysis",
+    "nearest",
+    "dedupe",
+    "report",
+    RUNS,
+    "shards",
+    "sweeps",
+    "watch",
+)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,159}")
 CELL = re.compile(r"(.+)/sweeps/[^/]+/[0-9a-f]{8}-[^/]*")
 UNSAFE = re.compile(r"[^A-Za-z0-9._+=-]+")
@@ -150,7 +164,7 @@ class RootPaths:
 
     def run_config(self, run_id: str) -> str:
         """The settings of one run of a command."""
-        return self._url("runs", check_name("run", run_id), "config.yaml")
+        return self._url(RUNS, check_name("run", run_id), "config.yaml")
 
     def sweep_dir(self, sweep: str) -> str:
         return self._url("sweeps", check_name("sweep.name", sweep))
@@ -162,6 +176,10 @@ class RootPaths:
     def sweep_cell(self, sweep: str, cell: str) -> str:
         """The folder of a cell's results."""
         return join(self.sweep_dir(sweep), check_name("cell", cell))
+
+    def units_dir(self, dataset: str) -> str:
+        """The units of a data set that is not in tars: see `tda.store.shards.units.unit`."""
+        return self._url("units", dataset, dataset=dataset)
 
     def toy_shards_dir(self, dataset: str) -> str:
         return self._url("shards", dataset, dataset=dataset)

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 
 from tda.config.stages import FORMATS
 from tda.store.datasets.row_lookup import Gone, encoded_images
@@ -30,10 +31,12 @@ class Thumbnails:
     gone: dict[str, str] = field(default_factory=dict)
 
 
-def thumbnails(wanted: Mapping[str, Iterable[int]], max_pixels: int, formats: Sequence[str] = FORMATS) -> Thumbnails:
-    """Read each shard once; one original is in memory at a time."""
+def thumbnails(
+    wanted: Mapping[str, Iterable[int]], max_pixels: int, formats: Sequence[str] = FORMATS, members: Mapping[str, Any] | None = None
+) -> Thumbnails:
+    """Read each shard once, by the names of its members in its record; one original is in memory at a time."""
     made = Thumbnails()
-    for item in encoded_images(wanted):
+    for item in encoded_images(wanted, members):
         if isinstance(item, Gone):
             made.gone[item.path] = item.reason
         else:

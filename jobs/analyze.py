@@ -21,6 +21,7 @@ from jobs.analysis.shape import Subject
 from jobs.analysis.stored import taken_over
 from jobs.analysis.sweep import cell_line, sweep_cells
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.run_progress import track
 from jobs.runtime.session import ray_session, shared_ray
 from jobs.runtime.sweeps.cells import current_cell
 from jobs.runtime.sweeps.record import flat
@@ -82,10 +83,10 @@ def analyze(job: AnalyzeJob) -> Outcome:
         graph_rows = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
         subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=_shared_folder(job), rows_hash=graph_rows)
         stored = partial(_stored, url, found["tables"] | taken.entries)
-        hooks: dict[str, Any] = {"hashes": hashes, "progress": ongoing.progress, "publish": ongoing.publish}
-        _measure(
-            job, Measuring(subject=subject, others=others, parts=missing, stored=stored, cluster=job.cluster, **hooks), ongoing, wanted
-        )
+        measuring = Measuring(subject=subject, others=others, parts=missing, stored=stored, cluster=job.cluster, hashes=hashes)
+        measuring.progress, measuring.publish = ongoing.progress, ongoing.publish
+        measuring.work = track("analyze", job.dataset.name, [job.encoder.name], total=len(missing))
+        _measure(job, measuring, ongoing, wanted)
     if ongoing.document:
         found = standing_parts(url, ongoing.document, hashes, former)
     measured_now = head | found

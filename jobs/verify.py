@@ -11,9 +11,9 @@ from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session, slots
 from tda.config.cluster import ClusterConfig
 from tda.config.jobs import VerifyJob
-from tda.errors import UserError
-from tda.store.files import exists, filesystem, remove
-from tda.store.paths import RUNS, TOP_FOLDERS, RootPaths
+from tda.store.files import remove
+from tda.store.paths import RootPaths
+from tda.store.top_folders import top_folders
 from tda.store.verify.contents import Contents
 from tda.store.verify.root import Folder, check_derived, check_models, folders, temporaries
 from tda.store.verify.shard import Checked, check_shard_files
@@ -28,7 +28,7 @@ Chunk = tuple[str, str, str, tuple[str, ...], bool]  # root, data set, encoder, 
 def run(job: VerifyJob) -> Outcome:
     """Check everything under the root. Raises UserError if it does not exist."""
     layout = RootPaths(job.root)
-    _require_root(job.root)
+    top_folders(job.root)
     found = list(folders(layout))
     checked = _check_all(layout, found, job.cluster, deep=job.deep)
     problems = rows = drops = shards = 0
@@ -49,17 +49,6 @@ def run(job: VerifyJob) -> Outcome:
     line += f", {unsealed} document{'s' * (unsealed != 1)} of an earlier version without a digest" if unsealed else ""
     line += "" if job.deep else ", sizes and records alone"
     return Outcome(whole=not problems, line=f"{line}: {'whole and true' if not problems else f'{problems} problems'}")
-
-
-def _require_root(root: str) -> None:
-    """Raise UserError unless the folder is there and holds what a root holds; one without results may become a root."""
-    if not exists(root):
-        raise UserError(f"root={root} is not there")
-    fs, path = filesystem(root)
-    names = [str(entry["name"]).rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=True)] if fs.isdir(path) else [root]
-    others = sorted(set(names) - {RUNS})  # earlier versions recorded themselves in any folder that they were pointed at
-    if others and not set(others) & set(TOP_FOLDERS):
-        raise UserError(f"root={root} is no root: it holds {', '.join(others[:3])}, but none of {', '.join(TOP_FOLDERS)}")
 
 
 def _sweep(job: VerifyJob, superseded: list[str]) -> tuple[int, int]:

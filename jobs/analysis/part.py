@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.analysis.shape import Subject
+from jobs.runtime.run_progress import Work
 from tda.columns import Columns
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
@@ -36,6 +37,7 @@ class Measuring:
     stored: Callable[[str], Columns]  # reads a table that an earlier run left
     cluster: ClusterConfig
     hashes: Mapping[str, str] = field(default_factory=dict)  # of all parts
+    work: Work = field(default_factory=lambda: Work(stage="analyze"))  # counts the parts that are done
     progress: Progress = _quiet  # a long part calls it after each of its blocks
     publish: Publish = _unpublished  # of a part that is done while others are still to be measured
     tables: dict[str, Columns] = field(default_factory=dict)  # of the parts that are measured by now

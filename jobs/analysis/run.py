@@ -18,6 +18,8 @@ def measured(run: Measuring) -> Found:
     parts = [part for part in REGISTRY if part.name in run.parts]
     starting = sorted((part for part in parts if part.start), key=lambda part: part.turn)
     pending = {part.name: part.start(run) for part in starting if part.start}
+    for part in starting:
+        run.work.began(part.name)
     order = sorted(parts, key=lambda part: _when(part, run.subject.analysis))
     return _InTurn(run, order, pending).all()
 
@@ -59,6 +61,7 @@ class _InTurn:
         found, tables = part.finish(self.run, self.pending.get(part.name))
         self.busy -= 1
         self.run.tables |= tables
+        self.run.work.did(part.name)
         if self.waiting or self.busy:
             self.run.publish([part.name], found, tables)
         else:

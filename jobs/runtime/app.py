@@ -20,6 +20,8 @@ from jobs.runtime.config_errors import explain
 from jobs.runtime.experiment_settings import with_experiment
 from jobs.runtime.literal_paths import literal_paths
 from jobs.runtime.literal_texts import literal_texts
+from jobs.runtime.run_log import logged_errors
+from jobs.runtime.run_progress import end_with, log_line
 from jobs.runtime.run_record import recorded_run
 from jobs.runtime.session import shared_ray
 from jobs.runtime.sweeps.cells import Cell, is_multirun, working_on
@@ -74,6 +76,10 @@ def command(
     store.store(name="quiet", package="hydra", node=_QUIET)
 
     def main() -> int:
+        with logged_errors(config_name, log_line):
+            return _main()
+
+    def _main() -> int:
         statuses = list[int]()
         sweep: Sweep | None = None
 
@@ -160,6 +166,7 @@ def _attempt(
         job: Any = OmegaConf.to_object(config)
         with recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext():
             outcome = run(dataclasses.replace(job, root=cell.root) if cell else job)
+            end_with(whole=outcome.whole, line=outcome.line)
     except UserError as error:
         return Attempt(status=EXIT_USER_ERROR, error=str(error))
     except OmegaConfBaseException as error:

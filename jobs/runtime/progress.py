@@ -11,6 +11,7 @@ from typing import Any, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from jobs.runtime.run_progress import log_line
 from tda.encoders.pipeline.timing import together
 from tda.store.commit.records import ShardRecord
 
@@ -54,6 +55,7 @@ class Bars:
         """A line that stays."""
         if self._bars is not None:
             self._bars.console.print(text, markup=False, highlight=False)
+            log_line(text)  # of a terminal, whose lines are not in the log by themselves
         elif text:
             print(text, file=self.stream, flush=True)
 

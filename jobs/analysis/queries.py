@@ -20,6 +20,7 @@ from tda.config.cluster import ClusterConfig
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.query_ranks import Queries, query_counts, sampled_metrics
+from tda.progress import report_progress
 from tda.store.commit.parquet import from_binary, to_binary
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.sampling import Array, evenly_spaced, read_pairs, seeded
@@ -86,7 +87,7 @@ def _ranks(subject: Subject, asked: Asked, blocks: Blocks, cluster: ClusterConfi
         if missing:
             _keep_rows(subject, asked, group, blocks, cluster)
         calls = ((*sent, names[run], group, runs[run]) for run in missing)
-        for counts_2B in ordered(_counts_of, calls, cluster, device=subject.analysis.device):
+        for counts_2B in ordered(_counts_of, calls, cluster, whole=len(missing), device=subject.analysis.device):
             total_2Q[:, group] += counts_2B
             done += 1
             progress("retrieval", done, whole)
@@ -109,6 +110,7 @@ def _counts_of(  # noqa: PLR0917 (tasks are called by position)
         image_CD, text_CD = (placed(x_CD, analysis) for x_CD in read_pairs(embeddings, position_C, analysis.block_rows))
         found = query_counts(queries, image_CD, text_CD, first=int(position_C[0]), tile=analysis.retrieval.tile)
         total_2B += np.stack([to_host(counts_B) for counts_B in found])
+        report_progress(rows.stop - run.start, run.stop - run.start, "candidates")
     blocks.keep(name, {"image_to_text": total_2B[0], "text_to_image": total_2B[1]})
     return total_2B
 

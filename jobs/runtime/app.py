@@ -24,6 +24,7 @@ from jobs.runtime.run_log import logged_errors
 from jobs.runtime.run_progress import end_with, log_line
 from jobs.runtime.run_record import recorded_run
 from jobs.runtime.session import shared_ray
+from jobs.runtime.showing.display import display
 from jobs.runtime.sweeps.cells import Cell, is_multirun, working_on
 from jobs.runtime.sweeps.launching import with_plugins
 from jobs.runtime.sweeps.sweep import Attempt, Sweep, in_sweep
@@ -164,7 +165,8 @@ def _attempt(
 ) -> Attempt:
     try:
         job: Any = OmegaConf.to_object(config)
-        with recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext():
+        record = recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext()
+        with record, display():
             outcome = run(dataclasses.replace(job, root=cell.root) if cell else job)
             end_with(whole=outcome.whole, line=outcome.line)
     except UserError as error:

@@ -17,6 +17,7 @@ from jobs.analysis.parts import all_asked, digest, part_hashes, with_needed
 from jobs.analysis.publication import standing_parts, table_url
 from jobs.analysis.registry import REGISTRY
 from jobs.analysis.run import measured
+from jobs.analysis.settled import settled, with_its_rows
 from jobs.analysis.shape import Subject
 from jobs.analysis.stored import taken_over
 from jobs.analysis.sweep import cell_line, sweep_cells
@@ -61,6 +62,7 @@ def analyze(job: AnalyzeJob) -> Outcome:
 
 def _analyze(job: AnalyzeJob) -> Outcome:
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
+    job = replace(job, analysis=settled(job.analysis, len(embeddings)))
     others = _checked_transfer(job, embeddings)
     rows = {name: _content(job, name) for name in job.analysis.separability.transfer} | {job.dataset.name: embeddings.content}
     url = RootPaths(job.root).metrics(job.dataset.name, job.encoder.name)
@@ -68,9 +70,10 @@ def _analyze(job: AnalyzeJob) -> Outcome:
     job = _with_ranks_that_stand(job, rows, len(embeddings), url, before)
     hashes, former = _hashes(job, rows, len(embeddings)), _hashes(job, rows, len(embeddings), former=True)
     head = _head(job, embeddings, hashes)
-    found = standing_parts(url, before, hashes, former)
-    wanted = [part.name for part in with_needed(job.analysis.parts, job.analysis)]
-    taken = taken_over(job, hashes, [name for name in wanted if name not in found["part_hashes"]])
+    found = with_its_rows(standing_parts(url, before, hashes, former), url, embeddings)
+    parts = with_needed(job.analysis.parts, job.analysis)
+    wanted = [part.name for part in parts]
+    taken = taken_over(job, hashes, [part.name for part in parts if part.name not in found["part_hashes"] and not part.leaves_files])
     missing = [name for name in wanted if name not in found["part_hashes"] | taken.parts]
     ongoing = Ongoing(
         url=url,
@@ -87,7 +90,8 @@ def _analyze(job: AnalyzeJob) -> Outcome:
         ongoing.publish_made(taken)
     if missing:
         graph_rows = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
-        subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=_shared_folder(job), rows_hash=graph_rows)
+        own, shared = url.rpartition("/")[0], _shared_folder(job)
+        subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=shared, rows_hash=graph_rows, results=own)
         stored = partial(_stored, url, found["tables"] | taken.entries)
         measuring = Measuring(subject=subject, others=others, parts=missing, stored=stored, cluster=job.cluster, hashes=hashes)
         measuring.progress, measuring.publish = ongoing.progress, ongoing.publish

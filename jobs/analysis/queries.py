@@ -13,7 +13,7 @@ import numpy as np
 
 from jobs.analysis.blocks import Blocks
 from jobs.analysis.part import Found, Progress
-from jobs.analysis.shape import Subject, placed
+from jobs.analysis.shape import Subject, _placed
 from jobs.runtime.tasks import ordered
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
@@ -107,7 +107,7 @@ def _counts_of(  # noqa: PLR0917 (tasks are called by position)
     total_2B = np.zeros((2, len(queries)), dtype=np.int64)
     for rows in row_blocks(run.stop, analysis.block_rows, run.start):
         position_C = asked.rows(rows)
-        image_CD, text_CD = (placed(x_CD, analysis) for x_CD in read_pairs(embeddings, position_C, analysis.block_rows))
+        image_CD, text_CD = (_placed(x_CD, analysis) for x_CD in read_pairs(embeddings, position_C, analysis.block_rows))
         found = query_counts(queries, image_CD, text_CD, first=int(position_C[0]), tile=analysis.retrieval.tile)
         total_2B += np.stack([to_host(counts_B) for counts_B in found])
         report_progress(rows.stop - run.start, run.stop - run.start, "candidates")
@@ -125,7 +125,7 @@ def _queries(embeddings: EmbeddingSet, asked: Asked, blocks: Blocks, analysis: A
             image_BD, text_BD = read_pairs(embeddings, asked.row_Q[group], analysis.block_rows)
         else:
             image_BD, text_BD = (from_binary(table[n].combine_chunks(), embeddings.dim, embeddings.dtype) for n in ("image", "text"))
-        _held[key] = Queries.of(placed(image_BD, analysis), placed(text_BD, analysis))
+        _held[key] = Queries.of(_placed(image_BD, analysis), _placed(text_BD, analysis))
     return _held[key]
 
 

@@ -34,6 +34,7 @@ class Subject:
     analysis: AnalysisConfig
     folder: str
     rows_hash: str
+    results: str = ""  # where its results stand
 
     def stacked(self) -> tuple[Array, Array]:
         """Positions (M,) of the pairs that are laid out, and their rows (N, D)."""
@@ -43,6 +44,18 @@ class Subject:
     def graph(self, x_ND: Array) -> Knn:
         k, analysis = layout_part.neighbours_wanted(len(x_ND), self.analysis), self.analysis
         return stored_graph(self.folder, self.rows_hash, x_ND, k, seed=analysis.seed, device=analysis.device)
+
+
+def sampled_space(subject: Subject) -> tuple[Array, Array, Raw | Principal, Array]:
+    """Positions of the labelled pairs, which of them are fitted, the space that is clustered, and the fitted rows in it, (S, C)."""
+    embeddings, config = subject.embeddings, subject.analysis.clusters
+    labelled_M = evenly_spaced(len(embeddings), config.max_pairs)
+    width = config.components if config.space == "pca" else embeddings.dim
+    most = config.sample or default_sample(np.empty((0, width)))
+    chosen = evenly_spaced(len(labelled_M), max(1, most // 2))
+    x_SD = read_stacked(embeddings, labelled_M[chosen], subject.analysis.block_rows)
+    space = cluster_part.space_of(x_SD, config)
+    return labelled_M, chosen, space, space.project(x_SD)
 
 
 def start_layout(subject: Subject, cluster: ClusterConfig) -> Any:
@@ -114,7 +127,7 @@ class Fit:
 def _layout_of(subject: Subject) -> tuple[dict[str, Any], Columns]:
     positions_M, x_ND = subject.stacked()
     knn, analysis = subject.graph(x_ND), subject.analysis
-    layout_NC, notes = layout_part.layout_of(placed(x_ND, analysis), knn, analysis)
+    layout_NC, notes = layout_part.layout_of(_placed(x_ND, analysis), knn, analysis)
     parts = {
         "umap": layout_part.umap_metrics(x_ND, layout_NC, analysis, notes),
         "mixing": layout_part.mixing_metrics(knn, layout_NC, analysis),
@@ -135,26 +148,20 @@ def _fit_layout(subject: Subject, columns: Columns) -> Fit:
     if analysis.clusters.stability_seeds > 1:
         x_ND = subject.stacked()[1]
         seeds = [analysis.seed + i for i in range(1, analysis.clusters.stability_seeds)]
-        spaces += layout_part.layouts_again(placed(x_ND, analysis), subject.graph(x_ND), analysis, seeds)
+        spaces += layout_part.layouts_again(_placed(x_ND, analysis), subject.graph(x_ND), analysis, seeds)
     sample = analysis.clusters.sample
-    found = cluster_part.cluster(placed(layout_NC, analysis), analysis, sample)
+    found = cluster_part.cluster(_placed(layout_NC, analysis), analysis, sample)
     positions_M, count = columns["row"][: len(layout_NC) // 2], len(subject.embeddings)
     notes = [f"{len(positions_M)} of {count} pairs are laid out; the others have no label"] if len(positions_M) < count else []
-    stable = cluster_part.how_stable([placed(space, analysis) for space in spaces], analysis, sample)
+    stable = cluster_part.how_stable([_placed(space, analysis) for space in spaces], analysis, sample)
     return _fitted(found, positions_M, stable, space=Raw(), notes=notes)
 
 
 def _fit_rows(subject: Subject) -> Fit:
     """Clusters of a sample of the rows themselves or of their principal components, with what assigns the rest."""
     analysis, embeddings = subject.analysis, subject.embeddings
-    config = analysis.clusters
-    labelled_M = evenly_spaced(len(embeddings), config.max_pairs)
-    width = config.components if config.space == "pca" else embeddings.dim
-    most = config.sample or default_sample(np.empty((0, width)))
-    chosen = evenly_spaced(len(labelled_M), max(1, most // 2))
-    x_SD = read_stacked(embeddings, labelled_M[chosen], analysis.block_rows)
-    space = cluster_part.space_of(x_SD, config)
-    x_SC = placed(space.project(x_SD), analysis)
+    labelled_M, chosen, space, x_SC = sampled_space(subject)
+    x_SC = _placed(x_SC, analysis)
     found = cluster_part.cluster(x_SC, analysis, cluster_part.UNSAMPLED)
     stable = cluster_part.how_stable([x_SC], analysis)
     notes = [f"{len(labelled_M)} of {len(embeddings)} pairs are labelled"] if len(labelled_M) < len(embeddings) else []
@@ -172,7 +179,7 @@ def _fitted(
     others_O: Array | None = None,
 ) -> Fit:
     labels, probability = to_host(found.labels), to_host(found.probability)
-    small = replace(found, labels=None, probability=None, assigner=None)
+    small = replace(found, labels=None, probability=None, assigner=None, predictor=None)
     assigner = None if others_O is None else found.assigner
     return Fit(
         clustering=small, positions_M=positions_M, labels=labels, probability=probability, stable=stable, space=space,
@@ -187,7 +194,7 @@ def _assign_of(
     if assigner is None:
         return np.full((2, len(positions_B)), NOISE), np.zeros((2, len(positions_B)))
     both = read_pairs(embeddings, positions_B, analysis.block_rows)
-    found = [assigner.members(placed(space.project(x_BD), analysis)) for x_BD in both]
+    found = [assigner.members(_placed(space.project(x_BD), analysis)) for x_BD in both]
     labels, shares = zip(*found, strict=True)
     return np.stack([to_host(label_B) for label_B in labels]), np.stack([to_host(share_B) for share_B in shares])
 
@@ -210,7 +217,7 @@ def _rows_of(subject: Subject, name: str, most: int) -> Array:
     return {"image": image_MD, "text": text_MD, "both": np.concatenate([image_MD[::2], text_MD[1::2]])}[name]
 
 
-def placed(x_ND: Any, analysis: AnalysisConfig) -> Any:
+def _placed(x_ND: Any, analysis: AnalysisConfig) -> Any:
     """The rows on the device that `analysis.device` means."""
     cupy = cuda(analysis.device)
     return x_ND if cupy is None else cupy.asarray(x_ND)

@@ -89,6 +89,7 @@ class Part:
     cost_only: Callable[[AnalysisConfig], tuple[str, ...]] = _nothing  # settings that change no number: left out of the hash
     shared: Callable[[AnalysisConfig], dict[str, Any]] = _no_setting  # settings of other parts that its numbers depend on, its tables not
     rests_on_numbers: bool = False  # whether it is made of the numbers of the parts that it needs too, not of their tables alone
+    open_ones: Callable[[AnalysisConfig], dict[str, Any]] = _no_setting  # its settings that may be left open, with what is measured then
     datasets: Callable[[AnalysisConfig], tuple[str, ...]] = _nothing  # further data sets whose rows it reads
     line: Callable[[Metrics], str | None] = _no_words  # its words in the result line, from the whole metrics.json
 

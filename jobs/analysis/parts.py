@@ -77,6 +77,6 @@ def digest(content: Any) -> str:
 
 def _settings(part: Part, analysis: AnalysisConfig) -> dict[str, Any]:
     """Settings that change a number; not where it is computed, nor how many rows are held at once."""
-    own = asdict(analysis).get(part.name, {})
+    own = asdict(analysis).get(part.name, {}) | part.open_ones(analysis)
     settings = {name: value for name, value in own.items() if name not in part.cost_only(analysis)}
     return settings | part.shared(analysis) | ({"seed": analysis.seed} if part.seeded(analysis) else {})

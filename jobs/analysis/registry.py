@@ -10,6 +10,7 @@ from jobs.analysis import pairs as measure
 from jobs.analysis import shape as measure_shape
 from jobs.analysis import spectrum as measure_spectrum
 from jobs.analysis.alignment import finish_alignment, start_uniformity
+from jobs.analysis.gap_measures import finish_gap_measures, start_gap_measures
 from jobs.analysis.part import Found, Measuring, Metrics, Part
 from jobs.analysis.placement import finish_placement, labels_for, placement_line
 from jobs.analysis.queries import sampled_retrieval
@@ -17,6 +18,7 @@ from jobs.runtime.tasks import result
 from tda.columns import Columns
 from tda.config.analysis import AnalysisConfig
 from tda.geometry import retrieval
+from tda.geometry.parts.clusters import smallest
 from tda.geometry.parts.pair_stats import PairStats
 
 RANDOMIZED_ONLY = ("rank", "oversample", "power")
@@ -178,6 +180,7 @@ REGISTRY = (
         finish=_clusters,
         turn=2,
         needs=_on_layout,
+        open_ones=lambda analysis: {"min_cluster_size": smallest(analysis.clusters)},
         tables=("clusters",),
         seeded=_always,
         line=_clusters_line,
@@ -218,4 +221,5 @@ REGISTRY = (
         seeded=_always,
     ),
     Part(name="alignment", start=start_uniformity, finish=finish_alignment, turn=6, seeded=_always),
+    Part(name="gap_measures", start=start_gap_measures, finish=finish_gap_measures, turn=7, seeded=_always),
 )

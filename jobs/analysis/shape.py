@@ -152,7 +152,8 @@ def _fit_layout(subject: Subject, columns: Columns) -> Fit:
     sample = analysis.clusters.sample
     found = cluster_part.cluster(_placed(layout_NC, analysis), analysis, sample)
     positions_M, count = columns["row"][: len(layout_NC) // 2], len(subject.embeddings)
-    notes = [f"{len(positions_M)} of {count} pairs are laid out; the others have no label"] if len(positions_M) < count else []
+    rest = "rows/ has the labels of the others" if analysis.rows == "all" else "the others have no label"
+    notes = [f"{len(positions_M)} of {count} pairs are laid out; {rest}"] if len(positions_M) < count else []
     stable = cluster_part.how_stable([_placed(space, analysis) for space in spaces], analysis, sample)
     return _fitted(found, positions_M, stable, space=Raw(), notes=notes)
 

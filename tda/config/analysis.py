@@ -8,7 +8,7 @@ from tda.errors import UserError
 
 PARTS = (
     "gap", "cosine", "separability", "retrieval", "spectrum", "umap", "mixing", "clusters", "placement", "local_dimension", "dimension",
-    "homology", "alignment",
+    "homology", "alignment", "gap_measures",
 )  # fmt: skip
 DEVICES = ("auto", "cpu", "cuda")
 SPACES = ("raw", "layout", "pca")
@@ -39,6 +39,12 @@ class RetrievalConfig(Checked, path="analysis.retrieval"):
 
     tile: int = bounded(2048, least=1)  # rows of a similarity tile: the bound of its memory
     max_pairs: int | None = bounded(None, least=2)  # evenly spaced pairs of a larger set; null: all
+    queries: int | None = bounded(20_000, least=2)  # drawn pairs that are ranked among all; null, or no fewer than the pairs: all of them
+
+    def sampled(self, pairs: int) -> int | None:
+        """How many of a set's pairs are drawn as queries; None where every pair is one."""
+        candidates = pairs if self.max_pairs is None else min(pairs, self.max_pairs)
+        return self.queries if self.queries is not None and self.queries < candidates else None
 
 
 @dataclass(kw_only=True)
@@ -90,7 +96,7 @@ class ClustersConfig(Checked, path="analysis.clusters"):
     """Density clusters (HDBSCAN) of both modalities together."""
 
     space: str = bounded("layout", choices=SPACES)  # layout: of the part umap | raw: unit vectors | pca: `components` of them
-    min_cluster_size: int | None = bounded(None, least=2)  # null: 10, and above 10,000 fitted rows more, as the root of their number
+    min_cluster_size: int | None = bounded(None, least=2)  # null: 10, above 10,000 fitted rows more
     min_samples: int | None = bounded(None, least=1)  # null: min_cluster_size; 10 where that was chosen by the rows
     method: str = bounded("eom", choices=("eom", "leaf"))  # eom | leaf
     epsilon: float = bounded(0.0, least=0)  # clusters less than this apart are not split
@@ -142,6 +148,15 @@ class AlignmentConfig(Checked, path="analysis.alignment"):
 
 
 @dataclass(kw_only=True)
+class GapMeasuresConfig(Checked, path="analysis.gap_measures"):
+    """The gap as other papers report it: cone, RMG, Frechet distance, two-sample tests, hubs, and one modality's shape in the other."""
+
+    sample: int = bounded(2000, least=16, most=20_000)  # pairs of the measures that cost the square of their number
+    k: int = bounded(10, least=1)  # neighbours of hubs, CSLS, mutual neighbours and the test of own modality
+    draws: int = bounded(999, least=19)  # exchanges of pairs behind a p-value
+
+
+@dataclass(kw_only=True)
 class CompareConfig(Checked, path="analysis.compare"):
     """Spaces of several encoders on the same pairs, and the paper's predictions."""
 
@@ -184,4 +199,5 @@ class AnalysisConfig(Checked, path="analysis"):
     dimension: DimensionConfig = field(default_factory=DimensionConfig)
     homology: HomologyConfig = field(default_factory=HomologyConfig)
     alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
+    gap_measures: GapMeasuresConfig = field(default_factory=GapMeasuresConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)

@@ -14,7 +14,7 @@ def test_nothing_changes_up_to_ten_thousand_rows(pairs: int) -> None:
 
 def test_what_is_chosen_for_many_rows() -> None:
     found = settled(AnalysisConfig(), 1_000_000)
-    assert (found.clusters.min_cluster_size, found.clusters.min_samples) == (32, 10)
+    assert (found.clusters.min_cluster_size, found.clusters.min_samples) == (20, 10)
     assert found.umap.radius == pytest.approx(10**0.5)
     raw = settled(AnalysisConfig(clusters=ClustersConfig(space="raw")), 1_000_000)
     assert raw.clusters.min_cluster_size == 10, "its hierarchy is of 10,000 rows"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from jobs.analysis.part import Part
@@ -26,12 +26,15 @@ def resting_on(parts: Iterable[str], analysis: AnalysisConfig) -> frozenset[str]
     return frozenset(one.name for one in REGISTRY if not names.isdisjoint(part.name for part in with_needed([one.name], analysis))) - names
 
 
-def part_hashes(rows: Mapping[str, Any], dataset: str, analysis: AnalysisConfig, *, former: bool = False) -> dict[str, str]:
+def part_hashes(rows: Mapping[str, Any], dataset: str, analysis: AnalysisConfig, *, pairs: int = 0, former: bool = False) -> dict[str, str]:
     """Hash of what changes the numbers of each part: rows measured and transferred to, its settings, and the parts that it needs.
 
-    `rows`: data set -> what its rows are known by; `dataset` is the one that is measured. The tables of a part do not depend on its shared
+    `rows`: data set -> what its rows are known by; `dataset` is the one that is measured, of so many `pairs`: settings of samples that are
+    no smaller than the set do not count. The tables of a part do not depend on its shared
     settings, so neither does what is made of them; `former` hashes, of earlier versions, did.
     """
+    if analysis.retrieval.sampled(pairs) is None:
+        analysis = all_asked(analysis)
     hashes, grounds = dict[str, str](), dict[str, str]()  # of numbers and tables, of the tables alone
     texts = dict[tuple[str, ...], bytes]()  # of the rows of large sets megabytes: written once for all parts
     for part in REGISTRY:
@@ -49,6 +52,11 @@ def part_hashes(rows: Mapping[str, Any], dataset: str, analysis: AnalysisConfig,
         hashes[part.name] = _digest_of(content, text)
         grounds[part.name] = _digest_of(content | {"settings": own | part.shared(AnalysisConfig())}, text)
     return hashes
+
+
+def all_asked(analysis: AnalysisConfig) -> AnalysisConfig:
+    """The settings with every pair a query of retrieval."""
+    return replace(analysis, retrieval=replace(analysis.retrieval, queries=None))
 
 
 def _digest_of(content: Mapping[str, Any], rows: bytes) -> str:

@@ -13,6 +13,7 @@ from jobs.analysis.alignment import finish_alignment, start_uniformity
 from jobs.analysis.gap_measures import finish_gap_measures, start_gap_measures
 from jobs.analysis.part import Found, Measuring, Metrics, Part
 from jobs.analysis.placement import finish_placement, labels_for, placement_line
+from jobs.analysis.queries import sampled_retrieval
 from jobs.runtime.tasks import result
 from tda.columns import Columns
 from tda.config.analysis import AnalysisConfig
@@ -48,6 +49,9 @@ def _separability(_: Measuring, pending: Any) -> Found:
 
 
 def _retrieval(run: Measuring, _: Any) -> Found:
+    subject, hashes = run.subject, run.hashes
+    if subject.analysis.retrieval.sampled(len(subject.embeddings)) is not None:
+        return sampled_retrieval(subject, hashes["retrieval"], run.cluster, run.progress)
     row, image_to_text, text_to_image = measure.ranks(run.subject.embeddings, run.subject.analysis, run.cluster)
     table = {"row": row, "image_to_text": image_to_text, "text_to_image": text_to_image}
     return {"retrieval": retrieval.metrics(image_to_text, text_to_image)}, {"ranks": table}
@@ -142,7 +146,14 @@ REGISTRY = (
         datasets=lambda analysis: tuple(analysis.separability.transfer),
         line=lambda metrics: f"SVM held out {metrics['separability']['heldout']['accuracy']:.2f}",
     ),
-    Part(name="retrieval", finish=_retrieval, tables=("ranks",), cost_only=lambda _: ("tile",), line=_retrieval_line),
+    Part(
+        name="retrieval",
+        finish=_retrieval,
+        tables=("ranks",),
+        seeded=lambda analysis: analysis.retrieval.queries is not None,
+        cost_only=lambda analysis: ("tile", "queries") if analysis.retrieval.queries is None else ("tile",),
+        line=_retrieval_line,
+    ),
     Part(
         name="spectrum",
         finish=_spectrum,

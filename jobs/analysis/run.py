@@ -1,41 +1,98 @@
-"""The chosen parts of one data set under one encoder, measured together: what stands alone starts at once, what rests on it follows."""
+"""The chosen parts of one data set under one encoder, measured together: what stands alone starts at once, what rests on it follows.
+
+Each part is published as soon as it is done, also while a long one is measured: a killed run loses no finished part.
+"""
 
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Self
 
 from jobs.analysis.part import Found, Measuring, Part
 from jobs.analysis.registry import REGISTRY
-from jobs.runtime.run_progress import Work
 from jobs.runtime.showing.display import display
 from jobs.runtime.showing.track import Track, followed, following
 from tda.config.analysis import AnalysisConfig
 
 
-def measured(run: Measuring, work: Work | None = None) -> Found:
-    """Keys of metrics.json of the parts of `run`, and the tables that go with them; `work` counts the parts that are done."""
-    work = work or Work(stage="analyze")
+def measured(run: Measuring) -> Found:
+    """Measure the parts of `run` and hand each to `run.publish`, but for the last: its keys of metrics.json and tables are returned.
+
+    The caller publishes that one, after it has looked whether the rows are still those that were measured.
+    """
     parts = [part for part in REGISTRY if part.name in run.parts]
     starting = sorted((part for part in parts if part.start), key=lambda part: part.turn)
-    metrics = dict[str, Any]()
+    order = sorted(parts, key=lambda part: _when(part, run.subject.analysis))
     with Shown() as shown:
-        head = followed()  # the whole analysis
-        if head is not None:
-            head.move(0, len(parts), "parts")
-        pending = dict[str, Any]()
+        turns = _InTurn(run, order, shown)
         for part in starting:
-            work.began(part.name)
-            with shown.part(part.name):
-                pending[part.name] = part.start(run) if part.start else None
-        for done, part in enumerate(sorted(parts, key=lambda part: _when(part, run.subject.analysis)), start=1):
-            with shown.part(part.name):
-                found, tables = part.finish(run, pending.get(part.name))
-            shown.end(part.name)
-            if head is not None:
-                head.move(done, len(parts), "parts")
-            metrics |= found
-            run.tables |= tables
-            work.did(part.name)
-    return metrics, run.tables
+            turns.start(part)
+        return turns.all()
+
+
+class _InTurn:
+    """Finishes parts in order; of those that were started the ones whose tasks are done go first, and between the blocks of a long part."""
+
+    def __init__(self, run: Measuring, order: list[Part], shown: "Shown") -> None:
+        self.run, self.waiting, self.shown, self.whole = run, list(order), shown, len(order)
+        self.pending = dict[str, Any]()
+        self.busy = 0  # parts that are being finished, one inside the other
+        self.last: Found = {}, {}
+        self.head = followed()  # the whole analysis
+        self._count()
+
+    def start(self, part: Part) -> None:
+        self.run.work.began(part.name)
+        with self.shown.part(part.name):
+            self.pending[part.name] = part.start(self.run) if part.start else None
+
+    def _count(self) -> None:
+        if self.head is not None:
+            self.head.move(self.whole - len(self.waiting) - self.busy, self.whole, "parts")
+
+    def all(self) -> Found:
+        outer, self.run.progress = self.run.progress, self._between
+        self.outer = outer
+        try:
+            while self.waiting:
+                self._finish(next(iter(self._ready()), self.waiting[0]))
+        finally:
+            self.run.progress = outer
+        return self.last
+
+    def _between(self, part: str, done: int, whole: int) -> None:
+        """After a block of a long part: publish what other tasks have finished meanwhile."""
+        self.outer(part, done, whole)
+        if self.busy == 1:
+            for ready in self._ready():
+                self._finish(ready)
+
+    def _ready(self) -> list[Part]:
+        """Parts that were started and whose tasks are done, where no part that stands alone is still to be measured before them."""
+        started = [part for part in self.waiting if part.name in self.pending]
+        alone = not self.busy and bool(self.waiting) and self.waiting[0].name not in self.pending
+        return [] if alone else [part for part in started if _done(self.pending[part.name])]
+
+    def _finish(self, part: Part) -> None:
+        self.waiting.remove(part)
+        self.busy += 1
+        with self.shown.part(part.name):
+            found, tables = part.finish(self.run, self.pending.get(part.name))
+        self.shown.end(part.name)
+        self.busy -= 1
+        self._count()
+        self.run.tables |= tables
+        self.run.work.did(part.name)
+        if self.waiting or self.busy:
+            self.run.publish([part.name], found, tables)
+        else:
+            self.last = found, tables
+
+
+def _done(pending: Any) -> bool:
+    """Whether every task of a start has ended."""
+    import ray
+
+    references = list(pending.values()) if isinstance(pending, dict) else [pending]
+    return len(ray.wait(references, num_returns=len(references), timeout=0)[0]) == len(references)
 
 
 class Shown:

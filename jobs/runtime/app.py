@@ -119,7 +119,7 @@ def _mistake(error: BaseException, name: str, schema: type[Job], *, started: boo
     if isinstance(error, AttributeError | AssertionError) and not started:  # OmegaConf's, where a field of a null value is set
         return _complain(name, explain(error, schema), EXIT_USER_ERROR)
     if isinstance(error, KeyboardInterrupt):
-        return _complain(name, "interrupted; the same command resumes from here", EXIT_INTERRUPTED)
+        return _complain(name, f"interrupted; {error or 'the same command resumes from here'}", EXIT_INTERRUPTED)
     return None
 
 

@@ -82,7 +82,9 @@ def result(pending: Any) -> Any:
         raise
 
 
-def ordered(task: Callable[..., Any], calls: Iterable[tuple[Any, ...]], cluster: ClusterConfig, *, whole: int = 0) -> Iterator[Any]:
+def ordered(
+    task: Callable[..., Any], calls: Iterable[tuple[Any, ...]], cluster: ClusterConfig, *, whole: int = 0, device: str = "cpu"
+) -> Iterator[Any]:
     """Results of `task` over `calls` in order, a bounded number of calls at once. `whole`: how many there will be, for the display."""
     at_once, _ = slots(cluster)
     track = followed()
@@ -90,7 +92,7 @@ def ordered(task: Callable[..., Any], calls: Iterable[tuple[Any, ...]], cluster:
         track.expect(whole)
     pending: list[Any] = []
     for call in calls:
-        pending.append(start(task, *call, cluster=cluster))
+        pending.append(start(task, *call, cluster=cluster, device=device))
         if len(pending) > 2 * at_once:
             yield result(pending.pop(0))
     while pending:

@@ -39,6 +39,12 @@ class RetrievalConfig(Checked, path="analysis.retrieval"):
 
     tile: int = bounded(2048, least=1)  # rows of a similarity tile: the bound of its memory
     max_pairs: int | None = bounded(None, least=2)  # evenly spaced pairs of a larger set; null: all
+    queries: int | None = bounded(20_000, least=2)  # drawn pairs that are ranked among all; null, or no fewer than the pairs: all of them
+
+    def sampled(self, pairs: int) -> int | None:
+        """How many of a set's pairs are drawn as queries; None where every pair is one."""
+        candidates = pairs if self.max_pairs is None else min(pairs, self.max_pairs)
+        return self.queries if self.queries is not None and self.queries < candidates else None
 
 
 @dataclass(kw_only=True)

@@ -189,11 +189,12 @@ def replace_recorded(root: Path, shards: Shards, draw: random.Random) -> str:
 
 def redone(root: Path, shards: Shards, encoder: EncoderConfig, address: str) -> list[str]:
     """The next command names what was replaced; with embed.changed=redo the root holds the new pairs."""
+    wrong: list[str] = []
     try:
-        return [f"replaced shards passed: {run(root, shards, encoder, address).line}"] if shards.later else []
+        wrong += [f"replaced shards passed: {run(root, shards, encoder, address).line}"] * bool(shards.later)
     except UserError as error:
         print(f"  again: {error}")
-        wrong = [] if any(f"/{name}.tar" in str(error) for name in shards.later) else [f"it names none that was replaced: {error}"]
+        wrong += [] if any(f"/{name}.tar" in str(error) for name in shards.later) else [f"it names none that was replaced: {error}"]
     again = run(root, shards, encoder, address, changed="redo")
     print(f"  again, embed.changed=redo: {again.line}")
     shards.pairs |= shards.later
@@ -253,7 +254,7 @@ def soak(seed: int, count: int, folder: Path) -> list[str]:
             if under_fire.done() or time.monotonic() - begin > CALM:
                 break
             struck += 1
-            if struck == EVENTS // 2:
+            if struck == 2:
                 print(f"  {time.monotonic() - begin:5.0f} s: {replace_recorded(root, shards, draw)}", flush=True)
             print(f"  {time.monotonic() - begin:5.0f} s, {after:3d} shards recorded: {fate} ({strike(machines, fate, draw)})", flush=True)
         while not wait([under_fire], timeout=1.0).done:

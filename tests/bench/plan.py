@@ -41,8 +41,8 @@ def main() -> int:
     asked.add_argument("--pairs", type=int, nargs="+", default=[3_000, 100_000])
     asked.add_argument("--most", type=float, default=600.0)
     given = asked.parse_args()
-    machines = measured_here(cores=CORES_OF_PLAN)
-    print(f"{machines.rate / 1e9:.0f} GFLOP a second of {CORES_OF_PLAN} cores, measured")
+    machines = measured_here()
+    print(f"{machines.core_rate / 1e9:.0f} GFLOP a second of a core, measured")
     print(f"{'pairs':>9} {'part':26} {'planned':>9} {'measured':>9} {'ratio':>6}")
     for count in given.pairs:
         with tempfile.TemporaryDirectory() as folder:

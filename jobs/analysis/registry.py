@@ -128,7 +128,7 @@ def _homology(_: Measuring, pending: Any) -> Found:
 
 
 REGISTRY = (
-    Part(name="gap", finish=_gap, line=lambda metrics: f"gap {metrics['gap']['centroid_distance']:.3f}"),
+    Part(name="gap", settings=False, finish=_gap, line=lambda metrics: f"gap {metrics['gap']['centroid_distance']:.3f}"),
     Part(name="cosine", finish=_cosine, tables=("cosine",)),
     Part(
         name="separability",

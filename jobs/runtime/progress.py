@@ -2,6 +2,7 @@
 
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
 @dataclass(kw_only=True)
-class Bars:
+class Bars(ABC):
     """Bars on a terminal, lines elsewhere. A context manager; `note` may be called at any time inside it."""
 
     stream: TextIO = field(default_factory=lambda: sys.stderr)
@@ -27,9 +28,9 @@ class Bars:
     _bars: Progress | None = None
     _tasks: dict[str, TaskID] = field(default_factory=dict)
 
+    @abstractmethod
     def totals(self) -> dict[str, int]:
         """Name of each bar -> its total."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         self._printed = time.monotonic()

@@ -135,9 +135,9 @@ def nearest_cost(stage: str, size: JoinSize, machines: Machines) -> Cost:
             + (
                 ""
                 if size.laid_out
-                else f", and 2 x 2 C D ({ITERATIONS} S + M), S = {sampled_rows(size.reference, c, size.dim):,}, to group the reference by cell"
+                else f", and 2 x 2 C D ({ITERATIONS} S + M), S = {sampled_rows(size.reference, c, size.dim):,}, to group it by cell"
             ),
-            "read": f"the queries, {size.queries * vectors:.3g} bytes, in {passes} pass{'es' * (passes > 1)}, and the reference, {held:.3g} bytes"
+            "read": f"queries {size.queries * vectors:.3g} bytes x {passes} pass{'es' * (passes > 1)}, reference {held:.3g} bytes"
             + ("" if size.laid_out else ", twice: once to group it by cell"),
             "written": f"{MATCH_BYTES} bytes a query" + ("" if size.laid_out else f", and the reference by cell, {held:.3g} bytes"),
             "memory": f"the reference, {held:.3g} bytes; {HELD:.0%} of the cluster's memory hold {machines.memory:.3g}",

@@ -20,7 +20,6 @@ from tda.store.paths import RootPaths
 from tda.store.types import Source
 
 N, D = 400, 64
-SPACES = ("image", "text", "across")
 
 # Of each encoder: gap, share of the layout that modalities have in common, top-1, accuracies, first collapsed dimension of its spectra.
 ARMS = {
@@ -165,9 +164,6 @@ def planted_metrics(dataset: str, encoder: str, arm: Mapping[str, float], spectr
         },
         "retrieval": {"image_to_text": ranks, "text_to_image": {**ranks, "top1": arm["top1"] - 0.02}, "pairs_used": N},
         "spectrum": spectra,
-        "alignment": {
-            "mean_squared_distance": arm["gap"], "uniformity": {space: {"value": -2.0, "standard_error": 0.1} for space in SPACES},
-        },
     }  # fmt: skip
 
 

@@ -157,7 +157,9 @@ def _cell(root: str, names: tuple[str, str], config: ReportConfig, tables: Colle
     folder = RootPaths(root).analysis_dir(dataset, encoder)
     sweep = _beside(root, digest, dataset, encoder, "sweep.json")
     present = [file.removesuffix(".parquet") for file in list_files(folder, ".parquet")]
-    wanted = [name for name in present if name.isidentifier() and (tables is None or name in tables)]  # sweep.<hash> is named by sweep.json
+    wanted = [
+        name for name in present if name.isidentifier() and (tables is None or name in {*tables, "ranks"})
+    ]  # sweep.<hash> is named by sweep.json
     hashes = {name: _hashes(sweep if name == "sweep" else metrics) for name in [*wanted, "sweep"]}
     urls = {name: join(folder, f"{name}.parquet") for name in wanted if name != "sweep" or sweep}
     entries = _entries(metrics)

@@ -44,11 +44,13 @@ def _known(names: list[str]) -> list[str]:
 
 
 def _whole(cell: Cell) -> Cell:
-    """The cell with what `plant` leaves out: planted repeats that were looked for."""
+    """The cell with what `plant` leaves out: alignment, and planted repeats that were looked for."""
+    uniformity = {space: {"value": -2.0, "standard_error": 0.1} for space in ("image", "text", "across")}
+    alignment = {"alignment": {"mean_squared_distance": 0.5, "uniformity": uniformity}}
     numbers = {"threshold": [0.5], **{key: [1.0] for key in ("recall", "recall_low", "recall_high", "precision", "others")}}
     evaluation = {"rule": ["decided"], "kind": [""], **numbers}
     columns = {key: np.asarray(column) for key, column in evaluation.items()}
-    return replace(cell, parquet=cell.parquet | {"evaluation": columns})
+    return replace(cell, metrics=cell.metrics | alignment, parquet=cell.parquet | {"evaluation": columns})
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def test_the_page_keeps_its_order(drawn_report: Path) -> None:
     page = (drawn_report / "report" / "index.html").read_text()
     parts = dict(re.findall(r'<section id="part-(\w+)">(.*?)(?=<section id="(?:part-|method))', page, re.DOTALL))
     inside = {key: re.findall(r'<figure class="[a-z]+" id="(\w+)"', part) for key, part in parts.items()}
-    unmeasured = {"repeats", "shift", "over_training"}
+    unmeasured = {"repeats", "shift", "alignment", "over_training"}
     assert {key: _known(names) for key, names in inside.items()} == {
         key: [name for name in TABLES.get(key, []) + FIGURES[key] if name not in unmeasured] for key in FIGURES
     }

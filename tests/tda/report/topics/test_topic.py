@@ -25,7 +25,6 @@ from tda.report.topics.topic import SECTIONS, Headline, Topic
 
 PLANTED = {
     "gap", "cosine", "separability", "retrieval", "spectrum", "umap", "mixing", "clusters", "local_dimension", "dimension", "homology",
-    "alignment",
 }  # fmt: skip
 MODULES = [import_module(found.name) for found in walk_packages(topics.__path__, "tda.report.topics.")]
 

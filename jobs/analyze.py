@@ -11,16 +11,20 @@ from functools import partial
 from typing import Any
 
 from jobs.analysis.comparisons import compare_encoders, comparison_line
+from jobs.analysis.ongoing import Ongoing
 from jobs.analysis.part import Measuring
-from jobs.analysis.parts import digest, part_hashes, resting_on, with_needed
-from jobs.analysis.publication import publish_parts, standing_parts, table_url
+from jobs.analysis.parts import all_asked, digest, part_hashes, with_needed
+from jobs.analysis.publication import standing_parts, table_url
 from jobs.analysis.registry import REGISTRY
 from jobs.analysis.run import measured
+from jobs.analysis.settled import settled, with_its_rows
 from jobs.analysis.shape import Subject
 from jobs.analysis.stored import taken_over
 from jobs.analysis.sweep import cell_line, sweep_cells
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.run_progress import track
 from jobs.runtime.session import ray_session, shared_ray
+from jobs.runtime.showing.display import tracked
 from jobs.runtime.sweeps.cells import current_cell
 from jobs.runtime.sweeps.record import flat
 from tda.config.jobs import AnalyzeJob
@@ -52,32 +56,81 @@ def run(job: AnalyzeJob) -> Outcome:
 
 def analyze(job: AnalyzeJob) -> Outcome:
     """Measure the missing parts. Raises UserError if there is nothing to measure or the data sets differ in dimension."""
+    with tracked(f"{job.dataset.name} / {job.encoder.name}", heads=True):
+        return _analyze(job)
+
+
+def _analyze(job: AnalyzeJob) -> Outcome:
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
+    job = replace(job, analysis=settled(job.analysis, len(embeddings)))
     others = _checked_transfer(job, embeddings)
     rows = {name: _content(job, name) for name in job.analysis.separability.transfer} | {job.dataset.name: embeddings.content}
-    hashes = part_hashes(rows, job.dataset.name, job.analysis)
-    former = part_hashes(rows, job.dataset.name, job.analysis, former=True)
     url = RootPaths(job.root).metrics(job.dataset.name, job.encoder.name)
-    head, before = _head(job, embeddings, hashes), document_if_whole(url)
-    found = standing_parts(url, before, hashes, former)
-    wanted = with_needed(job.analysis.parts, job.analysis)
-    taken = taken_over(job, hashes, [part.name for part in wanted if part.name not in found["part_hashes"]])
-    missing = [part.name for part in wanted if part.name not in found["part_hashes"] | taken.parts]
-    made = taken
+    before = document_if_whole(url)
+    job = _with_ranks_that_stand(job, rows, len(embeddings), url, before)
+    hashes, former = _hashes(job, rows, len(embeddings)), _hashes(job, rows, len(embeddings), former=True)
+    head = _head(job, embeddings, hashes)
+    found = with_its_rows(standing_parts(url, before, hashes, former), url, embeddings)
+    parts = with_needed(job.analysis.parts, job.analysis)
+    wanted = [part.name for part in parts]
+    taken = taken_over(job, hashes, [part.name for part in parts if part.name not in found["part_hashes"] and not part.leaves_files])
+    missing = [name for name in wanted if name not in found["part_hashes"] | taken.parts]
+    ongoing = Ongoing(
+        url=url,
+        head=head,
+        before=before,
+        hashes=hashes,
+        former=former,
+        analysis=job.analysis,
+        shared_folder=_shared_folder(job),
+        check=partial(_require_unchanged, job, embeddings),
+        missing=missing,
+    )
+    if taken.parts:
+        ongoing.publish_made(taken)
     if missing:
         graph_rows = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
-        base = RootPaths(base_of(job.root)).analysis_dir(job.dataset.name, job.encoder.name)  # one neighbour graph for all cells of a sweep
-        subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=base, rows_hash=graph_rows)
+        own, shared = url.rpartition("/")[0], _shared_folder(job)
+        subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=shared, rows_hash=graph_rows, results=own)
         stored = partial(_stored, url, found["tables"] | taken.entries)
-        with ray_session(job.cluster):
-            metrics, tables = measured(Measuring(subject=subject, others=others, parts=missing, stored=stored, cluster=job.cluster))
-        _require_unchanged(job, embeddings)
-        made = replace(taken, parts=taken.parts | {name: hashes[name] for name in missing}, keys=taken.keys | metrics, tables=tables)
-    if made.parts:
-        made = replace(made, outdates=resting_on(made.parts, job.analysis))
-        found = standing_parts(url, publish_parts(url, head, before, made, hashes, former), hashes, former)
+        measuring = Measuring(subject=subject, others=others, parts=missing, stored=stored, cluster=job.cluster, hashes=hashes)
+        measuring.progress, measuring.publish = ongoing.progress, ongoing.publish
+        measuring.work = track("analyze", job.dataset.name, [job.encoder.name], total=len(missing))
+        _measure(job, measuring, ongoing, wanted)
+    if ongoing.document:
+        found = standing_parts(url, ongoing.document, hashes, former)
     measured_now = head | found
     return Outcome(whole=True, line=result_line(measured_now), numbers=flat(measured_now))
+
+
+def _hashes(job: AnalyzeJob, rows: Mapping[str, Any], pairs: int, *, former: bool = False) -> dict[str, str]:
+    return part_hashes(rows, job.dataset.name, job.analysis, pairs=pairs, former=former)
+
+
+def _with_ranks_that_stand(job: AnalyzeJob, rows: Mapping[str, Any], pairs: int, url: str, before: Mapping[str, Any]) -> AnalyzeJob:
+    """The job without drawn queries where the ranks of all pairs stand: they hold those of the queries, and have no error."""
+    whole = replace(job, analysis=all_asked(job.analysis))
+    stands = standing_parts(url, before, _hashes(whole, rows, pairs), _hashes(whole, rows, pairs, former=True))["part_hashes"]
+    return whole if "retrieval" in stands else job
+
+
+def _shared_folder(job: AnalyzeJob) -> str:
+    """Where the neighbour graph and the blocks of unfinished parts are: the same for all cells of a sweep."""
+    return RootPaths(base_of(job.root)).analysis_dir(job.dataset.name, job.encoder.name)
+
+
+def _measure(job: AnalyzeJob, measuring: Measuring, ongoing: Ongoing, wanted: list[str]) -> None:
+    """Measure and publish the missing parts. An interruption is raised on with a line on what is kept."""
+    stand = [name for name in wanted if name not in measuring.parts]
+    if stand:
+        words = f"{', '.join(stand)} stand and are not measured again; missing: {', '.join(measuring.parts)}"
+        print(f"lacuna: {job.dataset.name} / {job.encoder.name}: {words}", file=sys.stderr, flush=True)
+    try:
+        with ray_session(job.cluster):
+            keys, tables = measured(measuring)
+        ongoing.publish(ongoing.missing, keys, tables)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(ongoing.kept_line(wanted)) from None
 
 
 def _require_unchanged(job: AnalyzeJob, embeddings: EmbeddingSet) -> None:

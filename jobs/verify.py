@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session, slots
+from jobs.runtime.showing.display import tracked
 from tda.config.cluster import ClusterConfig
 from tda.config.jobs import VerifyJob
-from tda.errors import UserError
-from tda.store.files import exists, filesystem, remove
-from tda.store.paths import RUNS, TOP_FOLDERS, RootPaths
+from tda.progress import report_progress
+from tda.store.files import remove
+from tda.store.paths import RootPaths
+from tda.store.top_folders import top_folders
 from tda.store.verify.contents import Contents
 from tda.store.verify.root import Folder, check_derived, check_models, folders, temporaries
 from tda.store.verify.shard import Checked, check_shard_files
@@ -28,9 +30,10 @@ Chunk = tuple[str, str, str, tuple[str, ...], bool]  # root, data set, encoder, 
 def run(job: VerifyJob) -> Outcome:
     """Check everything under the root. Raises UserError if it does not exist."""
     layout = RootPaths(job.root)
-    _require_root(job.root)
+    top_folders(job.root)
     found = list(folders(layout))
-    checked = _check_all(layout, found, job.cluster, deep=job.deep)
+    with tracked("verify"):
+        checked = _check_all(layout, found, job.cluster, deep=job.deep)
     problems = rows = drops = shards = 0
     superseded: list[str] = []
     for folder in found:
@@ -49,17 +52,6 @@ def run(job: VerifyJob) -> Outcome:
     line += f", {unsealed} document{'s' * (unsealed != 1)} of an earlier version without a digest" if unsealed else ""
     line += "" if job.deep else ", sizes and records alone"
     return Outcome(whole=not problems, line=f"{line}: {'whole and true' if not problems else f'{problems} problems'}")
-
-
-def _require_root(root: str) -> None:
-    """Raise UserError unless the folder is there and holds what a root holds; one without results may become a root."""
-    if not exists(root):
-        raise UserError(f"root={root} is not there")
-    fs, path = filesystem(root)
-    names = [str(entry["name"]).rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=True)] if fs.isdir(path) else [root]
-    others = sorted(set(names) - {RUNS})  # earlier versions recorded themselves in any folder that they were pointed at
-    if others and not set(others) & set(TOP_FOLDERS):
-        raise UserError(f"root={root} is no root: it holds {', '.join(others[:3])}, but none of {', '.join(TOP_FOLDERS)}")
 
 
 def _sweep(job: VerifyJob, superseded: list[str]) -> tuple[int, int]:
@@ -92,13 +84,16 @@ def _check_all(layout: RootPaths, found: list[Folder], cluster: ClusterConfig, *
     """Every recorded shard, by folder in order of shard name."""
     chunks = [(layout.root, folder.dataset, folder.encoder, tuple(shards), deep) for folder in found for shards in _chunks(folder.shards)]
     results: dict[tuple[str, str], list[Checked]] = {(folder.dataset, folder.encoder): [] for folder in found}
-    if sum(len(folder.shards) for folder in found) <= IN_PROCESS:
-        for chunk in chunks:
+    whole = sum(len(folder.shards) for folder in found)
+    if whole <= IN_PROCESS:
+        for count, chunk in enumerate(chunks):
+            report_progress(count * CHUNK, whole, "shards")
             results[chunk[1], chunk[2]] += check_chunk(chunk)
         return results
     with ray_session(cluster):
-        for chunk, made in _on_ray(chunks, cluster):
+        for count, (chunk, made) in enumerate(_on_ray(chunks, cluster), start=1):
             results[chunk[1], chunk[2]] += made
+            report_progress(min(count * CHUNK, whole), whole, "shards")
     return {names: sorted(made, key=lambda one: one.shard) for names, made in results.items()}
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.analysis.shape import Subject
+from jobs.runtime.run_progress import Work
 from tda.columns import Columns
 from tda.config.analysis import PARTS, AnalysisConfig
 from tda.config.cluster import ClusterConfig
@@ -12,6 +13,18 @@ from tda.store.datasets.embedding_set import EmbeddingSet
 
 Metrics = Mapping[str, Any]
 Found = tuple[dict[str, Any], dict[str, Columns]]  # keys of metrics.json, and tables by name
+Progress = Callable[[str, int, int], None]  # a part, how many of its blocks are done, and how many there are
+
+
+def _quiet(_part: str, _done: int, _whole: int) -> None:
+    return None
+
+
+Publish = Callable[[list[str], dict[str, Any], dict[str, Columns]], None]  # parts, their keys of metrics.json, their tables
+
+
+def _unpublished(_parts: list[str], _keys: dict[str, Any], _tables: dict[str, Columns]) -> None:
+    return None
 
 
 @dataclass(kw_only=True)
@@ -23,6 +36,10 @@ class Measuring:
     parts: list[str]
     stored: Callable[[str], Columns]  # reads a table that an earlier run left
     cluster: ClusterConfig
+    hashes: Mapping[str, str] = field(default_factory=dict)  # of all parts
+    work: Work = field(default_factory=lambda: Work(stage="analyze"))  # counts the parts that are done
+    progress: Progress = _quiet  # a long part calls it after each of its blocks
+    publish: Publish = _unpublished  # of a part that is done while others are still to be measured
     tables: dict[str, Columns] = field(default_factory=dict)  # of the parts that are measured by now
     _made: dict[str, Any] = field(default_factory=dict)
 
@@ -67,11 +84,13 @@ class Part:
     turn: int = 0  # order of the starts: the longest chain of tasks first
     needs: Callable[[AnalysisConfig], tuple[str, ...]] = _nothing  # parts whose results it is made of
     tables: tuple[str, ...] = ()  # its Parquet files
+    leaves_files: bool = False  # files of each shard beside its tables: it is measured in place, never copied from another root
     fills: tuple[str, ...] = ()  # its keys of metrics.json, where they are not its name
     seeded: Callable[[AnalysisConfig], bool] = _never  # whether the seed changes its numbers
     cost_only: Callable[[AnalysisConfig], tuple[str, ...]] = _nothing  # settings that change no number: left out of the hash
     shared: Callable[[AnalysisConfig], dict[str, Any]] = _no_setting  # settings of other parts that its numbers depend on, its tables not
     rests_on_numbers: bool = False  # whether it is made of the numbers of the parts that it needs too, not of their tables alone
+    open_ones: Callable[[AnalysisConfig], dict[str, Any]] = _no_setting  # its settings that may be left open, with what is measured then
     datasets: Callable[[AnalysisConfig], tuple[str, ...]] = _nothing  # further data sets whose rows it reads
     line: Callable[[Metrics], str | None] = _no_words  # its words in the result line, from the whole metrics.json
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from jobs.analysis.part import Part
@@ -26,26 +26,48 @@ def resting_on(parts: Iterable[str], analysis: AnalysisConfig) -> frozenset[str]
     return frozenset(one.name for one in REGISTRY if not names.isdisjoint(part.name for part in with_needed([one.name], analysis))) - names
 
 
-def part_hashes(rows: Mapping[str, Any], dataset: str, analysis: AnalysisConfig, *, former: bool = False) -> dict[str, str]:
+def part_hashes(rows: Mapping[str, Any], dataset: str, analysis: AnalysisConfig, *, pairs: int = 0, former: bool = False) -> dict[str, str]:
     """Hash of what changes the numbers of each part: rows measured and transferred to, its settings, and the parts that it needs.
 
-    `rows`: data set -> what its rows are known by; `dataset` is the one that is measured. The tables of a part do not depend on its shared
+    `rows`: data set -> what its rows are known by; `dataset` is the one that is measured, of so many `pairs`: settings of samples that are
+    no smaller than the set do not count. The tables of a part do not depend on its shared
     settings, so neither does what is made of them; `former` hashes, of earlier versions, did.
     """
+    if analysis.retrieval.sampled(pairs) is None:
+        analysis = all_asked(analysis)
     hashes, grounds = dict[str, str](), dict[str, str]()  # of numbers and tables, of the tables alone
+    texts = dict[tuple[str, ...], bytes]()  # of the rows of large sets megabytes: written once for all parts
     for part in REGISTRY:
         rests_on = hashes if former or part.rests_on_numbers else grounds
         own = _settings(part, analysis)
+        names = tuple(sorted({dataset, *part.datasets(analysis)}))
+        text = texts.get(names) or json.dumps({name: rows[name] for name in names}, sort_keys=True).encode()
+        texts[names] = text
         content = {
             "part": part.name,
             "dataset": dataset,
-            "rows": {name: rows[name] for name in sorted({dataset, *part.datasets(analysis)})},
             "settings": own,
             "rests_on": [rests_on[other] for other in part.needs(analysis)],
         }
-        hashes[part.name] = digest(content)
-        grounds[part.name] = digest(content | {"settings": own | part.shared(AnalysisConfig())})
+        hashes[part.name] = _digest_of(content, text)
+        grounds[part.name] = _digest_of(content | {"settings": own | part.shared(AnalysisConfig())}, text)
     return hashes
+
+
+def all_asked(analysis: AnalysisConfig) -> AnalysisConfig:
+    """The settings with every pair a query of retrieval."""
+    return replace(analysis, retrieval=replace(analysis.retrieval, queries=None))
+
+
+def _digest_of(content: Mapping[str, Any], rows: bytes) -> str:
+    """`digest` of `content` with a field `rows`, whose JSON is given."""
+    mark = '"rows": 0, "settings": '  # in no text of the content: there quotes have a backslash
+    before, found, behind = json.dumps({**content, "rows": 0}, sort_keys=True).partition(mark)
+    assert found, "the fields of a part's hash have changed"
+    hashed = hashlib.sha256(f'{before}"rows": '.encode())
+    hashed.update(rows)
+    hashed.update(f', "settings": {behind}'.encode())
+    return hashed.hexdigest()
 
 
 def digest(content: Any) -> str:
@@ -55,6 +77,6 @@ def digest(content: Any) -> str:
 
 def _settings(part: Part, analysis: AnalysisConfig) -> dict[str, Any]:
     """Settings that change a number; not where it is computed, nor how many rows are held at once."""
-    own = asdict(analysis).get(part.name, {})
+    own = asdict(analysis).get(part.name, {}) | part.open_ones(analysis)
     settings = {name: value for name, value in own.items() if name not in part.cost_only(analysis)}
     return settings | part.shared(analysis) | ({"seed": analysis.seed} if part.seeded(analysis) else {})

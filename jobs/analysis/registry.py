@@ -10,11 +10,15 @@ from jobs.analysis import pairs as measure
 from jobs.analysis import shape as measure_shape
 from jobs.analysis import spectrum as measure_spectrum
 from jobs.analysis.alignment import finish_alignment, start_uniformity
+from jobs.analysis.gap_measures import finish_gap_measures, start_gap_measures
 from jobs.analysis.part import Found, Measuring, Metrics, Part
+from jobs.analysis.placement import finish_placement, labels_for, placement_line
+from jobs.analysis.queries import sampled_retrieval
 from jobs.runtime.tasks import result
 from tda.columns import Columns
 from tda.config.analysis import AnalysisConfig
 from tda.geometry import retrieval
+from tda.geometry.parts.clusters import smallest
 from tda.geometry.parts.pair_stats import PairStats
 
 RANDOMIZED_ONLY = ("rank", "oversample", "power")
@@ -45,6 +49,9 @@ def _separability(_: Measuring, pending: Any) -> Found:
 
 
 def _retrieval(run: Measuring, _: Any) -> Found:
+    subject, hashes = run.subject, run.hashes
+    if subject.analysis.retrieval.sampled(len(subject.embeddings)) is not None:
+        return sampled_retrieval(subject, hashes["retrieval"], run.cluster, run.progress)
     row, image_to_text, text_to_image = measure.ranks(run.subject.embeddings, run.subject.analysis, run.cluster)
     table = {"row": row, "image_to_text": image_to_text, "text_to_image": text_to_image}
     return {"retrieval": retrieval.metrics(image_to_text, text_to_image)}, {"ranks": table}
@@ -117,7 +124,7 @@ def _clusters_line(metrics: Metrics) -> str:
 
 
 def _local_dimension(run: Measuring, _: Any) -> Found:
-    tables, subject = (run.table("clusters"), run.table("ranks")), run.subject
+    tables, subject = (labels_for(run) or run.table("clusters"), run.table("ranks")), run.subject
     metrics, columns = measure_local.local_dimension(subject.embeddings, *tables, subject.analysis, run.cluster)
     return metrics, {"cluster_spectra": columns}
 
@@ -139,7 +146,14 @@ REGISTRY = (
         datasets=lambda analysis: tuple(analysis.separability.transfer),
         line=lambda metrics: f"SVM held out {metrics['separability']['heldout']['accuracy']:.2f}",
     ),
-    Part(name="retrieval", finish=_retrieval, tables=("ranks",), cost_only=lambda _: ("tile",), line=_retrieval_line),
+    Part(
+        name="retrieval",
+        finish=_retrieval,
+        tables=("ranks",),
+        seeded=lambda analysis: analysis.retrieval.queries is not None,
+        cost_only=lambda analysis: ("tile", "queries") if analysis.retrieval.queries is None else ("tile",),
+        line=_retrieval_line,
+    ),
     Part(
         name="spectrum",
         finish=_spectrum,
@@ -155,7 +169,7 @@ REGISTRY = (
         turn=1,
         tables=("layout",),
         seeded=_always,
-        cost_only=lambda _: ("knn_k",),
+        cost_only=lambda analysis: ("knn_k", *(("radius",) if analysis.umap.radius is None else ())),
         shared=lambda analysis: {"shared": analysis.mixing.k},
         line=lambda metrics: f"mixing on the {metrics['umap']['output']} {metrics['umap']['mixing']:.2f}",
     ),
@@ -166,14 +180,27 @@ REGISTRY = (
         finish=_clusters,
         turn=2,
         needs=_on_layout,
+        open_ones=lambda analysis: {"min_cluster_size": smallest(analysis.clusters)},
         tables=("clusters",),
         seeded=_always,
         line=_clusters_line,
     ),
     Part(
+        name="placement",
+        settings=False,
+        finish=finish_placement,
+        needs=lambda _: ("umap", "clusters"),
+        tables=("row_clusters",),
+        fills=("rows",),
+        leaves_files=True,
+        seeded=_always,
+        shared=lambda analysis: {"rows": analysis.rows, "groups": analysis.local_dimension.max_clusters},
+        line=placement_line,
+    ),
+    Part(
         name="local_dimension",
         finish=_local_dimension,
-        needs=lambda _: ("clusters", "retrieval"),
+        needs=lambda analysis: ("clusters", "retrieval", *(("placement",) if analysis.rows == "all" else ())),
         tables=("cluster_spectra",),
         fills=("per_cluster", "local_dimension"),
         seeded=_always,
@@ -195,4 +222,5 @@ REGISTRY = (
         seeded=_always,
     ),
     Part(name="alignment", start=start_uniformity, finish=finish_alignment, turn=6, seeded=_always),
+    Part(name="gap_measures", start=start_gap_measures, finish=finish_gap_measures, turn=7, seeded=_always),
 )

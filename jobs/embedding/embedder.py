@@ -107,7 +107,7 @@ class Embedder(Beating):
 
     def _unchanged(self, task: ShardTask, before: Source, sha256: str | None) -> Source:
         """The source with the digest of what was read. Raises ShardError where the shard was replaced meanwhile: that is a mixture."""
-        from tda.store.shards.sources import source_now
+        from tda.store.shards.origins import source_now
 
         after = source_now(task.url) or before
         listed = not task.url.startswith(("http://", "https://"))  # servers behind one address may give etags of their own

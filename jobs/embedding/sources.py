@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from tda.config.stages import EmbedConfig
 from tda.errors import UserError
 from tda.store.commit.records import ShardRecord, iter_records, recorded_shards, renew_record
-from tda.store.files import file_sha256
 from tda.store.paths import RootPaths
-from tda.store.shards.sources import Standing, current_sources, standing
+from tda.store.shards.origins import content_sha256, current_sources
+from tda.store.shards.sources import Standing, standing
 from tda.store.types import Source
 
 READERS = 4  # shards hashed at once
@@ -69,7 +69,7 @@ class SourceCheck:
     def _compare(self) -> None:
         """Decide what waits by digest. A record whose shard is the same takes its new place and time, so that it is read only once."""
         with ThreadPoolExecutor(READERS) as pool:
-            digests = list(pool.map(lambda case: file_sha256(case[1].path), self._waiting))
+            digests = list(pool.map(lambda case: content_sha256(case[1].path), self._waiting))
         for (record, source), digest in zip(self._waiting, digests, strict=True):
             if digest != record.source["sha256"]:
                 self._outdate(record, f"{source.path} has changed since it was embedded: as many bytes, but others")

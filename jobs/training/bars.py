@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from jobs.runtime.progress import Bars
+from jobs.runtime.run_progress import Work
 from tda.encoders.training.loop import Progress
 
 
@@ -11,6 +12,8 @@ class TrainBars(Bars):
     """Shows step, loss and learning rate of every arm. A context manager."""
 
     steps: dict[str, int]  # arm -> steps it will take
+    unit: str = "steps"
+    work: dict[str, Work] = field(default_factory=dict)
     _last: dict[str, Progress] = field(default_factory=dict)
 
     def totals(self) -> dict[str, int]:
@@ -19,7 +22,13 @@ class TrainBars(Bars):
     def update(self, arm: str, progress: Progress) -> None:
         """Show the progress of an arm."""
         self._last[arm] = progress
+        if arm in self.work:
+            self.work[arm].reached(progress.step)
         self.show(arm, progress.step, progress_line(progress), self._line)
+
+    def heartbeat(self, name: str) -> str:
+        last = self._last.get(name)
+        return f"{name} {last.step}/{last.steps} {progress_line(last)}" if last else f"{name}: starting"
 
     def _line(self) -> str:
         return "; ".join(f"{name} {p.step}/{p.steps} {progress_line(p)}" for name, p in self._last.items() if p.step < p.steps)

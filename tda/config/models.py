@@ -9,6 +9,7 @@ from tda.config.fields import Checked, bounded
 FORMATS = ("open_clip", "openai", "cloob_official", "cloob_laion", "carp", "hf_clip")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 LOSSES = ("infonce", "infoloob")
+INV_TAU = {"infonce": 100.0, "infoloob": 30.0}  # where CLIP's learned one ends (its cap); what CLOOB fixes
 KEEP = ("last", "all")
 
 
@@ -23,6 +24,7 @@ class EncoderConfig(Checked, path="encoder"):
     pretrained: str | None = None  # open_clip: the tag whose activation, mean and std belong to the checkpoint
     tokenizer: str | None = None  # carp, and open_clip models that name a tokenizer of Hugging Face: its folder
     sha256: str | None = None  # of the checkpoint, or its first 8 or more digits; checked before the file is opened
+    url: str | None = None  # where the original can be fetched, for jobs.fetch alone; null: not read in its publisher's own source
     source: str | None = None  # where the original is published; shown when it is missing
     precision: str = bounded("auto", choices=PRECISIONS)  # auto is bf16 on CUDA, for ResNets fp16
     canary: str | None = None  # digest of the vectors of fixed inputs, as in a shard's record; a model that makes others is refused
@@ -37,7 +39,8 @@ class TrainConfig(Checked, path="train"):
     learning_rate: float = bounded(1.5e-3, above=0)
     warmup_steps: int = bounded(40, least=0)
     weight_decay: float = bounded(0.1, least=0)
-    inv_tau: float = bounded(30.0, above=0)
+    inv_tau: float | None = bounded(None, above=0)  # fixed 1/temperature of the logits; null: INV_TAU of the loss
+    learn_temperature: bool = False  # as CLIP: inv_tau starts at 14.3, is learned and never exceeds 100
     beta: float = bounded(8.0, above=0)
     hopfield_after: float = bounded(0.4, least=0, most=1)  # share of the steps before Hopfield retrieval joins; 0: from the first step
     seed: int = bounded(0, least=0)

@@ -83,22 +83,22 @@ def _tile(image_bD: Any, image_true_b: Any, text_cD: Any, text_true_c: Any) -> t
     xp = namespace(image_bD)
     for dtype in (xp.float32, xp.float64):
         scores_bc = xp.astype(image_bD, dtype) @ xp.astype(text_cD, dtype).T
-        band = _band(image_bD.shape[1], 2.0**-24 if dtype == xp.float32 else 2.0**-53)
-        sure_b, near_image = _decide(scores_bc, image_true_b[:, None], band, axis=1)
-        sure_c, near_text = _decide(scores_bc, text_true_c[None, :], band, axis=0)
+        band = score_band(image_bD.shape[1], 2.0**-24 if dtype == xp.float32 else 2.0**-53)
+        sure_b, near_image = decide(scores_bc, image_true_b[:, None], band, axis=1)
+        sure_c, near_text = decide(scores_bc, text_true_c[None, :], band, axis=0)
         if max(near_image[0].shape[0], near_text[0].shape[0]) <= CROWDED * scores_bc.size:
             break
-    sure_b += _rescored(image_bD, text_cD, near_image, image_true_b, of=0)
-    sure_c += _rescored(image_bD, text_cD, near_text, text_true_c, of=1)
+    sure_b += reached(image_bD, text_cD, near_image, image_true_b, of=0)
+    sure_c += reached(image_bD, text_cD, near_text, text_true_c, of=1)
     return sure_b, sure_c
 
 
-def _band(dim: int, roundoff: float) -> float:
+def score_band(dim: int, roundoff: float) -> float:
     """Bound on |computed - true| for a dot product of unit rows: rounded inputs, sum and threshold (Higham 2002, sec. 3.1)."""
     return 1.01 * (dim + 8) * (roundoff + 2.0**-53)
 
 
-def _decide(scores_bc: Any, true: Any, band: float, axis: int) -> tuple[Any, tuple[Any, Any]]:
+def decide(scores_bc: Any, true: Any, band: float, axis: int) -> tuple[Any, tuple[Any, Any]]:
     """Number of scores along `axis` that are above the true one beyond rounding error, and (rows, columns) of the undecided ones."""
     xp = namespace(scores_bc)
     above_bc = scores_bc > xp.astype(true + band, scores_bc.dtype)
@@ -107,7 +107,7 @@ def _decide(scores_bc: Any, true: Any, band: float, axis: int) -> tuple[Any, tup
     return xp.count_nonzero(above_bc, axis=axis), (place_M // near_bc.shape[1], place_M % near_bc.shape[1])
 
 
-def _rescored(image_bD: Any, text_cD: Any, near: tuple[Any, Any], true: Any, of: int) -> Any:
+def reached(image_bD: Any, text_cD: Any, near: tuple[Any, Any], true: Any, of: int) -> Any:
     """Number of undecided scores that reach the true one in float64, per row (of=0) or per column (of=1)."""
     xp = namespace(image_bD)
     counts = xp.zeros(true.shape[0], dtype=xp.int64)

@@ -24,6 +24,7 @@ TOP_FOLDERS = (  # of a root
 )
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,159}")
 CELL = re.compile(r"(.+)/sweeps/[^/]+/[0-9a-f]{8}-[^/]*")
+ANY_CELL = re.compile(r"(.+)/sweeps/[^/]+/[0-9a-f]{8}[@-][^/]*")
 UNSAFE = re.compile(r"[^A-Za-z0-9._+=-]+")
 LABEL = re.compile(r"(.+)@((?:image|text|both|either)-{1,2}[0-9][^@]*)")  # of a view by another rule or threshold
 
@@ -44,6 +45,12 @@ def base_of(root: str) -> str:
     the root around it, unless the cell holds its own: then its name has @ after the hash.
     """
     found = CELL.fullmatch(root.rstrip("/"))
+    return found[1] if found else root
+
+
+def outer_root(root: str) -> str:
+    """The root around a cell of a sweep, also where the cell holds embeddings of its own; any other root is its own."""
+    found = ANY_CELL.fullmatch(root.rstrip("/"))
     return found[1] if found else root
 
 
@@ -176,6 +183,10 @@ class RootPaths:
     def sweep_cell(self, sweep: str, cell: str) -> str:
         """The folder of a cell's results."""
         return join(self.sweep_dir(sweep), check_name("cell", cell))
+
+    def units_dir(self, dataset: str) -> str:
+        """The units of a data set that is not in tars: see `tda.store.shards.units.unit`."""
+        return self._url("units", dataset, dataset=dataset)
 
     def toy_shards_dir(self, dataset: str) -> str:
         return self._url("shards", dataset, dataset=dataset)

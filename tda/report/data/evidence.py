@@ -112,6 +112,11 @@ def candidates(cell: Cell) -> int:
     return int(value(cell, "retrieval", "pairs_used") or value(cell, "pairs") or 1)
 
 
+def queries(cell: Cell) -> int:
+    """The number of queries, each a pair: all candidates, or those that were drawn."""
+    return int(value(cell, "retrieval", "n_queries") or candidates(cell))
+
+
 def mean_top1(cell: Cell) -> float:
     return sum(known(cell, *path) for path in TOP1) / 2
 
@@ -119,7 +124,7 @@ def mean_top1(cell: Cell) -> float:
 def same_top1(one: Cell, other: Cell) -> bool:
     """Within two standard errors, computed as for different pairs, which is conservative."""
     p, q = mean_top1(one), mean_top1(other)
-    error = math.sqrt(p * (1 - p) / candidates(one) + q * (1 - q) / candidates(other))
+    error = math.sqrt(p * (1 - p) / queries(one) + q * (1 - q) / queries(other))
     return abs(p - q) <= max(LEAST_DIFFERENCE, 2 * error)
 
 

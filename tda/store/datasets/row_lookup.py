@@ -5,6 +5,7 @@ K wanted rows.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ import pyarrow as pa
 from tda.errors import ShardError, UserError
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.shards.members import Members
+from tda.store.shards.units.read import read_unit
+from tda.store.shards.units.unit import is_unit
 from tda.store.shards.webdataset import RawPair, read_pairs
 
 
@@ -70,7 +73,7 @@ def encoded_images(
     A shard that is missing, is no archive, or has changed gives `Gone`.
     """
     for path, ordinals in sorted(wanted.items()):
-        if not path.partition("?")[0].endswith(".tar"):
+        if not (is_unit(path) or path.partition("?")[0].endswith(".tar")):
             yield Gone(path, "it holds no images")
             continue
         try:
@@ -83,7 +86,8 @@ def encoded_images(
 
 def _images(path: str, left: set[int], members: Any) -> Iterator[tuple[str, int, bytes] | Gone]:
     named = Members.of(members)
-    for pair in read_pairs(path, group=named.group() if named else None):
+    tar = partial(read_pairs, path, group=named.group() if named else None)
+    for pair in read_unit(path, only=frozenset(left)) if is_unit(path) else tar():
         if isinstance(pair, RawPair) and pair.ordinal in left:
             left.remove(pair.ordinal)
             yield path, pair.ordinal, pair.image

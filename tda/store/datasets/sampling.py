@@ -12,10 +12,22 @@ from tda.store.datasets.embedding_set import EmbeddingSet
 Array = npt.NDArray[Any]
 
 
-def evenly_spaced(count: int, most: int | None) -> Array:
-    """Positions of at most `most` of `count` rows, evenly spaced and ascending; all if `most` is None."""
+def evenly_spaced(count: int, most: int | None, places: slice | Array | None = None) -> Array:
+    """Positions of at most `most` of `count` rows, evenly spaced and ascending; all if `most` is None.
+
+    `places`: of these positions only those at the slice (from start to stop) or at the indices, without the others ever in memory.
+    """
     used = count if most is None else min(count, most)
-    return (np.arange(used) * count) // used
+    wanted = np.arange(used) if places is None else np.arange(places.start, places.stop) if isinstance(places, slice) else places
+    return (wanted * count) // used
+
+
+def seeded(count: int, most: int, seed: int) -> Array:
+    """`most` of `count` places drawn without replacement, each set of them equally likely, ascending.
+
+    Memory: 8 bytes for each of `most`, and at most 400 while they are drawn, whatever `count` is.
+    """
+    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False, shuffle=False))
 
 
 def read_pairs(embeddings: EmbeddingSet, positions_M: Array, rows: int) -> tuple[Array, Array]:

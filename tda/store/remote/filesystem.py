@@ -63,6 +63,10 @@ class RemoteFileSystem:
     def find(self, path: str, maxdepth: int | None = None) -> list[str]:
         return list(self._call(self.fs.find, path, maxdepth=maxdepth))
 
+    def found(self, path: str) -> list[dict[str, Any]]:
+        """What the store reports of every file below a folder."""
+        return [dict(entry) for entry in self._call(self.fs.find, path, detail=True).values()]
+
     def ukey(self, path: str) -> str:
         """Digest of the store's metadata of a file; it changes when the file is replaced."""
         reported = {name: value for name, value in self.info(path).items() if name != "url"}  # after redirects, often signed anew each time

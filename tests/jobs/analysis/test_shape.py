@@ -129,7 +129,7 @@ class TestSpaces:
         columns = table_of(root, "layout")
         assert set(columns) == {"modality", "row", "x", "y"}
         np.testing.assert_array_equal(columns["row"], np.tile(np.arange(60) * 5, 2))
-        assert found["clusters"]["notes"] == ["60 of 300 pairs are laid out; the others have no label"]
+        assert found["clusters"]["notes"] == ["60 of 300 pairs are laid out; rows/ has the labels of the others"]
         assert len(found["per_cluster"]) == 3
         assert "the 3 largest of" in found["local_dimension"]["notes"][-1]
         ranked = np.intersect1d(table_of(root, "ranks")["row"], columns["row"][:60])

@@ -64,7 +64,7 @@ def test_the_grid_of_an_experiment_is_no_part_of_the_analysis() -> None:
 
 
 def test_parts_and_their_settings_have_the_same_names() -> None:
-    groups = {one.name for one in fields(AnalysisConfig)} - {"parts", "seed", "device", "block_rows", "compare"}
+    groups = {one.name for one in fields(AnalysisConfig)} - {"parts", "seed", "device", "block_rows", "rows", "compare"}
     assert not (unknown := groups - set(PARTS)), f"settings of no part in PARTS: {unknown}"
     assert not (unregistered := set(PARTS) - {part.name for part in REGISTRY}), f"in PARTS, not in REGISTRY: {unregistered}"
     assert {part.name for part in REGISTRY if part.settings} == groups

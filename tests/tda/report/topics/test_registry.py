@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from planted_nearest import plant_nearest
 from planted_report import CONFIG, plant, plant_cell
+from planted_temperature import temperature_run
 
 from tda.report.data.load import Cell, Run, load_run
 from tda.report.topics.registry import SECTIONS, figures_of, headlines, registry, sections, tables
@@ -16,7 +17,7 @@ from tda.report.topics.registry import SECTIONS, figures_of, headlines, registry
 FIGURES = {
     "data": ["fig01"],
     "gap": ["fig02", "fig03", "fig04", "fig05", "fig06", "fig07", "fig08"],
-    "settings": ["fig16", "fig17", "sweeps"],
+    "settings": ["fig16", "fig17", "sweeps", "temperature"],
     "dimension": ["fig09", "fig10", "fig11", "fig12", "fig13", "fig14", "fig14_both"],
     "retrieval": ["fig15", "fig15_by_rank", "fig15_correlations"],
     "beyond": ["homology"],
@@ -24,8 +25,8 @@ FIGURES = {
 }
 TABLES = {
     "data": ["repeats", "shift"],
-    "gap": ["table1", "ablation", "alignment", "layouts"],
-    "settings": ["sweep", "cells"],
+    "gap": ["table1", "ablation", "alignment", "measures", "layouts"],
+    "settings": ["sweep", "cells", "temperature"],
     "dimension": ["dimension"],
     "retrieval": ["table2", "local"],
     "beyond": ["compared", "topology"],
@@ -50,7 +51,8 @@ def _whole(cell: Cell) -> Cell:
     numbers = {"threshold": [0.5], **{key: [1.0] for key in ("recall", "recall_low", "recall_high", "precision", "others")}}
     evaluation = {"rule": ["decided"], "kind": [""], **numbers}
     columns = {key: np.asarray(column) for key, column in evaluation.items()}
-    return replace(cell, metrics=cell.metrics | alignment, parquet=cell.parquet | {"evaluation": columns})
+    measures = {"gap_measures": {"relative_modality_gap": 0.5, "sampled": {"own_modality": {"value": 0.9, "p_value": 0.001}}}}
+    return replace(cell, metrics=cell.metrics | alignment | measures, parquet=cell.parquet | {"evaluation": columns})
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     for dataset in ("toy_heldout", "toy_shifted"):
         plant_nearest(root, dataset, "toy_cloob")
     found = load_run(root, CONFIG)
-    return replace(found, cells=tuple(_whole(cell) for cell in found.cells))
+    sweeps = (*found.sweeps, *temperature_run(lambda _encoder, inv_tau, seed: inv_tau + seed).sweeps)
+    return replace(found, cells=tuple(_whole(cell) for cell in found.cells), sweeps=sweeps)
 
 
 def test_figures_tables_and_headlines_keep_their_order(run: Run) -> None:
@@ -76,7 +79,7 @@ def test_the_page_keeps_its_order(drawn_report: Path) -> None:
     page = (drawn_report / "report" / "index.html").read_text()
     parts = dict(re.findall(r'<section id="part-(\w+)">(.*?)(?=<section id="(?:part-|method))', page, re.DOTALL))
     inside = {key: re.findall(r'<figure class="[a-z]+" id="(\w+)"', part) for key, part in parts.items()}
-    unmeasured = {"repeats", "shift", "alignment", "over_training"}
+    unmeasured = {"repeats", "shift", "alignment", "measures", "over_training", "temperature"}
     assert {key: _known(names) for key, names in inside.items()} == {
         key: [name for name in TABLES.get(key, []) + FIGURES[key] if name not in unmeasured] for key in FIGURES
     }

@@ -54,3 +54,15 @@ def test_one_direction_is_not_enough() -> None:
     cells = arm_cells(toy_infonce={"retrieval": {"image_to_text": {"top1": 0.5}}})
     assert retrieval(cells[:1], CONFIG) == []
     assert "toy_infonce (CLIP)" not in retrieval(cells, CONFIG)[0]
+
+
+def test_drawn_queries_are_counted_and_chance_is_theirs() -> None:
+    cells = _top1(1_000_000, toy_infonce=0.5, toy_infonce_hopfield=0.3, toy_infoloob=0.80, toy_cloob=0.77)
+    for cell in cells:
+        cell.metrics["retrieval"]["n_queries"] = 400
+        for way in ("image_to_text", "text_to_image"):
+            top1 = cell.metrics["retrieval"][way]["top1"]
+            cell.metrics["retrieval"][way]["ci95"] = {"top1": [top1 - 0.05, top1 + 0.04]}
+    (sentence,) = retrieval(cells, CONFIG)
+    assert sentence.startswith("On toy_heldout, toy_infoloob and toy_cloob (CLOOB) retrieve best: ")
+    assert "first of 1,000,000 in 72.0% to 75.0% of 400 drawn queries, ± 5.0% at 95% confidence, against 25.0% in" in sentence

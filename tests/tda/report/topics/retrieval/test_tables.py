@@ -49,6 +49,19 @@ def test_candidates_are_the_pairs_where_all_were_used() -> None:
     assert retrieval(run_of(one_cell(retrieval=part | {"pairs_used": 99}, pairs=1234))).rows[0][6] == 99
 
 
+def test_drawn_queries_stand_with_their_number_and_intervals(csv_rows: Rows) -> None:
+    own = {"top1": 0.5, "top5": 0.75, "median_rank": 1.5, "ci95": {"top1": [0.49, 0.51], "top5": [0.74, 0.76], "median_rank": [1, 2]}}
+    drawn = one_cell(retrieval={"image_to_text": own, "text_to_image": own, "pairs_used": 1_000_000, "n_queries": 20_000})
+    whole = one_cell("a", retrieval={"image_to_text": {"top1": 0.4}, "pairs_used": 400})
+    table = retrieval(run_of(drawn, whole))
+    shown, other = table.blocks["Image to text, d"]
+    assert shown[1:] == ["75.0%", "50.0%", "1.5", "1,000,000", "20,000", "74.0% to 76.0%", "49.0% to 51.0%", "1 to 2"]
+    assert other[4:] == ["400", "400", "–", "–", "–"]
+    row = csv_rows(table)[0]
+    assert (row["This run: Queries"], row["This run: Top-1, upper end of 95% interval"]) == ("20000", "0.51")
+    assert "intervals are binomial" in table.note
+
+
 def test_tasks_are_named_by_the_modalities(planted_run: Run) -> None:
     cell = one_cell(retrieval={"image_to_text": {"top1": 0.5}}, modalities=["passage", "review"])
     assert list(retrieval(run_of(cell)).blocks) == ["Review to passage, d", "Passage to review, d"]

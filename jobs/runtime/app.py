@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import resources
 from typing import Any, TypeVar
 
 import hydra
@@ -89,6 +90,7 @@ def command(
             statuses[-1] = _reported(_attempt(config, config_name, schema, run, recorded=recorded), config_name)
 
         try:
+            _require_quiet(config_name)
             words = with_experiment(literal_texts(literal_paths(_with_flags(flags)), schema), config_name, schema)
             if is_multirun(words):
                 sweep = Sweep(config_name, words, _cell_runner(config_name, schema, run), partial(_inputs_of, inputs))
@@ -121,6 +123,14 @@ def _mistake(error: BaseException, name: str, schema: type[Job], *, started: boo
     if isinstance(error, KeyboardInterrupt):
         return _complain(name, f"interrupted; {error or 'the same command resumes from here'}", EXIT_INTERRUPTED)
     return None
+
+
+def _require_quiet(name: str) -> None:
+    """Raise UserError where Hydra would write its own folders beside the user's files."""
+    file = resources.files("conf") / f"{name}.yaml"
+    settings: Any = OmegaConf.create(file.read_text()) if file.is_file() else {}
+    if settings and "quiet" not in settings.get("defaults", []):
+        raise UserError(f"conf/{name}.yaml: add `quiet` to its defaults, or Hydra writes folders of its own into the working directory")
 
 
 def _cell_runner(name: str, schema: type[Job], run: Callable[[Job], Outcome]) -> Callable[[DictConfig, Cell], Attempt]:

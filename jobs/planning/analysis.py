@@ -13,7 +13,7 @@ from typing import Any
 from jobs.planning.costs import MODALITIES, Cost, Machines
 from jobs.planning.work import Size, Work, cost_of
 from tda.config.analysis import AnalysisConfig
-from tda.geometry.neighbors.graph import EXACT_ROWS
+from tda.geometry.neighbors.graph import EXACT_ROWS, TILED_ROWS
 from tda.geometry.neighbors.sizes import cell_count
 from tda.geometry.sphere.umap import SPHERE_EPOCHS
 
@@ -119,11 +119,12 @@ def _layout(size: Size, analysis: AnalysisConfig) -> Work:
     searched, reach = _searched(rows)
     flops = 2.0 * rows * searched * size.dim
     trust = 2.0 * min(umap.trust_rows, rows) * rows * size.dim
+    kept = KNN_ENTRY * rows * neighbours + SELECTED_CELL * rows * searched * (rows > TILED_ROWS)
     return Work(
         stage="umap, mixing",
         flops=flops + trust,
         reach=reach,
-        seconds=KNN_ENTRY * rows * neighbours + _epochs(rows, analysis) + TRUST_CELL * min(umap.trust_rows, rows) * rows + LAYOUT_FIXED,
+        seconds=kept + _epochs(rows, analysis) + TRUST_CELL * min(umap.trust_rows, rows) * rows + LAYOUT_FIXED,
         read=_set_bytes(size) * rows / (MODALITIES * size.pairs),
         memory=4.0 * rows * (3 * size.dim + 6 * neighbours) + 1e9 * (rows > EXACT_ROWS),
         cores=LAYOUT_CORES,
@@ -247,7 +248,7 @@ def _alignment(size: Size, analysis: AnalysisConfig) -> Work:
         stage="alignment",
         flops=2.0 * cells * size.dim,
         reach=ALIGNMENT_REACH,
-        seconds=ALIGNMENT_CELL * cells + ALIGNMENT_VALUE * size.dim * (n + 12 * drawn),
+        seconds=ALIGNMENT_CELL * cells + ALIGNMENT_VALUE * size.dim * (n + 3 * drawn) + ALIGNMENT_FIXED,
         read=_set_bytes(size) * (1 + (not exact)),
         memory=2 * _block_bytes(size, analysis),
         words=f"distances of {n:,} pairs" + ("" if exact else f", and of {drawn:,} drawn pairs of rows (analysis.alignment.sample_pairs)"),
@@ -275,11 +276,12 @@ STATISTICS_REACH, STATISTICS_ELEMENT, STATISTICS_EIGEN = 0.8, 4.5e-8, 6e-10
 SVM_VALUE, SVM_POWER, SVM_FIXED = 5.7e-9, 1.35, 0.03
 RETRIEVAL_REACH, RETRIEVAL_VALUE = 0.9, 2e-8
 EXACT_REACH, CELLS_REACH, KNN_ENTRY, TRUST_CELL, LAYOUT_FIXED, EPOCH_EDGE = 0.9, 0.7, 5e-8, 1e-9, 0.02, 1e-8
+SELECTED_CELL = 3e-8  # of a search beyond `TILED_ROWS`: keeping the best of many
 HDBSCAN_ROW, CLUSTER_FIXED = 3e-6, 0.2
 LOCAL_VALUE, CLUSTER_EIGEN = 5e-8, 3e-10
-DIMENSION_REACH, DIMENSION_CELL = 0.9, 2e-8
-LANDMARK_VALUE, RIPSER_CUBE, DISTINCT_VALUE = 5e-10, 6e-9, 2e-8
-ALIGNMENT_REACH, ALIGNMENT_CELL, ALIGNMENT_VALUE = 0.9, 6e-9, 6e-8
+DIMENSION_REACH, DIMENSION_CELL = 0.9, 1.4e-8
+LANDMARK_VALUE, RIPSER_CUBE, DISTINCT_VALUE = 6.5e-10, 6e-9, 2e-8
+ALIGNMENT_REACH, ALIGNMENT_CELL, ALIGNMENT_VALUE, ALIGNMENT_FIXED = 0.9, 6e-9, 3e-8, 0.2
 EXCHANGED_CELL, SAMPLED_CELL = 7e-10, 1e-7
 PLACED_ROW, PLACE_FIXED = 5e-6, 0.1
 MOST_ROWS, MANY_LANDMARKS, MANY_PLACED = 4_000_000, 1_000, 20_000_000

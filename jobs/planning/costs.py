@@ -30,6 +30,8 @@ class Cost:
     hours: float
     bound: str
     formulas: Mapping[str, str]
+    core_seconds: float = 0.0  # of work that is counted on the cores
+    warning: str = ""  # a setting that makes the stage grow faster than its data, and what helps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,17 @@ class Machines:
     def of(cls, hardware: HardwareConfig) -> "Machines":
         peak = hardware.gpus * hardware.tflops * 1e12 if hardware.gpus else hardware.cores * hardware.core_gflops * 1e9
         return cls(hardware=hardware, rate=hardware.nodes * peak * hardware.utilisation)
+
+    @property
+    def cores(self) -> int:
+        return self.hardware.nodes * self.hardware.cores
+
+    @property
+    def core_rate(self) -> float:
+        """FLOPs a second of one core, in products of matrices."""
+        if self.measured and not self.hardware.gpus:
+            return self.rate / self.cores
+        return self.hardware.core_gflops * 1e9 * self.hardware.utilisation
 
     @property
     def devices(self) -> int:

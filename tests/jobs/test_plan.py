@@ -13,6 +13,7 @@ from jobs.planning.calibrate import calibrated, measured
 from tda.config.cluster import ClusterConfig, HardwareConfig
 from tda.config.datasets import DatasetConfig, ToyConfig
 from tda.config.jobs import PlanJob
+from tda.config.models import Arm
 from tda.config.stages import EmbedConfig
 from tda.encoders import load_configured
 from tda.encoders.flops import counting, model_cost
@@ -68,7 +69,7 @@ def test_bytes_are_those_of_the_run(root: Path) -> None:
         written = sum(path.stat().st_size for path in root.glob(f"embeddings/{name}/*/*.parquet"))
         assert costs[f"embed {name}"].read == pytest.approx(read)
         assert costs[f"embed {name}"].written == pytest.approx(written, rel=1.0)  # a small file is half schema
-    assert len(costs) == 2 + 2
+    assert sum(name.startswith(("embed", "nearest")) for name in costs) == 2 + 2
 
 
 def test_rates_are_calibrated_where_the_devices_are_of_a_kind(root: Path) -> None:
@@ -97,10 +98,24 @@ def test_a_size_that_nobody_knows_is_asked_for(tmp_path: Path) -> None:
         run(job(tmp_path, datasets=["files_of_mine"], reference=None))
 
 
+def test_an_experiment_is_planned_to_its_last_stage(root: Path) -> None:
+    arms = {name: Arm(loss="infoloob") for name in ENCODERS}
+    whole = job(root, arms=arms, train_dataset="toy_train")
+    costs = list(plan(whole, {name: model_cost(encoder_of(whole, name)) for name in ENCODERS}))
+    stages = [cost.stage.partition(" ")[0] for cost in costs]
+    assert list(dict.fromkeys(stages)) == ["train", "embed", "nearest", "dedupe", "analyze", "report"]
+    assert stages.count("train") == stages.count("dedupe") == len(ENCODERS)
+    assert all(cost.hours > 0 and cost.memory > 0 for cost in costs if "comparisons" not in cost.stage)
+    analysed = [cost.stage for cost in costs if cost.stage.startswith("analyze toy_heldout-minus-toy_train, toy_cloob: ")]
+    assert {"retrieval", "umap, mixing", "homology"} <= {stage.rpartition(": ")[2] for stage in analysed}
+
+
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
         (["experiment=paper", "cluster=h200x8"], "embed laion2b"),
+        (["experiment=paper", "cluster=h200x8"], "analyze coco, cloob_vitb16_laion400m: retrieval"),
+        (["experiment=paper", "cluster=h200x8"], "M: rows of the reference"),
         (["experiment=paper", "cluster=h200x8", "nearest.probes=null"], "2 modalities x 2 N D M"),
     ],
 )

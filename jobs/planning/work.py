@@ -1,0 +1,53 @@
+"""A piece of work on the cores of a cluster, and what it costs: products of matrices at the machine's rate, the rest in core-seconds."""
+
+from dataclasses import dataclass
+
+from jobs.planning.costs import Cost, Machines
+
+REFERENCE_CORE = 60e9  # FLOPs a second of the core on which constants were measured
+CORES_OF_PLAN = 2  # of the machine on which the constants were measured
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """Of an embedded data set."""
+
+    pairs: int
+    dim: int
+    itemsize: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A part: FLOPs of its products and the share of a product's rate that they reach, further core-seconds, and cores it can use."""
+
+    stage: str
+    flops: float = 0.0
+    reach: float = 1.0
+    seconds: float = 0.0  # of a reference core
+    read: float = 0.0
+    memory: float = 0.0
+    cores: int | None = None  # None: all
+    words: str = ""
+    warning: str = ""
+
+
+def cost_of(work: Work, machines: Machines, prefix: str) -> Cost:
+    """Hours on as many cores as the work can use, or of reading where that takes longer."""
+    core = machines.core_rate
+    seconds = work.flops / (work.reach * core) + work.seconds * REFERENCE_CORE / core
+    cores = min(machines.cores, work.cores or machines.cores)
+    reading = work.read / (machines.hardware.read_bytes * machines.hardware.nodes)
+    bound = "reading" if reading > seconds / cores else "all cores" if work.cores is None else f"{cores} core{'s' * (cores > 1)}"
+    return Cost(
+        stage=f"{prefix}{work.stage}",
+        flops=work.flops,
+        read=work.read,
+        written=0.0,
+        memory=work.memory,
+        hours=max(seconds / cores, reading) / 3600,
+        bound=bound,
+        formulas={"work": work.words} if work.words else {},
+        core_seconds=seconds,
+        warning=work.warning,
+    )

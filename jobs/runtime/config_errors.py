@@ -72,11 +72,14 @@ def _unknown_key(key: str, schema: type) -> str:
 def _fields(schema: type, path: str) -> list[str]:
     """Names of the fields of the dataclass at the dotted `path` below `schema`."""
     for part in filter(None, path.split(".")):
-        hints = typing.get_type_hints(schema)
-        schema = next(
-            (kind for kind in _alternatives(hints.get(part)) if isinstance(kind, type) and dataclasses.is_dataclass(kind)), schema
-        )
+        schema = field_schema(schema, part) or schema
     return [field.name for field in dataclasses.fields(schema)]
+
+
+def field_schema(schema: type, name: str) -> type | None:
+    """The dataclass of a field, if it has one."""
+    kinds = _alternatives(typing.get_type_hints(schema).get(name))
+    return next((kind for kind in kinds if isinstance(kind, type) and dataclasses.is_dataclass(kind)), None)
 
 
 def _alternatives(kind: typing.Any) -> tuple[typing.Any, ...]:

@@ -4,6 +4,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -11,6 +12,7 @@ from typing import Any, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from jobs.runtime.stopping import reached
 from tda.encoders.pipeline.timing import together
 from tda.store.commit.records import ShardRecord
 
@@ -81,6 +83,7 @@ class ShardProgress(Bars):
     failed: int = 0
     _started: float = field(default_factory=time.monotonic)
     _noted: int = 0
+    _reached: ExitStack = field(default_factory=ExitStack)
     _recent: deque[tuple[dict[str, float], dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     def totals(self) -> dict[str, int]:
@@ -89,10 +92,12 @@ class ShardProgress(Bars):
     def __enter__(self) -> Self:
         self._started = time.monotonic()
         super().__enter__()
+        self._reached.enter_context(reached(self.reached))
         self._show()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._reached.__exit__(kind, error, trace)
         super().__exit__(kind, error, trace)
         if self._bars is None and kind is None and self.done > self._noted:
             self.note(self.line())
@@ -127,6 +132,9 @@ class ShardProgress(Bars):
             return ""
         roofline = f" at {reported['roofline']:.0%} of its roofline" if "roofline" in reported else ""
         return f"; device {reported['device_busy']:.0%} busy{roofline}, {reported['binds']} binds"
+
+    def reached(self) -> str:
+        return f"{self.what}: {self.done - self.failed} of {self.shards} shards of this run are done"
 
     def line(self) -> str:
         return f"{self.what}: {self.done} of {self.shards} shards, {self.status()}"

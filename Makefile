@@ -44,10 +44,13 @@ run: $(VENV)/.installed-cpu ## the whole pipeline on the toy world, into ROOT (d
 	@$(BIN)/python -m jobs.paper experiment=toy root=$(ROOT)
 
 test: $(VENV)/.installed-dev ## every test that this machine can run
-	@OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu and not long" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-gpu: $(VENV)/.installed-dev ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -m gpu
+
+test-long: $(VENV)/.installed-dev ## the tests that take minutes: the install lines of the images
+	@$(BIN)/python -m pytest -m long
 
 checks: $(VENV)/.installed-dev ## ruff, mypy and the import contracts
 	@$(BIN)/ruff check .
@@ -67,11 +70,12 @@ bench-gpu: $(VENV)/.installed-dev ## the benches whose work runs on a CUDA devic
 
 lock: $(UV) ## compile the requirement files again, to the newest versions allowed
 	@$(LOCK) --upgrade --output-file cluster/requirements-cpu.txt
+	@$(LOCK) --extra cluster --constraint cluster/requirements-cpu.txt --output-file cluster/requirements-cluster.txt
 	@$(LOCK) --extra dev --constraint cluster/requirements-cpu.txt --output-file cluster/requirements-dev.txt
-	@$(LOCK) --upgrade --extra gpu --output-file cluster/requirements-gpu.txt
+	@$(LOCK) --upgrade --extra gpu --extra cluster --output-file cluster/requirements-gpu.txt
 
 clean: ## remove what was built here, but no data
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find jobs tda conf tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run test test-gpu checks soak bench lock clean
+.PHONY: help setup run test test-gpu test-long checks soak bench lock clean

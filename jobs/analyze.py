@@ -1,7 +1,7 @@
 """Embeddings to geometry: `metrics.json` and the tables beside it, for one data set under one encoder; `encoders=[a,b]` compares several.
 
-A part that was measured before, with the same rows and settings, is not measured again. `metrics.json` is written last: its part hashes
-have to match those of the tables.
+A part that was measured before, with the same rows and settings, is not measured again. What several runs on one root measure at once
+stands in one `metrics.json`, part by part (`jobs.analysis.publication`).
 """
 
 import sys
@@ -13,6 +13,7 @@ from typing import Any
 from jobs.analysis.comparisons import compare_encoders, comparison_line
 from jobs.analysis.part import Measuring
 from jobs.analysis.parts import digest, part_hashes, with_needed
+from jobs.analysis.publication import Made, publish_parts, standing_parts, table_url
 from jobs.analysis.registry import REGISTRY
 from jobs.analysis.run import measured
 from jobs.analysis.shape import Subject
@@ -22,9 +23,10 @@ from jobs.runtime.session import ray_session, shared_ray
 from tda.config.jobs import AnalyzeJob
 from tda.errors import LacunaError, UserError
 from tda.store.datasets.embedding_set import EmbeddingSet
-from tda.store.files import exists, join, publish_json, read_json
+from tda.store.documents import document_if_whole
+from tda.store.files import exists
 from tda.store.paths import RootPaths
-from tda.store.tables import SCHEMA, publish_table, read_table, table_hash
+from tda.store.tables import SCHEMA, read_table
 
 
 def run(job: AnalyzeJob) -> Outcome:
@@ -49,21 +51,27 @@ def analyze(job: AnalyzeJob) -> Outcome:
     others = _checked_transfer(job, embeddings)
     rows = {name: _content(job, name) for name in job.analysis.separability.transfer} | {job.dataset.name: embeddings.content}
     hashes = part_hashes(rows, job.dataset.name, job.analysis)
-    head, found = _head(job, embeddings, hashes), _existing(job, hashes)
+    url = RootPaths(job.root).metrics(job.dataset.name, job.encoder.name)
+    head, before = _head(job, embeddings, hashes), document_if_whole(url)
+    found = standing_parts(url, before, hashes)
     missing = [part for part in with_needed(job.analysis.parts, job.analysis) if part.name not in found["part_hashes"]]
     if missing:
         folder = RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name)
         rows_hash = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
         subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=folder, rows_hash=rows_hash)
-        names, stored = [part.name for part in missing], partial(_stored, job)
+        names, stored = [part.name for part in missing], partial(_stored, url, found["tables"])
         with ray_session(job.cluster):
             metrics, tables = measured(Measuring(subject=subject, others=others, parts=names, stored=stored, cluster=job.cluster))
-        for part in missing:
-            for name in part.tables:
-                publish_table(_table_url(job, name), tables[name], hashes[part.name])
-        found |= metrics | {"part_hashes": found["part_hashes"] | {name: hashes[name] for name in names}}
-        publish_json(RootPaths(job.root).metrics(job.dataset.name, job.encoder.name), head | _in_order(found))
+        _require_unchanged(job, embeddings)
+        made = Made(parts={part.name: hashes[part.name] for part in missing}, keys=metrics, tables=tables)
+        found = publish_parts(url, head, before, made, hashes)
     return Outcome(whole=True, line=result_line(head | found))
+
+
+def _require_unchanged(job: AnalyzeJob, embeddings: EmbeddingSet) -> None:
+    """Raise LacunaError where the rows that were measured are gone or were replaced meanwhile: numbers of them would stand for others."""
+    if EmbeddingSet(job.root, job.dataset.name, job.encoder.name).content != embeddings.content:
+        raise LacunaError(f"the rows of {job.dataset.name} by {job.encoder.name} were replaced while they were measured: run again")
 
 
 def result_line(metrics: Mapping[str, Any]) -> str:
@@ -106,6 +114,7 @@ def _head(job: AnalyzeJob, embeddings: EmbeddingSet, hashes: Mapping[str, str]) 
         "encoder": job.encoder.name,
         "weights_sha256": embeddings.meta["weights_sha256"],
         "config_hash": digest(hashes),
+        "rows_sha256": embeddings.digest,
         "pairs": len(embeddings),
         "dim": embeddings.dim,
         "dtype": embeddings.dtype,
@@ -122,32 +131,8 @@ def _content(job: AnalyzeJob, dataset: str) -> list[Any]:
         return []
 
 
-def _existing(job: AnalyzeJob, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """Keys of metrics.json with the same rows and settings, if their tables match too; `part_hashes` names their parts."""
-    url = RootPaths(job.root).metrics(job.dataset.name, job.encoder.name)
-    try:
-        metrics = read_json(url) if exists(url) else {}
-    except ValueError:  # not JSON: measure everything again
-        metrics = {}
-    known = metrics.get("part_hashes", {}) if metrics.get("schema") == SCHEMA else {}
-    same = [part for part in REGISTRY if known.get(part.name) == hashes[part.name] and all(key in metrics for key in part.keys)]
-    whole = [part for part in same if all(table_hash(_table_url(job, name)) == hashes[part.name] for name in part.tables)]
-    kept = {part.name: hashes[part.name] for part in whole}
-    return {key: metrics[key] for part in whole for key in part.keys} | {"part_hashes": kept}
-
-
-def _in_order(found: Mapping[str, Any]) -> dict[str, Any]:
-    hashes = found["part_hashes"]
-    parts = [part for part in REGISTRY if part.name in hashes]
-    return {"part_hashes": {part.name: hashes[part.name] for part in parts}} | {key: found[key] for part in parts for key in part.keys}
-
-
-def _table_url(job: AnalyzeJob, name: str) -> str:
-    return join(RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name), f"{name}.parquet")
-
-
-def _stored(job: AnalyzeJob, name: str) -> dict[str, Any]:
-    return read_table(_table_url(job, name))
+def _stored(url: str, entries: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return read_table(table_url(url, name), entries.get(name))
 
 
 main = command("analyze", AnalyzeJob, run)

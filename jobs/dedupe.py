@@ -20,13 +20,14 @@ from jobs.dedup.self_duplicates import Candidates, drop_within
 from jobs.runtime.app import Outcome, command
 from tda.config.jobs import DedupeJob
 from tda.config.stages import DedupeConfig
-from tda.errors import UserError
+from tda.errors import LacunaError, UserError
 from tda.geometry.duplicates import Rule
+from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.hashes import VERSION
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import Kept, View, content_hash, publish_kept, read_summary
-from tda.store.files import exists
+from tda.store.documents import named_files, seal_holds
 from tda.store.paths import RootPaths
 
 Codes = npt.NDArray[np.uint8]
@@ -50,11 +51,18 @@ def run(job: DedupeJob) -> Outcome:
         reason_N = reason_N if deciding is rows else _carried(rows, deciding, reason_N)
         counts = {name: int(n) for name, n in zip(REASONS, np.bincount(reason_N, minlength=len(REASONS)), strict=True)}
         head |= {"rows": len(rows), "dropped": {name: n for name, n in counts.items() if n and name != REASONS[0]}, **found}
+        _require_unchanged(job, rows)
         summary = publish_kept(layout, view, job.encoder.name, _kept(rows, reason_N), head)
     dropped = 1 - summary["rows_kept"] / summary["rows"]
     too_many = dropped > job.dedupe.max_drop_fraction
     line = result_line(view, summary)
     return Outcome(whole=not too_many, line=f"{line}; {_too_many(dropped, job.dedupe)}" if too_many else line)
+
+
+def _require_unchanged(job: DedupeJob, rows: EmbeddingSet) -> None:
+    """Raise LacunaError where the rows are gone or were replaced while they were decided on."""
+    if EmbeddingSet(job.root, job.dataset.name, job.encoder.name).digest != rows.digest:
+        raise LacunaError(f"the rows of {job.dataset.name} by {job.encoder.name} were replaced meanwhile: run again")
 
 
 def _too_many(dropped: float, settings: DedupeConfig) -> str:
@@ -122,8 +130,12 @@ def _standing(layout: RootPaths, view: View, encoder: str, content: str) -> dict
         summary = read_summary(layout, view, encoder)
     except UserError:
         return None
-    whole = summary.get("content") == content and exists(layout.kept(view.base, encoder, view.reference))
-    return summary if whole else None
+    if summary.get("content") != content or seal_holds(summary) is False:
+        return None
+    url = layout.dedupe_summary(view.base, encoder, view.reference)
+    entry = dict(named_files(url, summary)).get(kept := layout.kept(view.base, encoder, view.reference))
+    found = sha256_if_there(kept)
+    return summary if found is not None and (entry is None or found == entry.get("sha256")) else None
 
 
 def rule_of(settings: DedupeConfig) -> Rule:

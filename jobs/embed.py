@@ -30,7 +30,7 @@ from tda.config.datasets import DatasetConfig
 from tda.config.jobs import EmbedJob
 from tda.config.models import EncoderConfig
 from tda.config.stages import EmbedConfig
-from tda.encoders import describe, modalities_of
+from tda.encoders import HASHED_WORDS, describe, modalities_of
 from tda.errors import LacunaError, ShardError, UserError
 from tda.store.commit.records import Identity, ShardRecord, check_identity, recorded_shards
 from tda.store.files import absolute, require_writable
@@ -134,7 +134,7 @@ def _by_name(encoders: Sequence[EncoderConfig]) -> dict[str, EncoderConfig]:
         encoder.name: dataclasses.replace(
             encoder,
             config=encoder.config if encoder.pretrained else encoder.config and absolute(encoder.config),  # a tag's is a name
-            tokenizer=encoder.tokenizer and absolute(encoder.tokenizer),
+            tokenizer=absolute(encoder.tokenizer) if encoder.tokenizer not in (None, HASHED_WORDS) else encoder.tokenizer,
             checkpoint=encoder.checkpoint and absolute(encoder.checkpoint),
         )
         for encoder in encoders
@@ -208,7 +208,7 @@ def _work(plan: EmbedPlan, shares: Sequence[Share], cluster: ClusterConfig, kind
                     max_attempts=plan.limits.max_attempts,
                     watch=Watch(silent_seconds=cluster.heartbeat_seconds, stalled_seconds=plan.limits.stalled_seconds),
                     wait_seconds=cluster.wait_seconds,
-                    tell=progress.note,
+                    report=progress.note,
                 )
             except UserError:
                 raise

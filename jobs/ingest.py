@@ -1,4 +1,9 @@
-"""python -m jobs.ingest dataset.name=coco encoder.name=clip source=PATH root=URL: existing embeddings into the store."""
+"""Existing embeddings into the store.
+
+python -m jobs.ingest dataset.name=coco encoder.name=clip source=PATH root=URL
+
+`image_column` and `text_column` name the vectors, `caption_column`, `key_column` and `url_column` what belongs to them.
+"""
 
 import sys
 import time
@@ -23,7 +28,8 @@ def run(job: IngestJob) -> Outcome:
     """
     layout, names = RootPaths(job.root), (job.dataset.name, job.encoder.name)
     layout.embeddings_dir(*names)  # refuses bad names before anything is read
-    source = open_source(job.source, job.image_column, job.text_column)
+    side = {"caption": job.caption_column, "key": job.key_column, "url": job.url_column}
+    source = open_source(job.source, job.image_column, job.text_column, side)
     for note in source.notes:
         print(f"lacuna ingest: {note}", file=sys.stderr)
     content, size = fingerprint(source.files)
@@ -47,7 +53,9 @@ def _identity(job: IngestJob, source: VectorSource, content: str) -> Identity:
 
     Rows per shard are part of it: with another value, a shard of the same name has other rows.
     """
-    how = {"ingested_from": source.kind, "columns": [job.image_column, job.text_column], "rows_per_shard": job.rows_per_shard}
+    columns = [job.image_column, job.text_column]
+    named = {name: value for name in ("caption_column", "key_column", "url_column") if (value := getattr(job, name)) is not None}
+    how = {"ingested_from": source.kind, "columns": columns, "rows_per_shard": job.rows_per_shard, **named}
     return Identity(encoder=job.encoder.name, weights_sha256=f"source:{content}", preprocessing=how, dtype=job.embed.dtype)
 
 

@@ -13,10 +13,9 @@ import numpy as np
 
 from jobs.join import recall_audit as auditing
 from jobs.join.build_cells import lay_out
-from jobs.join.driver import Join, join_units
+from jobs.join.driver import Join, cells_of, join_units, probes_of
 from jobs.join.recall_audit import Audit
 from jobs.join.reference_actor import JoinPlan, Unit
-from jobs.join.sizes import cells_of, probes_of
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session
 from tda.config.jobs import NearestJob

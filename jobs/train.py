@@ -58,15 +58,15 @@ def train_arms(jobs: list[TrainJob]) -> list[Outcome]:
 
 
 def _task(job: TrainJob) -> Task:
-    from tda.encoders.formats.open_clip import require_open_clip
+    from tda.encoders.formats.open_clip import model_config_of, require_open_clip, with_tokenizer
     from tda.encoders.training.loop import Arm
     from tda.encoders.weights.local_copy import read_config
 
     if not job.encoder.name:
         raise UserError("encoder.name is missing: give encoder.name=VALUE")
     ensure_toy(job.dataset)
-    settings = read_config(job.encoder.config)
-    require_open_clip(settings.get("model_cfg", settings), job.encoder.config)
+    settings = with_tokenizer(read_config(job.encoder.config), job.encoder.tokenizer)
+    require_open_clip(model_config_of(settings), job.encoder.config)
     urls = tuple(absolute(url) for url in expand_shards(job.dataset.shards))
     arm = Arm(
         encoder=job.encoder.name,

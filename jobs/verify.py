@@ -1,6 +1,7 @@
 """Check a root: one line for each problem; exit status 1 if there is any.
 
-python -m jobs.verify root=URL          --fix (or fix=true) removes temporary files that killed writers left, and nothing else
+python -m jobs.verify root=URL          every byte is read; deep=false compares sizes and records alone
+                                        --fix (or fix=true) removes temporary files that killed writers left, and nothing else
 """
 
 import sys
@@ -11,8 +12,9 @@ from jobs.runtime.session import ray_session, slots
 from tda.config.cluster import ClusterConfig
 from tda.config.jobs import VerifyJob
 from tda.errors import UserError
-from tda.store.files import exists, remove
+from tda.store.files import exists, filesystem, remove
 from tda.store.paths import RootPaths
+from tda.store.verify.contents import Contents
 from tda.store.verify.root import Folder, check_derived, check_models, folders, temporaries
 from tda.store.verify.shard import Checked, check_shard_files
 
@@ -20,16 +22,17 @@ IN_PROCESS = 64  # up to this many shards, starting Ray takes longer than the ch
 CHUNK = 16  # shards a task
 AHEAD = 2  # tasks submitted for each slot, which bounds memory
 
-Chunk = tuple[str, str, str, tuple[str, ...]]  # root, data set, encoder, shards
+TOP_FOLDERS = ("embeddings", "quarantine", "models", "analysis", "nearest", "dedupe", "report", "runs", "shards")
+
+Chunk = tuple[str, str, str, tuple[str, ...], bool]  # root, data set, encoder, shards, deep
 
 
 def run(job: VerifyJob) -> Outcome:
     """Check everything under the root. Raises UserError if it does not exist."""
     layout = RootPaths(job.root)
-    if not exists(job.root):
-        raise UserError(f"root={job.root} is not there")
+    _require_root(job.root)
     found = list(folders(layout))
-    checked = _check_all(layout, found, job.cluster)
+    checked = _check_all(layout, found, job.cluster, deep=job.deep)
     problems = rows = drops = shards = 0
     superseded: list[str] = []
     for folder in found:
@@ -38,12 +41,26 @@ def run(job: VerifyJob) -> Outcome:
         superseded += left
         problems += _print([*(line for one in mine for line in one.problems), *strays, *folder.mixed(layout, mine)])
         rows, drops, shards = rows + sum(one.rows for one in mine), drops + sum(one.drops for one in mine), shards + len(mine)
-    problems += _print(check_models(layout)) + _print(check_derived(layout))
+    contents = Contents(deep=job.deep)
+    problems += _print(check_models(layout, deep=job.deep)) + _print(check_derived(layout, contents))
+    unsealed = contents.unsealed + sum(one.unsealed for made in checked.values() for one in made)
     swept, left_over = _sweep(job, superseded)
     problems += left_over
     line = f"verify: {job.root}: {shards} shards, {rows} rows, {drops} dropped"
     line += f", {swept} temporary files removed" if job.fix else ""
+    line += f", {unsealed} document{'s' * (unsealed != 1)} of an earlier version without a digest" if unsealed else ""
+    line += "" if job.deep else ", sizes and records alone"
     return Outcome(whole=not problems, line=f"{line}: {'whole and true' if not problems else f'{problems} problems'}")
+
+
+def _require_root(root: str) -> None:
+    """Raise UserError unless the folder is there and holds what a root holds; an empty one is a root to be."""
+    if not exists(root):
+        raise UserError(f"root={root} is not there")
+    fs, path = filesystem(root)
+    names = [str(entry["name"]).rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=True)] if fs.isdir(path) else [root]
+    if names and not set(names) & set(TOP_FOLDERS):
+        raise UserError(f"root={root} is no root: it holds {', '.join(sorted(names)[:3])}, but none of {', '.join(TOP_FOLDERS)}")
 
 
 def _sweep(job: VerifyJob, superseded: list[str]) -> tuple[int, int]:
@@ -72,9 +89,9 @@ def _print(problems: Iterable[str]) -> int:
     return len(lines)
 
 
-def _check_all(layout: RootPaths, found: list[Folder], cluster: ClusterConfig) -> dict[tuple[str, str], list[Checked]]:
+def _check_all(layout: RootPaths, found: list[Folder], cluster: ClusterConfig, *, deep: bool) -> dict[tuple[str, str], list[Checked]]:
     """Every recorded shard, by folder in order of shard name."""
-    chunks = [(layout.root, folder.dataset, folder.encoder, tuple(shards)) for folder in found for shards in _chunks(folder.shards)]
+    chunks = [(layout.root, folder.dataset, folder.encoder, tuple(shards), deep) for folder in found for shards in _chunks(folder.shards)]
     results: dict[tuple[str, str], list[Checked]] = {(folder.dataset, folder.encoder): [] for folder in found}
     if sum(len(folder.shards) for folder in found) <= IN_PROCESS:
         for chunk in chunks:
@@ -91,8 +108,8 @@ def _chunks(shards: list[str]) -> Iterator[list[str]]:
 
 
 def check_chunk(chunk: Chunk) -> list[Checked]:
-    root, dataset, encoder, shards = chunk
-    return [check_shard_files(RootPaths(root), dataset, encoder, shard) for shard in shards]
+    root, dataset, encoder, shards, deep = chunk
+    return [check_shard_files(RootPaths(root), dataset, encoder, shard, deep=deep) for shard in shards]
 
 
 def _on_ray(chunks: list[Chunk], cluster: ClusterConfig) -> Iterator[tuple[Chunk, list[Checked]]]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's workers are polite to everything else, here to the other tests: they would starve
-FIRST = ("test_paper.py", "chaos")  # what takes longest: nobody waits for it alone at the end
+FIRST = ("test_paper.py", "chaos", "test_remote_run.py")  # what takes longest: nobody waits for it alone at the end
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
 
@@ -46,6 +46,12 @@ def shared_data() -> Path:
 def shared_golden() -> Path:
     """Tiny checkpoints of every format with the outputs of their original implementations."""
     return _folder("golden")
+
+
+@pytest.fixture(scope="session")
+def shared_k8s() -> Path:
+    """KubeRay's schemas."""
+    return _folder("k8s")
 
 
 @pytest.fixture(scope="session")

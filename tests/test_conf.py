@@ -14,9 +14,23 @@ from jobs.runtime import app
 from jobs.runtime.presets import load_choice
 from tda.config.analysis import AnalysisConfig
 from tda.config.datasets import DatasetConfig, ToyConfig
-from tda.config.jobs import AnalyzeJob, DedupeJob, EmbedJob, IngestJob, NearestJob, PaperJob, PlanJob, ReportJob, TrainJob, VerifyJob
+from tda.config.jobs import (
+    AnalyzeJob,
+    DedupeJob,
+    EmbedJob,
+    IngestJob,
+    NearestJob,
+    PaperJob,
+    PlanJob,
+    ReportJob,
+    SubmitJob,
+    TrainJob,
+    VerifyJob,
+    WatchJob,
+)
 from tda.config.models import EncoderConfig, TrainConfig
 from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
+from tda.config.watch import WatchConfig
 from tda.toyworld import source_of
 
 CONF = Path(conf.__path__[0])
@@ -31,6 +45,8 @@ JOBS = {
     "report": ReportJob,
     "paper": PaperJob,
     "plan": PlanJob,
+    "submit": SubmitJob,
+    "watch": WatchJob,
 }
 # a job whose schema takes the group
 TAKES = {
@@ -45,6 +61,7 @@ TAKES = {
     "analysis": "analyze",
     "report": "report",
     "experiment": "paper",
+    "watch": "watch",
 }
 PARTS = {"toy"}  # groups whose files are parts of other presets: no job takes them
 CHOICES = [(folder.name, file.stem) for folder in sorted(CONF.iterdir()) if folder.name in TAKES for file in sorted(folder.glob("*.yaml"))]
@@ -69,7 +86,8 @@ def test_no_group_is_left_out() -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_job_composes(job: str) -> None:
-    names = [] if job in ("report", "paper", "verify", "plan") else ["dataset.name=d", "encoder.name=e"]
+    unnamed = ("report", "paper", "verify", "plan", "submit")
+    names = [] if job in unnamed else ["encoder.name=e"] if job == "watch" else ["dataset.name=d", "encoder.name=e"]
     extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"], "nearest": ["reference.name=r"]}.get(job, [])
     assert isinstance(_compose(job, *names, *extra), JOBS[job])
     assert ConfigStore.instance().load(f"{job}_schema.yaml")
@@ -88,7 +106,7 @@ def test_no_job_logs_or_writes_through_hydra(job: str) -> None:
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_choice_composes(group: str, choice: str) -> None:
     job = TAKES[group]
-    names = [f"{other}.name={other}" for other in ("dataset", "encoder") if job in ("embed", "analyze", "dedupe", "nearest")]
+    names = [f"{other}.name={other}" for other in ("dataset", "encoder") if job in ("embed", "analyze", "dedupe", "nearest", "watch")]
     names += ["reference.name=r"] if job in ("dedupe", "nearest") else []
     assert isinstance(_compose(job, f"{group}={choice}", *names), JOBS[job])
 
@@ -104,7 +122,9 @@ def test_experiment_names_presets_that_exist(experiment: str) -> None:
 
 
 # group -> its dataclass: conf/<group>/default.yaml holds every field of it
-DEFAULTS = {"embed": EmbedConfig, "train": TrainConfig, "nearest": NearestConfig, "dedupe": DedupeConfig, "analysis": AnalysisConfig}
+DEFAULTS = {"embed": EmbedConfig, "train": TrainConfig, "nearest": NearestConfig, "dedupe": DedupeConfig, "analysis": AnalysisConfig,
+    "watch": WatchConfig,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("group", DEFAULTS)

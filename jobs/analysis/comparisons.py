@@ -1,6 +1,6 @@
 """Encoders compared on the same pairs of a data set: `analysis/<dataset>/comparisons.json`.
 
-M pairs that all sets hold, at positions of their own in each.
+M pairs that both sets hold, at different positions in each.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,15 +14,18 @@ from jobs.runtime.session import ray_session
 from jobs.runtime.tasks import ordered
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
-from tda.errors import UserError
+from tda.errors import LacunaError, UserError
 from tda.geometry.compare import LEAST_ROWS, compare
 from tda.geometry.parts.local_dimension import DIRECTIONS, prediction_one, prediction_two
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.sampling import Array, evenly_spaced, read_pairs, shared_positions
-from tda.store.files import exists, join, publish_json, read_json
+from tda.store.documents import document_if_whole
+from tda.store.files import exists, join, read_json
 from tda.store.paths import RootPaths
 from tda.store.tables import SCHEMA, read_table
+from tda.store.update import update_json
 
+POOLED = ("encoders", "config_hash", "pairs", "pooled", "prediction_1", "prediction_2", "notes")  # of all encoders of one run
 MODALITIES = ("image", "text", "both")
 SPARE = 4  # candidates for each pair that is compared: some encoders may have dropped it
 
@@ -30,16 +33,17 @@ Sets = dict[str, EmbeddingSet]
 
 
 def compare_encoders(root: str, dataset: str, encoders: Sequence[str], analysis: AnalysisConfig, cluster: ClusterConfig) -> dict[str, Any]:
-    """Publish what the encoders' spaces have in common, pooled local dimension and both predictions; return it.
+    """Publish the similarity of the encoders' spaces, pooled local dimension and both predictions; return it.
 
-    Rests on the encoders' metrics.json. What is there already, of the same rows and settings, is not measured again.
+    Reads the encoders' metrics.json. Existing results of the same rows and settings are kept.
     Raises UserError where an encoder was not analysed.
     """
     sets = {name: EmbeddingSet(root, dataset, name) for name in encoders}
     metrics = {name: _metrics(root, dataset, name) for name in encoders}
     others = {(other, name): _metrics(root, other, name) for other in analysis.compare.datasets for name in encoders}
     url = join(root, "analysis", dataset, "comparisons.json")
-    before = _before(url)
+    before = document_if_whole(url)
+    before = before if before.get("schema") == SCHEMA else {}
     content = [_parts_of(one) for one in (*metrics.values(), *others.values())]
     settings = {"seed": analysis.seed, "draws": analysis.local_dimension.draws, "compare": vars(analysis.compare)}
     config_hash = digest([dataset, {name: one.content for name, one in sets.items()}, content, settings])
@@ -58,8 +62,29 @@ def compare_encoders(root: str, dataset: str, encoders: Sequence[str], analysis:
         "prediction_1": _prediction_1(root, dataset, sets, metrics, analysis),
         "notes": notes,
     }
-    publish_json(url, found)
-    return found
+    _require_unchanged(root, dataset, sets)
+    return update_json(url, lambda now: _joined(now or {}, before, found)) or found
+
+
+def _require_unchanged(root: str, dataset: str, sets: Sets) -> None:
+    """Raise LacunaError where rows that were compared are gone or were replaced meanwhile."""
+    for name, one in sets.items():
+        if EmbeddingSet(root, dataset, name).content != one.content:
+            raise LacunaError(f"the rows of {dataset} by {name} were replaced while they were compared: run again")
+
+
+def _joined(now: dict[str, Any], before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """What was found, and what another run has published since this one began: its comparisons, and under `also` what it pooled."""
+    if now.get("schema") != SCHEMA or now.get("config_hash") in (before.get("config_hash"), found["config_hash"]):
+        return found
+    own = {_key(one) for one in found["comparisons"]}
+    entries = [one for one in now.get("comparisons", []) if _key(one) not in own]
+    also = [{name: now.get(name) for name in POOLED}, *now.get("also", [])]
+    return {**found, "comparisons": [*found["comparisons"], *entries], "also": also}
+
+
+def _key(one: dict[str, Any]) -> tuple[Any, ...]:
+    return one.get("a"), one.get("b"), one.get("modality")
 
 
 def comparison_line(found: dict[str, Any]) -> str:
@@ -77,16 +102,8 @@ def _metrics(root: str, dataset: str, encoder: str) -> dict[str, Any]:
     return found
 
 
-def _before(url: str) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = read_json(url) if exists(url) else {}
-    except ValueError:  # not JSON: nothing that can be kept
-        return {}
-    return found if found.get("schema") == SCHEMA else {}
-
-
 def _parts_of(metrics: dict[str, Any]) -> list[Any]:
-    """What of an analysis enters: the hashes of its parts."""
+    """The hashes of the parts of an analysis that a comparison reads."""
     hashes = metrics.get("part_hashes", {})
     return [
         metrics.get("dataset"),
@@ -147,13 +164,14 @@ def _compare_of(  # noqa: PLR0917 (tasks are called by position)
 def _prediction_1(
     root: str, dataset: str, sets: Sets, metrics: dict[str, dict[str, Any]], analysis: AnalysisConfig
 ) -> dict[str, Any] | None:
-    """None unless two of the encoders are told to be CLIP and CLOOB, with gap and ranks measured."""
+    """None unless `analysis.compare` names two of the encoders as CLIP and CLOOB, with gap and ranks measured."""
     clip, cloob = analysis.compare.clip, analysis.compare.cloob
     if clip not in sets or cloob not in sets or clip is None or cloob is None or clip == cloob:
         return None
     if not all(part in metrics[name] for name in (clip, cloob) for part in ("gap", "retrieval")):
         return None
-    tables = [read_table(join(RootPaths(root).analysis_dir(dataset, name), "ranks.parquet")) for name in (clip, cloob)]
+    urls = {name: join(RootPaths(root).analysis_dir(dataset, name), "ranks.parquet") for name in (clip, cloob)}
+    tables = [read_table(url, (metrics[name].get("tables") or {}).get("ranks")) for name, url in urls.items()]
     places = shared_positions((sets[clip], sets[cloob]), tables[0]["row"])
     inside_M = np.isin(places[1], tables[1]["row"])
     if inside_M.sum() < 2:

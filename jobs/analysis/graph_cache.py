@@ -3,15 +3,18 @@
 N rows, K neighbours.
 """
 
+import io
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.neighbors.graph import Knn, knn_graph
-from tda.store.commit.parquet import from_binary
-from tda.store.files import filesystem, join
-from tda.store.tables import publish_table, table_meta
+from tda.store.commit.parquet import from_binary, is_damage
+from tda.store.files import join, read_bytes
+from tda.store.tables import META_KEY, publish_table, table_meta
 
 NAME = "_neighbours_{rows}.parquet"  # no table of the analysis: it may be deleted at any time
 
@@ -19,9 +22,8 @@ NAME = "_neighbours_{rows}.parquet"  # no table of the analysis: it may be delet
 def stored_graph(folder: str, rows_hash: str, x_ND: Any, k: int, *, seed: int, device: str) -> Knn:
     """The `k` or more nearest neighbours of each row: those stored in `folder` for the same rows, else found now and stored."""
     url = join(folder, NAME.format(rows=len(x_ND)))
-    meta = table_meta(url)
-    if meta.get("config_hash") == rows_hash and meta.get("k", 0) >= k and meta.get("rows") == len(x_ND):
-        return _read(url, meta)
+    if _fits(table_meta(url), rows_hash, len(x_ND), k) and (stored := _read(url, rows_hash, len(x_ND), k)) is not None:
+        return stored
     found = knn_graph(x_ND, k, seed=seed, device=device)
     columns = {"index": _binary(found.index_NK, np.int32), "distance": _binary(found.distance_NK, np.float32)}
     publish_table(url, columns, rows_hash, k=k, rows=len(x_ND), metric="cosine", exact=found.exact)
@@ -35,12 +37,24 @@ def _binary(x_NK: Any, dtype: Any) -> Any:
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(4 * host_NK.shape[1]), len(host_NK), [None, pa.py_buffer(host_NK)])
 
 
-def _read(url: str, meta: dict[str, Any]) -> Knn:
+def _fits(meta: Mapping[str, Any], rows_hash: str, rows: int, k: int) -> bool:
+    return meta.get("config_hash") == rows_hash and meta.get("k", 0) >= k and meta.get("rows") == rows
+
+
+def _read(url: str, rows_hash: str, rows: int, k: int) -> Knn | None:
+    """The stored graph, with the metadata of the very file: another run may replace it at any time. None if it is damaged or another."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    fs, path = filesystem(url)
-    with fs.open(path, "rb") as file:
-        table = pq.read_table(file).combine_chunks()
+    try:
+        table = pq.read_table(io.BytesIO(read_bytes(url)), page_checksum_verification=True).combine_chunks()
+        meta = json.loads(table.schema.metadata[META_KEY])
+    except (OSError, pa.ArrowInvalid, TypeError, KeyError, ValueError) as error:
+        if isinstance(error, OSError) and not is_damage(error):
+            raise
+        return None
+    if not _fits(meta, rows_hash, rows, k):
+        return None
     index_NK, distance_NK = (
         np.ascontiguousarray(from_binary(table.column(name).combine_chunks(), meta["k"], dtype))
         for name, dtype in (("index", "int32"), ("distance", "float32"))

@@ -25,7 +25,7 @@ Spectra = dict[str, list[Spectrum | None]]
 
 LANE_BLOCKS = 16  # blocks that one task reads one after the other into the same moments
 MOST_LANES = 64
-CHUNK_BYTES = 2**25  # of the moments that travel as one object
+CHUNK_BYTES = 2**25  # of moments in one object of Ray's store
 
 
 def local_dimension(
@@ -33,7 +33,7 @@ def local_dimension(
 ) -> tuple[dict[str, Any], Columns]:
     """Parts per_cluster and local_dimension, and the columns of `cluster_spectra.parquet`.
 
-    `clusters` and `ranks` are the columns of the tables of those names. Pairs that only one of them holds count for that one alone.
+    `clusters` and `ranks` are the columns of the tables of those names. A pair that only one of them holds counts only there.
     """
     half = len(clusters["row"]) // 2
     positions_M, label_2M = clusters["row"][:half], clusters["label"].reshape(2, half).astype(np.int64)
@@ -50,7 +50,7 @@ def local_dimension(
 
 
 def _aligned(ranks: Columns, positions_M: Array) -> Array:
-    """Ranks (2, M) of images and texts at the labelled positions; 0 where retrieval was not asked."""
+    """Ranks (2, M) of images and texts at the labelled positions; 0 where retrieval was not measured."""
     at_M = np.searchsorted(ranks["row"], positions_M).clip(max=len(ranks["row"]) - 1)
     there_M = ranks["row"][at_M] == positions_M
     return np.stack([np.where(there_M, ranks[way][at_M], 0) for way in local_part.DIRECTIONS])
@@ -80,7 +80,7 @@ def _spectra(  # noqa: PLR0917 (the row's whole context)
 
 
 def _lanes(count: int, block_rows: int) -> Iterator[slice]:
-    """Runs of rows, whose number depends on their count alone: the same sums on a cluster of any size."""
+    """Runs of rows, as many as `count` alone requires: the same sums on a cluster of any size."""
     blocks = -(-count // block_rows)
     lanes = min(MOST_LANES, -(-blocks // LANE_BLOCKS))
     return row_blocks(count, -(-blocks // lanes) * block_rows)

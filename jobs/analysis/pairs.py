@@ -58,7 +58,7 @@ def start_separation(embeddings: EmbeddingSet, others: Mapping[str, EmbeddingSet
 def _pair_stats_of(embeddings: EmbeddingSet, start: int, stop: int) -> PairStats:
     count = len(embeddings)
     begin = start + count // 2
-    # The partners' run may pass the end of the set and go on at its beginning.
+    # Partners wrap around the end of the set.
     parts = [slice(begin, min(begin + stop - start, count))] if begin < count else []
     parts.append(slice(max(begin - count, 0), max(begin + stop - start - count, 0)))
     partner_BD = np.concatenate([embeddings.text(part) for part in parts])

@@ -1,4 +1,4 @@
-"""Layout, clusters, intrinsic dimension and homology as Ray tasks, each started at once on rows that it reads itself.
+"""Layout, clusters, intrinsic dimension and homology as Ray tasks, all started at once; each reads its rows.
 
 M pairs in use, N = 2M stacked rows, D dimensions, C coordinates of the space that is clustered, S rows of a sample.
 """
@@ -56,7 +56,7 @@ def start_clusters(subject: Subject, layout: Any, cluster: ClusterConfig) -> Any
 
 
 def labelled(subject: Subject, fit: "Fit", cluster: ClusterConfig) -> tuple[dict[str, Any], Columns]:
-    """The part clusters, and the columns of `clusters.parquet`: rows that the fit did not see are assigned block by block."""
+    """The part clusters, and the columns of `clusters.parquet`: rows outside the fit are assigned block by block."""
     import ray
 
     positions_M, label_2M, firm_2M = fit.positions_M, np.stack(np.split(fit.labels, 2)), np.stack(np.split(fit.probability, 2))
@@ -98,9 +98,9 @@ def homology(pending: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Columns
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """A clustering of M pairs, and what labels the `others_O` that it has not seen."""
+    """A clustering of M pairs, and what assigns the remaining pairs `others_O`."""
 
-    clustering: Clustering  # without labels: small enough to travel
+    clustering: Clustering  # without labels: small enough to send
     positions_M: Array
     labels: Array
     probability: Array

@@ -1,6 +1,6 @@
-"""The layout under other settings (Figs 16, 17): cells of n_neighbors and min_dist, gathered in `sweep.json` and `sweep.parquet`.
+"""The layout under other settings (Figs 16, 17): cells of n_neighbors and min_dist, gathered in `sweep.json` and the table that it names.
 
-M pairs, N = 2M rows, the images first. A cell leaves metrics.json as it is, and the neighbour graph is searched once for all of them.
+M pairs, N = 2M rows, the images first. A cell does not change metrics.json; the neighbour graph is computed once for all cells.
 """
 
 import sys
@@ -18,19 +18,25 @@ from jobs.runtime.tasks import ordered
 from tda.columns import Columns
 from tda.config.analysis import UmapConfig
 from tda.config.jobs import AnalyzeJob
+from tda.errors import LacunaError
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.clusters.stability import agreement
 from tda.geometry.parts import clusters as cluster_part
 from tda.geometry.parts import layout as layout_part
 from tda.store.datasets.embedding_set import EmbeddingSet
-from tda.store.files import exists, join, publish_json, read_json
+from tda.store.documents import document_if_whole, named_files
+from tda.store.files import join, remove
 from tda.store.paths import RootPaths
-from tda.store.tables import SCHEMA, publish_table, read_table, table_hash
+from tda.store.tables import SCHEMA, belongs, publish_by_content, read_table
+from tda.store.update import update_json
 
 SWEPT = ("n_neighbors", "min_dist")
 ROW = ("modality", "row", "x", "y", "z", "cluster")
 
+SWEEP, TABLE = "sweep.json", "sweep.parquet"
+
 Key = tuple[int, float]
+Made = Mapping[Key, tuple[dict[str, Any], Columns]]  # each cell with its rows
 
 
 def in_sweep() -> bool:
@@ -48,21 +54,22 @@ def in_sweep() -> bool:
 def sweep_cells(job: AnalyzeJob, keys: Sequence[Key]) -> list[dict[str, Any]]:
     """Measure the cells (n_neighbors, min_dist) that are missing, and return those that were asked for.
 
-    The other settings of umap and clusters are the job's; a sweep of other ones, or of other rows, is begun anew.
+    The other settings of umap and clusters are the job's; other settings or other rows start a new sweep.
     """
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
     folder = RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name)
     head = _head(job, embeddings)
-    cells, columns = _before(folder, head["config_hash"])
+    cells, _ = _standing(folder, document_if_whole(join(folder, SWEEP)), head["config_hash"])
     missing = [key for key in dict.fromkeys(keys) if key not in cells]
     if missing:
         rows_hash = digest([embeddings.content, job.analysis.umap.max_pairs])
         subjects = [Subject(embeddings=embeddings, analysis=_at(job, key), folder=folder, rows_hash=rows_hash) for key in missing]
         with ray_session(job.cluster):
             calls = ((subject,) for subject in _widest_first(subjects))
-            for cell, table in ordered(_cell_of, calls, job.cluster):
-                cells[cell["n_neighbors"], cell["min_dist"]], columns = cell, _with(columns, cell, table)
-        _publish(folder, head, cells, columns)
+            made = {(cell["n_neighbors"], cell["min_dist"]): (cell, table) for cell, table in ordered(_cell_of, calls, job.cluster)}
+        if EmbeddingSet(job.root, job.dataset.name, job.encoder.name).content != embeddings.content:
+            raise LacunaError(f"the rows of {job.dataset.name} by {job.encoder.name} were replaced while they were laid out: run again")
+        cells = _publish(folder, head, made)
     return [cells[key] for key in keys]
 
 
@@ -80,7 +87,7 @@ def _at(job: AnalyzeJob, key: Key) -> Any:
 
 
 def _head(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, Any]:
-    """What holds for every cell, and its hash."""
+    """The settings shared by every cell, and their hash."""
     umap = {name: value for name, value in asdict(job.analysis.umap).items() if name not in (*SWEPT, "knn_k")}
     clusters = {name: value for name, value in asdict(job.analysis.clusters).items() if not name.startswith(("space", "stability"))}
     settings = {"umap": umap, "clusters": clusters, "mixing": asdict(job.analysis.mixing), "seed": job.analysis.seed}
@@ -95,24 +102,22 @@ def _head(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, Any]:
     }
 
 
-def _before(folder: str, config_hash: str) -> tuple[dict[Key, dict[str, Any]], Columns]:
-    url, table = join(folder, "sweep.json"), join(folder, "sweep.parquet")
-    try:
-        found = read_json(url) if exists(url) else {}
-    except ValueError:  # not JSON: nothing that can be kept
-        found = {}
-    if found.get("config_hash") != config_hash or table_hash(table) != config_hash:
+def _standing(folder: str, found: Mapping[str, Any], config_hash: str) -> tuple[dict[Key, dict[str, Any]], Columns]:
+    """The published cells and their rows, if they are of these settings and the table is the one that sweep.json names."""
+    table, entry = next(named_files(join(folder, SWEEP), found), (join(folder, TABLE), None))  # earlier versions named no table
+    cells = found.get("cells")
+    if found.get("config_hash") != config_hash or not isinstance(cells, list) or not belongs(table, config_hash, entry):
         return {}, {}
-    return {(cell["n_neighbors"], cell["min_dist"]): cell for cell in found["cells"]}, read_table(table)
+    return {(cell["n_neighbors"], cell["min_dist"]): cell for cell in cells}, read_table(table)
 
 
 def _widest_first(subjects: Sequence[Subject]) -> list[Subject]:
-    """The cell that wants most neighbours first: its search serves the others."""
+    """The cell with the most neighbours first: its graph serves the others."""
     return sorted(subjects, key=lambda subject: -subject.analysis.umap.n_neighbors)
 
 
 def _cell_of(subject: Subject) -> tuple[dict[str, Any], Columns]:
-    """One cell and its rows. Seconds are those of the layout, its start and clusters included, the search for neighbours not."""
+    """One cell and its rows. Seconds include layout, its start and clusters, but not the neighbour search."""
     analysis = subject.analysis
     positions_M, x_ND = subject.stacked()
     knn = subject.graph(x_ND)
@@ -134,14 +139,34 @@ def _with(columns: Columns, cell: Mapping[str, Any], table: Columns) -> Columns:
     return own if not columns else {name: np.concatenate([columns[name], own[name]]) for name in own}
 
 
-def _publish(folder: str, head: dict[str, Any], cells: dict[Key, dict[str, Any]], columns: Columns) -> None:
-    """The table, then the JSON that vouches for it, cells in order and each with its agreement with the others."""
+def _publish(folder: str, head: dict[str, Any], made: Made) -> dict[Key, dict[str, Any]]:
+    """Add cells to those that stand, also to those of another run since this one began; returns all of them."""
+    replaced: set[str] = set()  # tables before this one, and of tries that came too late
+
+    def change(now: dict[str, Any] | None) -> dict[str, Any]:
+        cells, columns = _standing(folder, now or {}, head["config_hash"])
+        for key, (cell, table) in made.items():
+            if key not in cells:
+                cells[key], columns = dict(cell), _with(columns, cell, table)
+        _agree(cells, columns)
+        files = publish_by_content(folder, "sweep", columns, head["config_hash"])
+        replaced.update([join(folder, TABLE)], (url for url, _ in named_files(join(folder, SWEEP), now or {})))
+        replaced.update(join(folder, name) for name in files)
+        return head | {"files": files, "cells": [cells[key] for key in sorted(cells)]}
+
+    found = update_json(join(folder, SWEEP), change) or {}
+    for url in replaced - {url for url, _ in named_files(join(folder, SWEEP), found)}:
+        if url.rpartition("/")[2].startswith("sweep.") and url.endswith(".parquet"):
+            remove(url)
+    return {(cell["n_neighbors"], cell["min_dist"]): cell for cell in found["cells"]}
+
+
+def _agree(cells: dict[Key, dict[str, Any]], columns: Columns) -> None:
+    """Give each cell its agreement with the others."""
     labels = {key: columns["cluster"][(columns["n_neighbors"] == key[0]) & (columns["min_dist"] == key[1])] for key in sorted(cells)}
     for key, own_N in labels.items():
         alike = [agreement(own_N, other_N) or 0.0 for other, other_N in labels.items() if other != key]
         cells[key]["agreement"] = float(np.mean(alike)) if alike else None
-    publish_table(join(folder, "sweep.parquet"), columns, head["config_hash"])
-    publish_json(join(folder, "sweep.json"), head | {"cells": [cells[key] for key in labels]})
 
 
 def cells_of(n_neighbors: Sequence[int], min_dist: Sequence[float], umap: UmapConfig) -> list[Key]:

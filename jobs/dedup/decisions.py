@@ -1,6 +1,6 @@
-"""The reason why each row of a data set goes, from stored cosines and exact flags, shard by shard.
+"""The reason why each row of a data set is dropped, from stored cosines and exact flags, shard by shard.
 
-N rows, B rows of a shard. A reason is a byte: its place in `REASONS`, 0 for a row that stays.
+N rows, B rows of a shard. A reason is a byte: its place in `REASONS`, 0 for a row that is kept.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Exact repeats of a reference: found once for a pair of data sets, since no threshold has a part in it.
+"""Exact repeats of a reference: found once for a pair of data sets, since they depend on no threshold.
 
 N rows; bit i of a flag is set where the reference has the row's hash of `KINDS[i]` too, bit `BLANK` where the row's caption is not known.
 """

@@ -30,7 +30,7 @@ Names = npt.NDArray[np.str_]
 def evaluate(root: str, view: View, encoder: str, folder: str) -> str:
     """Write `evaluation.parquet` beside kept.parquet, and return one line of it. `folder` holds drawn shards and their truth.parquet.
 
-    One that stands already, of the same rows, cosines and decision, is not made again.
+    An existing file of the same rows, cosines and decision is kept.
     """
     layout = RootPaths(root)
     nearest = NearestSet(root, recorded_name(view.base), encoder, view.reference)

@@ -1,8 +1,8 @@
 """Repeats within one data set: groups of near rows, transitively, of which the first stays.
 
 Near rows come from `jobs.nearest` of the set against itself (nearest.k > 1) where that was run. A list of k holds every near row only if
-its last is below the threshold; rows whose list may go on are compared with all rows exactly, and so is every row where there are no
-lists. So no number of near repeats is too many, and k only decides how much is left to compare.
+its last is below the threshold. Rows whose list may be incomplete are compared with all rows exactly, and without lists every row is.
+So groups may be of any size; k only decides how many rows are compared with all.
 
 N rows of the set, M that still stay, E edges, A rows that are compared with all.
 """
@@ -44,7 +44,7 @@ class Candidates:
 
 
 def drop_within(job: DedupeJob, candidates: Candidates, by: str, reason_N: Flags, rule: Rule) -> dict[str, Any]:
-    """Mark all but the first of every group of rows that still stay; returns what was done, for summary.json."""
+    """Mark all but the first of every group of rows that still stay; returns the counts for summary.json."""
     rows, stays_N = candidates.rows, candidates.stays_N
     groups = Groups(len(rows))
     _join_exact(groups, rows, stays_N, job.dedupe.exact)
@@ -84,7 +84,7 @@ def _join_exact(groups: Groups, rows: EmbeddingSet, stays_N: Bools, kinds: list[
 
 
 def _listed(job: DedupeJob, by: str) -> NearestSet | None:
-    """The lists of each row's closest rows in the set itself, where they were made."""
+    """The lists of each row's closest rows in the set itself; None where `jobs.nearest` has not made them."""
     try:
         nearest = NearestSet(job.root, job.dataset.name, by, job.dataset.name)
     except LacunaError:
@@ -94,14 +94,14 @@ def _listed(job: DedupeJob, by: str) -> NearestSet | None:
 
 @dataclass(frozen=True)
 class _Edges:
-    """Near rows of one modality: `pairs` as one number each (one row * N + another), and rows whose list may go on."""
+    """Near rows of one modality: `pairs` as one number each (one row * N + another), and rows whose list may be incomplete."""
 
     pairs: Ints
     open_A: Ints
 
 
 def _join_listed(groups: Groups, nearest: NearestSet, candidates: Candidates, rule: Rule) -> Ints:
-    """Join the near rows of the lists; returns the rows (A,) whose lists may go on."""
+    """Join the near rows of the lists; returns the rows (A,) whose lists may be incomplete."""
     rows, stays_N = candidates.rows, candidates.stays_N
     identity_N, number = _identities(rows), {shard: place for place, shard in enumerate(rows.shards)}
     start, open_rows = 0, [np.empty(0, dtype=np.int64)]

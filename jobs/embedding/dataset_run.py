@@ -45,7 +45,7 @@ class Tally:
     def drop_fraction(self) -> float:
         return self.drops.total() / self.rows_in if self.rows_in else 0.0
 
-    def told(self) -> str:
+    def summary(self) -> str:
         reasons = ", ".join(f"{reason} {n}" for reason, n in self.drops.most_common() if n)
         return f"{self.rows_out} of {self.rows_in} pairs embedded, {self.drops.total()} dropped{f' ({reasons})' if reasons else ''}"
 
@@ -106,7 +106,7 @@ class Share:
         return Outcome(whole=whole, line=line)
 
     def _done(self, before: int) -> str:
-        done, reported = max(map(len, self.records.values())), {name: one.told() for name, one in self.records.items()}
+        done, reported = max(map(len, self.records.values())), {name: one.summary() for name, one in self.records.items()}
         same = len(set(reported.values())) == 1
         pairs = next(iter(reported.values())) if same else "; ".join(f"{name} {text}" for name, text in reported.items())
         return f"{self.dataset} / {', '.join(self.records)}: {pairs}, {done} shard{'s' * (done != 1)} ({before} done before)"

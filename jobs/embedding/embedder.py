@@ -27,7 +27,7 @@ EXIT_DEVICE_LOST = 70
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedPlan:
-    """What every actor of a run is told; encoders and identities by encoder name."""
+    """The settings of every actor of a run; encoders and identities by encoder name."""
 
     root: str
     encoders: Mapping[str, EncoderConfig]
@@ -54,7 +54,7 @@ class ShardTask:
 
 
 class Embedder(Beating):
-    """Models are loaded with the first shard, so that a checkpoint that is refused is an error of a task, not of an actor's birth."""
+    """Models are loaded with the first shard, so that a refused checkpoint fails a task, not the start of an actor."""
 
     def __init__(self, plan: EmbedPlan) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class Embedder(Beating):
             replaces=replaces,
         )
         if replaces is None:  # what a replay renews has been counted
-            self._metrics.tell(record)
+            self._metrics.count(record)
         return record
 
     def _model(self, name: str) -> Any:

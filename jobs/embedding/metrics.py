@@ -1,4 +1,4 @@
-"""What embedding tells Ray's metrics, which a cluster exports to Prometheus: few names, few tags.
+"""Metrics of embedding, which a Ray cluster exports to Prometheus: few names, few tags.
 
 | name | kind | tags |
 |---|---|---|
@@ -22,7 +22,7 @@ class EmbedMetrics:
     def __init__(self) -> None:
         self._made: dict[str, Any] = {}
 
-    def tell(self, record: ShardRecord) -> None:
+    def count(self, record: ShardRecord) -> None:
         """Count a shard that has been recorded."""
         metrics, tags = self._metrics(), {"dataset": record.dataset, "encoder": record.encoder}
         _count(metrics["pairs"], record.rows_in, tags)

@@ -1,7 +1,7 @@
 """The reference laid out by cell: three stages of tasks, each of which is skipped where it is done.
 
-`Coarse` finds centroids on a sample, `Part` labels a bundle of shards and writes its rows by group, `Whole` brings the rows of one group
-together from all parts, cuts heavy cells and publishes the group. Killed at any point, the same command goes on from there.
+`Coarse` finds centroids on a sample, `Part` labels a bundle of shards and writes its rows by group, `Whole` collects the rows of one group
+from all parts, splits heavy cells and publishes the group. If it is killed, the same command continues from there.
 
 Legend: S rows of a sample, M rows, D dimensions, C cells.
 """
@@ -20,7 +20,7 @@ from jobs.runtime.tasks import uncollected
 from tda.config.cluster import ClusterConfig
 from tda.config.stages import NearestConfig
 from tda.geometry.arrays.equal_rows import first_equal
-from tda.geometry.neighbors.sizes import SAMPLE
+from tda.geometry.neighbors.sizes import sampled_rows
 from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.cells import (
     CellPlan,
@@ -83,7 +83,7 @@ def lay_out(plan: CellPlan, nearest: NearestConfig, cluster: ClusterConfig) -> l
         rows = sum(group.rows + group.repeats for group in groups if group.modality == modality)
         assert rows == plan.rows, f"{rows} {modality} rows laid out of {plan.rows}"
     publish_layout(plan, groups)
-    with suppress(OSError):  # what is left of the parts costs space, nothing else
+    with suppress(OSError):  # leftover parts cost disk space only
         fs, path = filesystem(plan.url("_parts"))
         fs.rm(path, recursive=True)
     return groups
@@ -183,7 +183,7 @@ class Builder:
 
     def _sample(self, modality: str) -> Any:
         """(S, D) float32 rows, drawn from some shards of a reference that has many."""
-        rng, wanted = np.random.default_rng(self.plan.seed), min(self.plan.rows, SAMPLE * self.plan.cells)
+        rng, wanted = np.random.default_rng(self.plan.seed), sampled_rows(self.plan.rows, self.plan.cells, self.plan.dim)
         chosen, rows = list[str](), 0
         for index in rng.permutation(len(self.plan.shards)):
             if rows >= SAMPLED_SHARDS * wanted:
@@ -242,7 +242,7 @@ class Builder:
             row_group = read_json(plan.url("_parts", f"{part}.json"))[task.modality].get(str(task.index))
             if row_group is not None:
                 pieces.append(read_columns(plan.url("_parts", f"{task.modality}-{part}.parquet"), row_group))
-        if not pieces:  # the sample knew of rows that are nobody's
+        if not pieces:  # a centroid to which no row is closest
             publish_json(
                 plan.url(task.modality, "_records", f"{task.name}.json"), asdict(Group(**_named(task), rows=0, repeats=0, cells=0))
             )
@@ -253,7 +253,7 @@ class Builder:
         rows = {name: column[distinct] for name, column in columns.items()}
         centroids_CD = read_columns(plan.url(task.modality, "coarse.parquet"))["centroid"]
         order, bounds, centroids_CD = arrange(rows["vector"], rows.pop("cell"), centroids_CD, plan.bound, plan.seed)
-        place_M = np.empty(len(first_M), np.int64)  # where the distinct rows have gone
+        place_M = np.empty(len(first_M), np.int64)  # new place of each distinct row
         place_M[np.flatnonzero(distinct)[order]] = np.arange(len(order))
         repeats = {name: columns[name][~distinct] for name in ("position", "ordinal", "key")} | {"first": place_M[first_M[~distinct]]}
         group = Group(**_named(task), rows=len(order), repeats=len(first_M) - len(order), cells=len(centroids_CD))

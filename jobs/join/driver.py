@@ -1,7 +1,7 @@
-"""The join: passes over groups of cells, in each of which reference actors hold their share and query shards go by.
+"""The join: passes over groups of cells, in each of which reference actors hold their share and answer every query shard.
 
-The driver owns the loss of a reference actor as it owns that of any other: units that met one come back as `Lost`, the actor is
-started again with the same cells, and they go round again.
+The driver handles the loss of a reference actor: units that it affects return `Lost`, the actor is started again with the same cells,
+and those units are joined again.
 """
 
 import dataclasses
@@ -17,23 +17,35 @@ from jobs.runtime.session import slots
 from tda.config.cluster import ClusterConfig
 from tda.config.stages import NearestConfig
 from tda.errors import LacunaError, UserError
+from tda.geometry.neighbors.sizes import cell_count
 from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.cells import Group
 
 IDENTITY_BYTES = 64  # of a held row: position, ordinal, norm, scale, key
-PAYS = 2e11  # FLOPs that a core takes as long for as another actor takes to start: some 4 s
-MEMORY_SHARE = 0.5  # of what the cluster says an actor may have
+PAYS = 2e11  # FLOPs of a core in the time that an actor takes to start, about 4 s
+MEMORY_SHARE = 0.5  # of an actor's share of the cluster's memory
 
 Assignment = list[list[Group]]  # one list of groups a reference actor
 
 
 @dataclass
 class Join:
-    """What a join came to: rows found by unit, failures, and the audit's exact cosines by modality."""
+    """The result of a join: rows found by unit, failures, and the audit's exact cosines by modality."""
 
     rows: dict[str, int] = field(default_factory=dict)
     failures: list[LacunaError] = field(default_factory=list)
     exact: dict[str, Any] | None = None
+
+
+def cells_of(nearest: NearestConfig, rows: int) -> int:
+    """Cells that a reference of so many rows is laid out in."""
+    return min(nearest.cells or cell_count(rows), rows)
+
+
+def probes_of(nearest: NearestConfig, rows: int, cells: int) -> int | None:
+    """Cells searched for each query; None for an exact search, as of a small reference and where the probes reach all cells."""
+    exact = nearest.probes is None or rows < nearest.exact_below or nearest.probes >= cells
+    return None if exact else nearest.probes
 
 
 def join_units(plan: JoinPlan, units: Sequence[Unit], nearest: NearestConfig, cluster: ClusterConfig, *, queries: int) -> Join:
@@ -102,7 +114,7 @@ def group_bytes(plan: JoinPlan, group: Group) -> int:
 
 
 def _memory(actors: int, *, gpus: bool) -> int:
-    """What a reference actor may hold where nothing is said: half of its share of the cluster's memory; on a GPU, 48 GB at most."""
+    """What a reference actor may hold with default settings: half of its share of the cluster's memory; on a GPU, 48 GB at most."""
     import ray
 
     resources: dict[str, Any] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray has no types for it

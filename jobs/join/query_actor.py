@@ -1,4 +1,4 @@
-"""One query shard after the other: asks every reference actor, merges their bests, publishes. Vectors never pass through here.
+"""The query actor: for each query shard it asks every reference actor, merges their best matches and publishes. It reads no vectors.
 
 Where the reference takes several passes, what a pass found is kept beside the result, in `_partial`, until the last one merges it.
 

@@ -1,4 +1,4 @@
-"""The audit of a join: a sample of queries is answered exactly too, and the share of duplicates that the join found is told.
+"""The audit of a join: a sample of queries is also answered exactly, and the share of duplicates that the join found is reported.
 
 Legend: S sampled rows.
 """
@@ -16,7 +16,8 @@ from tda.geometry.duplicate_recall import duplicate_recall
 from tda.store.commit.parquet import VECTORS
 from tda.store.commit.records import ShardRecord
 from tda.store.datasets.nearest import NearestSet
-from tda.store.files import exists, publish_json, read_json
+from tda.store.documents import document_if_whole, sealed
+from tda.store.files import publish_json
 from tda.store.paths import RootPaths
 
 SCHEMA = 2
@@ -26,7 +27,7 @@ NAME = "_audit"
 
 @dataclass(frozen=True)
 class Audit:
-    """Decides which rows are sampled, and what is told of them. `settings` name the join that is audited."""
+    """Decides which rows are sampled, and reports their recall. `settings` name the join that is audited."""
 
     root: str
     names: tuple[str, str, str]  # data set, encoder, reference
@@ -53,12 +54,8 @@ class Audit:
         return hashlib.sha256(json.dumps([SCHEMA, rows, asked, self.settings], sort_keys=True).encode()).hexdigest()
 
     def done(self) -> dict[str, Any] | None:
-        """What was told of the same join and sample; None where it has to be done."""
-        url = RootPaths(self.root).nearest_audit(*self.names)
-        try:
-            reported = read_json(url) if exists(url) else {}
-        except ValueError:
-            return None
+        """The report of the same join and sample; None where there is none."""
+        reported = document_if_whole(RootPaths(self.root).nearest_audit(*self.names))
         return reported if reported.get("hash") == self.hash else None
 
     def publish(self, exact: dict[str, Any] | None) -> dict[str, Any]:
@@ -77,8 +74,9 @@ class Audit:
             "median": {name: float(np.median(found[name])) for name in VECTORS},
             **{name: duplicate_recall(_stored((exact or found)[name]), found[name], thresholds) for name in VECTORS},
         }
-        publish_json(RootPaths(self.root).nearest_audit(*self.names), reported)
-        return reported
+        whole = sealed(reported)
+        publish_json(RootPaths(self.root).nearest_audit(*self.names), whole)
+        return whole
 
     def _found(self, joined: NearestSet, unit: Unit, modality: str) -> Any:
         column = f"{modality}_cosine"
@@ -91,19 +89,19 @@ def _stored(cosine_S: Any) -> Any:
 
 
 def at_threshold(reported: dict[str, Any], modality: str) -> dict[str, Any]:
-    """What is told of the rule's own threshold."""
+    """The recall at the threshold of the rule."""
     found: dict[str, Any] = next(one for one in reported[modality] if one["threshold"] == reported["threshold"])
     return found
 
 
 def too_low(reported: dict[str, Any], min_recall: float) -> list[str]:
-    """Modalities in which too few duplicates are found. Where the sample holds none, nothing is held against the join."""
+    """Modalities in which too few duplicates are found. A sample without duplicates passes."""
     shares = {name: at_threshold(reported, name)["recall"] for name in VECTORS}
     return [name for name, share in shares.items() if share is not None and share < min_recall]
 
 
 def line(reported: dict[str, Any]) -> str:
-    """The audit in a few words."""
+    """The audit in one line."""
     medians = ", ".join(f"{name} {reported['median'][name]:.4f}" for name in VECTORS)
     return f"median closest cosine of {reported['rows']} sampled rows: {medians}; {_recall(reported)}"
 

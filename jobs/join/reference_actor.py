@@ -32,7 +32,7 @@ Found = dict[str, pa.Table]  # modality -> matches in `FOUND`, of some queries
 
 @dataclass(frozen=True, kw_only=True)
 class JoinPlan:
-    """What every actor of a join is told. `probes` None: every cell."""
+    """The settings that every actor of a join receives. `probes` None: every cell."""
 
     cells: CellPlan
     groups: tuple[Group, ...]
@@ -73,7 +73,7 @@ class Unit:
 
 
 class Holder:
-    """Holds what `load` is told to: a file that cannot be read is the error of a task, not of an actor's birth."""
+    """Holds the groups given to `load`, not to the constructor: an unreadable file fails a task, not the start of an actor."""
 
     def __init__(self, plan: JoinPlan) -> None:
         self.plan = plan
@@ -92,7 +92,7 @@ class Holder:
 
         torch.set_num_threads(self.plan.threads)
         if self._groups != groups:
-            self._held, self._groups = {}, []  # room first
+            self._held, self._groups = {}, []  # free memory first
             for name in sorted({group.modality for group in groups}):
                 self._held[name] = _Held(self.plan, [group for group in groups if group.modality == name])
             self._groups = groups

@@ -1,6 +1,6 @@
-"""What a root has measured of the work that is planned: sizes and rates from the records of shards that are done.
+"""Sizes and rates for a plan, from the records of shards that are done.
 
-Seconds are those of the stage that encodes, as the actors counted them; models that one decode fed share them.
+Seconds are those of encoding, as the actors measured them; models that share one decode share them.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Measured:
 
 
 def measured(root: str, dataset: str, models: Mapping[str, ModelCost]) -> Measured:
-    """Read the records of a data set; what is not there is not measured."""
+    """Read the records of a data set; without records nothing is measured."""
     shards: dict[str, list[ShardRecord]] = {}
     for encoder in models:
         for record in iter_records(RootPaths(root), dataset, encoder):
@@ -59,7 +59,7 @@ def _bytes(records: list[ShardRecord]) -> float:
 
 
 def calibrated(hardware: HardwareConfig, found: Measured) -> Machines:
-    """The cluster at the rate that was measured, where its devices are of the kind that measured it; else as its makers say."""
+    """The cluster at the measured rate where its devices are of the kind that was measured; else at the makers' rate."""
     assumed = Machines.of(hardware)
     same = found.device.startswith("cuda" if hardware.gpus else "cpu")
     if found.rate is None or not same:

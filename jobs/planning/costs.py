@@ -1,4 +1,4 @@
-"""What a stage costs, from sizes alone: FLOPs, bytes, memory and hours, each by a formula that is told with it.
+"""What a stage costs, from sizes alone: FLOPs, bytes, memory and hours, each with its formula.
 
 N pairs or queries, M reference rows, D dimensions, C cells, P cells probed, b bytes of a stored number. Hours are those of the slowest of
 what runs at the same time: the devices, the decoding cores, or the reading.
@@ -10,7 +10,7 @@ from math import ceil
 
 from tda.config.cluster import HardwareConfig
 from tda.encoders.model_cost import ModelCost
-from tda.geometry.neighbors.sizes import ITERATIONS, SAMPLE, cell_count
+from tda.geometry.neighbors.sizes import ITERATIONS, cell_count, sampled_rows
 
 ROW_BYTES = 120  # of a stored row beside its vectors: caption, URL, key, sizes, compressed
 MATCH_BYTES = 24  # of a stored match: two cosines, two rows of the reference, compressed
@@ -132,7 +132,11 @@ def nearest_cost(stage: str, size: JoinSize, machines: Machines) -> Cost:
         bound=bound,
         formulas={
             "FLOPs": f"2 modalities x 2 N D {compared}"
-            + ("" if size.laid_out else f", and 2 x 2 C D ({ITERATIONS} x {SAMPLE} C + M) to lay it out"),
+            + (
+                ""
+                if size.laid_out
+                else f", and 2 x 2 C D ({ITERATIONS} S + M), S = {sampled_rows(size.reference, c, size.dim):,}, to lay it out"
+            ),
             "read": f"2 N D b x {passes} pass{'es' * (passes > 1)} + 2 M D b" + ("" if size.laid_out else " x 2, to lay it out"),
             "written": f"{MATCH_BYTES} N" + ("" if size.laid_out else " + 2 M D b"),
             "memory": f"2 M D b = {held:.3g} bytes, {HELD:.0%} of the cluster's hold {machines.memory:.3g}",
@@ -149,5 +153,9 @@ def join_flops(size: JoinSize) -> float:
 def layout_flops(size: JoinSize) -> float:
     if size.laid_out or size.cell_count == 1:
         return 0.0
-    sample = min(size.reference, SAMPLE * size.cell_count)
+    sample = _sample(size)
     return MODALITIES * 2.0 * size.cell_count * size.dim * (ITERATIONS * sample + size.reference)
+
+
+def _sample(size: JoinSize) -> int:
+    return sampled_rows(size.reference, size.cell_count, size.dim)

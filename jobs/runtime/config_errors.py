@@ -1,10 +1,7 @@
 """One line for a user's mistake in the configuration: the value, and what it could be."""
 
-import dataclasses
 import difflib
 import re
-import types
-import typing
 
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf.errors import (
@@ -14,6 +11,8 @@ from omegaconf.errors import (
     OmegaConfBaseException,
     ValidationError,
 )
+
+from jobs.runtime.schema_types import names_at
 
 
 def explain(error: Exception, schema: type) -> str:
@@ -61,28 +60,9 @@ def _merged(error: Exception) -> str:
 
 def _unknown_key(key: str, schema: type) -> str:
     parent, _, last = key.rpartition(".")
-    choices = _fields(schema, parent)
+    choices = names_at(schema, parent)
     if last in choices:
         return f"{key} cannot be set like that"
     near = difflib.get_close_matches(last, choices, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     return f"{key} is unknown{hint}; choose one of: {', '.join(choices)}"
-
-
-def _fields(schema: type, path: str) -> list[str]:
-    """Names of the fields of the dataclass at the dotted `path` below `schema`."""
-    for part in filter(None, path.split(".")):
-        schema = field_schema(schema, part) or schema
-    return [field.name for field in dataclasses.fields(schema)]
-
-
-def field_schema(schema: type, name: str) -> type | None:
-    """The dataclass of a field, if it has one."""
-    kinds = _alternatives(typing.get_type_hints(schema).get(name))
-    return next((kind for kind in kinds if isinstance(kind, type) and dataclasses.is_dataclass(kind)), None)
-
-
-def _alternatives(kind: typing.Any) -> tuple[typing.Any, ...]:
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return typing.get_args(kind)
-    return (typing.get_args(kind) or (None, None))[1:] if typing.get_origin(kind) is dict else (kind,)

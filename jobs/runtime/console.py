@@ -1,4 +1,4 @@
-"""The console script `lacuna`: `lacuna embed ...` runs the job that `python -P -m jobs.embed ...` runs, and nothing of the working directory."""
+"""The console script `lacuna`: `lacuna embed ...` is `python -P -m jobs.embed ...`, and runs nothing of the working directory."""
 
 import ast
 import importlib

@@ -1,7 +1,8 @@
 """`experiment=NAME` of a single job: what the experiment sets and the job takes, as overrides of its command line.
 
 jobs.paper and jobs.plan compose an experiment whole. Any other job takes its share: the encoders, the settings of its groups, the
-reference, and the shards and checkpoints of the names it is given; jobs.train takes `train_dataset` and an arm. The user's words win.
+reference, and the shards and checkpoints of the names it is given; jobs.train takes `train_dataset` and an arm; jobs.watch takes the data
+sets, and the first arm as the model whose checkpoints appear. The user's words win.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ from jobs.runtime.literal_paths import quoted
 from jobs.runtime.presets import preset_file
 from tda.errors import UserError
 
-GROUPS = ("embed", "train", "nearest", "dedupe", "analysis", "report", "cluster")  # the same in an experiment and in a job
+GROUPS = ("embed", "train", "nearest", "dedupe", "analysis", "report", "watch", "cluster")  # the same in an experiment and in a job
 OPEN = ("report.models.", "report.datasets.", "report.ablation.")  # mappings: any name may be added
 _SHOWING = {"--cfg", "-c", "--help", "-h", "--hydra-help", "--info", "-i"}  # nothing runs: names may be missing
 CONFIG_DIR = ("--config-dir", "-cd")
@@ -62,6 +63,8 @@ class Share:
         wanted = self.fields & {*GROUPS, "encoders", "reference"}
         if "embed" in self.fields and "encoders" in self.fields:
             wanted |= {"shards", "checkpoints"}
+        if self._watches():
+            wanted |= {"datasets"}
         if "loss" in self.fields:
             wanted |= {"train_dataset", "arms"}
         return any(self.values.get(key) for key in wanted)
@@ -69,7 +72,7 @@ class Share:
     def require_dataset(self) -> None:
         """Raise UserError, with the choices, where the user has to name one of the experiment's data sets."""
         names = self.values.get("datasets") or []
-        if not names or "dataset" not in self.fields or "loss" in self.fields or self._gives("dataset", "dataset.name"):
+        if not names or "dataset" not in self.fields or "loss" in self.fields or self._watches() or self._gives("dataset", "dataset.name"):
             return
         parts = names if "analysis" in self.fields else dict.fromkeys(part for name in names for part in name.split("-minus-"))
         field = "dataset" if "embed" in self.fields else "dataset.name"  # only shards need the preset
@@ -82,6 +85,8 @@ class Share:
                 yield from _leaves(group, self.values.get(group) or {})
         if "reference" in self.fields and self.values.get("reference") and not self._gives("dataset@reference", "reference.name"):
             yield "dataset@reference", Choice(self.values["reference"])
+        if self._watches():
+            yield from self._watched(encoder)
         if "loss" in self.fields:
             dataset = dataset or self.values.get("train_dataset") or ""
             if dataset and not self._gives("dataset", "dataset.name"):
@@ -90,6 +95,16 @@ class Share:
         yield from self._files(dataset, encoder)
         if "encoders" in self.fields and not self._gives("encoder", "encoder.name", "encoders"):
             yield from self._encoders()
+
+    def _watches(self) -> bool:
+        return "watch" in self.fields
+
+    def _watched(self, encoder: str) -> Iterator[tuple[str, Any]]:
+        """The data sets, unless the user names one, and the first arm, unless the user names an encoder."""
+        if not self._gives("dataset", "dataset.name", "datasets"):
+            yield "datasets", self.values.get("datasets") or []
+        if not encoder and (arms := self.values.get("arms")):
+            yield "encoder", Choice(next(iter(arms)))
 
     def _chosen(self, group: str) -> str:
         return self.given.get(group) or self.given.get(f"{group}.name") or ""

@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import MISSING
 
 import conf
-from jobs.runtime.config_errors import field_schema
+from jobs.runtime.schema_types import group_of
 
 WIDTH = 140
 EXAMPLES = {
@@ -50,8 +50,8 @@ EXAMPLES = {
 }
 
 
-def print_help(job: str, schema: type) -> int:
-    """Print the help of one job; returns exit status 0."""
+def print_help(job: str, schema: type) -> None:
+    """Print the help of one job."""
     described = inspect.getdoc(sys.modules.get(f"jobs.{job}") or sys.modules["__main__"]) or ""
     print(f"lacuna {job}: {' '.join(described.partition(chr(10) * 2)[0].split())}\n\nOptions, as key=value:")
     for key, default, comment in options(schema):
@@ -63,15 +63,15 @@ def print_help(job: str, schema: type) -> int:
     print("\nExamples:")
     for words in EXAMPLES.get(job, ["root=R", "root=s3://bucket/root", "root=R --cfg job"])[:3]:
         print(f"    lacuna {job} {words}")
-    return 0
+    sys.stdout.flush()
 
 
 def options(schema: type, prefix: str = "") -> Iterator[tuple[str, str, str]]:
     """(key, default, comment) of every field, those of groups included."""
     comments = {**source_comments(schema), **yaml_comments(prefix.rstrip("."))}
     for field in dataclasses.fields(schema):
-        inner = field_schema(schema, field.name)
-        if inner is not None and not _is_mapping(schema, field.name):
+        inner = group_of(typing.get_type_hints(schema)[field.name])
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
             yield from options(inner, f"{prefix}{field.name}.")
         else:
             yield f"{prefix}{field.name}", _default(field), comments.get(field.name, "")
@@ -109,10 +109,6 @@ def _groups(schema: type) -> list[str]:
 
 def _takes(group: str, fields: list[str]) -> bool:
     return {"experiment": "arms" in fields, "arm": "loss" in fields}[group]
-
-
-def _is_mapping(schema: type, name: str) -> bool:
-    return typing.get_origin(typing.get_type_hints(schema)[name]) is dict
 
 
 def _default(field: "dataclasses.Field[Any]") -> str:

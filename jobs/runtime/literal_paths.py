@@ -28,9 +28,14 @@ def literal_paths(words: list[str]) -> list[str]:
     return [_literal(word) for word in words]
 
 
+def is_path(field: str) -> bool:
+    """Whether the field of this dotted name holds a path, a URL or a pattern."""
+    return field in PATHS or field.startswith(GROUPS)
+
+
 def _literal(word: str) -> str:
     found = _WORD.fullmatch(word)
-    if not found or not (found[2] in PATHS or found[2].startswith(GROUPS)):
+    if not found or not is_path(found[2]):
         return word
     return f"{found[1]}{found[2]}={_value(unquoted(found[3]))}"
 
@@ -38,8 +43,8 @@ def _literal(word: str) -> str:
 def _value(text: str) -> str:
     if text in ("", "null", "???"):
         return text
-    if _is_list(text) and not _exists(text):
-        return f"[{','.join(quoted(unquoted(item)) for item in _items(text[1:-1]))}]"
+    if is_list(text) and not _exists(text):
+        return f"[{','.join(quoted(unquoted(item)) for item in items(text[1:-1]))}]"
     return quoted(text)
 
 
@@ -54,7 +59,7 @@ def quoted(text: str) -> str:
     return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text) + "'"
 
 
-def _is_list(text: str) -> bool:
+def is_list(text: str) -> bool:
     """Whether the bracket that opens the text is closed by its last character: `[a]*[b]` is a glob."""
     if not (text.startswith("[") and text.endswith("]")):
         return False
@@ -71,7 +76,7 @@ def _is_list(text: str) -> bool:
     return True
 
 
-def _items(text: str) -> Iterator[str]:
+def items(text: str) -> Iterator[str]:
     """The items of a list, divided at commas outside of quotes, braces and brackets."""
     item, depth, quote = "", 0, ""
     for sign in text:

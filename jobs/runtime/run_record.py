@@ -25,7 +25,7 @@ from tda.store.files import exists, filesystem, publish_bytes
 from tda.store.paths import RootPaths
 
 HIDDEN = "***"
-_WORDS = "apikey auth authorization credential credentials key keys passphrase passwd password pwd sas secret secrets sig signature"
+_WORDS = "apikey auth authorization credential credentials key keys passphrase passwd password pwd sas secret secrets sig signature webhook"
 SECRET_WORDS = frozenset((*_WORDS.split(), "token", "tokens"))
 _USER = re.compile(r"(\w+://)[^/@\s]+@")
 _QUERY = re.compile(r"([?&])([\w.-]+)=([^&#\s'\"]+)")

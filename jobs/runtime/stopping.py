@@ -7,12 +7,13 @@ signal too: a job that has not ended after `GRACE` seconds, as in a long call of
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+
+from jobs.runtime.output import print_error
 
 GRACE = 10.0  # seconds; Kubernetes and Slurm kill after 30
 STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -23,6 +24,7 @@ _KEPT = {
     "train": "the last checkpoint of each arm is kept",
     "paper": "finished stages, recorded shards and the last checkpoints are kept",
     "plan": "nothing was changed",
+    "watch": "checkpoints that are whole and recorded shards are kept",
     "verify": "nothing but old temporary files was changed",
 }
 _OTHER = "results of earlier runs are kept"
@@ -39,6 +41,7 @@ class _Signal:
 
 _signal = _Signal()
 _progress: list[Callable[[], str]] = []  # of the bars that are shown, the innermost last
+_instead: list[str] = []  # a job's own last line
 
 
 class Stop:
@@ -58,12 +61,12 @@ class Stop:
     def complain(self) -> int:
         """Print the line, unless it was; returns the exit status."""
         if self._printed.acquire(blocking=False):
-            with suppress(OSError, ValueError):  # nobody reads it any more
-                sys.stdout.flush()
-                print(f"lacuna {self.job}: {self._line()}", file=sys.stderr, flush=True)
+            print_error(self.job, self._line())
         return self.status
 
     def _line(self) -> str:
+        if _instead:
+            return _instead[-1]
         how = "interrupted" if self.status == STATUSES[signal.SIGINT] else "stopped by SIGTERM"
         reached = "".join(f"{' '.join(one().split())}; " for one in _progress[-1:])
         return f"{how}; {reached}{_KEPT.get(self.job, _OTHER)}; the same command resumes from here"
@@ -116,6 +119,7 @@ def stoppable(job: str) -> Iterator[Stop]:
     stop = Stop(job)
     _signal.first, _signal.raised = None, False
     _progress.clear()
+    _instead.clear()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
@@ -160,3 +164,11 @@ def reached(line: Callable[[], str]) -> Iterator[None]:
     _progress.append(line)
     yield
     _progress.remove(line)  # not after an exception: the last line is still to come
+
+
+@contextmanager
+def ends_with(line: str) -> Iterator[None]:
+    """A job that is stopped inside this block has this last line."""
+    _instead.append(line)
+    yield
+    _instead.remove(line)  # as above

@@ -1,4 +1,4 @@
-"""How far the arms are, on standard error: a bar each for people, one line now and then for files."""
+"""Progress of the arms on standard error: a bar each on a terminal, a line from time to time elsewhere."""
 
 from dataclasses import dataclass, field
 
@@ -17,13 +17,13 @@ class TrainBars(Bars):
         return self.steps
 
     def update(self, arm: str, progress: Progress) -> None:
-        """An arm is this far."""
+        """Show the progress of an arm."""
         self._last[arm] = progress
-        self.show(arm, progress.step, told(progress), self._line)
+        self.show(arm, progress.step, progress_line(progress), self._line)
 
     def _line(self) -> str:
-        return "; ".join(f"{name} {p.step}/{p.steps} {told(p)}" for name, p in self._last.items() if p.step < p.steps)
+        return "; ".join(f"{name} {p.step}/{p.steps} {progress_line(p)}" for name, p in self._last.items() if p.step < p.steps)
 
 
-def told(progress: Progress) -> str:
+def progress_line(progress: Progress) -> str:
     return f"loss {progress.loss:.3f}, learning rate {progress.learning_rate:.1e}"

@@ -1,4 +1,4 @@
-"""The actor of `jobs.train`: trains one arm at a time, and says how far it is while it does."""
+"""The actor of `jobs.train`: trains one arm at a time, and reports its progress meanwhile."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,13 @@ class ArmTrainer:
 
     def __init__(self, device: str, threads: int) -> None:
         with uncollected():
-            import tda.encoders.training.loop  # noqa: F401 (what an arm is made of; loaded before the first comes)
+            import tda.encoders.training.loop  # noqa: F401 (loaded before the first arm arrives)
 
         self.device, self.threads = device, threads
         self._progress: Progress | None = None
 
     def train(self, arm: "Arm", urls: tuple[str, ...], folder: str) -> dict[str, Any]:
-        """Train `arm` on the shards at `urls` into `folder`, from its last checkpoint on; returns what `model.json` says."""
+        """Train `arm` on the shards at `urls` into `folder`, from its last checkpoint on; returns the content of `model.json`."""
         import torch
 
         from tda.encoders.training.loop import train

@@ -126,7 +126,7 @@ class HomologyConfig(Checked, path="analysis.homology"):
     metric: str = bounded("geodesic", choices=("geodesic", "chord"))  # geodesic: radians | chord
     max_degree: int = bounded(1, least=0, most=1)
     max_pairs: int = bounded(20_000, least=2)  # among which landmarks are chosen
-    stability_seeds: int = bounded(3, least=1)  # choices of landmarks whose spread is told; 1: none
+    stability_seeds: int = bounded(3, least=1)  # choices of landmarks whose spread is reported; 1: none
 
 
 @dataclass(kw_only=True)

@@ -32,6 +32,9 @@ class ClusterConfig(Checked, path="cluster"):
     """Where it runs. Without an address: a Ray of its own on this machine, bound to 127.0.0.1."""
 
     address: str | None = None  # auto, or a Ray address: joins a running cluster
+    dashboard: str | None = (
+        None  # http://HOST:8265 of a cluster, for jobs.submit; null: RAY_API_SERVER_ADDRESS, else port 8265 of this machine
+    )
     actors: int | None = bounded(None, least=1)  # null: one per GPU, or as many as the CPUs hold
     cpus_per_actor: float = bounded(1, least=0)
     gpus_per_actor: float | None = bounded(None, least=0)  # null: 1 where the cluster has GPUs, else 0

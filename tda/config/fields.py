@@ -27,7 +27,7 @@ class Bound:
                 self.check(name, one)
         elif self.choices:
             one_of(name, value, self.choices)
-        elif value is not None and value not in (MISSING, self.word):
+        elif value not in (MISSING, self.word):  # None is the word where there is no other
             self._check_number(name, value)
 
     def _check_number(self, name: str, value: Any) -> None:

@@ -11,6 +11,7 @@ from tda.config.datasets import DatasetConfig
 from tda.config.fields import Checked, bounded
 from tda.config.models import LOSSES, Arm, EncoderConfig, TrainConfig
 from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
+from tda.config.watch import WatchConfig
 
 
 @dataclass(kw_only=True)
@@ -31,6 +32,9 @@ class IngestJob(Checked):
     rows_per_shard: int = bounded(100_000, least=1)
     image_column: str = "image"
     text_column: str = "text"
+    caption_column: str | None = None  # null: caption, TEXT or text, as the file has it
+    key_column: str | None = None  # null: key, image_path or uid
+    url_column: str | None = None  # null: url or URL
     normalise: bool = False  # accept rows that are not of unit length, and normalise them
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -80,6 +84,7 @@ class TrainJob(Checked):
 @dataclass(kw_only=True)
 class VerifyJob(Checked):
     root: str = MISSING
+    deep: bool = True  # read and digest every byte; false: sizes and records alone
     fix: bool = False  # remove temporary files that writers have left
     min_age_seconds: float = bounded(3600, least=0)  # younger ones may belong to a running job
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
@@ -89,6 +94,21 @@ class VerifyJob(Checked):
 class ReportJob(Checked):
     root: str = MISSING
     report: ReportConfig = field(default_factory=ReportConfig)
+
+
+@dataclass(kw_only=True)
+class WatchJob(Checked):
+    root: str = MISSING
+    checkpoints: str = MISSING  # the folder where a training run leaves its checkpoints: a path or URL
+    once: bool = False  # one look, for schedulers; false: look again every `interval` seconds
+    interval: float = bounded(300, above=0)
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(name=""))  # how each checkpoint is loaded; named <name>@<step>
+    dataset: DatasetConfig = field(default_factory=lambda: DatasetConfig(name=""))  # not needed beside `datasets`
+    datasets: list[str] = field(default_factory=list)  # presets: every checkpoint embeds and analyses each
+    watch: WatchConfig = field(default_factory=WatchConfig)
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
+    analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
 
 @dataclass(kw_only=True)
@@ -111,12 +131,32 @@ class PaperJob(Checked):
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)  # for jobs.watch alone
     report: ReportConfig = field(default_factory=ReportConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
 
 @dataclass(kw_only=True)
 class PlanJob(PaperJob):
-    """An experiment as `PaperJob` tells it, to be counted and not run. `root` may hold records that tell sizes and rates."""
+    """An experiment as in `PaperJob`, to be priced and not run. Records under `root` give sizes and rates."""
 
     pairs: dict[str, int] = field(default_factory=dict)  # data set -> pairs, where the preset does not say
+
+
+@dataclass(kw_only=True)
+class SubmitJob(Checked):
+    """How a command is run on a cluster. The command itself follows `--` and is not part of the configuration."""
+
+    root: str = ""  # given to the command, unless it has its own
+    again: bool = False  # run a command that is done once more
+    no_wait: bool = False  # submit and return; the same command without it attaches
+    attach: str | None = None  # follow the job of this id, without a command
+    stop: str | None = None  # end the job of this id, without a command
+    code: str = bounded("mine", choices=("mine", "cluster"))  # mine: jobs, tda and conf as they are here | cluster: what is installed there
+    working_dir: str | None = None  # a folder or zip that is copied to the cluster, and in which the command runs
+    env: list[str] = field(default_factory=list)  # names of environment variables whose values the job gets
+    runtime_env: dict[str, Any] = field(default_factory=dict)  # more fields of Ray's runtime_env, such as pip
+    driver_cpus: float = bounded(1, least=0)  # reserved for the command itself; 0: it runs on the head
+    driver_memory: int | None = bounded(None, least=1)  # bytes, likewise
+    poll_seconds: float = bounded(2, above=0)  # between two looks at the status
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)

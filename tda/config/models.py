@@ -6,9 +6,10 @@ from omegaconf import MISSING
 
 from tda.config.fields import Checked, bounded
 
-FORMATS = ("open_clip", "openai", "cloob_official", "cloob_laion", "carp")
+FORMATS = ("open_clip", "openai", "cloob_official", "cloob_laion", "carp", "hf_clip")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 LOSSES = ("infonce", "infoloob")
+KEEP = ("last", "all")
 
 
 @dataclass(kw_only=True)
@@ -41,6 +42,7 @@ class TrainConfig(Checked, path="train"):
     hopfield_after: float = bounded(0.4, least=0, most=1)  # share of the steps before Hopfield retrieval joins; 0: from the first step
     seed: int = bounded(0, least=0)
     checkpoint_every: int = bounded(200, least=1)
+    keep: str = bounded("last", choices=KEEP)  # step checkpoints: the last two, to go on from | all: each is a model that loads
     threads: int | None = bounded(None, least=1)  # of torch on a CPU; null: as many as the actor's CPUs
 
 

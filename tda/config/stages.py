@@ -79,3 +79,4 @@ class ReportConfig(Checked, path="report"):
     contact: int = bounded(500, least=0)  # closest pairs of each (data set, encoder, reference) on a contact sheet; 0: no sheets
     contact_encoders: list[str] = field(default_factory=list)  # whose sheets; []: the one that plays CLIP, or all where none does
     max_pixels: int = bounded(64_000_000, least=1)  # of an image that is shrunk for a sheet, checked on its header
+    network: bool = False  # images of a sheet may be read from any address in a record, not only from this machine and the root's own store

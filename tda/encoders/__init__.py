@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tda.config import models
 from tda.errors import UserError
 
 if TYPE_CHECKING:
@@ -11,14 +12,16 @@ if TYPE_CHECKING:
 
 # format -> a module with load(checkpoint, config, device, precision, **options), describe(checkpoint, config, **options) and
 # meta_model(encoder), its model without weights
-FORMATS = {
-    "open_clip": "tda.encoders.formats.open_clip",
-    "openai": "tda.encoders.formats.openai",
-    "cloob_official": "tda.encoders.formats.cloob_official",
-    "cloob_laion": "tda.encoders.formats.cloob_laion",
-    "carp": "tda.encoders.formats.carp",
+FORMATS = {name: f"tda.encoders.formats.{name}" for name in models.FORMATS}
+OPTIONS = {  # fields of the configuration that a format takes beside checkpoint and config
+    "open_clip": ("pretrained", "tokenizer"),
+    "carp": ("tokenizer",),
+    "openai": ("tokenizer",),
+    "cloob_official": ("tokenizer",),
+    "cloob_laion": ("tokenizer",),
 }
-OPTIONS = {"open_clip": ("pretrained", "tokenizer"), "carp": ("tokenizer",)}
+HASHED_WORDS = "crc32-words"  # value of encoder.tokenizer for models that were trained on hashed words
+NO_TOKENIZER = "unknown"  # name of the tokenizer of a vocabulary that is not CLIP's and that no setting names
 MODALITIES = {"carp": ("passage", "review")}  # the others embed images and texts
 
 
@@ -43,7 +46,7 @@ def load(
     precision: fp32 | bf16 | fp16 | auto (on CUDA bf16, for ResNets fp16).
     sha256: of the checkpoint, or its first 8 or more digits: another file is refused before it is opened.
     source: where the original is published, for the error when it is missing.
-    options: `pretrained` (open_clip: a tag of its registry), `tokenizer` (carp, open_clip: a folder).
+    options: `pretrained` (open_clip: a tag of its registry), `tokenizer` (carp, open_clip: a folder; all but carp: crc32-words).
 
     Raises UserError for an unknown format, and for files that are missing, damaged or of another model.
     """
@@ -92,6 +95,10 @@ def describe(encoder: "EncoderConfig", resize: str | None = None) -> tuple[str, 
     """
     reader, path, options = opened(encoder.format, encoder.checkpoint, encoder.sha256, encoder.source, options_of(encoder))
     weights_sha256, preprocessing = reader.describe(path, encoder.config, **options)
+    if preprocessing.get("text", {}).get("tokenizer", "").startswith(NO_TOKENIZER):
+        from tda.encoders.tokens import unknown_vocabulary
+
+        raise UserError(f"encoder.name={encoder.name}: {unknown_vocabulary(preprocessing['text']['vocab_size'])}")
     reported = {**preprocessing, "precision": encoder.precision}
     return weights_sha256, {**reported, "resize": resize} if resize and "image" in preprocessing else reported
 

@@ -10,10 +10,13 @@ from zlib import crc32
 import torch
 from torch import Tensor
 
+from tda.encoders import HASHED_WORDS, NO_TOKENIZER
+from tda.encoders.weights.offline import offline
 from tda.errors import UserError
 from tda.store.files import file_sha256
 
 CLIP_VOCABULARY = 49_408
+HASHED_VOCABULARY = 4_096  # at most: no vocabulary of subwords is so small; a model of such a size was trained on hashed words
 _WORD = re.compile(r"[a-z0-9]+")
 _CACHED_WORDS = 1_000_000
 _WORD_LENGTH = 1000
@@ -28,7 +31,7 @@ class HashTokenizer:
     that is too long is cut, and keeps its end. Words may collide: 1 pair of words in V - 3.
     """
 
-    name = "crc32-words"
+    name = HASHED_WORDS
 
     def __init__(self, vocab_size: int, context_length: int) -> None:
         assert vocab_size > 3, vocab_size
@@ -85,7 +88,7 @@ class FolderTokenizer:
 
     def __call__(self, texts: list[str]) -> Tensor:
         """B captions -> (B, L) int64, cut and padded by the tokenizer's files. Raises UserError if they belong to another model."""
-        self._tokenizer = self._tokenizer or self._open()
+        self.open()
         tokens_BL: Tensor = self._tokenizer([_bounded(text) for text in texts])
         largest = int(tokens_BL.max()) if len(texts) else 0
         if largest >= self.vocab_size:
@@ -94,16 +97,31 @@ class FolderTokenizer:
             )
         return tokens_BL
 
+    def open(self) -> None:
+        """Read the folder, unless it has been read. Raises UserError if it holds no tokenizer."""
+        self._tokenizer = self._tokenizer or self._open()
+
     def _open(self) -> Any:
         from open_clip.tokenizer import HFTokenizer
 
         if not self.folder or not Path(self.folder).is_dir():
             raise UserError(f"encoder.tokenizer={self.folder} is not a folder with the model's tokenizer (tokenizer.json)")
         try:
-            return HFTokenizer(self.folder, context_length=self.context_length, local_files_only=True, **self.options)
+            with offline():
+                safe = {**self.options, "local_files_only": True, "trust_remote_code": False}
+                return HFTokenizer(self.folder, context_length=self.context_length, **safe)
         except Exception as error:  # noqa: BLE001 (the library raises any exception on invalid files)
             reported = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             raise UserError(f"encoder.tokenizer={self.folder} holds no tokenizer: {reported}") from None
+
+
+def folder_of(tokenizer: str | None) -> str | None:
+    """The folder that encoder.tokenizer names; None where it is not given or is the word for hashed words. UserError if it is not there."""
+    if tokenizer in (None, HashTokenizer.name):
+        return None
+    if not tokenizer or not Path(tokenizer).is_dir():
+        raise UserError(f"encoder.tokenizer={tokenizer} is not a folder with the model's tokenizer (tokenizer.json)")
+    return tokenizer
 
 
 def folder_sha256(folder: str | None) -> str | None:
@@ -114,13 +132,46 @@ def folder_sha256(folder: str | None) -> str | None:
     return hashlib.sha256("".join(f"{file.name} {file_sha256(file)}\n" for file in files).encode()).hexdigest()
 
 
-def tokenizer_for(vocab_size: int, context_length: int) -> HashTokenizer | ClipTokenizer:
-    """CLIP's own tokenizer for a vocabulary of CLIP's size, hashed words for a smaller one."""
-    if vocab_size == CLIP_VOCABULARY:
-        return ClipTokenizer(context_length)
-    return HashTokenizer(vocab_size, context_length)
+class NoTokenizer:
+    """Stands for the tokenizer of a vocabulary that nobody named: the model loads, its tokens can be given, texts are refused."""
+
+    name = NO_TOKENIZER
+
+    def __init__(self, vocab_size: int, context_length: int) -> None:
+        self.vocab_size, self.context_length = vocab_size, context_length
+
+    def __call__(self, _: list[str]) -> Tensor:
+        """Raises UserError."""
+        raise UserError(unknown_vocabulary(self.vocab_size))
 
 
-def tokenizer_name(vocab_size: int) -> str:
+Tokenizer = HashTokenizer | ClipTokenizer | NoTokenizer
+
+
+def unknown_vocabulary(vocab_size: int) -> str:
+    """The line for a vocabulary without a tokenizer."""
+    return (
+        f"the model has {vocab_size:,} tokens, which is not CLIP's vocabulary ({CLIP_VOCABULARY:,}): give encoder.tokenizer=FOLDER with "
+        f"its tokenizer, or encoder.tokenizer={HASHED_WORDS} for a model that was trained on hashed words"
+    )
+
+
+def require_word(named: str | None) -> str | None:
+    """The value of encoder.tokenizer of a format that knows no folder of a tokenizer. Raises UserError for anything but the word."""
+    if named not in (None, HashTokenizer.name):
+        raise UserError(f"encoder.tokenizer={named}: models of this format have CLIP's vocabulary, or {HashTokenizer.name}")
+    return named
+
+
+def tokenizer_for(vocab_size: int, context_length: int, named: str | None = None) -> Tokenizer:
+    """CLIP's own tokenizer where the vocabulary holds its ids, as in open_clip; hashed words where they are `named`, or it is tiny."""
+    if tokenizer_name(vocab_size, named) == HashTokenizer.name:
+        return HashTokenizer(vocab_size, context_length)
+    return ClipTokenizer(context_length) if vocab_size >= CLIP_VOCABULARY else NoTokenizer(vocab_size, context_length)
+
+
+def tokenizer_name(vocab_size: int, named: str | None = None) -> str:
     """Name of the tokenizer that `tokenizer_for` gives."""
-    return ClipTokenizer.name if vocab_size == CLIP_VOCABULARY else HashTokenizer.name
+    if named == HashTokenizer.name or vocab_size <= HASHED_VOCABULARY:
+        return HashTokenizer.name
+    return ClipTokenizer.name if vocab_size >= CLIP_VOCABULARY else NoTokenizer.name

@@ -17,7 +17,9 @@ from tda.report.drawing.style import INK, MODALITIES, model_styles
 from tda.report.drawing.table import Table
 from tda.report.topics.registry import figures_of, headlines, registry, sections, tables
 from tda.source_digest import source_digest
-from tda.store.files import exists, filesystem, join, publish_bytes, publish_json, read_json
+from tda.store.commit.versions import sha256_if_there
+from tda.store.documents import bad_names, document_if_whole, entry_of, sealed
+from tda.store.files import exists, filesystem, join, publish_bytes, publish_json
 from tda.store.paths import RootPaths
 
 MANIFEST = "manifest.json"  # published last: where it is, the rest is too
@@ -83,7 +85,7 @@ def build(root: str, config: ReportConfig) -> Built:
     digest = hashlib.sha256(f"{run.digest} {_code()} {sheets}".encode()).hexdigest()
     folder = RootPaths(root).report().rpartition("/")[0]
     before = _manifest(folder)
-    if before.get("digest") == digest and all(exists(join(folder, file)) for file in before["files"]):
+    if before.get("digest") == digest and _stand(folder, before["files"]):
         return _built(run, before["files"], before["missing"], rebuilt=False)
     figures, files = _draw(run)
     made = tables(run)
@@ -93,7 +95,8 @@ def build(root: str, config: ReportConfig) -> Built:
         publish_bytes(join(folder, file), data)
     lines = [line for figure in figures for line in figure.missing] + [line for table in made for line in table.missing]
     missing = list(dict.fromkeys(lines))
-    publish_json(join(folder, MANIFEST), {"digest": digest, "files": list(files), "missing": missing})
+    entries = {file: entry_of(data) for file, data in files.items()}
+    publish_json(join(folder, MANIFEST), sealed({"digest": digest, "files": entries, "missing": missing}))
     _remove(folder, set(before.get("files", ())) - set(files))
     return _built(run, files, missing, rebuilt=True)
 
@@ -116,11 +119,21 @@ def _code() -> str:
 
 
 def _manifest(folder: str) -> dict[str, Any]:
-    try:
-        manifest = read_json(join(folder, MANIFEST))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    """The manifest of a report; {} where there is none that is whole. A report of an earlier version lists its files by name alone."""
+    found = document_if_whole(join(folder, MANIFEST))
+    listed = found.get("files")
+    files: Any = {str(name): {} for name in listed} if isinstance(listed, list) else listed
+    if not isinstance(files, dict) or bad_names(found) or not isinstance(found.get("missing"), list):
         return {}
-    return manifest if isinstance(manifest, dict) and {"digest", "files", "missing"} <= manifest.keys() else {}
+    return {**found, "files": files}
+
+
+def _stand(folder: str, files: dict[str, dict[str, Any]]) -> bool:
+    """Whether every file is there, and the one that was drawn."""
+    return all(
+        exists(join(folder, file)) if "sha256" not in entry else sha256_if_there(join(folder, file)) == entry["sha256"]
+        for file, entry in files.items()
+    )
 
 
 def _remove(folder: str, files: set[str]) -> None:
@@ -131,17 +144,19 @@ def _remove(folder: str, files: set[str]) -> None:
 
 
 def _draw(run: Run) -> tuple[list[Figure], dict[str, bytes]]:
-    """Every figure of the registry, and the files of those with data."""
+    """Every figure of the registry that has data or lacks some, and the files of those with data."""
     figures: list[Figure] = []
     files: dict[str, bytes] = {}
-    for spec in (spec.told(run) for spec in registry()):
-        panels = spec.panels(run) if spec.present(run) else []
+    for spec in (spec.for_run(run) for spec in registry()):
+        panels, missing = spec.panels(run) if spec.present(run) else [], spec.missing(run)
+        if not panels and not missing:
+            continue
         groups: dict[str, list[str]] = {}
         for number, panel in enumerate(panels):
             groups.setdefault(panel.row, []).append(panel_svg(panel, spec, f"{spec.name}-{number}"))
         sentences = spec.sentence(run) if panels else []
         shown = [Group(heading=heading, panels=drawn) for heading, drawn in groups.items()]
-        figures.append(Figure(spec=spec, groups=shown, sentences=sentences, missing=spec.missing(run)))
+        figures.append(Figure(spec=spec, groups=shown, sentences=sentences, missing=missing))
         if panels:
             files |= {f"{spec.name}.{suffix}": data for suffix, data in sheet(panels, spec).items()}
     return figures, files
@@ -183,7 +198,7 @@ def _sections(figures: list[Figure], made: list[Table]) -> list[Section]:
             key=key,
             title=title,
             tables=[table for table in made if table.section == key],
-            figures=[by_name[spec.name] for spec in figures_of(key)],
+            figures=[by_name[spec.name] for spec in figures_of(key) if spec.name in by_name],
         )
         for key, title in sections().items()
     ]

@@ -137,9 +137,15 @@ def list_files(url: str, suffix: str = "") -> list[str]:
 
 
 def list_folders(url: str) -> list[str]:
-    """Names of the folders in folder `url`, sorted; none if it is missing. Private names are left out, as in `list_files`."""
+    """Names of the folders in folder `url`, sorted; none if it is missing. Private names are left out, as in `list_files`.
+
+    A link to a folder is one, as for everything that opens a file below it.
+    """
     fs, path = filesystem(url)
     try:
+        if is_local(fs):
+            with os.scandir(path) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] not in "._")
         found = [str(entry["name"]).rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=True) if entry["type"] == "directory"]
     except (FileNotFoundError, NotADirectoryError):
         return []

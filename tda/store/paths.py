@@ -102,6 +102,14 @@ class RootPaths:
     def report(self) -> str:
         return self._url("report", "index.html")
 
+    def watch_dir(self, encoder: str) -> str:
+        """The ledger of the checkpoints of a training run."""
+        return self._url("watch", encoder, encoder=encoder)
+
+    def watched(self, encoder: str) -> str:
+        """All checkpoints of a training run with their states: made from the ledger, for the report."""
+        return join(self.watch_dir(encoder), "checkpoints.json")
+
     def run_config(self, run_id: str) -> str:
         """The settings of one run of a command."""
         return self._url("runs", check_name("run", run_id), "config.yaml")

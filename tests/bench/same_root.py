@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-HASHES = {"config_hash", "part_hashes", "code_version", "seconds", "digest", "hash"}
+HASHES = {"config_hash", "part_hashes", "code_version", "seconds", "digest", "hash", "document_sha256", "rows_sha256", "tables", "files"}
 
 
 def same(one: Any, other: Any) -> bool:

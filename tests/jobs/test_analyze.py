@@ -1,6 +1,7 @@
 """`jobs.analyze` over recorded embeddings: numbers, tables, what is done again and what is not, and refusals."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from recorded_rows import write_set
 from typed import typed
 
+from jobs import analyze
 from jobs.analyze import run
 from jobs.ingest import run as ingest
 from tda.config.analysis import AnalysisConfig, CosineConfig, RetrievalConfig, SeparabilityConfig, SpectrumConfig
@@ -17,7 +19,7 @@ from tda.config.cluster import ClusterConfig
 from tda.config.datasets import DatasetConfig
 from tda.config.jobs import AnalyzeJob, IngestJob
 from tda.config.models import EncoderConfig
-from tda.errors import UserError
+from tda.errors import LacunaError, UserError
 from tda.geometry import retrieval, separability
 from tda.geometry.parts.pair_stats import PairStats
 from tda.store.datasets.embedding_set import EmbeddingSet
@@ -93,7 +95,16 @@ class TestNumbers:
             "seed": 0,
         }
         assert {name: found[name] for name in head} == head
-        assert list(found) == [*list(head)[:4], "config_hash", *list(head)[4:], "part_hashes", *BASIC]
+        assert list(found) == [
+            "document_sha256",
+            *list(head)[:4],
+            "config_hash",
+            "rows_sha256",
+            *list(head)[4:],
+            "part_hashes",
+            "tables",
+            *BASIC,
+        ]
         assert list(found["part_hashes"]) == BASIC
         assert found["gap"] == pytest.approx(stats.gap_metrics(), abs=1e-12)
         assert found["retrieval"] == retrieval.metrics(*ranks)
@@ -196,6 +207,22 @@ class TestAgain:
         (folder_of(root) / "metrics.json").write_text("{")
         assert run(job(root, parts=["gap"])).whole
         assert "gap" in metrics_of(root)
+
+    @pytest.mark.parametrize("change", ["gone", "replaced"])
+    def test_rows_that_go_or_change_while_they_are_measured_are_no_success(
+        self, root: Path, change: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = analyze.measured
+
+        def meanwhile(measuring: Any) -> Any:
+            found = real(measuring)
+            shutil.rmtree(root) if change == "gone" else write_set(root, "world", *drawn(600, seed=4))
+            return found
+
+        monkeypatch.setattr(analyze, "measured", meanwhile)
+        with pytest.raises(LacunaError, match="holds no embeddings" if change == "gone" else "were replaced while they were measured"):
+            run(job(root, parts=["gap"]))
+        assert not (folder_of(root) / "metrics.json").exists()
 
 
 @pytest.mark.usefixtures("ray_cluster")

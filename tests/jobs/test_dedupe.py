@@ -1,6 +1,8 @@
 """`jobs.dedupe` on planted repeats: what goes and why, what is done again and what is not, and refusals."""
 
 import json
+import multiprocessing
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from tda.config.stages import DedupeConfig, NearestConfig
 from tda.errors import LacunaError, ShardError, UserError
 from tda.store import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet
+
+SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
@@ -86,7 +90,7 @@ def test_run_again_touches_nothing(root: Path) -> None:
 
 
 def test_killed_between_rows_and_summary_is_made_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tda.store.datasets import views
+    from tda.store import update
 
     run(dedupe_job(root))
 
@@ -94,7 +98,7 @@ def test_killed_between_rows_and_summary_is_made_again(root: Path, monkeypatch: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(views, "publish_json", killed)
+        patch.setattr(update, "publish_bytes", killed)
         with pytest.raises(KeyboardInterrupt):
             run(dedupe_job(root, threshold=0.5))
     with pytest.raises(UserError, match=r"does not match its summary.json"):
@@ -232,3 +236,32 @@ def test_as_it_is_typed(root: Path) -> None:
     done = typed("dedupe", *words, "dedupe.threshold=95", cwd=root)
     told = "lacuna dedupe: dedupe.threshold=95.0 is out of range; it must be from -1 to 1\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
+
+
+def test_a_root_that_goes_while_it_runs_is_no_success(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import jobs.dedupe
+
+    real = jobs.dedupe._decide
+
+    def and_the_root_goes(*args: Any) -> Any:
+        found = real(*args)
+        shutil.rmtree(root)
+        return found
+
+    monkeypatch.setattr(jobs.dedupe, "_decide", and_the_root_goes)
+    with pytest.raises(UserError, match=r"holds no embeddings of dataset\.name=d"):
+        run(dedupe_job(root))
+    assert not (root / "dedupe").exists()
+
+
+def test_two_thresholds_at_once_leave_rows_and_summary_of_one(root: Path) -> None:
+    for _ in range(3):
+        running = [SPAWN.Process(target=run, args=(dedupe_job(root, exact=[], threshold=one),)) for one in (0.5, 0.98)]
+        for process in running:
+            process.start()
+        for process in running:
+            process.join(120)
+        assert [process.exitcode for process in running] == [0, 0]
+        summary = summary_of(root)
+        assert len(EmbeddingSet(str(root), "d-minus-r", "e").image()) == summary["rows_kept"]
+        assert len(gone(root)) == N - summary["rows_kept"]

@@ -224,3 +224,18 @@ def test_sides_that_do_not_compare_are_refused_before_anything_starts(root: Path
 def test_a_view_is_not_joined_but_its_base(root: Path) -> None:
     with pytest.raises(UserError, match=r"reference.name=r-minus-x is a view of r, .* give reference.name=r$"):
         join(root, reference="r-minus-x")
+
+
+def test_a_root_that_goes_while_rows_are_joined_is_no_success(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import jobs.nearest
+
+    real = jobs.nearest._work
+
+    def and_the_root_goes(*args: Any, **options: Any) -> Any:
+        found = real(*args, **options)
+        shutil.rmtree(root)
+        return found
+
+    monkeypatch.setattr(jobs.nearest, "_work", and_the_root_goes)
+    with pytest.raises(UserError, match="holds no embeddings"):
+        join(root, probes=None)

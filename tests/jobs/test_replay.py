@@ -1,6 +1,7 @@
 """`replay=true`: pairs leave quarantine when what kept them out is gone, and nothing else is touched."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tda.config.models import EncoderConfig
 from tda.config.stages import EmbedConfig
 from tda.encoders import load_configured
 from tda.encoders.pipeline.shard import embed_shard
+from tda.errors import UserError
 from tda.store.commit.quarantine import read_quarantine
 from tda.store.commit.records import recorded
 from tda.store.datasets.embedding_set import EmbeddingSet
@@ -37,8 +39,8 @@ def encoder(shared_golden: Path) -> EncoderConfig:
     return EncoderConfig(name="tiny", **{field: str(shared_golden / f"openclip_vit_tiny{end}") for field, end in files.items()})
 
 
-def embed_all(root: Path, encoder: EncoderConfig, *, replay: bool = False, **limits: int) -> Outcome:
-    dataset, allowed = DatasetConfig(name="set", shards=str(root.parent / "*.tar")), EmbedConfig(max_drop_fraction=0.2, **limits)  # type: ignore[arg-type]  # as given
+def embed_all(root: Path, encoder: EncoderConfig, *, replay: bool = False, **limits: Any) -> Outcome:
+    dataset, allowed = DatasetConfig(name="set", shards=str(root.parent / "*.tar")), EmbedConfig(max_drop_fraction=0.2, **limits)
     return embed(str(root), dataset, [encoder], allowed, ClusterConfig(cpus_per_actor=0.5, actors=1), replay=replay)
 
 
@@ -89,7 +91,9 @@ def test_another_shard_under_the_name_and_shards_that_were_never_embedded(encode
     members = list(good_pairs(7))
     write_tar(tmp_path / "a.tar", members)
     write_tar(tmp_path / "b.tar", good_pairs(2))
-    outcome = embed_all(root, encoder, replay=True)
+    with pytest.raises(UserError, match=r"a\.tar has changed since it was embedded"):
+        embed_all(root, encoder, replay=True)
+    outcome = embed_all(root, encoder, replay=True, changed="trust")
     assert not outcome.whole
     assert "a.tar (changed)" in outcome.line or "a (changed)" in outcome.line
     assert "1 not embedded yet, which replay=true does not do" in outcome.line

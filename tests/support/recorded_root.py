@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from small_rows import SOURCE, drop, identity, small_rows
 
 from tda.store.commit.transaction import publish_shard
+from tda.store.documents import sealed
 from tda.store.paths import RootPaths
 
 EMBEDDINGS, RECORDS, QUARANTINE = "embeddings/d/e", "embeddings/d/e/_records", "quarantine/d/e"
@@ -48,6 +49,8 @@ def change_rows(root: Path, shard: str, change: Callable[[dict[str, list[object]
     pq.write_table(type(table).from_pydict(columns, schema=table.schema), path)
     data = path.read_bytes()
     change_record(root, shard, output={"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
+    record = root / RECORDS / f"{shard}.json"
+    record.write_text(json.dumps(sealed(json.loads(record.read_text()))))
 
 
 def set_vector(value: float) -> Callable[[dict[str, list[object]]], None]:

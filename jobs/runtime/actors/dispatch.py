@@ -2,7 +2,7 @@
 
 Ray's own retries burn out before it has declared a node dead, and its actor pool forgets the item of a dead actor. Here each actor
 has a short queue. When it is lost, the oldest item is charged an attempt, what stood behind it goes back uncharged, and another actor
-takes its place. Who the actors are is the roster's business, whether they hang the heartbeat's.
+takes its place. The roster starts and ends actors; the heartbeat decides whether one hangs.
 """
 
 from collections import deque
@@ -29,7 +29,7 @@ class Dispatcher(Generic[Item]):
     max_attempts: an item that has lost this many actors, the last of them alone, is given up.
     watch: when an actor counts as hung; without it, never.
     wait_seconds: how long the run waits while not one actor lives.
-    on_tick: called about once a second while waiting. tell: given a line when actors are lost, hung, missing, or more than before.
+    on_tick: called about once a second while waiting. report: receives a line when actors are lost, hung, missing, or more than before.
     """
 
     make_actor: Callable[[], Any]
@@ -42,14 +42,14 @@ class Dispatcher(Generic[Item]):
     watch: Watch | None = None
     wait_seconds: float = 600
     on_tick: Callable[[], None] = lambda: None
-    tell: Callable[[str], None] = lambda _: None
+    report: Callable[[str], None] = lambda _: None
     _todo: deque[tuple[Item, int]] = field(default_factory=deque)
     _losses: int = 0  # actors lost since the last result
 
     def __post_init__(self) -> None:
         actors = self.actors
         size = actors if callable(actors) else lambda: actors
-        self._roster = Roster(make_actor=self.make_actor, size=size, watch=self.watch, wait_seconds=self.wait_seconds, tell=self.tell)
+        self._roster = Roster(make_actor=self.make_actor, size=size, watch=self.watch, wait_seconds=self.wait_seconds, report=self.report)
 
     def run(self, items: Iterable[Item]) -> None:
         """Raises UserError that a task raised (it would be the same for every item), and LacunaError if no actor starts or stays alive."""
@@ -65,10 +65,10 @@ class Dispatcher(Generic[Item]):
                 self._roster.dismiss(member)
 
     def _serve(self, ready: list[Any]) -> None:
-        """Take what has come, and give up who will not come any more."""
+        """Collect results that are ready, and replace lost and hung actors."""
         for member, error in self._roster.admit(ready):
             self._replace(member, _reason(error))
-        for member in self._roster.born():
+        for member in self._roster.ready():
             if member.queue and member.queue[0][0] in ready:
                 self._collect(member)
         for member, fault in self._roster.hung():
@@ -85,12 +85,12 @@ class Dispatcher(Generic[Item]):
             member.queue.append((self.submit(member.handle, item, attempt), item, attempt))
 
     def _with_room(self, *, alone: bool) -> Member | None:
-        """The actor with the least to do; None if that is still too much, or if all that is left is for actors that are being born.
+        """The actor with the least to do; None if that is still too much, or if all items left are meant for pending actors.
 
         An item that has lost an actor works alone: a dying actor takes the answer of the item before with it, or the work on the item
         behind, so only then is it certain whose fault the next loss is.
         """
-        member = min(self._roster.born(), key=self._load, default=None)
+        member = min(self._roster.ready(), key=self._load, default=None)
         if member is None or (member.queue and len(self._todo) <= len(self._roster.pending())):
             return None
         return member if self._load(member) < (1 if alone else self.in_flight) else None
@@ -126,19 +126,19 @@ class Dispatcher(Generic[Item]):
         self.on_failure(item, reported)
 
     def _replace(self, member: Member, reason: str) -> None:
-        """Give back what a lost actor held; the next round hires another."""
+        """Put the items of a lost actor back; the next round starts another actor."""
         self._roster.dismiss(member)
         behind = list(member.queue)[1:]
         self._todo.extendleft((item, attempt) for _, item, attempt in reversed(behind))
         if member.queue:
             _, item, attempt = member.queue[0]
-            self.tell(f"an actor is lost, at attempt {attempt} of {self.max_attempts} on {item}: {reason}")
+            self.report(f"an actor is lost, at attempt {attempt} of {self.max_attempts} on {item}: {reason}")
             if attempt < self.max_attempts or behind:
                 self._todo.append((item, attempt + 1))
             else:
                 self.on_failure(item, ShardError(str(item), "lost", f"{attempt} actors died on it, the last: {reason}"))
         else:
-            self.tell(f"an actor did not start: {reason}")
+            self.report(f"an actor did not start: {reason}")
         self._losses += 1
         if self._losses > 2 * self._roster.target * self.max_attempts:
             raise LacunaError(f"no actor stays alive: {self._losses} died in a row, the last: {reason}")

@@ -1,8 +1,8 @@
-"""Is an actor that has a process still at work? The question, and the actor's side of the answer.
+"""Whether an actor whose process lives still makes progress: the question, and the actor's side of the answer.
 
 Slow is not hung: a shard may take hours, as long as its pairs move on. Hung is a process that does not answer at all (stopped, or on a
 machine that is gone but not yet known to be), or one that answers that nothing has moved for long (a read that stalls, a device that
-does not come back). The answer is given by a thread of its own, so that it does not wait behind the work it is asked about.
+does not come back). A separate thread answers, so that the answer does not wait for the work.
 """
 
 import time
@@ -15,7 +15,7 @@ GROUP = "heartbeat"
 
 
 class Beating:
-    """What an actor inherits. Its work is done inside `at_work`, and calls `moved_on` whenever something of it is behind it.
+    """Base class of an actor. It works inside `at_work`, and calls `moved_on` at every step of progress.
 
     Several threads may be at work. They may wait for each other, so that as long as one of them moves on, the actor does.
     """
@@ -58,7 +58,7 @@ def ask(actor: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """When an actor is given up that nobody knows to be dead. `None` is never.
+    """When an actor whose process lives counts as hung. `None` is never.
 
     ask: actor -> the reference of the seconds for which its work has stood still.
     silent_seconds: it has not answered for so long. stalled_seconds: it has answered that its work stood still for longer.
@@ -98,7 +98,7 @@ class Heartbeat:
         answer, self.answer = self.answer, None
         try:
             still = float(ray.get(answer))
-        except RayError:  # it is dead, or this answer is: what it was working on will tell
+        except RayError:  # it is dead, or its answer is lost: the result of its item shows which
             return None
         limit = self.watch.stalled_seconds
         return f"its work stood still for {still:.0f} s" if limit is not None and still > limit else None

@@ -1,8 +1,7 @@
 """The actors of a run: as many as the cluster has room for, each with its short queue of items.
 
-An actor gets work when its process has answered for the first time, so that no item waits behind an actor that no node has room for.
-Nodes that join are used, and actors that were asked for and that no node holds any more are called off. Those of a node that died are
-lost like any other.
+An actor gets work once it is ready: its process has answered. So no item waits for an actor that no node has room for.
+Nodes that join are used; pending actors that no node has room for are cancelled. The actors of a dead node count as lost.
 """
 
 import time
@@ -15,17 +14,17 @@ from jobs.runtime.actors.heartbeat import Heartbeat, Watch
 from tda.errors import LacunaError
 
 COUNT_EVERY = 2.0  # seconds between two looks at the cluster
-TELL_EVERY = 30.0  # seconds between two lines about the same wait
+REPORT_EVERY = 30.0  # seconds between two lines about the same wait
 
 
 @dataclass(eq=False)
 class Member:
-    """An actor. `queue` holds what it was given: (reference of the result, item, attempt), oldest first."""
+    """An actor. `queue` holds its items, oldest first: (reference of the result, item, attempt)."""
 
     handle: Any
-    birth: Any  # a reference that is ready when its process is
+    started: Any  # a reference that is ready when its process is
     heartbeat: Heartbeat | None
-    born: bool = False
+    ready: bool = False
     queue: deque[tuple[Any, Any, int]] = field(default_factory=deque)
 
     @property
@@ -35,75 +34,75 @@ class Member:
 
 @dataclass(eq=False, kw_only=True)
 class Roster:
-    """Hires, watches and dismisses. `size` is how many actors there may be now; `tell` is given lines for the user."""
+    """Starts, watches and ends actors. `size` returns how many there may be now; `report` receives lines for the user."""
 
     make_actor: Callable[[], Any]
     size: Callable[[], int]
     watch: Watch | None
     wait_seconds: float
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     members: list[Member] = field(default_factory=list)
     target: int = 1  # actors wanted, at least one
     _size: int = 0
     _counted: float = float("-inf")
-    _alone_since: float | None = None  # no actor has lived since then
-    _told: float = 0.0
+    _alone_since: float | None = None  # no actor has been ready since then
+    _reported: float = 0.0
 
-    def born(self) -> list[Member]:
-        return [member for member in self.members if member.born]
+    def ready(self) -> list[Member]:
+        return [member for member in self.members if member.ready]
 
     def pending(self) -> list[Member]:
-        return [member for member in self.members if not member.born]
+        return [member for member in self.members if not member.ready]
 
     def fit(self, items: int) -> None:
-        """Hire for `items` that wait, as far as the cluster has room; call off what it has no room for.
+        """Start actors for `items` that wait, as far as the cluster has room; cancel pending ones that it has no room for.
 
-        Never fewer than one actor: an autoscaler starts a node for what is asked for, not for what may be wanted.
-        Raises LacunaError where no actor has lived for `wait_seconds`.
+        At least one is requested: an autoscaler starts a node for requested actors only.
+        Raises LacunaError where no actor has been ready for `wait_seconds`.
         """
         self.target = target = max(1, self._count())
         idle = sum(not member.queue for member in self.members)  # the pending among them
         for _ in range(min(target - len(self.members), items - idle)):
-            self._hire()
+            self._start()
         for member in self.pending()[: max(0, len(self.members) - target)]:
             self.dismiss(member)
-        self._mind_the_wait()
+        self._check_wait()
 
     def references(self) -> list[Any]:
-        """What there is to wait for: births, and the oldest result of each actor."""
-        return [member.queue[0][0] if member.born else member.birth for member in self.members if member.queue or not member.born]
+        """What to wait for: the start of each pending actor, and the oldest result of each ready one."""
+        return [member.queue[0][0] if member.ready else member.started for member in self.members if member.queue or not member.ready]
 
     def admit(self, ready: list[Any]) -> list[tuple[Member, Exception]]:
-        """Let the new-born in; returns those that died at birth, and of what."""
+        """Mark pending actors in `ready` as ready; returns those that died while starting, with the error."""
         import ray
         from ray.exceptions import RayError
 
         dead: list[tuple[Member, Exception]] = []
         for member in self.pending():
-            if member.birth in ready:
+            if member.started in ready:
                 try:
-                    ray.get(member.birth)
+                    ray.get(member.started)
                 except RayError as error:
                     dead.append((member, error))
                 else:
-                    member.born = True
+                    member.ready = True
         return dead
 
     def hung(self) -> list[tuple[Member, str]]:
-        """Those at work that are to be given up although nobody knows them to be dead, and why."""
-        watched = [(member, member.heartbeat) for member in self.born() if member.queue and member.heartbeat]
+        """Actors at work that count as hung, and why."""
+        watched = [(member, member.heartbeat) for member in self.ready() if member.queue and member.heartbeat]
         faults = [(member, heartbeat.fault(member.handle)) for member, heartbeat in watched]
         return [(member, fault) for member, fault in faults if fault is not None]
 
     def dismiss(self, member: Member) -> None:
-        """An actor that is thought dead is killed too: one that is only out of reach would work on beside its successor."""
+        """End an actor. One thought dead is killed too: if it is only unreachable, it would work on beside its successor."""
         import ray
 
         self.members.remove(member)
         ray.kill(member.handle)
-        self._counted = float("-inf")  # the next look is a fresh one: its node may be gone with it
+        self._counted = float("-inf")  # count again at once: its node may be gone too
 
-    def _hire(self) -> None:
+    def _start(self) -> None:
         handle = self.make_actor()
         heartbeat = None if self.watch is None else Heartbeat(self.watch)
         self.members.append(Member(handle, handle.__ray_ready__.remote(), heartbeat))
@@ -112,22 +111,22 @@ class Roster:
         if time.monotonic() - self._counted > COUNT_EVERY:
             before, self._size, self._counted = self._size, self.size(), time.monotonic()
             if before and self._size and self._size != before:
-                self.tell(f"the cluster now holds {self._size} actors, before it held {before}")
+                self.report(f"the cluster now holds {self._size} actors, before it held {before}")
         return self._size
 
-    def _mind_the_wait(self) -> None:
+    def _check_wait(self) -> None:
         now = time.monotonic()
-        if self.born() or not self.members:
+        if self.ready() or not self.members:
             self._alone_since = None
             return
         if self._alone_since is None:
-            self._alone_since, self._told = now, now if self._size else float("-inf")
+            self._alone_since, self._reported = now, now if self._size else float("-inf")
         if now - self._alone_since > self.wait_seconds:
             raise LacunaError(f"no actor has started for {self.wait_seconds:g} s (cluster.wait_seconds): {self._room()}")
-        if now - self._told > TELL_EVERY:
-            self._told = now
+        if now - self._reported > REPORT_EVERY:
+            self._reported = now
             left = self.wait_seconds - (now - self._alone_since)
-            self.tell(f"waiting for an actor to start, up to {left:.0f} s more: {self._room()}")
+            self.report(f"waiting for an actor to start, up to {left:.0f} s more: {self._room()}")
 
     def _room(self) -> str:
         return f"the cluster has room for {self._size}" if self._size else "no node has room for one"

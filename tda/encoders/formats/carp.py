@@ -18,8 +18,10 @@ from torch.nn import functional
 from tda.config.models import EncoderConfig
 from tda.encoders import MODALITIES
 from tda.encoders.base import Encoder, MetaModel
+from tda.encoders.formats.allowed import require_roberta_fields
 from tda.encoders.tokens import folder_sha256
 from tda.encoders.weights.local_copy import first_line, fit, local_file, read_config, read_state_dict
+from tda.encoders.weights.offline import offline
 from tda.errors import UserError
 from tda.store.files import file_sha256
 
@@ -72,7 +74,8 @@ class CarpTokenizer:
             # transformers would silently make an empty vocabulary
             raise UserError(f"encoder.tokenizer={self.folder} is not a folder with roberta-large's vocab.json and merges.txt")
         try:
-            tokenizer = RobertaTokenizerFast.from_pretrained(folder, local_files_only=True)
+            with offline():
+                tokenizer = RobertaTokenizerFast.from_pretrained(folder, local_files_only=True)
         except Exception as error:  # noqa: BLE001 (the library's compiled part raises bare Exceptions)
             raise UserError(f"encoder.tokenizer={self.folder} holds no RoBERTa tokenizer: {first_line(error)}") from None
         tokenizer.add_tokens([ADDED_TOKEN])  # no effect if the folder has it already
@@ -168,12 +171,14 @@ def require_carp(config: Mapping[str, Any], name: str | None) -> None:
     absent = [key for key in ("latent_dim", "roberta") if key not in config]
     if absent or "vocab_size" not in config["roberta"]:
         raise UserError(f"encoder.config={name} is not a CARP model: it lacks {', '.join(absent) or 'roberta.vocab_size'}")
+    require_roberta_fields(config["roberta"], name)
 
 
 def build(config: Mapping[str, Any], name: str | None = None) -> Carp:
     """The architecture with random weights. `name` is the configuration's name in errors."""
     require_carp(config, name)
-    return Carp(config)
+    with offline():
+        return Carp(config)
 
 
 def weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,13 +11,13 @@ from tda.encoders.base import Encoder, MetaModel, image_text_model
 from tda.encoders.formats.cloob_laion_convert import converted
 from tda.encoders.formats.cloob_laion_model import CloobLaion
 from tda.encoders.formats.open_clip import image_transform
-from tda.encoders.tokens import tokenizer_for, tokenizer_name
+from tda.encoders.tokens import require_word, tokenizer_for, tokenizer_name
 from tda.encoders.weights.local_copy import first_line, fit, local_file, read_config, read_state_dict
 from tda.errors import UserError
 from tda.store.files import file_sha256
 
 
-def load(checkpoint: str, config: str | None, device: str = "auto", precision: str = "fp32") -> Encoder:
+def load(checkpoint: str, config: str | None, device: str = "auto", precision: str = "fp32", *, tokenizer: str | None = None) -> Encoder:
     """The model with its preprocessing. `encode_image` and `encode_text` give L2-normalised rows, as upstream's do.
 
     `checkpoint` is upstream's .pkl, or the .safetensors converted from it, whose metadata hold the sha256 of the .pkl.
@@ -29,11 +29,11 @@ def load(checkpoint: str, config: str | None, device: str = "auto", precision: s
     model = build(settings, config)
     sha256, state = _weights(path)
     fit(model, state, path)
-    preprocessing = preprocessing_of(settings, config)
+    preprocessing = preprocessing_of(settings, config, tokenizer)
     return Encoder(
         model,
         preprocess=image_transform(preprocessing["image"]),
-        tokenize=tokenizer_for(preprocessing["text"]["vocab_size"], preprocessing["text"]["context_length"]),
+        tokenize=tokenizer_for(preprocessing["text"]["vocab_size"], preprocessing["text"]["context_length"], tokenizer),
         dim=settings["d_embed"],
         weights_sha256=sha256,
         preprocessing=preprocessing,
@@ -42,9 +42,9 @@ def load(checkpoint: str, config: str | None, device: str = "auto", precision: s
     )
 
 
-def describe(checkpoint: str, config: str | None) -> tuple[str, dict[str, Any]]:
+def describe(checkpoint: str, config: str | None, tokenizer: str | None = None) -> tuple[str, dict[str, Any]]:
     """`weights_sha256` and `preprocessing` as from `load`, without building the model."""
-    return _source_sha256(local_file(checkpoint, "encoder.checkpoint")), preprocessing_of(read_config(config), config)
+    return _source_sha256(local_file(checkpoint, "encoder.checkpoint")), preprocessing_of(read_config(config), config, tokenizer)
 
 
 def meta_model(encoder: EncoderConfig) -> MetaModel:
@@ -54,7 +54,7 @@ def meta_model(encoder: EncoderConfig) -> MetaModel:
     return image_text_model(model, config["d_embed"], config["image_encoder"]["image_size"], config["text_encoder"]["text_size"])
 
 
-def preprocessing_of(config: dict[str, Any], name: str | None = None) -> dict[str, Any]:
+def preprocessing_of(config: dict[str, Any], name: str | None = None, tokenizer: str | None = None) -> dict[str, Any]:
     """Preprocessing of the published vectors (bicubic; training used Lanczos) and architecture, as plain values."""
     try:
         image, text = config["image_encoder"], config["text_encoder"]
@@ -67,7 +67,7 @@ def preprocessing_of(config: dict[str, Any], name: str | None = None) -> dict[st
                 "std": list(image["normalize"]["std"]),
             },
             "text": {
-                "tokenizer": tokenizer_name(text["vocab_size"]),
+                "tokenizer": tokenizer_name(text["vocab_size"], require_word(tokenizer)),
                 "vocab_size": text["vocab_size"],
                 "context_length": text["text_size"],
             },

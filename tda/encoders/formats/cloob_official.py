@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tda.encoders.base import Encoder
 from tda.encoders.formats.openai import Sizes, encoder_of, meta_model, model_of, preprocessing_of, require, sizes_of, weights
-from tda.encoders.tokens import tokenizer_for, tokenizer_name
+from tda.encoders.tokens import require_word, tokenizer_for, tokenizer_name
 from tda.encoders.weights.local_copy import fit, local_file, read_config, read_file, state_dict_of
 from tda.errors import UserError
 from tda.store.files import file_sha256
@@ -27,21 +27,23 @@ _NESTED = re.compile(r"transformer\.(?=(transformer|token_embedding|positional_e
 class LossyTokenizer:
     """Upstream's truncation: a caption that is too long loses its end token, so the largest id, where it is pooled, is the start token."""
 
-    def __init__(self, vocab_size: int, context_length: int) -> None:
-        self._whole = tokenizer_for(vocab_size, context_length + 1)  # ends captions that are too long one column too late
-        self.name = self.name_for(vocab_size)
+    def __init__(self, vocab_size: int, context_length: int, named: str | None = None) -> None:
+        self._whole = tokenizer_for(vocab_size, context_length + 1, named)  # ends captions that are too long one column too late
+        self.name = self.name_for(vocab_size, named)
         self.vocab_size, self.context_length = vocab_size, context_length
 
     @staticmethod
-    def name_for(vocab_size: int) -> str:
-        return f"{tokenizer_name(vocab_size)}, cut without its end"
+    def name_for(vocab_size: int, named: str | None = None) -> str:
+        return f"{tokenizer_name(vocab_size, named)}, cut without its end"
 
     def __call__(self, texts: list[str]) -> Tensor:
         """B captions -> (B, L) int64, padding 0."""
         return self._whole(texts)[:, : self.context_length]
 
 
-def load(checkpoint: str, config: str | None = None, device: str = "auto", precision: str = "fp32") -> Encoder:
+def load(
+    checkpoint: str, config: str | None = None, device: str = "auto", precision: str = "fp32", *, tokenizer: str | None = None
+) -> Encoder:
     """The model with its preprocessing; features are not normalised, as upstream's are not.
 
     Sizes come from the weights, text heads from `config` (upstream's JSON), by default the file that the checkpoint names, beside it.
@@ -51,14 +53,14 @@ def load(checkpoint: str, config: str | None = None, device: str = "auto", preci
     path, state, sizes = _read(checkpoint, config)
     model = model_of(sizes)
     fit(model, state, path)
-    tokenizer = LossyTokenizer(sizes.vocab_size, sizes.context_length)
-    return encoder_of(model, sizes, path, tokenizer, device=device, precision=precision)
+    tokenize = LossyTokenizer(sizes.vocab_size, sizes.context_length, require_word(tokenizer))
+    return encoder_of(model, sizes, path, tokenize, device=device, precision=precision)
 
 
-def describe(checkpoint: str, config: str | None = None) -> tuple[str, dict[str, Any]]:
+def describe(checkpoint: str, config: str | None = None, tokenizer: str | None = None) -> tuple[str, dict[str, Any]]:
     """`weights_sha256` and `preprocessing` as from `load`, without building the model."""
     path, _, sizes = _read(checkpoint, config)
-    return file_sha256(path), preprocessing_of(sizes, LossyTokenizer.name_for(sizes.vocab_size))
+    return file_sha256(path), preprocessing_of(sizes, LossyTokenizer.name_for(sizes.vocab_size, require_word(tokenizer)))
 
 
 def _read(checkpoint: str, config: str | None) -> tuple[Path, dict[str, Tensor], Sizes]:

@@ -9,14 +9,35 @@ from typing import Any
 from torch import nn
 
 from tda.config.models import EncoderConfig
+from tda.encoders import NO_TOKENIZER
 from tda.encoders.base import Encoder, MetaModel, image_text_model
+from tda.encoders.formats.allowed import require_open_clip_fields
 from tda.encoders.formats.trim_text import CutText, can_be_cut
-from tda.encoders.tokens import CLIP_VOCABULARY, FolderTokenizer, folder_sha256, tokenizer_for, tokenizer_name
+from tda.encoders.tokens import (
+    CLIP_VOCABULARY,
+    FolderTokenizer,
+    HashTokenizer,
+    folder_of,
+    folder_sha256,
+    tokenizer_for,
+    tokenizer_name,
+)
 from tda.encoders.weights.local_copy import first_line, fit, local_file, read_config, read_state_dict
+from tda.encoders.weights.offline import offline
 from tda.errors import UserError
 from tda.store.files import file_sha256
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
+PREPROCESS: dict[str, tuple[str, ...]] = {  # fields of preprocess_cfg, and the words that open_clip takes
+    "size": (),
+    "mode": ("RGB",),
+    "mean": (),
+    "std": (),
+    "interpolation": ("bicubic", "bilinear", "random"),
+    "resize_mode": ("shortest", "longest", "squash"),
+    "fill_color": (),
+}
+TOKENIZER = "tokenizer"  # of a configuration: the word for hashed words, where the vocabulary is not CLIP's
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
@@ -38,14 +59,14 @@ def load(
     """
     settings = _settings(config, pretrained)
     path = local_file(checkpoint, "encoder.checkpoint")
-    model_config = settings.get("model_cfg", settings)
+    model_config = model_config_of(settings)
     model = build(model_config, name=config)
     fit(model, read_state_dict(path), path)
     preprocessing = preprocessing_of(settings, config, tokenizer)
     return Encoder(
         CutText(model) if can_be_cut(model) else model,
         preprocess=image_transform(preprocessing["image"]),
-        tokenize=_tokenizer(model_config["text_cfg"], preprocessing["text"], tokenizer),
+        tokenize=_tokenizer(preprocessing["text"], tokenizer),
         dim=model_config["embed_dim"],
         weights_sha256=file_sha256(path),
         preprocessing=preprocessing,
@@ -65,7 +86,7 @@ def describe(
 def meta_model(encoder: EncoderConfig) -> MetaModel:
     """The model of a configuration, on the default device; no checkpoint is opened."""
     settings = _settings(encoder.config, encoder.pretrained)
-    config = settings.get("model_cfg", settings)
+    config = model_config_of(settings)
     model = build(config, encoder.config)
     side, length = config["vision_cfg"].get("image_size", 224), config["text_cfg"].get("context_length", 77)
     return image_text_model(model, config["embed_dim"], side, length)
@@ -77,30 +98,52 @@ def _settings(config: str | None, pretrained: str | None) -> dict[str, Any]:
 
 def preprocessing_of(settings: dict[str, Any], name: str | None = None, tokenizer: str | None = None) -> dict[str, Any]:
     """Preprocessing and architecture as plain values. (The weights alone do not determine the activation and the heads.)"""
-    model_config = settings.get("model_cfg", settings)
+    model_config = model_config_of(settings)
     require_open_clip(model_config, name)
     text = model_config["text_cfg"]
     vocab_size, context_length = text.get("vocab_size", CLIP_VOCABULARY), text.get("context_length", 77)
-    fed = {"tokenizer": tokenizer_name(vocab_size), "vocab_size": vocab_size, "context_length": context_length}
-    if named := text.get("hf_tokenizer_name"):
-        if tokenizer is None:
-            raise UserError(f"encoder.config={name} asks for the tokenizer {named}: fetch it and set encoder.tokenizer to its folder")
-        fed |= {"tokenizer": named, "sha256": folder_sha256(tokenizer), "options": _tokenizer_options(text)}
+    named = text.get("hf_tokenizer_name")
+    if named and tokenizer is None:
+        raise UserError(f"encoder.config={name} asks for the tokenizer {named}: fetch it and set encoder.tokenizer to its folder")
+    if folder := folder_of(tokenizer):
+        fed = {"tokenizer": named or "folder", "sha256": folder_sha256(folder), "options": _tokenizer_options(text)}
+    else:
+        fed = {"tokenizer": tokenizer_name(vocab_size, tokenizer or _named_in(settings))}
     return {
-        "image": image_settings(model_config, settings.get("preprocess_cfg")),
-        "text": fed,
+        "image": image_settings(model_config, settings.get("preprocess_cfg"), name),
+        "text": {"tokenizer": "", "vocab_size": vocab_size, "context_length": context_length, **fed},
         "model": model_config,
     }
+
+
+def model_config_of(settings: dict[str, Any]) -> dict[str, Any]:
+    """The model's own part of a configuration: without the word of its tokenizer, which is not open_clip's."""
+    return {key: value for key, value in settings.get("model_cfg", settings).items() if key != TOKENIZER}
+
+
+def _named_in(settings: dict[str, Any]) -> str | None:
+    """The word of a tokenizer that a configuration names."""
+    named: str | None = settings.get(TOKENIZER) or settings.get("model_cfg", {}).get(TOKENIZER)
+    return named
+
+
+def with_tokenizer(settings: dict[str, Any], tokenizer: str | None) -> dict[str, Any]:
+    """The configuration with the word for hashed words in it, where encoder.tokenizer gives it and nothing else says so."""
+    vocab_size = model_config_of(settings).get("text_cfg", {}).get("vocab_size", CLIP_VOCABULARY)
+    unknown = tokenizer_name(vocab_size, _named_in(settings)) == NO_TOKENIZER
+    return {**settings, TOKENIZER: tokenizer} if unknown and tokenizer == HashTokenizer.name else settings
 
 
 def _tokenizer_options(text: dict[str, Any]) -> dict[str, Any]:
     return {**(text.get("tokenizer_kwargs") or {}), **({"tokenizer_mode": text["tokenizer_mode"]} if text.get("tokenizer_mode") else {})}
 
 
-def _tokenizer(text: dict[str, Any], fed: dict[str, Any], folder: str | None) -> Any:
-    if text.get("hf_tokenizer_name"):
-        return FolderTokenizer(folder, fed["vocab_size"], fed["context_length"], fed["options"])
-    return tokenizer_for(fed["vocab_size"], fed["context_length"])
+def _tokenizer(fed: dict[str, Any], tokenizer: str | None) -> Any:
+    if folder := folder_of(tokenizer):
+        made = FolderTokenizer(folder, fed["vocab_size"], fed["context_length"], fed["options"])
+        made.open()
+        return made
+    return tokenizer_for(fed["vocab_size"], fed["context_length"], fed["tokenizer"])
 
 
 def require_open_clip(config: dict[str, Any], name: str | None = None) -> None:
@@ -108,6 +151,7 @@ def require_open_clip(config: dict[str, Any], name: str | None = None) -> None:
     absent = [key for key in ("embed_dim", "vision_cfg", "text_cfg") if key not in config]
     if absent:
         raise UserError(f"encoder.config={name} is not an open_clip model: it lacks {', '.join(absent)}")
+    require_open_clip_fields(config, name)
     if reported := config["text_cfg"].get("hf_model_name"):
         raise UserError(f"encoder.config={name} asks for hf_model_name={reported!r}; only open_clip's own text towers are supported")
 
@@ -142,22 +186,41 @@ def build(config: dict[str, Any], name: str | None = None) -> nn.Module:
     own = {**config, "vision_cfg": {**config["vision_cfg"], "timm_model_pretrained": False}}  # weights come from the checkpoint alone
     made = CustomTextCLIP if own.pop("custom_text", False) else CLIP
     try:
-        model: nn.Module = made(**own)
-    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        with offline():
+            model: nn.Module = made(**own)
+    except (TypeError, ValueError, AssertionError, RuntimeError, AttributeError, KeyError, OSError) as error:
         raise UserError(f"encoder.config={name} is not an open_clip model: {first_line(error)}") from None
     return model
 
 
-def image_settings(model_config: dict[str, Any], preprocess: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The image preprocessing as plain values; mean and std are OpenAI's unless the configuration has others."""
+def image_settings(model_config: dict[str, Any], preprocess: dict[str, Any] | None = None, name: str | None = None) -> dict[str, Any]:
+    """The image preprocessing as plain values; mean and std are OpenAI's unless the configuration has others.
+
+    Raises UserError for a field that open_clip does not have, or a value that it does not take.
+    """
     vision, given = model_config["vision_cfg"], {k: v for k, v in (preprocess or {}).items() if v is not None}
-    return {
+    _require_known(given, name)
+    found = {
         "size": given.get("size", vision.get("image_size", 224)),
         "resize_mode": given.get("resize_mode", "shortest"),
         "interpolation": given.get("interpolation", "bicubic"),
-        "mean": list(given.get("mean", vision.get("image_mean", OPENAI_MEAN))),
-        "std": list(given.get("std", vision.get("image_std", OPENAI_STD))),
+        "mean": _three(given.get("mean", vision.get("image_mean") or OPENAI_MEAN)),
+        "std": _three(given.get("std", vision.get("image_std") or OPENAI_STD)),
     }
+    return found | ({"fill_color": given["fill_color"]} if given.get("fill_color") else {})  # 0 is open_clip's: hashes stay as they were
+
+
+def _three(value: Any) -> list[float]:
+    return list(value) if isinstance(value, list | tuple) else [value] * 3
+
+
+def _require_known(given: dict[str, Any], name: str | None) -> None:
+    for field, value in given.items():
+        choices, where = PREPROCESS.get(field), f"encoder.config={name}: preprocess_cfg.{field}"
+        if choices is None:
+            raise UserError(f"{where} is unknown; choose one of: {', '.join(PREPROCESS)}")
+        if choices and value not in choices:
+            raise UserError(f"{where}={value!r} is unknown; choose one of: {', '.join(choices)}")
 
 
 def image_transform(image: dict[str, Any]) -> Any:
@@ -171,4 +234,5 @@ def image_transform(image: dict[str, Any]) -> Any:
         std=tuple(image["std"]),
         resize_mode=image["resize_mode"],
         interpolation=image["interpolation"],
+        fill_color=image.get("fill_color", 0),
     )

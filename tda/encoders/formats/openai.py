@@ -15,7 +15,7 @@ from tda.config.models import EncoderConfig
 from tda.encoders.base import Encoder, MetaModel, image_text_model
 from tda.encoders.formats.open_clip import OPENAI_MEAN, OPENAI_STD, build, image_transform
 from tda.encoders.formats.trim_text import CutText
-from tda.encoders.tokens import tokenizer_for, tokenizer_name
+from tda.encoders.tokens import require_word, tokenizer_for, tokenizer_name
 from tda.encoders.weights.local_copy import fit, local_file, read_config, read_state_dict
 from tda.errors import UserError
 from tda.store.files import file_sha256
@@ -39,7 +39,9 @@ class Sizes:
     transformer_layers: int
 
 
-def load(checkpoint: str, config: str | None = None, device: str = "auto", precision: str = "fp32") -> Encoder:
+def load(
+    checkpoint: str, config: str | None = None, device: str = "auto", precision: str = "fp32", *, tokenizer: str | None = None
+) -> Encoder:
     """The model with its preprocessing; features are not normalised, as upstream's are not.
 
     Raises UserError, in one line, for files that are missing, damaged, would run code, or do not fit `config`.
@@ -47,14 +49,14 @@ def load(checkpoint: str, config: str | None = None, device: str = "auto", preci
     path, state, sizes = _read(checkpoint, config)
     model = model_of(sizes)
     fit(model, state, path)
-    tokenizer = tokenizer_for(sizes.vocab_size, sizes.context_length)
-    return encoder_of(model, sizes, path, tokenizer, device=device, precision=precision)
+    tokenize = tokenizer_for(sizes.vocab_size, sizes.context_length, require_word(tokenizer))
+    return encoder_of(model, sizes, path, tokenize, device=device, precision=precision)
 
 
-def describe(checkpoint: str, config: str | None = None) -> tuple[str, dict[str, Any]]:
+def describe(checkpoint: str, config: str | None = None, tokenizer: str | None = None) -> tuple[str, dict[str, Any]]:
     """`weights_sha256` and `preprocessing` as from `load`, without building the model."""
     path, _, sizes = _read(checkpoint, config)
-    return file_sha256(path), preprocessing_of(sizes, tokenizer_name(sizes.vocab_size))
+    return file_sha256(path), preprocessing_of(sizes, tokenizer_name(sizes.vocab_size, require_word(tokenizer)))
 
 
 def meta_model(encoder: EncoderConfig) -> MetaModel:

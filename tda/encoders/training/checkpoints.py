@@ -15,34 +15,48 @@ import torch
 from torch import Tensor
 
 from tda.errors import UserError
-from tda.store.files import exists, filesystem, join, list_files, publish_bytes, publish_json, read_bytes, read_json
+from tda.store.commit.versions import sha256_if_there
+from tda.store.documents import read_document
+from tda.store.files import exists, filesystem, join, list_files, publish_bytes, publish_json, read_bytes
 
 KEPT = 2  # step checkpoints: the last two, in case the last is damaged
 
 
 class Snapshots:
-    """The folder of one model; `config_hash` identifies the training, and files of another one are refused."""
+    """The folder of one model; `config_hash` identifies the training, and files of another one are refused.
 
-    def __init__(self, folder: str, config_hash: str) -> None:
-        self.folder, self.config_hash = folder, config_hash
+    `keep` is last or all: which step checkpoints stay. All of them load as models: the weights are under "model".
+    """
+
+    def __init__(self, folder: str, config_hash: str, keep: str = "last") -> None:
+        self.folder, self.config_hash, self.keep = folder, config_hash, keep
 
     def finished(self) -> dict[str, Any] | None:
-        """The content of `model.json`, or None if there is none. Raises UserError if it, or a checkpoint, is of another configuration."""
-        url = join(self.folder, "model.json")
+        """The content of `model.json`, or None if there is no such model: none was finished, or its weights are gone.
+
+        Raises UserError if it, or a checkpoint, is of another configuration, or the weights are not those that it records.
+        """
+        url, weights = join(self.folder, "model.json"), join(self.folder, "model.pt")
         if not exists(url):
-            for name in self._sentinels()[-1:]:
-                self._require_ours(read_json(join(self.folder, name))["config_hash"])
+            for sentinel in filter(None, map(self._sentinel, self._sentinels()[-1:])):
+                self._require_ours(sentinel["config_hash"])
             return None
-        content: dict[str, Any] = read_json(url)
-        self._require_ours(content["training"]["config_hash"])
-        return content
+        try:
+            content = read_document(url)
+            theirs, sha256 = content["training"]["config_hash"], content["training"]["sha256"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{url} cannot be read ({error}): remove it to train the model again from its last checkpoint") from None
+        self._require_ours(theirs)
+        found = sha256_if_there(weights)
+        if found not in (sha256, None):
+            raise UserError(f"{weights} is not the model that model.json records: put it back, or remove model.json to train it again")
+        return content if found else None
 
     def latest(self) -> dict[str, Any] | None:
         """The newest whole checkpoint, on the CPU; damaged ones are skipped. Raises UserError if it is of another configuration."""
         for name in reversed(self._sentinels()):
-            try:
-                sentinel = read_json(join(self.folder, name))
-            except FileNotFoundError:  # an actor whose driver was killed may still remove old files
+            sentinel = self._sentinel(name)
+            if sentinel is None:
                 continue
             self._require_ours(sentinel["config_hash"])
             checkpoint = join(self.folder, name.replace(".json", ".pt"))
@@ -53,12 +67,12 @@ class Snapshots:
         return None
 
     def save(self, step: int, state: dict[str, Any]) -> None:
-        """Publish a checkpoint, then its sentinel; then remove old checkpoints."""
+        """Publish a checkpoint, then its sentinel; then remove old checkpoints, unless all are kept."""
         data, name = _saved({**state, "config_hash": self.config_hash}), f"step_{step:08d}"
         publish_bytes(join(self.folder, f"{name}.pt"), data)
         sentinel = {"step": step, "config_hash": self.config_hash, "sha256": hashlib.sha256(data).hexdigest()}
         publish_json(join(self.folder, f"{name}.json"), sentinel)
-        for old in self._sentinels()[:-KEPT]:
+        for old in self._sentinels()[:-KEPT] if self.keep == "last" else ():
             self._remove(old)  # the sentinel first: a checkpoint without one is ignored
             self._remove(old.replace(".json", ".pt"))
 
@@ -73,6 +87,14 @@ class Snapshots:
         content = {**(settings if "model_cfg" in settings else {"model_cfg": settings}), "training": training}
         publish_json(join(self.folder, "model.json"), content)
         return content
+
+    def _sentinel(self, name: str) -> dict[str, Any] | None:
+        """The content of a sentinel; None for a damaged one, and where an actor of a driver that was killed has just removed it."""
+        try:
+            found = read_document(join(self.folder, name))
+        except (FileNotFoundError, ValueError):
+            return None
+        return found if {"config_hash", "sha256"} <= found.keys() else None
 
     def _sentinels(self) -> list[str]:
         return [name for name in list_files(self.folder, ".json") if name.startswith("step_")]

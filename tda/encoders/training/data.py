@@ -62,7 +62,7 @@ def read_training_pairs(shards: Iterable[str], settings: dict[str, Any], max_pix
         captions.append(pair.caption)
     if not images:
         raise UserError("dataset.shards hold no pair that can be trained on")
-    tokens_NL = tokenizer_for(fed["text"]["vocab_size"], fed["text"]["context_length"])(captions)
+    tokens_NL = tokenizer_for(fed["text"]["vocab_size"], fed["text"]["context_length"], fed["text"]["tokenizer"])(captions)
     mean, std = (torch.tensor(fed["image"][name], dtype=torch.float32).view(3, 1, 1) for name in ("mean", "std"))
     return TrainingPairs(torch.from_numpy(np.stack(images)), tokens_NL, mean, std, drops)
 

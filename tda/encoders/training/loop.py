@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tda.config.models import TrainConfig
 from tda.encoders.base import resolve_device
-from tda.encoders.formats.open_clip import build
+from tda.encoders.formats.open_clip import build, model_config_of
 from tda.encoders.losses import Loss, objective
 from tda.encoders.training.checkpoints import Snapshots
 from tda.encoders.training.data import TrainingPairs
@@ -28,7 +28,7 @@ from tda.errors import LacunaError, UserError
 
 REPORT_EVERY = 10  # steps; only then the GPU is synchronised
 UNDECAYED = ("logit_scale", "positional_embedding", "token_embedding.weight", "class_embedding")
-NOT_IDENTITY = ("checkpoint_every", "threads")  # of TrainConfig: they do not change the weights
+NOT_IDENTITY = ("checkpoint_every", "keep", "threads")  # of TrainConfig: they do not change the weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +164,7 @@ def train(
     A finished model is not changed. `report` is called every few steps. Raises UserError for a folder that holds a model of another
     configuration or a data set smaller than a batch, and LacunaError if the loss is not finite.
     """
-    snapshots = Snapshots(folder, arm.config_hash)
+    snapshots = Snapshots(folder, arm.config_hash, keep=arm.config.keep)
     if (done := snapshots.finished()) is not None:
         return done
     trainer = Trainer(arm, pairs, device)
@@ -199,7 +199,7 @@ def batch_rows(pairs: int, batch_size: int, seed: int, step: int) -> np.ndarray[
 
 
 def _model(arm: Arm, device: torch.device) -> Any:
-    model: Any = build(arm.settings.get("model_cfg", arm.settings), name=arm.encoder)
+    model: Any = build(model_config_of(arm.settings), name=arm.encoder)
     with torch.no_grad():
         model.logit_scale.fill_(math.log(arm.config.inv_tau))
     model.logit_scale.requires_grad_(requires_grad=False)

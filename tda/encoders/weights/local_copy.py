@@ -12,12 +12,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from tda.encoders.weights.bounds import (
+    require_bounded_header,
+    require_bounded_pickle_file,
+    require_bounded_tensors,
+    require_bounded_zip,
+)
 from tda.encoders.weights.torchscript import is_torchscript, read_torchscript
 from tda.errors import UserError
 from tda.store.files import file_sha256, filesystem, is_local
@@ -31,10 +37,18 @@ _UNREADABLE = (
     IndexError,
     EOFError,
     AttributeError,
+    AssertionError,
+    ImportError,
+    MemoryError,
+    OverflowError,
     pickle.UnpicklingError,
     BadZipFile,
     SafetensorError,
 )
+_BEFORE_ZIPS = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # how torch.save began until 2020
+_PICKLES_BEFORE_ZIPS = 5
+_HUB_NAME = re.compile(r"(hf[-_]hub|local-dir):", re.IGNORECASE)
+_CONFIG_BYTES = 16 * 2**20
 
 
 def cache_dir() -> Path:
@@ -58,6 +72,8 @@ def local_file(url: str | None, field: str, sha256: str | None = None, source: s
     published = f"; the original is published as {source}: fetch it and set {field} to its path" if source else ""
     if not url or url == "???":
         raise UserError(f"{field} is not set{published or '; give the path of a file'}")
+    if hub := _HUB_NAME.match(url):
+        raise UserError(f"{field}={url} names a model of a hub, and nothing is fetched by {hub[0]}: fetch its file and give its path")
     path = _packaged(url) if url.startswith("pkg://") else _on_this_machine(url, field, published)
     if not path.is_file():
         raise UserError(f"{field}={url} is not a file{published}")
@@ -116,9 +132,11 @@ def _require_sha256(path: Path, wanted: str, what: str) -> None:
 def read_config(url: str | None, field: str = "encoder.config") -> dict[str, Any]:
     """The model's own JSON configuration. Raises UserError if it is missing or not a JSON object."""
     path = local_file(url, field)
+    if (size := path.stat().st_size) > _CONFIG_BYTES:
+        raise UserError(f"{field}={url} has {size} bytes; a model's configuration has a few thousand")
     try:
         config = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{field}={url} is not JSON: {first_line(error)}") from None
     if not isinstance(config, dict):
         raise UserError(f"{field}={url} holds a {type(config).__name__}, not a JSON object")
@@ -139,9 +157,11 @@ def read_file(path: Path) -> Any:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
+            require_bounded_header(path)
             return load_file(path)
         if is_torchscript(path):
             return read_torchscript(path)
+        _require_bounded(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         named = re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error))  # torch's message advises to run it
@@ -149,11 +169,26 @@ def read_file(path: Path) -> Any:
         raise UserError(f"checkpoint {path} cannot be read: {reported}") from None
 
 
+def _require_bounded(path: Path) -> None:
+    """Raise one of `_UNREADABLE` unless the file is one of torch's whose reading takes no more than its size warrants."""
+    if is_zipfile(path):
+        require_bounded_zip(path)
+        return
+    with path.open("rb") as file:
+        if file.read(len(_BEFORE_ZIPS)) != _BEFORE_ZIPS:
+            raise ValueError("it is no file of torch.save")
+    require_bounded_pickle_file(path, _PICKLES_BEFORE_ZIPS)
+
+
 def state_dict_of(loaded: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict in `loaded`, plain or under "state_dict", without a data-parallel prefix `module.`."""
-    state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else loaded
+    """The state dict in `loaded`, plain or under "state_dict" or "model", without a data-parallel prefix `module.`."""
+    state = loaded.get("state_dict", loaded.get("model", loaded)) if isinstance(loaded, Mapping) else loaded
     if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"checkpoint {path} holds no state dict (tensors by name)")
+    try:
+        require_bounded_tensors(list(state.values()), path)
+    except ValueError as error:
+        raise UserError(f"checkpoint {path} cannot be read: {first_line(error)}") from None
     whole = all(key.startswith("module.") for key in state)
     return {key.removeprefix("module.") if whole else key: value for key, value in state.items()}
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tda.encoders.weights.bounds import require_bounded_pickle_file
 from tda.errors import UserError
 
 _DTYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
@@ -36,6 +37,7 @@ def read_arrays(path: Path) -> Any:
     Raises UserError, without running or importing anything, if the pickle has another name or is damaged.
     """
     try:
+        require_bounded_pickle_file(path)
         with path.open("rb") as file:
             return _finished(_ArrayUnpickler(file).load())
     except _DAMAGED as error:
@@ -110,16 +112,23 @@ class _ArrayUnpickler(pickle.Unpickler):
         return _STAND_INS[module, name]
 
 
-def _finished(value: Any) -> Any:
-    """`value` with every stand-in replaced by its array or dtype."""
+def _finished(value: Any, done: dict[int, Any] | None = None) -> Any:
+    """`value` with every stand-in replaced by what it stands for; a container that is held twice is made once."""
+    done = {} if done is None else done
+    if isinstance(value, dict | list | tuple):
+        if id(value) not in done:  # `value` is held by the pickle's own tree, so that no other takes its id
+            done[id(value)] = _finished_container(value, done)
+        return done[id(value)]
     if isinstance(value, _Array):
         if value.value is None:
             raise pickle.UnpicklingError("it holds an array with no content")
         return value.value
-    if isinstance(value, dict):
-        return {key: _finished(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_finished(item) for item in value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise pickle.UnpicklingError(f"it holds a {type(value).__name__}")
+
+
+def _finished_container(value: Any, done: dict[int, Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _finished(item, done) for key, item in value.items()}
+    return type(value)(_finished(item, done) for item in value)

@@ -15,6 +15,8 @@ from zipfile import ZipFile, is_zipfile
 import torch
 from torch import Tensor
 
+from tda.encoders.weights.bounds import require_bounded_zip
+
 _STORAGES = {
     "FloatStorage": torch.float32,
     "HalfStorage": torch.float16,
@@ -41,6 +43,7 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
 
     Raises pickle.UnpicklingError, ValueError, RuntimeError or BadZipFile for an archive that is damaged or has other content.
     """
+    require_bounded_zip(path)
     with ZipFile(path) as archive:
         name = next((name for name in archive.namelist() if name.endswith("/data.pkl")), None)
         if name is None:
@@ -81,7 +84,7 @@ class _TensorUnpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Tensor:
         kind, dtype, key = pid[:3]
         if kind != "storage" or not isinstance(dtype, torch.dtype):
-            raise pickle.UnpicklingError(f"it refers to a {kind!r}, which is no tensor storage")
+            raise pickle.UnpicklingError("it refers to something that is no tensor storage")
         if key not in self._storages:
             raw = self._archive.read(f"{self._folder}data/{key}")
             self._storages[key] = torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)

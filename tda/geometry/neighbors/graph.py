@@ -13,6 +13,7 @@ import numpy as np
 from tda.errors import UserError
 from tda.geometry.arrays.namespace import namespace, row_blocks, unit_rows
 from tda.geometry.arrays.rows import sample_rows, to_host
+from tda.geometry.neighbors.sizes import FEWEST
 
 if TYPE_CHECKING:
     from tda.geometry.neighbors.reference import Reference
@@ -124,7 +125,7 @@ def _searched(x_ND: Any, k: int, seed: int, *, exact: bool) -> Knn:
     from tda.geometry.neighbors.reference import Reference  # loads torch, which takes as long as comparing a few thousand rows
 
     wide = min(k + SPARE, len(x_ND) - 1) + 1  # including the row itself
-    reference = Reference(x_ND, cells=1 if exact else None, seed=seed)
+    reference = Reference(x_ND, cells=1 if exact else None, seed=seed, sample=FEWEST)  # used once: `_probes` makes up for it
     probes = None if exact else _probes(reference, x_ND[sample_rows(len(x_ND), SAMPLE, seed)], wide)
     cosine_NC, near_NC = reference.search(x_ND, probes, wide)
     short_S = np.flatnonzero((near_NC < 0).any(axis=1))  # rows whose cells hold too few candidates

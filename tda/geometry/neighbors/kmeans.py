@@ -72,30 +72,26 @@ def arrange(x_MD: Any, label_M: Any, centroids_CD: Any, bound: int, seed: int = 
     """Split rows (M, D) with labels (M,), NumPy, into cells of at most `bound` rows.
 
     Returns an order (M,) that puts the rows of a cell together, ascending within it; the bounds (C + 1,) of the cells in that order; and
-    their centroids (C, D). Empty cells are left out; a cell with more than `bound` rows becomes several, each with its own centroid.
+    their centroids (C, D), each the unit mean of its members: the last half of a step of Lloyd's, over all rows and not the sample that
+    the centroids were fitted on. Empty cells are left out; a cell with more than `bound` rows becomes several.
     """
     order, sizes, centroids = [np.zeros(0, np.int64)], [0], [centroids_CD[:0]]
     by_label_M = np.argsort(label_M, kind="stable")
     for rows in np.split(by_label_M, np.flatnonzero(np.diff(label_M[by_label_M])) + 1):
-        whole = [(rows, centroids_CD[label_M[rows[0]]])] if len(rows) else []
-        for part, centroid_D in whole if len(rows) <= bound else _cut(x_MD, rows, bound, seed):
+        for part in ([rows] if len(rows) else []) if len(rows) <= bound else _cut(x_MD, rows, bound, seed):
             order.append(part)
             sizes.append(len(part))
-            centroids.append(centroid_D[None, :])
+            centroids.append(_mean(x_MD[part])[None, :])
     return np.concatenate(order), np.cumsum(sizes), np.concatenate(centroids)
 
 
-def _cut(x_MD: Any, rows: Any, bound: int, seed: int) -> list[tuple[Any, Any]]:
+def _cut(x_MD: Any, rows: Any, bound: int, seed: int) -> list[Any]:
     """Split a large cell by k-means; parts that are still too large (nearly equal rows) are cut in order of position."""
     unit_BD = _unit(x_MD[rows])
     centroids_CD = spherical_kmeans(unit_BD, 2 * -(-len(rows) // bound), seed)
     label_B = nearest_cells(centroid_table(centroids_CD), torch.from_numpy(unit_BD))[:, 0]
-    parts = []
-    for label in np.unique(label_B):
-        members = rows[label_B == label]
-        pieces = np.array_split(members, -(-len(members) // bound))
-        parts += [(part, centroids_CD[label] if len(pieces) == 1 else _mean(x_MD[part])) for part in pieces]
-    return parts
+    whole = (rows[label_B == label] for label in np.unique(label_B))
+    return [part for members in whole for part in np.array_split(members, -(-len(members) // bound))]
 
 
 def _unit(x_BD: Any) -> Any:
@@ -105,6 +101,6 @@ def _unit(x_BD: Any) -> Any:
 
 def _mean(x_BD: Any) -> Any:
     """The unit mean (D,) of rows, or the first row if the mean is 0."""
-    mean_D = _unit(x_BD).mean(axis=0)
+    mean_D = _unit(x_BD).mean(axis=0, dtype=np.float64)
     norm = float(np.linalg.norm(mean_D))
-    return mean_D / norm if norm > 1e-6 else _unit(x_BD)[0]
+    return (mean_D / norm).astype(np.float32) if norm > 1e-6 else _unit(x_BD)[0]

@@ -14,7 +14,7 @@ from tda.geometry.arrays.namespace import namespace
 from tda.geometry.arrays.rows import on_device, to_host
 from tda.geometry.neighbors.kmeans import arrange, cells_of, centroid_table, nearest_cells, spherical_kmeans
 from tda.geometry.neighbors.search import best_rows, query_blocks
-from tda.geometry.neighbors.sizes import HEAVY, SAMPLE, cell_count
+from tda.geometry.neighbors.sizes import HEAVY, SAMPLE, cell_count, sampled_rows
 from tda.geometry.neighbors.table import Queries, Table
 
 
@@ -22,10 +22,12 @@ class Reference:
     """Reference rows (M, D), NumPy or CuPy, sorted by cell for searches and kept in their dtype; equal rows are stored once.
 
     `cells`: number of cells, None to choose it from M, 1 for exact search alone. `bound`: most rows of a cell, None for four times the
-    mean. `seed`: of k-means. Raises UserError for no rows and for a row that is zero or not finite.
+    mean. `seed`: of k-means, fitted on up to `sample` rows per cell. Raises UserError for no rows and for a row that is zero or not finite.
     """
 
-    def __init__(self, reference_MD: Any, cells: int | None = None, bound: int | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, reference_MD: Any, cells: int | None = None, bound: int | None = None, seed: int = 0, *, sample: int = SAMPLE
+    ) -> None:
         _check(reference_MD, "reference")
         self._xp, self.shape = namespace(reference_MD), reference_MD.shape
         host_MD = np.ascontiguousarray(to_host(reference_MD))
@@ -40,7 +42,7 @@ class Reference:
             self.table = Table(_tensor(rows_UD).to(device), position_U, np.array([0, len(rows_UD)]))
             return
         whole = Table(_tensor(rows_UD).to(device), position_U, np.array([0, len(rows_UD)]))  # raises for rows without a direction
-        centroids_CD = self._centroids(whole, cells or cell_count(len(rows_UD)), seed)
+        centroids_CD = self._centroids(whole, cells or cell_count(len(rows_UD)), seed, sample)
         label_U = nearest_cells(centroid_table(centroids_CD, device), whole.rows_MD)[:, 0]
         order_U, bounds, centroids_CD = arrange(
             rows_UD, label_U, centroids_CD, bound or max(1, HEAVY * len(rows_UD) // len(centroids_CD)), seed
@@ -70,8 +72,8 @@ class Reference:
         cells_NP = cells_of(self.centroids, queries, probes, threads) if some and self.centroids and probes else None
         return best_rows(self.table, queries, k, cells_NP, threads)
 
-    def _centroids(self, whole: Table, cells: int, seed: int) -> Any:
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(whole))[: SAMPLE * cells])
+    def _centroids(self, whole: Table, cells: int, seed: int, sample: int) -> Any:
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(whole))[: sampled_rows(len(whole), cells, self.shape[1], sample)])
         sample_SD = whole.rows_MD[torch.from_numpy(chosen).to(whole.rows_MD.device)].to(torch.float32)
         sample_SD = sample_SD / torch.linalg.norm(sample_SD, dim=1, keepdim=True)
         return spherical_kmeans(self._xp.asarray(sample_SD.cpu().numpy()), cells, seed)

@@ -1,11 +1,11 @@
-"""The closest pairs of a data set and a reference, with what a person needs to judge them.
+"""The closest pairs of a data set and a reference, with captions, keys and cosines to judge them by.
 
 N rows of a shard, K pairs.
 """
 
 import heapq
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -28,7 +28,8 @@ class Side:
     id: RowId
     key: str
     caption: str
-    path: str  # of the shard it came from
+    path: str  # of its shard
+    source: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)  # of its shard, as recorded
 
     @property
     def place(self) -> tuple[str, int]:
@@ -37,7 +38,7 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A query and its match; cosines of their images and of their texts, None where the vectors are gone."""
+    """A query and its match; cosines of their images and of their texts, None where the vectors cannot be read."""
 
     query: Side
     match: Side
@@ -77,22 +78,23 @@ def pairs_of(root: str, names: tuple[str, str, str], nearest: NearestSet, modali
 
 
 def _sides(root: str, dataset: str, encoder: str, ids: Sequence[RowId]) -> list[tuple[Side, dict[str, Any]]]:
-    """Each row's side and values; nothing but its identity where the embeddings are gone."""
+    """Each row's side and values; only its id where the embeddings cannot be read."""
     try:
         embeddings = EmbeddingSet(root, recorded_name(dataset), encoder)
         rows, shards = rows_of(embeddings, ids, COLUMNS), sorted({one.shard for one in ids} & set(embeddings.shards))
-        paths = {shard: str(record.source.get("path", "")) for shard, record in embeddings.records(shards).items()}
+        sources = {shard: record.source for shard, record in embeddings.records(shards).items()}
     except LacunaError:
-        rows, paths = [None] * len(ids), {}
+        rows, sources = [None] * len(ids), {}
     values = [row or {} for row in rows]
-    return [
-        (Side(id=one, key=row.get("key", ""), caption=row.get("caption", ""), path=paths.get(one.shard, "")), row)
-        for one, row in zip(ids, values, strict=True)
-    ]
+    return [(_side(one, row, sources.get(one.shard, {})), row) for one, row in zip(ids, values, strict=True)]
+
+
+def _side(one: RowId, row: Mapping[str, Any], source: Mapping[str, Any]) -> Side:
+    return Side(id=one, key=row.get("key", ""), caption=row.get("caption", ""), path=str(source.get("path", "")), source=source)
 
 
 def _pair(modality: str, cosine: float, query: tuple[Side, dict[str, Any]], match: tuple[Side, dict[str, Any]]) -> Pair:
-    """With the cosine of the other modality between the same two rows."""
+    """A pair with the stored cosine of `modality`, and the other modality's computed from the same two rows."""
     cosines: dict[str, float | None] = {}
     for name in VECTORS:
         if name == modality:

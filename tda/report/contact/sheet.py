@@ -1,15 +1,16 @@
-"""Contact sheets: the closest pairs of a data set and a reference, query beside match, to be judged by eye in minutes.
+"""Contact sheets: the closest pairs of a data set and a reference, query beside match, to be judged by eye.
 
-K pairs of a sheet. A sheet is one file that opens from disk; its marks stay in the browser and can be saved. What a sheet says of itself is
-in the JSON beside it, which is written last: a sheet whose rows and settings are as they were is not made again.
+A sheet is one HTML file that opens from disk; marks stay in the browser and can be saved. The JSON beside it describes it and is written
+last: a sheet with the same rows and settings is not made again.
 """
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from importlib import resources
 from itertools import chain
+from typing import Any
 
 from tda.config.stages import ReportConfig
 from tda.errors import LacunaError
@@ -18,10 +19,13 @@ from tda.report.contact.thumbnails import Thumbnail, Thumbnails, thumbnails
 from tda.report.data.words import visible
 from tda.source_digest import source_digest
 from tda.store.commit.parquet import VECTORS
+from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import content_hash, recorded_name
-from tda.store.files import exists, join, list_folders, publish_bytes, publish_json, read_json
+from tda.store.documents import document_if_whole, entry_of, named_files, sealed
+from tda.store.files import file_sha256, join, list_folders, publish_bytes, publish_json
 from tda.store.paths import RootPaths
+from tda.store.shards.sources import Standing, reachable, source_now, standing
 
 FOLDER = "contact"
 CAPTION = 500  # characters shown
@@ -30,7 +34,7 @@ PAGE = 20  # pairs
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """What the report says of a sheet; `file` is relative to the report's folder. Repeats are exact: the same bytes, the same caption."""
+    """A sheet's description; `file` is relative to the report's folder. Repeats are exact: the same bytes, the same caption."""
 
     file: str
     dataset: str
@@ -45,9 +49,12 @@ class Sheet:
     digest: str
 
 
+SHEET_FIELDS = tuple(one.name for one in fields(Sheet))
+
+
 @dataclass(frozen=True)
 class _Plan:
-    """A sheet that is to be made."""
+    """A sheet to make."""
 
     nearest: NearestSet
     names: tuple[str, str, str]  # data set, encoder, reference
@@ -60,24 +67,24 @@ class _Plan:
 
 
 def build_sheets(root: str, datasets: Iterable[tuple[str, str]], config: ReportConfig) -> list[Sheet]:
-    """Make every sheet that is not there yet: of these (data set, encoder)s and of every other that has closest rows.
+    """Make every sheet that is missing or out of date, of these (data set, encoder) pairs and of all others with closest rows.
 
-    Shards are read once for all sheets. What is stale or damaged has no sheet.
+    Shards are read once for all sheets. Stale or damaged closest rows get no sheet.
     """
     if not config.contact:
         return []
     folder = join(RootPaths(root).report().rpartition("/")[0], FOLDER)
     plans = [plan for names in _joins(root, datasets, config) for plan in _plans(root, names, config)]
-    standing = {plan.name: _standing(folder, plan) for plan in plans}
+    current = {plan.name: _up_to_date(folder, plan) for plan in plans}
     chosen = {
-        plan.name: pairs_of(root, plan.names, plan.nearest, plan.modality, config.contact) for plan in plans if standing[plan.name] is None
+        plan.name: pairs_of(root, plan.names, plan.nearest, plan.modality, config.contact) for plan in plans if current[plan.name] is None
     }
-    images = _images(chosen.values(), config.max_pixels)
-    return [standing[plan.name] or _publish(folder, plan, chosen[plan.name], images) for plan in plans]
+    images = _images(chosen.values(), root, config)
+    return [current[plan.name] or _publish(folder, plan, chosen[plan.name], images) for plan in plans]
 
 
 def _joins(root: str, datasets: Iterable[tuple[str, str]], config: ReportConfig) -> list[tuple[str, str, str]]:
-    """(data set, encoder, reference) of every sheet there can be, a set's closest rows in itself included."""
+    """(data set, encoder, reference) of every possible sheet, without a set's closest rows in itself."""
     recorded = [(name, encoder) for name in list_folders(join(root, "nearest")) for encoder in list_folders(join(root, "nearest", name))]
     every = dict.fromkeys(chain(datasets, recorded))
     encoders = {encoder for _, encoder in every}
@@ -96,28 +103,52 @@ def _plans(root: str, names: tuple[str, str, str], config: ReportConfig) -> list
         nearest = NearestSet(root, *names)
     except LacunaError:
         return []
-    settings = [config.contact, config.max_pixels, source_digest("tda.report")]
+    settings = [config.contact, config.max_pixels, config.network, source_digest("tda.report")]
     return [_Plan(nearest, names, modality, content_hash([nearest.digest, modality, settings])) for modality in VECTORS if len(nearest)]
 
 
-def _standing(folder: str, plan: _Plan) -> Sheet | None:
+def _up_to_date(folder: str, plan: _Plan) -> Sheet | None:
     url = join(folder, f"{plan.name}.json")
     try:
-        found = Sheet(**read_json(url)) if exists(url) and exists(join(folder, f"{plan.name}.html")) else None
-    except (ValueError, TypeError):
+        whole = document_if_whole(url)
+        named = dict(named_files(url, whole))
+        found = Sheet(**{name: whole[name] for name in SHEET_FIELDS}) if named and not any(map(_differs, named.items())) else None
+    except KeyError:
         return None
     return found if found and found.digest == plan.digest else None
 
 
-def _images(sheets: Iterable[Sequence[Pair]], max_pixels: int) -> Thumbnails:
-    """The images of all sheets, every shard read once."""
+def _differs(named: tuple[str, dict[str, Any]]) -> bool:
+    url, entry = named
+    return sha256_if_there(url) != entry.get("sha256")
+
+
+def _images(sheets: Iterable[Sequence[Pair]], root: str, config: ReportConfig) -> Thumbnails:
+    """The images of all sheets, every shard read once; a shard that may not be read, or is another now, has a reason instead."""
+    sides = [side for pairs in sheets for pair in pairs for side in (pair.query, pair.match) if side.path]
+    reasons = {path: _withheld(root, source, config) for path, source in {side.path: side.source for side in sides}.items()}
     wanted: dict[str, set[int]] = {}
-    for pairs in sheets:
-        for pair in pairs:
-            for side in (pair.query, pair.match):
-                if side.path:
-                    wanted.setdefault(side.path, set()).add(side.id.ordinal)
-    return thumbnails(wanted, max_pixels)
+    for side in sides:
+        if not reasons[side.path]:
+            wanted.setdefault(side.path, set()).add(side.id.ordinal)
+    made = thumbnails(wanted, config.max_pixels)
+    return Thumbnails(made.found, {**made.gone, **{path: reason for path, reason in reasons.items() if reason}})
+
+
+def _withheld(root: str, source: Mapping[str, Any], config: ReportConfig) -> str:
+    """Why the images of a recorded source are not read; "" where they are. A record could name any address: none is asked unasked."""
+    path = str(source.get("path", ""))
+    if not config.network and not reachable(root, path):
+        return "it is on a network, which is not asked: report.network=true shows its images"
+    try:
+        now = source_now(path)
+        found = standing(source, now, root)
+        other = found is Standing.CHANGED
+        if found is Standing.TOUCHED and source.get("sha256"):
+            other = file_sha256(path) != source["sha256"]
+    except (LacunaError, OSError, ValueError) as error:
+        return " ".join(str(error).split())
+    return "it has changed since it was embedded" if other else ""
 
 
 def _publish(folder: str, plan: _Plan, pairs: list[Pair], images: Thumbnails) -> Sheet:
@@ -138,13 +169,14 @@ def _publish(folder: str, plan: _Plan, pairs: list[Pair], images: Thumbnails) ->
         without_image=sum(not (one and one.uri and other and other.uri) for one, other in both),
         digest=plan.digest,
     )
-    publish_bytes(join(folder, f"{plan.name}.html"), render(sheet, pairs, images).encode())
-    publish_json(join(folder, f"{plan.name}.json"), asdict(sheet))
+    page = render(sheet, pairs, images).encode()
+    publish_bytes(join(folder, f"{plan.name}.html"), page)
+    publish_json(join(folder, f"{plan.name}.json"), sealed({**asdict(sheet), "files": {f"{plan.name}.html": entry_of(page)}}))
     return sheet
 
 
 def render(sheet: Sheet, pairs: Sequence[Pair], images: Thumbnails) -> str:
-    """The page of a sheet. Untrusted text is escaped; only our own script, by its hash, may run."""
+    """The page of a sheet. Untrusted text is escaped; only the script of this package may run, by its hash."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 

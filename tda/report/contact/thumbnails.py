@@ -1,4 +1,4 @@
-"""Untrusted images, shrunk to small JPEGs that a page can carry in itself."""
+"""Untrusted images, shrunk to small JPEGs that are embedded in a page."""
 
 import base64
 import io
@@ -23,14 +23,14 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """By (path of the shard, ordinal), and why others are not there: path -> reason."""
+    """Thumbnails by (path of the shard, ordinal); `gone` holds path -> reason for shards that cannot be read."""
 
     found: dict[tuple[str, int], Thumbnail] = field(default_factory=dict)
     gone: dict[str, str] = field(default_factory=dict)
 
 
 def thumbnails(wanted: Mapping[str, Iterable[int]], max_pixels: int) -> Thumbnails:
-    """One pass a shard; of the originals only one is held at a time."""
+    """Read each shard once; one original is in memory at a time."""
     made = Thumbnails()
     for item in encoded_images(wanted):
         if isinstance(item, Gone):

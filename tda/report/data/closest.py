@@ -1,7 +1,7 @@
-"""Closest cosines of a data set as the report needs them: counts by modality, from one pass over what `jobs.nearest` stored.
+"""Counts of a data set's closest cosines by modality, from one pass over the rows that `jobs.nearest` stored.
 
-H bins. Counts are kept under `report/closest/`, with the digest of the rows and matches they were made of, so that a set of any size is
-passed over once.
+H bins. Counts are stored under `report/closest/` with the digest of their rows and matches, so that a set of any size is
+read once.
 """
 
 import io
@@ -24,7 +24,7 @@ from tda.store.paths import RootPaths
 
 @dataclass(frozen=True, kw_only=True)
 class Closest:
-    """The closest cosines of a data set in one reference, (H,) counts a modality."""
+    """Closest cosines of a data set in one reference: (H,) counts for each modality."""
 
     reference: str
     rows: int
@@ -36,7 +36,7 @@ class Closest:
 
 
 def closest_of(root: str, dataset: str, encoder: str) -> dict[str, Closest]:
-    """By reference, what is there and can be read of a data set under an encoder; a set's closest rows in itself are left out."""
+    """By reference, the readable closest rows of a data set under an encoder; without those in the set itself."""
     found: dict[str, Closest] = {}
     recorded = recorded_name(dataset)
     for reference in list_folders(join(root, "nearest", recorded, encoder)):
@@ -46,7 +46,7 @@ def closest_of(root: str, dataset: str, encoder: str) -> dict[str, Closest]:
             nearest = NearestSet(root, dataset, encoder, reference)
             if len(nearest):
                 found[reference] = _counted(root, nearest, (dataset, encoder, reference))
-        except LacunaError:  # stale or cut: the figure says that it is missing, and what makes it
+        except LacunaError:  # stale or damaged: the figure names it as missing, with the command
             continue
     return found
 

@@ -1,4 +1,4 @@
-"""Numbers of a run looked up and compared: what the sentences of `findings` rest on, and the thresholds that choose their words.
+"""Numbers of a run, looked up and compared for the sentences of `findings`, and the thresholds that choose their words.
 
 A cell is a (data set, encoder). Cosines lie in [-1, 1], fractions in [0, 1].
 """
@@ -15,7 +15,7 @@ from tda.report.data.read import Columns
 from tda.report.data.words import percent
 
 ABOUT = 1.25  # two gaps or ranks within this ratio are about equal
-HALF = 0.5  # a change that leaves at most this much of the gap has closed most of it
+HALF = 0.5  # a change that leaves at most this share of the gap has closed most of it
 SEPARATES = 0.95  # accuracy from which modalities count as separated
 MIXED = 0.6  # accuracy up to which they count as mixed; 0.5 is chance
 APART, INTERWOVEN = 0.05, 0.25  # share of the other modality among nearest neighbours: up to the first, from the second
@@ -40,7 +40,7 @@ GAP = ("gap", "centroid_distance")
 
 
 def name(encoder: str, config: ReportConfig) -> str:
-    """The encoder, and the paper's model that it corresponds to."""
+    """The encoder, with the paper's model that it corresponds to in brackets."""
     role = config.models.get(encoder)
     return f"{encoder} ({role})" if role else encoder
 
@@ -54,19 +54,19 @@ def value(cell: Cell, *path: str) -> float | None:
 
 
 def known(cell: Cell, *path: str) -> float:
-    """Like `value`, of a number that `each` has seen to be there."""
+    """Like `value`, for a number that `each` has required."""
     found = value(cell, *path)
     assert found is not None, path
     return found
 
 
-def each(cells: Sequence[Cell], needed: Sequence[tuple[str, ...]], tell: Callable[[str, list[Cell]], str]) -> list[str]:
-    """One sentence a data set, about the cells in which everything needed was measured."""
+def each(cells: Sequence[Cell], needed: Sequence[tuple[str, ...]], write: Callable[[str, list[Cell]], str]) -> list[str]:
+    """One sentence for each data set, about the cells in which everything needed was measured."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         if all(value(cell, *path) is not None for path in needed):
             groups.setdefault(cell.dataset, []).append(cell)
-    return [text for dataset, group in groups.items() if (text := tell(dataset, group))]
+    return [text for dataset, group in groups.items() if (text := write(dataset, group))]
 
 
 def gap_of(cell: Cell) -> float:
@@ -90,7 +90,7 @@ def gap_ratio(before: Cell, after: Cell) -> float:
 
 
 def shared_part(cell: Cell) -> float:
-    """Fraction of the mean squared distance of partners that the gap makes up: every pair's part in common."""
+    """The fraction of the partners' mean squared distance that is due to the gap, and so common to all pairs."""
     return gap_of(cell) ** 2 / max(2 - 2 * known(cell, "cosine", "pair", "mean"), 1e-12)
 
 
@@ -108,7 +108,7 @@ def d_prime(cell: Cell) -> float:
 
 
 def candidates(cell: Cell) -> int:
-    """Pairs among which the partner was looked for."""
+    """The number of pairs among which retrieval searched for the partner."""
     return int(value(cell, "retrieval", "pairs_used") or value(cell, "pairs") or 1)
 
 
@@ -117,7 +117,7 @@ def mean_top1(cell: Cell) -> float:
 
 
 def same_top1(one: Cell, other: Cell) -> bool:
-    """Within two standard errors, taken as if the two were measured on different pairs: the careful side."""
+    """Within two standard errors, computed as for different pairs, which is conservative."""
     p, q = mean_top1(one), mean_top1(other)
     error = math.sqrt(p * (1 - p) / candidates(one) + q * (1 - q) / candidates(other))
     return abs(p - q) <= max(LEAST_DIFFERENCE, 2 * error)
@@ -135,7 +135,7 @@ def under_the_floor(cell: Cell, modality: str) -> int:
 
 
 def few_rows(group: Sequence[Cell], modality: str) -> str:
-    """A warning where rows, not the model, bound the dimension."""
+    """A warning where the number of rows bounds the dimension."""
     sizes = [(value(cell, "pairs"), value(cell, "dim")) for cell in group]
     rows = [(int(pairs) * (2 if modality == "both" else 1), dim) for pairs, dim in sizes if pairs is not None and dim is not None]
     bound = [n for n, dim in rows if n <= dim]
@@ -143,7 +143,7 @@ def few_rows(group: Sequence[Cell], modality: str) -> str:
 
 
 def remarks(cell: Cell, *parts: str) -> list[str]:
-    """What the analysis noted about its parts, each once."""
+    """Notes of the analysis about these parts, each once."""
     return list(dict.fromkeys(note for part in parts for note in _notes(cell.metrics.get(part))))
 
 

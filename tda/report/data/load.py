@@ -1,6 +1,6 @@
-"""What the report reads: everything that `jobs.analyze` and `jobs.train` left under a root.
+"""Read everything that `jobs.analyze` and `jobs.train` wrote under a root.
 
-N pairs, D dimensions. Every file but metrics.json may be missing; the figures then say so.
+N pairs, D dimensions. Every file but metrics.json may be missing; figures then name it.
 """
 
 import hashlib
@@ -16,11 +16,13 @@ from tda.config.stages import ReportConfig
 from tda.errors import LacunaError, UserError
 from tda.report.data.closest import Closest, closest_of
 from tda.report.data.read import Columns, columns_of, json_of
+from tda.report.data.watched import Point, earlier, watched_points
 from tda.store.datasets.views import read_summary, view_of
+from tda.store.documents import named_files
 from tda.store.files import exists, filesystem, join, list_files
 from tda.store.paths import RootPaths
 
-CAPTION_ROWS = 10_000_000  # a larger set's caption column is not worth reading for a handful of examples
+CAPTION_ROWS = 10_000_000  # a larger set's caption column is not read for a few examples
 
 DATASETS = ("LAION", "COCO", "Stories")
 ROLES = ("CLIP", "InfoNCE", "InfoNCE + Hopfield", "InfoLOOB", "InfoLOOB + Hopfield", "CLOOB", "CARP")
@@ -38,7 +40,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One data set seen by one encoder."""
+    """One data set embedded by one encoder."""
 
     dataset: str
     encoder: str
@@ -47,24 +49,25 @@ class Cell:
     sweep: dict[str, Any] = field(default_factory=dict)  # sweep.json: the layout under other settings
     failures: tuple[Failure, ...] = ()
     closest: dict[str, Closest] = field(default_factory=dict)  # reference -> closest cosines in it
-    dedupe: dict[str, Any] = field(default_factory=dict)  # of a view: what summary.json says of how it was made
+    dedupe: dict[str, Any] = field(default_factory=dict)  # of a view: its summary.json, without the rows kept in each shard
 
     @property
     def modalities(self) -> tuple[str, str]:
-        """What the two members of a pair are called."""
+        """The names of the two members of a pair."""
         first, second = self.metrics.get("modalities") or ("image", "text")
         return str(first), str(second)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """All that one report is about. `digest` is the hash of every byte it rests on."""
+    """Everything one report is made from. `digest` is the hash of all its input bytes."""
 
     root: str
     config: ReportConfig
     cells: tuple[Cell, ...]
     curves: dict[str, Columns] = field(default_factory=dict)
-    comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> comparisons.json: its models side by side
+    comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> comparisons.json of its models
+    watched: tuple[Point, ...] = ()  # checkpoints of training runs; of each run the last alone is among the cells
     digest: str = ""
 
     @property
@@ -77,12 +80,12 @@ class Run:
 
     @property
     def kinds(self) -> list[tuple[str, str]]:
-        """The modalities of its data sets, each once."""
+        """The pairs of modality names of its data sets, each once."""
         return list(dict.fromkeys(cell.modalities for cell in self.cells))
 
     @property
     def modalities(self) -> tuple[str, str]:
-        """What the two modalities are called where all data sets are meant."""
+        """The names of the two modalities over all data sets."""
         first, second = (" / ".join(dict.fromkeys(names)) for names in zip(*self.kinds, strict=True))
         return first, second
 
@@ -103,12 +106,23 @@ def load_run(root: str, config: ReportConfig) -> Run:
     if not names:
         command = f"python -m jobs.analyze dataset.name=NAME encoder.name=NAME root={root}"
         raise UserError(f"root={root} holds nothing that was analysed; run {command} first")
+    watched = watched_points(root, set(names), digest)
+    hidden = earlier(watched) - set(config.models) - set(config.ablation)
+    names = [(dataset, encoder) for dataset, encoder in names if encoder not in hidden]
     ordered = _in_order([_cell(root, dataset, encoder, config, digest) for dataset, encoder in names], config)
     encoders = dict.fromkeys(cell.encoder for cell in ordered)
     curves = {encoder: curve for encoder in encoders if (curve := _curve(root, encoder, digest))}
     datasets = dict.fromkeys(cell.dataset for cell in ordered)
     comparisons = {dataset: found for dataset in datasets if (found := _beside(root, digest, dataset, "comparisons.json"))}
-    return Run(root=root, config=config, cells=tuple(ordered), curves=curves, comparisons=comparisons, digest=digest.hexdigest())
+    return Run(
+        root=root,
+        config=config,
+        cells=tuple(ordered),
+        curves=curves,
+        comparisons=comparisons,
+        watched=watched,
+        digest=digest.hexdigest(),
+    )
 
 
 def _analysed(root: str) -> list[tuple[str, str]]:
@@ -120,7 +134,7 @@ def _analysed(root: str) -> list[tuple[str, str]]:
 
 
 def _in_order(cells: Sequence[Cell], config: ReportConfig) -> list[Cell]:
-    """Sort by the paper's order of what names stand for, then by name."""
+    """Sort by the paper's order of data sets and models, then by name."""
 
     def place(cell: Cell) -> tuple[int, str, int, str]:
         role = config.models.get(cell.encoder) or config.ablation.get(cell.encoder, "")
@@ -140,7 +154,11 @@ def _cell(root: str, dataset: str, encoder: str, config: ReportConfig, digest: A
     hashes = dict.fromkeys(TABLES, _hashes(metrics)) | ({"sweep": _hashes(sweep)} if sweep else {})
     present = list_files(folder, ".parquet")
     urls = {name: join(folder, f"{name}.parquet") for name in hashes if f"{name}.parquet" in present}
-    found = {name: columns_of(url, digest, hashes[name]) for name, url in urls.items()}
+    entries = _entries(metrics)
+    for url, entry in named_files(join(folder, "sweep.json"), sweep):
+        urls |= {"sweep": url} if exists(url) else {}
+        entries["sweep"] = entry
+    found = {name: columns_of(url, digest, hashes[name], entries.get(name)) for name, url in urls.items()}
     parquet = {name: columns for name, columns in found.items() if columns is not None}
     failures = _failures(root, (dataset, encoder), parquet.get("ranks"), config.failures, digest)
     closest = closest_of(root, dataset, encoder)
@@ -160,13 +178,13 @@ def _cell(root: str, dataset: str, encoder: str, config: ReportConfig, digest: A
 
 
 def _made(root: str, dataset: str, encoder: str, digest: Any) -> tuple[dict[str, Any], Columns | None]:
-    """How a view was made, and how planted repeats were found, where it has any."""
+    """A view's summary, and the evaluation on planted repeats where there is one."""
     view = view_of(dataset)
     if view is None:
         return {}, None
     try:
         summary = read_summary(RootPaths(root), view, encoder)
-    except UserError:  # analysed here, made elsewhere
+    except UserError:  # the view was built under another root
         return {}, None
     reported = {name: value for name, value in summary.items() if name != "kept_per_shard"}
     digest.update(json.dumps(reported, sort_keys=True).encode())
@@ -175,12 +193,18 @@ def _made(root: str, dataset: str, encoder: str, digest: Any) -> tuple[dict[str,
 
 
 def _hashes(found: dict[str, Any]) -> set[str]:
-    """The hashes that tables may carry: the whole's, and each part's own."""
+    """Hashes that a table may carry: of the whole configuration, or of one part."""
     return {str(one) for one in (found.get("config_hash"), *(found.get("part_hashes") or {}).values()) if one}
 
 
+def _entries(found: dict[str, Any]) -> dict[str, Any]:
+    """The sha256 and bytes of each table that a JSON names; empty for one of an earlier version."""
+    tables = found.get("tables")
+    return dict(tables) if isinstance(tables, dict) else {}
+
+
 def _beside(root: str, digest: Any, *path: str) -> dict[str, Any]:
-    """A JSON file under analysis/ that may be missing: {} then."""
+    """A JSON file under analysis/, {} where it is missing."""
     url = join(root, "analysis", *path)
     return json_of(url, digest) if exists(url) else {}
 
@@ -194,7 +218,7 @@ def _curve(root: str, encoder: str, digest: Any) -> Columns | None:
 
 
 def _failures(root: str, cell: tuple[str, str], ranks: Columns | None, most: int, digest: Any) -> tuple[Failure, ...]:
-    """The pairs whose two ranks are worst together, with their captions where the embeddings are still there."""
+    """The pairs with the largest sum of their two ranks, with captions where the embeddings can be read."""
     if ranks is None or not len(ranks["row"]):
         return ()
     both_N = ranks["image_to_text"].astype(np.int64) + ranks["text_to_image"].astype(np.int64)
@@ -220,6 +244,6 @@ def _captions(root: str, dataset: str, encoder: str, rows: npt.NDArray[Any]) -> 
         if len(embeddings) > CAPTION_ROWS:
             return [""] * len(rows)
         captions = embeddings.table(["caption"])["caption"]
-    except LacunaError:  # analysed here, embedded elsewhere
+    except LacunaError:  # the embeddings are under another root
         return [""] * len(rows)
     return [str(captions[row]) if row < len(captions) else "" for row in rows.tolist()]

@@ -1,7 +1,7 @@
 """The paper's own figures (Topological Perspectives on Optimal Multimodal Embedding Spaces), as fractions.
 
 Keys are the paper's names: data set, then model. Tables I and II are as printed; the RN50 arms, which the paper does not print, and
-its n = 5,000 come from the results that its authors published with their code. CARP's accuracy stands in the paper's text.
+its n = 5,000 come from the results that its authors published with their code. CARP's accuracy is from the paper's text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,13 +32,13 @@ ARMS_TOP1 = {  # RN50 arms on COCO: image to text, text to image
 
 PAIRS = 5000  # of each data set there
 
-COLLAPSE = {"CLIP": 512, "CLOOB": 400}  # dimensions before the spectrum's collapse, of 512: in the text on Figs 10 to 12, read off by eye
+COLLAPSE = {"CLIP": 512, "CLOOB": 400}  # dimensions before the spectrum's collapse, of 512: in the text on Figs 10 to 12, read off a plot
 
-TWO_COMPONENTS = {"CLIP": 0.98}  # accuracy of the first two principal components (text on Fig. 2); for which data set it does not say
+TWO_COMPONENTS = {"CLIP": 0.98}  # accuracy of the first two principal components (text on Fig. 2); its data set is not named
 
 
 def published(
     run: Run, cell: Cell, figures: Mapping[tuple[str, str], Sequence[float | None]], roles: Mapping[str, str], size: int
 ) -> Sequence[float | None]:
-    """The paper's figures for what this cell stands for."""
+    """The paper's figures for this cell's data set and model; None where it has none."""
     return figures.get((run.config.datasets.get(cell.dataset, ""), roles.get(cell.encoder, "")), (None,) * size)

@@ -1,16 +1,16 @@
-"""Numbers and names as the report writes them. Untrusted text is made visible here, and escaped in the template."""
+"""How the report writes numbers and names. Hidden characters of untrusted text are made visible here; the template escapes."""
 
 import re
 import unicodedata
 from collections.abc import Iterable
 
-# Controls could hide what a caption says; overrides of direction could reverse the text around it.
+# Control characters could hide part of a caption; direction overrides could reverse the text around it.
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def fixed(value: float) -> str:
-    """Three decimals below 10, one above; enough digits to tell small values from 0."""
+    """Three decimals below 10, one above; enough digits to distinguish small values from 0."""
     if value != 0 and abs(value) < 0.0005:
         mantissa, exponent = f"{value:.1e}".split("e")
         return f"{mantissa.replace('-', '−')}×{power(int(exponent))}"
@@ -27,17 +27,17 @@ def signed(value: float) -> str:
 
 
 def typeset(sentence: str) -> str:
-    """Return a sentence with minus signs before its negative numbers, and percentages as everywhere here."""
+    """Return a sentence with typographic minus signs, and no space before a percent sign."""
     return re.sub(r"(?<![\w])-(?=[\d.])", "−", sentence).replace(" %", "%")
 
 
 def power(exponent: int) -> str:
-    """Return 10 to `exponent` in Unicode, as figures and text both show it."""
+    """Return 10 to `exponent` in Unicode, for figures and text."""
     return "10" + str(exponent).translate(_SUPERSCRIPTS)
 
 
 def listing(items: Iterable[str], conjunction: str = "and") -> str:
-    """Join as people do: a, b and c."""
+    """Join in prose: a, b and c."""
     words = list(items)
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {conjunction} {words[-1]}" if words else ""
 

@@ -1,4 +1,4 @@
-"""What a figure is, and how one becomes SVG for the page and a sheet for a paper.
+"""A figure, drawn as SVG for the page and as a sheet for a paper.
 
 A figure is a list of panels; the page lays the panels out to the width of the screen, a sheet holds them all. To add a figure,
 write a `FigureSpec` in a folder of `tda.report.topics` and name it in the topic there.
@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tda.report.data.evidence import name
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHEET_COLUMNS = 4
-DPI = 200  # of what is rastered
+DPI = 200  # of rasterized points
 TITLE_SIZE = 9.5  # points
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One pair of axes. Panels of equal `row` stand together under that heading."""
+    """One pair of axes. Panels of equal `row` are placed together under that heading."""
 
     title: str
     draw: Callable[["Axes"], None]
@@ -34,7 +35,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class FigureSpec:
-    """A figure of the report: `sentence` says what it shows in this run, `reading` how it is to be read in any."""
+    """A figure of the report: `sentence` describes what it shows in this run, `reading` how to read it in any run."""
 
     name: str  # of its files
     label: str
@@ -42,17 +43,17 @@ class FigureSpec:
     reading: str
     panels: Callable[[Run], list[Panel]]
     sentence: Callable[[Run], list[str]]
-    cells: Callable[[Run], list[Cell]]  # that it would show, had it all data
-    needs: str  # the Parquet file that it is drawn from, without its ending; or the part of metrics.json, with `metrics.` before it
-    arguments: tuple[str, ...] = ()  # of jobs.analyze, beside names and root, to make what it needs
-    absent: str = ""  # why there may be no such cells
+    cells: Callable[[Run], list[Cell]]  # to show, whether or not their data are there
+    needs: str  # the Parquet file it is drawn from, without its ending; `metrics.` and a part of metrics.json, or watched
+    arguments: tuple[str, ...] = ()  # of jobs.analyze, besides names and root, to make what it needs
+    absent: str = ""  # the line for a run without such cells; empty: the page leaves the figure out
     size: tuple[float, float] = (3.6, 2.9)  # inches of one panel
     keys: tuple[str, ...] = ()  # of: modality, model
     modalities: tuple[str, str] = ("image", "text")  # what `title` and `reading` call {first} and {second}
     models: tuple[tuple[str, ModelStyle], ...] = ()  # name and style of each, for the legend of a sheet
 
-    def told(self, run: Run) -> "FigureSpec":
-        """As it is told of a run's own modalities."""
+    def for_run(self, run: Run) -> "FigureSpec":
+        """With the names of the run's modalities and the styles of its models filled in."""
         first, second = run.modalities
         words = {field: getattr(self, field).format(first=first, second=second) for field in ("title", "reading")}
         styles = model_styles(run.encoders, run.config)
@@ -64,6 +65,8 @@ class FigureSpec:
             return cell.encoder in run.curves
         if self.needs == "closest":
             return bool(cell.closest)
+        if self.needs == "watched":
+            return bool(run.watched)
         part = self.needs.removeprefix("metrics.")
         return bool(cell.metrics.get(part)) if part != self.needs else self.needs in cell.parquet
 
@@ -71,12 +74,21 @@ class FigureSpec:
         return [cell for cell in self.cells(run) if self.has_data(run, cell)]
 
     def missing(self, run: Run) -> list[str]:
-        """One line a thing that is not there, with the command that makes it."""
+        """One line for each missing input, with the command that makes it."""
         wanted = self.cells(run)
         if not wanted:
-            return [self.absent]
+            return [self.absent] if self.absent else []
         lines = [_complaint(self, run, cell) for cell in wanted if not self.has_data(run, cell)]
         return list(dict.fromkeys(lines))
+
+
+def every_cell(run: Run) -> list[Cell]:
+    return list(run.cells)
+
+
+def model_panels(run: Run, cells: Sequence[Cell], draw: Callable[..., None]) -> list[Panel]:
+    """A panel for each cell, titled by its model, in a row for each data set; `draw` takes the axes and `cell`."""
+    return [Panel(title=name(cell.encoder, run.config), row=cell.dataset, draw=partial(draw, cell=cell)) for cell in cells]
 
 
 def _complaint(spec: FigureSpec, run: Run, cell: Cell) -> str:
@@ -91,7 +103,7 @@ def _complaint(spec: FigureSpec, run: Run, cell: Cell) -> str:
 
 
 def panel_svg(panel: Panel, spec: FigureSpec, prefix: str) -> str:
-    """Draw one panel as an inline SVG element. Its ids begin with `prefix`; INK is the colour of the text around it."""
+    """Draw one panel as an inline SVG element. Its ids begin with `prefix`; INK becomes the colour of the surrounding text."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -105,13 +117,13 @@ def panel_svg(panel: Panel, spec: FigureSpec, prefix: str) -> str:
 
 
 def _title_size(title: str, width: float) -> float:
-    """Points at which a title fits a panel so many inches wide, its axes' labels to the left."""
+    """The font size in points at which a title fits a panel `width` inches wide, labels at its left."""
     longest = max(map(len, title.split("\n")))
     return min(TITLE_SIZE, max(5.5, (width - 0.45) * 72 / (0.62 * longest)))
 
 
 def inline(svg: str, prefix: str) -> str:
-    """Make a matplotlib SVG safe to stand among others in one page: own ids, the page's ink and width."""
+    """Make a matplotlib SVG safe to embed with others in one page: unique ids, the page's text colour and width."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
     body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", body)
@@ -142,12 +154,12 @@ def sheet(panels: Sequence[Panel], spec: FigureSpec) -> dict[str, bytes]:
         if handles := _handles(spec):
             figure.legend(handles=handles, loc="outside upper left", ncols=2 * columns, frameon=False, handlelength=2.4)
         svg = _svg(figure)
-        figure.set_layout_engine("none")  # the layout stands: no need to find it again
+        figure.set_layout_engine("none")  # keep the layout found for the SVG
         return {"svg": svg, "png": _png(figure)}
 
 
 def _handles(spec: FigureSpec) -> list[Any]:
-    """What the legend of a sheet shows: the keys of the figure."""
+    """The legend of a sheet: the keys of the figure."""
     from matplotlib.lines import Line2D
 
     modalities: list[Any] = list(zip(spec.modalities, MODALITIES.values(), strict=True)) if "modality" in spec.keys else []
@@ -171,7 +183,7 @@ def _svg(figure: Any) -> bytes:
     canvas: Any = FigureCanvasSVG(figure)
     dpi = figure.dpi
     canvas.print_svg(text, metadata={"Date": None, "Creator": None})
-    figure.dpi = dpi  # print_svg leaves its own
+    figure.dpi = dpi  # print_svg changes it
     return text.getvalue().encode()
 
 

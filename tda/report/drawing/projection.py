@@ -1,4 +1,4 @@
-"""A layout as a picture: the sphere by Mollweide's equal-area projection, so that densities compare; the plane as it is.
+"""A layout drawn flat: the sphere by Mollweide's equal-area projection, so that densities compare; the plane as it is.
 
 N rows, P points of a line. A map of the sphere is an ellipse 2 high and 4 wide about its centre.
 """
@@ -15,10 +15,10 @@ from tda.report.drawing.style import MODALITIES, MUTED
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Points = dict[str, npt.NDArray[Any]]  # modality -> where its rows lie on paper (N, 2)
+Points = dict[str, npt.NDArray[Any]]  # modality -> (N, 2) positions of its rows in the picture
 
 NEWTON_STEPS = 12
-TURNS = 8  # in which modalities take turns at being drawn, so that neither covers the other
+TURNS = 8  # modalities are drawn alternately in so many parts, so that neither covers the other
 WIDTH, HEIGHT = 4.0, 2.0
 MERIDIANS, PARALLELS = np.arange(-120, 121, 60), np.arange(-60, 61, 30)  # degrees
 
@@ -27,16 +27,16 @@ def mollweide(unit_N3: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Unit vectors (x to the viewer, y to the right, z up) on the ellipse, (N, 2). Snyder 1987, p. 249."""
     longitude_N, sine_N = np.arctan2(unit_N3[:, 1], unit_N3[:, 0]), np.clip(unit_N3[:, 2], -1, 1)
     angle_N = np.arcsin(sine_N) * 0.98
-    for _ in range(NEWTON_STEPS):  # 2a + sin 2a = π sin(latitude); flat at the poles, where steps are held back
+    for _ in range(NEWTON_STEPS):  # 2a + sin 2a = π sin(latitude); flat at the poles, where the slope is bounded
         slope_N = np.maximum(2 + 2 * np.cos(2 * angle_N), 1e-6)
         angle_N = np.clip(angle_N - (2 * angle_N + np.sin(2 * angle_N) - np.pi * sine_N) / slope_N, -np.pi / 2, np.pi / 2)
     return np.stack([2 * longitude_N / np.pi * np.cos(angle_N), np.sin(angle_N)], axis=1)
 
 
 def frame(where: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """The turn (3, 3) that a layout, which has no up of its own, is looked at under.
+    """The rotation (3, 3) in which a layout is shown; its own orientation is arbitrary.
 
-    From the first modality's middle to the second's is to the right, and the middle of all is to the viewer: the cut is at the back.
+    The second modality's mean is to the right of the first's, and the overall mean faces the viewer: the cut is at the back.
     """
     first_3, second_3 = (unit_N3.mean(axis=0) for unit_N3 in where.values())
     _, axes_33 = np.linalg.eigh(np.concatenate(list(where.values())).T @ np.concatenate(list(where.values())))
@@ -57,7 +57,7 @@ def on_sphere(columns: Columns) -> bool:
 
 
 def on_paper(columns: Columns, most: int) -> Points:
-    """Where at most `most` rows of each modality are drawn: a sphere's in its frame, a plane's centred in a square of side 2."""
+    """Positions of at most `most` rows of each modality: of a sphere, rotated and projected; of a plane, centred in a square of side 2."""
     axes = "xyz" if on_sphere(columns) else "xy"
     where_NC = np.stack([columns[axis].astype(np.float64) for axis in axes], axis=1)
     picked = {name: where_NC[_some(columns["modality"] == name, most)] for name in MODALITIES}
@@ -69,13 +69,18 @@ def on_paper(columns: Columns, most: int) -> Points:
     return {name: (points_N2 - (low_2 + high_2) / 2) / reach for name, points_N2 in picked.items()}
 
 
+def evenly(rows: int, most: int) -> npt.NDArray[np.int64]:
+    """At most `most` evenly spaced positions out of `rows`."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
+
+
 def _some(chosen_N: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
     rows = np.flatnonzero(chosen_N)
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64))]
+    return rows[evenly(len(rows), most)]
 
 
 def draw_points(axes: "Axes", points: Points, size: float, at: tuple[float, float] = (0.0, 0.0)) -> None:
-    """Scatter both modalities about `at`, in turns."""
+    """Scatter both modalities about `at`, alternately."""
     for turn in range(TURNS):
         for modality, points_N2 in points.items():
             style, part = MODALITIES[modality], points_N2[turn::TURNS] + np.asarray(at)
@@ -85,7 +90,7 @@ def draw_points(axes: "Axes", points: Points, size: float, at: tuple[float, floa
 
 
 def draw_outline(axes: "Axes", *, sphere: bool, at: tuple[float, float] = (0.0, 0.0), grid: bool = True) -> None:
-    """The ellipse with meridians and parallels about `at`; of a plane, its square."""
+    """About `at`, the ellipse of a sphere with meridians and parallels, or the square of a plane."""
     line: dict[str, Any] = {"color": MUTED, "zorder": 1}
     if not sphere:
         corner_52 = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * 1.04
@@ -98,7 +103,7 @@ def draw_outline(axes: "Axes", *, sphere: bool, at: tuple[float, float] = (0.0, 
 
 
 def graticule() -> list[npt.NDArray[Any]]:
-    """Meridians and parallels on paper."""
+    """Meridians and parallels of the map, each (P, 2)."""
     along_P, even_P = np.linspace(-1, 1, 61), np.ones(61)
     lines = [(longitude * even_P, 90 * along_P) for longitude in MERIDIANS]
     lines += [(179.999 * along_P, latitude * even_P) for latitude in PARALLELS]

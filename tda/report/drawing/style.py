@@ -1,6 +1,6 @@
-"""One look for every figure: a modality has its colour and marker, a model its colour and line, everywhere.
+"""Styles of all figures: a modality has one colour and marker, a model one colour and line, in every figure.
 
-The colours stand apart under the common colour-blindnesses, and against white and the dark page alike; INK follows the page.
+The colours differ under the common kinds of colour-blindness and show on the light and the dark page; INK follows the page.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 from tda.config.stages import ReportConfig
 
-INK = "#010203"  # stands for the page's text colour: `figures.svg` turns it into currentColor; near black on a sheet
+INK = "#010203"  # a mark for the page's text colour: `figure.inline` replaces it by currentColor; near black on a sheet
 MUTED = "#7a7f87"
 
 
@@ -53,7 +53,7 @@ _PREFERRED = {"CLIP": 0, "InfoNCE": 0, "CLOOB": 1, "InfoLOOB + Hopfield": 1, "In
 
 
 def model_styles(encoders: Sequence[str], config: ReportConfig) -> dict[str, ModelStyle]:
-    """Give every encoder a style of its own: the one of its role where that is free, else the next free one."""
+    """Give each encoder a distinct style: the one of its role where that is free, else the next free one."""
     chosen: dict[str, int] = {}
     by_role = sorted(encoders, key=lambda name: name not in config.models)  # the two main models choose first
     for name in by_role:
@@ -68,7 +68,7 @@ def model_styles(encoders: Sequence[str], config: ReportConfig) -> dict[str, Mod
 
 
 def parameters() -> Any:  # matplotlib types its keys as 400 literals
-    """Matplotlib's settings for one figure; names from outside are never parsed as mathematics."""
+    """Matplotlib's settings for one figure; untrusted names are never parsed as mathematics."""
     return {
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],
@@ -97,7 +97,7 @@ def parameters() -> Any:  # matplotlib types its keys as 400 literals
 
 
 def spread(positions: Sequence[float], least: float) -> list[float]:
-    """Move label positions apart, as little as may be, until neighbours are at least `least` away from each other."""
+    """Move label positions apart, as little as possible, until neighbours are at least `least` apart."""
     order = sorted(range(len(positions)), key=lambda i: positions[i])
     blocks: list[tuple[float, list[int]]] = []  # (centre, members in order)
     for i in order:

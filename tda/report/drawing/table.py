@@ -1,4 +1,4 @@
-"""A table: what the page shows of it, and its CSV with every digit."""
+"""A table: its columns on the page, and its CSV with every digit."""
 
 import csv
 import io
@@ -16,13 +16,13 @@ NOTHING = "–"
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """`group` is the heading over neighbouring columns; `show` writes a number."""
+    """`group` is the heading over neighbouring columns; `show` formats a number."""
 
     label: str
     show: Callable[[float], str] = fixed
     group: str = ""
-    paged: bool = True  # False: in the CSV alone
-    filed: bool = True  # False: on the page alone
+    paged: bool = True  # False: in the CSV only
+    filed: bool = True  # False: on the page only
     numeric: bool = True
 
     @property
@@ -32,7 +32,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """`outer` columns at the left name a block of rows, the next names a row. None: not measured, or not in the paper."""
+    """The first `outer` columns name a block of rows, the next names a row. None: not measured, or not in the paper."""
 
     name: str
     label: str
@@ -42,13 +42,13 @@ class Table:
     sentences: Sequence[str]
     note: str = ""
     remarks: Sequence[str] = ()  # of the analysis
-    missing: Sequence[str] = ()  # what is not there, with the command that makes it
+    missing: Sequence[str] = ()  # missing inputs, each with the command that makes it
     outer: int = 1
     section: str = ""  # of the page: its topic's
 
     @property
     def _places(self) -> list[int]:
-        """Columns of the page: not a block's names, which stand over it, nor what the paper has nothing for."""
+        """Columns of the page: without those that name a block, and without empty columns of the paper."""
         known = [any(row[place] is not None for row in self.rows) for place in range(len(self.columns))]
         paged = [column.paged and (known[place] or not column.of_paper) for place, column in enumerate(self.columns)]
         return [place for place in range(self.outer, len(self.columns)) if paged[place]]
@@ -108,10 +108,10 @@ def model_columns() -> list[Column]:
 
 
 def remarks_of(run: Run, *parts: str) -> list[str]:
-    """What the analysis noted about these parts, with whose it is."""
+    """Notes of the analysis about these parts, each with its data set and model."""
     return [f"{cell.dataset}, {name(cell.encoder, run.config)}: {note}" for cell in run.cells for note in remarks(cell, *parts)]
 
 
 def interval_text(found: Any, show: Callable[[float], str]) -> str | None:
-    """An interval as the page writes it."""
+    """An interval for the page; None where an end is unknown."""
     return f"{show(found[0])} to {show(found[1])}" if found and None not in found else None

@@ -7,6 +7,7 @@ from tda.report.topics.gap import topic as gap
 from tda.report.topics.layout import topic as layout
 from tda.report.topics.local_dimension import topic as local_dimension
 from tda.report.topics.nearest import topic as nearest
+from tda.report.topics.over_training import topic as over_training
 from tda.report.topics.retrieval import topic as retrieval
 from tda.report.topics.spectrum import topic as spectrum
 from tda.report.topics.topic import SECTIONS
@@ -24,6 +25,7 @@ TOPICS = (
     local_dimension.TOPIC,
     topology.TOPIC,
     training.TOPIC,
+    over_training.TOPIC,
 )
 
 

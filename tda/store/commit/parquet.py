@@ -146,6 +146,11 @@ def to_list(array: pa.Array, dim: int, dtype: str) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(values[array.offset * dim :], dim)
 
 
+def is_damage(error: BaseException) -> bool:
+    """Whether a file is missing or damaged, by its checksums too, rather than hard to reach."""
+    return isinstance(error, FileNotFoundError | pa.ArrowInvalid) or "page integrity" in str(error)
+
+
 @contextmanager
 def open_mapped(url: str) -> Iterator[pq.ParquetFile]:
     """A Parquet by memory map where it is local, else by ranges. Raises OSError, and pa.ArrowInvalid where it is none."""
@@ -153,5 +158,5 @@ def open_mapped(url: str) -> Iterator[pq.ParquetFile]:
     if is_local(fs):
         require_plain(path)
     source = pa.memory_map(path) if is_local(fs) else fs.open(path, "rb")
-    with source, pq.ParquetFile(source, pre_buffer=not is_local(fs)) as file:
+    with source, pq.ParquetFile(source, pre_buffer=not is_local(fs), page_checksum_verification=True) as file:
         yield file

@@ -8,28 +8,26 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from tda.errors import LacunaError, ShardError, UserError
+from tda.store.documents import parsed, sealed, unsealed
 from tda.store.files import (
     exists,
-    filesystem,
-    is_local,
     iter_many,
     join,
     json_bytes,
     list_files,
-    locked,
     publish_json,
     read_bytes,
     read_json,
 )
 from tda.store.paths import RootPaths, check_name
 from tda.store.types import printable
+from tda.store.update import update_bytes
 
 SCHEMA = 1
 IDENTITY_FILE = "_identity.json"  # beside the rows: the content that all of them have
@@ -101,41 +99,32 @@ def code_version() -> str:
 
 
 def publish_record(layout: RootPaths, record: ShardRecord) -> None:
-    publish_json(layout.record(record.dataset, record.encoder, record.shard), asdict(record))
+    publish_json(layout.record(record.dataset, record.encoder, record.shard), _document(record))
 
 
 def create_record(layout: RootPaths, record: ShardRecord) -> ShardRecord:
     """Commit a shard unless another writer has; returns the valid record."""
     try:
-        publish_json(layout.record(record.dataset, record.encoder, record.shard), asdict(record), once=True)
+        publish_json(layout.record(record.dataset, record.encoder, record.shard), _document(record), once=True)
     except FileExistsError:  # another writer's, or ours if the store's answer was lost
         return read_record(layout, record.dataset, record.encoder, record.shard)
     return record
 
 
 def renew_record(layout: RootPaths, old: ShardRecord, new: ShardRecord) -> ShardRecord:
-    """Replace `old` with `new` unless another writer has replaced it; returns the valid record.
+    """Replace `old` with `new` unless another writer has replaced it; returns the valid record."""
 
-    Locally a lock makes this atomic; S3 and Google's store replace only the version that was read.
-    """
-    fs, path = filesystem(layout.record(old.dataset, old.encoder, old.shard))
-    with locked(Path(path).parent) if is_local(fs) else nullcontext():
-        held = {} if is_local(fs) else fs.held(path)  # before it is read, so that any later change is noticed
-        standing = read_record(layout, old.dataset, old.encoder, old.shard)
-        if standing != old:
-            return standing
-        if is_local(fs):
-            publish_record(layout, new)
-            return new
-    return _replaced(layout, fs, path, new, held)
+    def change(data: bytes | None) -> bytes | None:
+        if data is None:
+            raise ShardError(old.shard, "not_recorded", url)
+        return json_bytes(_document(new)) if _parse(old.shard, data) == old else None
+
+    url = layout.record(old.dataset, old.encoder, old.shard)
+    return _parse(old.shard, update_bytes(url, change) or b"")
 
 
-def _replaced(layout: RootPaths, fs: Any, path: str, new: ShardRecord, held: dict[str, Any]) -> ShardRecord:
-    try:
-        fs.replace(path, json_bytes(asdict(new)), held)
-    except FileExistsError:  # another writer's, or ours if the store's answer was lost
-        return read_record(layout, new.dataset, new.encoder, new.shard)
-    return new
+def _document(record: ShardRecord) -> dict[str, Any]:
+    return sealed(asdict(record))
 
 
 def read_record(layout: RootPaths, dataset: str, encoder: str, shard: str) -> ShardRecord:
@@ -149,7 +138,7 @@ def read_record(layout: RootPaths, dataset: str, encoder: str, shard: str) -> Sh
 
 def _parse(shard: str, data: bytes) -> ShardRecord:
     try:
-        found = json.loads(data)
+        found = unsealed(parsed(data))
         if found.get("schema") != SCHEMA:
             raise ValueError(f"schema {found.get('schema')}, not {SCHEMA}")  # noqa: TRY301 (one way out for all that is no record)
         record = ShardRecord(**found)

@@ -5,12 +5,12 @@ buckets by the first byte of the hash, so that 4e8 rows need the memory of one b
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tda.store.datasets.embedding_set import EmbeddingSet
-from tda.store.files import exists, filesystem, is_local, join, publish, publish_json, read_json
+from tda.store.documents import document_if_whole, sealed
+from tda.store.files import file_sha256, filesystem, is_local, join, publish, publish_json
 from tda.store.paths import RootPaths
 from tda.store.remote.local import require_plain
 
@@ -89,13 +90,34 @@ def ensure_hashes(layout: RootPaths, embeddings: EmbeddingSet) -> HashFiles:
     """The hash files of this content of a data set, made if they are not there yet; the manifest, written last, commits them."""
     folder = layout.hashes_dir(f"{embeddings.digest}-v{VERSION}")
     manifest = join(folder, MANIFEST)
-    if not exists(manifest):
-        publish_json(manifest, {"rows": _build(folder, embeddings), "rows_read": len(embeddings)})
-    return HashFiles(folder, read_json(manifest)["rows"])
+    found = document_if_whole(manifest)
+    if not _whole(folder, found):
+        rows, files = _build(folder, embeddings)
+        publish_json(manifest, sealed({"rows": rows, "rows_read": len(embeddings), "files": files}))
+        return HashFiles(folder, rows)
+    return HashFiles(folder, found["rows"])
 
 
-def _build(folder: str, embeddings: EmbeddingSet) -> dict[str, int]:
+def _whole(folder: str, found: Mapping[str, Any]) -> bool:
+    """Whether a manifest is complete and its files have the sizes of their counts."""
+    rows = found.get("rows")
+    if not isinstance(rows, dict) or set(rows) != set(KINDS):
+        return False
+    return all(_size(join(folder, f"{kind}.u64")) == 8 * rows[kind] for kind in KINDS)
+
+
+def _size(url: str) -> int | None:
+    fs, path = filesystem(url)
+    try:
+        return int(fs.info(path)["size"])
+    except FileNotFoundError:
+        return None
+
+
+def _build(folder: str, embeddings: EmbeddingSet) -> tuple[dict[str, int], dict[str, Any]]:
+    """(distinct hashes of each kind, sha256 and bytes of each file)."""
     rows: dict[str, int] = {}
+    files: dict[str, Any] = {f"{kind}.u64": {} for kind in KINDS}
     with tempfile.TemporaryDirectory(prefix="lacuna-hashes-") as scratch:
         for kind in KINDS:
             Path(scratch, kind).mkdir()
@@ -103,8 +125,13 @@ def _build(folder: str, embeddings: EmbeddingSet) -> dict[str, int]:
             for kind, (hash_N, known_N) in row_hashes(table).items():
                 _spill(Path(scratch, kind), hash_N[known_N])
         for kind in KINDS:
-            publish(join(folder, f"{kind}.u64"), partial(_merge, Path(scratch, kind), kind, rows))
-    return rows
+            name = f"{kind}.u64"
+            publish(join(folder, name), partial(_merge, Path(scratch, kind), kind, rows), partial(_describe, files[name]))
+    return rows, files
+
+
+def _describe(entry: dict[str, Any], path: Path) -> None:
+    entry.update(sha256=file_sha256(path), bytes=path.stat().st_size)
 
 
 def _spill(folder: Path, hash_N: NDArray[np.uint64]) -> None:

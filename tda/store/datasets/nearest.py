@@ -21,6 +21,7 @@ from tda.store.commit.parquet import VECTORS, open_mapped
 from tda.store.commit.records import code_version, recorded
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.views import content_hash, recorded_name
+from tda.store.documents import parsed, sealed, unsealed
 from tda.store.files import file_sha256, list_files, publish, publish_json, read_many
 from tda.store.paths import RootPaths
 
@@ -111,9 +112,9 @@ def publish_matches(
                 raise ShardError(record["shard"], "damaged", "the written matches do not read back")
         output.update(sha256=file_sha256(path), bytes=path.stat().st_size)
 
-    publish(layout.nearest(*names), lambda file: pq.write_table(table, file, compression="zstd"), check)
+    publish(layout.nearest(*names), lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True), check)
     made = NearestRecord(rows=len(table), output=output, **record)
-    publish_json(layout.nearest_record(*names), asdict(made))
+    publish_json(layout.nearest_record(*names), sealed(asdict(made)))
     return made
 
 
@@ -247,7 +248,7 @@ def _top(found: Matches) -> pa.Array:
 def _parse(name: str, data: bytes) -> NearestRecord:
     shard = name.removesuffix(".json")
     try:
-        found = json.loads(data)
+        found = unsealed(parsed(data))
         if found.get("schema") != SCHEMA:
             raise ShardError(shard, "bad_record", f"schema {found.get('schema')}, not {SCHEMA}")
         return NearestRecord(**found)

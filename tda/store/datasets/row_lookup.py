@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from tda.errors import ShardError
+from tda.errors import ShardError, UserError
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.shards.webdataset import RawPair, read_pairs
 
@@ -73,6 +73,8 @@ def encoded_images(wanted: Mapping[str, Iterable[int]]) -> Iterator[tuple[str, i
             yield from _images(path, set(ordinals))
         except ShardError as error:
             yield Gone(path, f"{error.reason}{f' ({error.detail})' if error.detail else ''}")
+        except UserError as error:  # its store has no client here
+            yield Gone(path, str(error))
 
 
 def _images(path: str, left: set[int]) -> Iterator[tuple[str, int, bytes] | Gone]:

@@ -17,8 +17,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tda.errors import UserError
-from tda.store.files import filesystem, publish, publish_json, read_json
+from tda.store.documents import read_document, seal_holds
+from tda.store.files import file_sha256, filesystem, give_name, staged
 from tda.store.paths import RootPaths
+from tda.store.update import update_json
 
 MINUS = "-minus-"
 SCHEMA_VERSION = 1
@@ -80,13 +82,15 @@ def read_summary(layout: RootPaths, view: View, encoder: str) -> dict[str, Any]:
     """The summary of a view by `jobs.dedupe`. Raises UserError if it is missing or cannot be read."""
     url = layout.dedupe_summary(view.base, encoder, view.reference)
     try:
-        summary = read_json(url)
+        summary = read_document(url)
     except FileNotFoundError:
         raise UserError(f"{view.name} is not made yet for encoder.name={encoder}: {command_for(layout, view, encoder)}") from None
     except ValueError as error:
         raise UserError(f"{url} is not JSON: {error}; {command_for(layout, view, encoder)}") from None
-    if not isinstance(summary, dict) or summary.get("schema") != SCHEMA_VERSION:
+    if summary.get("schema") != SCHEMA_VERSION:
         raise UserError(f"{url} is not of schema {SCHEMA_VERSION}; {command_for(layout, view, encoder)}")
+    if not isinstance(summary.get("inputs"), dict) or not isinstance(summary.get("kept_per_shard"), dict):
+        raise UserError(f"{url} lacks fields; {command_for(layout, view, encoder)}")
     return summary
 
 
@@ -116,15 +120,17 @@ class KeptRows:
         return np.concatenate(list(self._read(start, stop)))
 
     def _read(self, start: int, stop: int) -> Iterator[NDArray[np.int64]]:
-        from tda.store.commit.parquet import iter_rows
+        from tda.store.commit.parquet import is_damage, iter_rows
 
         fs, path = filesystem(self._url)
         try:
-            with fs.open(path, "rb") as source, pq.ParquetFile(source, metadata=self._metadata) as file:
+            with fs.open(path, "rb") as source, pq.ParquetFile(source, metadata=self._metadata, page_checksum_verification=True) as file:
                 self._check(file)
                 for batch in iter_rows(file, ["row"], start, stop):
                     yield batch.column("row").to_numpy()
-        except (FileNotFoundError, pa.ArrowInvalid) as error:
+        except (OSError, pa.ArrowInvalid) as error:
+            if not is_damage(error):
+                raise
             raise UserError(f"{self._url} cannot be read ({str(error).splitlines()[0]}); make it {self._again}") from None
 
     def _check(self, file: pq.ParquetFile) -> None:
@@ -133,26 +139,40 @@ class KeptRows:
         content = json.loads((file.schema_arrow.metadata or {}).get(META_KEY, b"{}")).get("content")
         if content != self.content or file.metadata.num_rows != self._begin[-1]:
             raise UserError(f"{self._url} does not match its summary.json; make it {self._again}")
+        if seal_holds(self.summary) is False:
+            raise UserError(f"the summary.json of {self._url} was changed after it was written; make it {self._again}")
         self._metadata = file.metadata
 
 
 def publish_kept(layout: RootPaths, view: View, encoder: str, kept: Iterator[Kept], summary: dict[str, Any]) -> dict[str, Any]:
-    """Write kept.parquet, then summary.json, which gains `kept_per_shard` and `rows_kept`; its `content` is the hash of their inputs."""
+    """Write kept.parquet, then summary.json, which gains `kept_per_shard`, `rows_kept` and the file's sha256 and bytes.
+
+    Of two commands that decide the same view, the one whose summary comes last has also published the last rows.
+    """
     counts: dict[str, int] = {}
     meta = {META_KEY: json.dumps({"content": summary["content"]}).encode()}
-    publish(
-        layout.kept(view.base, encoder, view.reference),
-        lambda file: _write(file, SCHEMA.with_metadata(meta), kept, counts),
-    )
-    whole = {"schema": SCHEMA_VERSION, **summary, "rows_kept": sum(counts.values()), "kept_per_shard": counts}
-    publish_json(layout.dedupe_summary(view.base, encoder, view.reference), whole)
-    return whole
+    url = layout.kept(view.base, encoder, view.reference)
+    with staged(url, lambda file: _write(file, SCHEMA.with_metadata(meta), kept, counts)) as finished:
+        entry = {"sha256": file_sha256(finished), "bytes": finished.stat().st_size}
+        whole = {
+            "schema": SCHEMA_VERSION,
+            **summary,
+            "rows_kept": sum(counts.values()),
+            "kept_per_shard": counts,
+            "files": {"kept.parquet": entry},
+        }
+
+        def change(_: dict[str, Any] | None) -> dict[str, Any]:
+            give_name(finished, url, once=False)
+            return whole
+
+        return update_json(layout.dedupe_summary(view.base, encoder, view.reference), change) or whole
 
 
 def _write(file: Any, schema: pa.Schema, kept: Iterator[Kept], counts: dict[str, int]) -> None:
     """A row group holds many shards, so that a set of 1e5 shards has few row groups."""
     held: list[pa.RecordBatch] = []
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
         for shard, ordinal_K, row_K in kept:
             counts[shard] = len(row_K)
             names = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(row_K), np.int32)), pa.array([shard]))

@@ -6,7 +6,7 @@ Legend: B rows of a batch, D dimensions.
 import hashlib
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tda.errors import UserError
 from tda.store.commit.parquet import BATCH, META_KEY, iter_rows, read_meta
 from tda.store.files import exists, filesystem, is_local, join, list_files
-from tda.store.ingest.columns import integers, side_columns, strings, vector_dim, vector_rows
+from tda.store.ingest.columns import ALIASES, integers, require_once, side_columns, strings, vector_dim, vector_rows
 from tda.store.ingest.npy import UNREADABLE, NpyReader, member_size
 
 WHOLE_HASH_BYTES = 64 * 2**20  # larger files are identified by size, head and tail
@@ -55,23 +55,23 @@ class VectorSource(Protocol):
     def batches(self, start: int = 0) -> Iterator[Batch]: ...
 
 
-def open_source(url: str, image: str = "image", text: str = "text") -> VectorSource:
+def open_source(url: str, image: str = "image", text: str = "text", side: Mapping[str, str | None] | None = None) -> VectorSource:
     """Recognise a source; `image` and `text` name its arrays or columns. Raises UserError, naming the source, for every fault."""
-    source = _recognise(url, image, text)
+    source = _recognise(url, (image, text), side or {})
     if source.rows == 0:
         raise UserError(f"source={url} has no rows")
     return source
 
 
-def _recognise(url: str, image: str, text: str) -> VectorSource:
+def _recognise(url: str, vectors: tuple[str, str], side: Mapping[str, str | None]) -> VectorSource:
     fs, path = filesystem(url)
     if path.endswith(".npz"):
-        return ArraySource("npz", [_Npz(url, (image, text))])
+        return ArraySource("npz", [_Npz(url, vectors)])
     if fs.isdir(path) and any(fs.isdir(join(path, name)) for name in ("img_emb", "text_emb")):
-        return ArraySource("clip_retrieval", *_partitions(url))
+        return ArraySource("clip_retrieval", *_partitions(url), side)
     files = _parquet_files(url)
     if files:
-        return ParquetSource(files, (image, text))
+        return ParquetSource(files, vectors, side)
     fault = "matches no .npz, clip-retrieval folder or Parquet" if fs.exists(path) or "*" in path else "is not there"
     raise UserError(f"source={url} {fault}: give an .npz with image and text, a folder with img_emb/ and text_emb/, or Parquet")
 
@@ -178,8 +178,8 @@ def _numbered(url: str, folder: str, suffix: str, notes: list[str]) -> dict[int,
 class ArraySource:
     """Pairs of .npy arrays, one after the other."""
 
-    def __init__(self, kind: str, parts: list[_Part], notes: Sequence[str] = ()) -> None:
-        self.kind, self._parts, self.notes = kind, parts, list(notes)
+    def __init__(self, kind: str, parts: list[_Part], notes: Sequence[str] = (), side: Mapping[str, str | None] | None = None) -> None:
+        self.kind, self._parts, self.notes, self._named = kind, parts, list(notes), side or {}
         self.files = [file for part in parts for file in part.files]
         shapes = [self._shape(part) for part in parts]
         self.dim = shapes[0][1]
@@ -225,7 +225,8 @@ class ArraySource:
             yield from ((min(BATCH, rows - at), {}) for at in range(start, rows, BATCH))
             return
         file = stack.enter_context(_open_parquet(part.metadata))
-        columns = side_columns(file.schema_arrow.names)
+        with _named(part.metadata):
+            columns = side_columns(file.schema_arrow, (), self._named)
         if not columns:
             yield from ((min(BATCH, rows - at), {}) for at in range(start, rows, BATCH))
             return
@@ -238,14 +239,18 @@ class ParquetSource:
 
     kind = "parquet"
 
-    def __init__(self, files: list[str], vectors: tuple[str, str]) -> None:
-        self.files, self._vectors, self.notes = files, vectors, list[str]()
+    def __init__(self, files: list[str], vectors: tuple[str, str], side: Mapping[str, str | None] | None = None) -> None:
+        self.files, self._vectors, self._named, self.notes = files, vectors, side or {}, list[str]()
         self._counts = []
         dims: set[int] = set()
         for url in files:
             with _open_parquet(url) as file:
                 self._counts.append(file.metadata.num_rows)
                 dims |= self._dims(url, file)
+                columns = self._side_columns(url, file)
+            if "caption" not in columns and not self.notes:
+                wanted = ", ".join(ALIASES["caption"])
+                self.notes.append(f"source={url} has no column {wanted}: captions stay empty; caption_column= names one")
         if len(dims) != 1:
             raise UserError(
                 f"source={files[0]} has vectors of {' and '.join(map(str, sorted(dims))) or 'no'} dimensions in {' and '.join(vectors)}"
@@ -263,19 +268,34 @@ class ParquetSource:
         missing = [name for name in self._vectors if name not in file.schema_arrow.names]
         if missing:
             raise UserError(f"source={url} has no column {missing[0]!r}; it has: {', '.join(file.schema_arrow.names)}")
+        with _named(url):
+            require_once(file.schema_arrow, self._vectors)
         empty = pa.record_batch([pa.array([], file.schema_arrow.field(name).type) for name in self._vectors], names=list(self._vectors))
         first = next(iter_rows(file, list(self._vectors), 0, file.metadata.num_rows), empty)
         dims = {vector_dim(first.column(name), _dtype(file), name) for name in self._vectors}
         return {dim for dim in dims if dim is not None}
 
+    def _side_columns(self, url: str, file: pq.ParquetFile) -> dict[str, str]:
+        with _named(url):
+            return side_columns(file.schema_arrow, self._vectors, self._named)
+
     def _file_batches(self, url: str, begin: int, start: int, rows: int) -> Iterator[Batch]:
         with _open_parquet(url) as file:
-            columns = side_columns(file.schema_arrow.names, self._vectors)
+            columns = self._side_columns(url, file)
             at, dtype = begin + start, _dtype(file)
             for batch in iter_rows(file, [*self._vectors, *columns.values()], start, rows):
                 image_BD, text_BD = (vector_rows(batch.column(name), self.dim, dtype, name, at) for name in self._vectors)
                 yield Batch(start=at, image_BD=image_BD, text_BD=text_BD, side=_side(batch, columns))
                 at += len(batch)
+
+
+@contextmanager
+def _named(url: str) -> Iterator[None]:
+    """Errors of columns inside the block name the file."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"source={url}: {error}") from None
 
 
 def _side(batch: pa.RecordBatch, columns: dict[str, str]) -> dict[str, list[Any]]:

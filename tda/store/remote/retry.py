@@ -100,7 +100,7 @@ def _named(error: Exception, what: str, tried: int) -> OSError:
 def _kind(error: Exception, code: int | None) -> tuple[type[OSError], int]:
     if isinstance(error, FileExistsError) or code == 412:
         return FileExistsError, errno.EEXIST
-    if isinstance(error, FileNotFoundError) or code in (404, 410):
+    if code in (404, 410) or (isinstance(error, FileNotFoundError) and not passes(error)):  # fsspec's HTTP calls a 500 "not found"
         return FileNotFoundError, errno.ENOENT
     if isinstance(error, PermissionError) or code in (401, 403) or type(error).__name__ in NO_CREDENTIALS:
         return PermissionError, errno.EACCES

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from glob import escape
 from typing import Any
 
@@ -84,8 +84,7 @@ def _expand(item: str, *, listed: bool = True) -> Iterator[str]:
     if not (at_file or any(sign in item for sign in MAGIC)) or _is_there(item):
         yield from _literal(item)
     elif at_file:
-        for line in _lines(item[1:]):
-            yield from _expand(line, listed=False)
+        yield from _some((url for line in _lines(item[1:]) for url in _expand(line, listed=False)), item)
     else:
         for count, element in enumerate(_braces(item)):
             if count >= MAX_SHARDS:
@@ -101,13 +100,23 @@ def _element(element: str, *, asked: bool) -> Iterator[str]:
         yield from _literal(element)
     else:
         fs, path = filesystem(element)
-        yield from (_url(fs, match) for match in sorted(fs.glob(path)))
+        yield from _some((_url(fs, match) for match in sorted(fs.glob(path))), element)
+
+
+def _some(urls: Iterable[str], named: str) -> Iterator[str]:
+    """The URLs, of which there has to be one: a pattern that matches nothing is a slip that would leave pairs out in silence."""
+    nothing = True
+    for url in urls:
+        nothing = False
+        yield url
+    if nothing:
+        raise _BadSpecError(f"{named!r} matches no shard")
 
 
 def _literal(path_or_url: str) -> Iterator[str]:
     fs, path = filesystem(path_or_url)
     if fs.isdir(path):
-        yield from _in_folder(fs, path.rstrip("/"))
+        yield from _some(_in_folder(fs, path.rstrip("/")), path_or_url)
     else:
         yield path_or_url
 
@@ -123,7 +132,7 @@ def _is_there(url: str) -> bool:
 def _lines(url: str) -> Iterator[str]:
     """Lines of a list without comments; spaces at a line's ends are dropped, unless they belong to the name of a file."""
     try:
-        lines = read_bytes(url).decode().splitlines()
+        lines = read_bytes(url).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise _BadSpecError(f"@{url} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     for line in lines:

@@ -16,7 +16,7 @@ class Standing(StrEnum):
     """What became of a recorded shard."""
 
     SAME = "same"
-    MOVED = "moved"  # the same bytes, as far as size and etag tell, in another place
+    MOVED = "moved"  # the same bytes, by size and etag, in another place
     ELSEWHERE = "elsewhere"  # another place, and other bytes or perhaps the same
     CHANGED = "changed"  # other bytes: another size, another etag of a store whose etags are digests, or another digest
     TOUCHED = "touched"  # the same size, but another time of change: the digest decides
@@ -24,7 +24,7 @@ class Standing(StrEnum):
 
 
 def etag_of(info: Mapping[str, Any]) -> str:
-    """What a store gives to tell one content from another: an etag, or on local disks the time of the last change."""
+    """What changes with the content of a file: its etag, or on a local disk the time of its last change."""
     return str(info.get("ETag") or info.get("etag") or info.get("mtime") or "")
 
 
@@ -46,6 +46,14 @@ def standing(recorded: Mapping[str, Any], now: Source | None, root: str) -> Stan
     if not same_size:
         return Standing.CHANGED
     return Standing.SAME if same_etag or not now.etag else Standing.TOUCHED
+
+
+def reachable(root: str, path: str) -> bool:
+    """Whether a source may be looked at unasked: a file of this machine, or on the root's own store."""
+    scheme, mark, rest = path.partition("://")
+    if not mark or scheme == "file":
+        return True
+    return root.startswith(f"{scheme}://") and root.split("/")[2] == rest.partition("/")[0]
 
 
 def same_place(recorded: str, now: str, root: str) -> bool:

@@ -96,7 +96,7 @@ def read_pairs(
     try:
         with fs.open(path, "rb") as opened:
             file = HashedFile(opened)
-            for tar, member in iter_members(file, source.size):  # type: ignore[arg-type]  # it reads, seeks and tells
+            for tar, member in iter_members(file, source.size):  # type: ignore[arg-type]  # it has read, seek and tell
                 yield from grouper.add(tar, member)
                 if grouper.pairs > MAX_PAIRS:
                     raise ShardError(url, "too_many_pairs", f"more than {MAX_PAIRS}")

@@ -4,6 +4,7 @@ The root is listed one folder at a time, so memory is bounded by one listing. Ev
 file, as in `tda.store.verify.shard`.
 """
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -11,11 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tda.errors import LacunaError
+from tda.store.commit.records import IDENTITY_FILE
 from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet
-from tda.store.files import exists, filesystem, is_local, join, list_files, read_json
+from tda.store.datasets.views import View
+from tda.store.documents import named_files, read_document, seal_holds
+from tda.store.files import exists, filesystem, is_local, join, list_files, list_folders, read_bytes
 from tda.store.paths import RootPaths
+from tda.store.types import printable
+from tda.store.verify.contents import UNREADABLE, Contents, brief, different
 from tda.store.verify.shard import Checked
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp|\.writable-[0-9a-f]{12}")
@@ -58,11 +64,26 @@ class Folder:
     def mixed(self, layout: RootPaths, checked: list[Checked]) -> list[str]:
         """Shards whose configuration differs from the first shard's."""
         known = [one for one in checked if one.config_hash]
-        return [
-            f"{layout.record(self.dataset, self.encoder, one.shard)}: config {one.config_hash}, {known[0].shard} has {known[0].config_hash}"
+        if not known:
+            return []
+        first = known[0]
+        claimed = _claimed(join(layout.embeddings_dir(self.dataset, self.encoder), IDENTITY_FILE), first.config_hash)
+        return claimed + [
+            f"{layout.record(self.dataset, self.encoder, one.shard)}: config {one.config_hash}, {first.shard} has {first.config_hash}"
             for one in known
-            if one.config_hash != known[0].config_hash
+            if one.config_hash != first.config_hash
         ]
+
+
+def _claimed(url: str, config_hash: str | None) -> list[str]:
+    """The configuration that the folder was taken for must be that of its records; folders of earlier versions do not name it."""
+    try:
+        found = read_document(url).get("config_hash")
+    except FileNotFoundError:
+        return []
+    except UNREADABLE as error:
+        return [f"{url}: cannot be read: {brief(error)}"]
+    return [] if found == config_hash else [f"{url}: config {printable(str(found), 64)}, the records have {config_hash}"]
 
 
 def folders(layout: RootPaths) -> Iterator[Folder]:
@@ -103,7 +124,7 @@ def _touched(entry: dict[str, Any], now: float) -> float:
     return float(when.timestamp() if hasattr(when, "timestamp") else when)
 
 
-def check_models(layout: RootPaths) -> Iterator[str]:
+def check_models(layout: RootPaths, *, deep: bool = True) -> Iterator[str]:
     """Compare weights and step checkpoints with the sha256 in their JSON files."""
     for encoder in sub_folders(join(layout.root, "models")):
         folder = layout.model_dir(encoder)
@@ -113,73 +134,114 @@ def check_models(layout: RootPaths) -> Iterator[str]:
             if ending == "pt" and (stem == "model" or stem.startswith("step_")) and f"{stem}.json" not in names:
                 yield f"{join(folder, name)}: there is no {stem}.json: training was interrupted here"
             elif ending == "json" and (stem == "model" or stem.startswith("step_")):
-                yield from _check_sentinel(folder, stem, names)
+                yield from _check_sentinel(folder, stem, names, deep=deep)
 
 
-def _check_sentinel(folder: str, stem: str, names: set[str]) -> Iterator[str]:
-    url = join(folder, f"{stem}.pt")
+def _check_sentinel(folder: str, stem: str, names: set[str], *, deep: bool) -> Iterator[str]:
+    url, sentinel = join(folder, f"{stem}.pt"), join(folder, f"{stem}.json")
     try:
-        content = read_json(join(folder, f"{stem}.json"))
+        content = read_document(sentinel)
         reported = (content["training"] if stem == "model" else content)["sha256"]
-    except (ValueError, KeyError, TypeError) as error:
-        yield f"{join(folder, stem)}.json: cannot be read: {type(error).__name__}: {error}"
+    except UNREADABLE as error:
+        yield f"{sentinel}: cannot be read: {type(error).__name__}: {brief(error)}"
         return
     if f"{stem}.pt" not in names:
         yield f"{url}: missing, but there is a {stem}.json"
-    elif (found := sha256_if_there(url)) != reported:
+    elif deep and (found := sha256_if_there(url)) != reported:
         yield f"{url}: sha256 {str(found)[:12]}, {stem}.json has {str(reported)[:12]}"
+    elif seal_holds(content) is False:
+        yield f"{sentinel}: was changed after it was written: its content is not of its own sha256"
+    for file, entry in named_files(sentinel, content):
+        if problem := different(file, entry, deep=deep):
+            yield f"{file}: {problem} {stem}.json"
 
 
-def check_derived(layout: RootPaths) -> Iterator[str]:
-    """Compare joins, views and metrics with the rows that they were made from, by the checks of their readers."""
+def check_derived(layout: RootPaths, contents: Contents | None = None) -> Iterator[str]:
+    """Compare joins, views, metrics, layouts, hashes and reports with the rows that they were made from, and with their own digests.
+
+    `contents` counts what it reads. A file is named once, by the first check that it fails.
+    """
+    contents = contents or Contents()
+    found = list(contents.check(layout.root))
+    relations = list(_check_relations(layout, deep=contents.deep))
+    told = {line.partition(": ")[0] for line in relations}
+    yield from relations
+    yield from (line for line in found if line.partition(": ")[0] not in told and not _explained(line.partition(": ")[0], told))
+
+
+def _explained(url: str, told: set[str]) -> bool:
+    """Whether a problem of the folder that holds this file was printed: it names the file already, or makes it meaningless."""
+    return any(url.startswith(f"{one}/") for one in told)
+
+
+def _check_relations(layout: RootPaths, *, deep: bool) -> Iterator[str]:
     for kind in ("nearest", "dedupe"):
         for dataset, encoder, reference in _triples(join(layout.root, kind)):
             folder = join(layout.root, kind, dataset, encoder, reference)
             try:
                 if kind == "nearest":
-                    yield from _check_join(layout, dataset, encoder, reference)
+                    yield from _check_join(layout, dataset, encoder, reference, deep=deep)
                 elif exists(layout.dedupe_summary(dataset, encoder, reference)):
-                    next(EmbeddingSet(layout.root, f"{dataset}-minus-{reference}", encoder).blocks(1), None)  # opens the kept rows
+                    yield from _check_view(layout, View(dataset, reference), encoder)
                 else:
                     yield f"{folder}: there is no summary.json: the job did not finish"
-            except LacunaError as error:
-                yield f"{folder}: {error}"
+            except (LacunaError, *UNREADABLE) as error:
+                yield f"{folder}: {error if isinstance(error, LacunaError) else f'{type(error).__name__}: {brief(error)}'}"
     for dataset in sub_folders(join(layout.root, "analysis")):
         for encoder in sub_folders(join(layout.root, "analysis", dataset)):
-            yield from _check_metrics(layout.metrics(dataset, encoder))
+            yield from _check_metrics(layout, dataset, encoder)
 
 
-def _check_join(layout: RootPaths, dataset: str, encoder: str, reference: str) -> Iterator[str]:
+def _check_view(layout: RootPaths, view: View, encoder: str) -> Iterator[str]:
+    """The kept rows are those of the base, in number and place; also where the summary has no digest of their file."""
+    rows = EmbeddingSet(layout.root, view.name, encoder)
+    for index in range(len(rows.shards)):
+        if len(rows.rows_in_file(index)) != rows.rows_per_shard[index]:
+            kept = layout.kept(view.base, encoder, view.reference)
+            yield f"{kept}: it has not the rows of shard {rows.shards[index]} in its summary.json"
+    next(rows.blocks(1), None)
+
+
+def _check_join(layout: RootPaths, dataset: str, encoder: str, reference: str, *, deep: bool) -> Iterator[str]:
     records = NearestSet(layout.root, dataset, encoder, reference).records
     folder = layout.nearest_dir(dataset, encoder, reference)
     for shard, record in records.items():
         url = layout.nearest(dataset, encoder, reference, shard)
-        if (found := sha256_if_there(url)) != record.output["sha256"]:
-            yield f"{url}: {'recorded, but not there' if found is None else 'its sha256 is not the one in its record'}"
+        if not exists(url):
+            yield f"{url}: recorded, but not there"
+        elif deep and sha256_if_there(url) != record.output["sha256"]:
+            yield f"{url}: its sha256 is not the one in its record"
     for name in list_files(folder, ".parquet"):
         if name.removesuffix(".parquet") not in records:
             yield f"{join(folder, name)}: no record names it"
+    if not exists(audit := layout.nearest_audit(dataset, encoder, reference)):
+        yield f"{audit}: missing: the job did not finish"
 
 
-def _check_metrics(url: str) -> Iterator[str]:
+def _check_metrics(layout: RootPaths, dataset: str, encoder: str) -> Iterator[str]:
+    url = layout.metrics(dataset, encoder)
     try:
-        if not isinstance(found := read_json(url), dict) or found.get("schema") != 1:
+        found = json.loads(read_bytes(url))
+        if not isinstance(found, dict) or found.get("schema") != 1:
             yield f"{url}: its schema is not 1"
+            return
     except FileNotFoundError:
         yield f"{url}: missing: the job did not finish"
-    except ValueError as error:
-        yield f"{url}: cannot be read: {error}"
+        return
+    except UNREADABLE as error:
+        yield f"{url}: cannot be read: {brief(error)}"
+        return
+    try:
+        rows = EmbeddingSet(layout.root, dataset, encoder).digest
+    except LacunaError:  # the embeddings are under another root, or have problems of their own
+        return
+    if found.get("rows_sha256", rows) != rows:
+        yield f"{url}: its numbers are of other rows than there are now: run jobs.analyze again"
 
 
 def sub_folders(url: str) -> list[str]:
     """Names of the folders in `url` that can be names of data sets or encoders, sorted; none if `url` is missing."""
-    fs, path = filesystem(url)
-    try:
-        entries = fs.ls(path, detail=True)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    names = [str(entry["name"]).rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory"]
-    return sorted(name for name in names if name[0] not in "._")
+    return list_folders(url)
 
 
 def _triples(url: str) -> Iterator[tuple[str, str, str]]:

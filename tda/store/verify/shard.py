@@ -19,14 +19,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tda.errors import ShardError
+from tda.errors import LacunaError, ShardError
 from tda.store.commit.parquet import BATCH, VECTORS, from_binary, read_meta
 from tda.store.commit.quarantine import SCHEMA
 from tda.store.commit.records import ShardRecord, read_record
 from tda.store.commit.rows import NORM_TOLERANCE, row_norms
+from tda.store.documents import read_document, seal_holds
 from tda.store.files import file_sha256, filesystem, is_local, join
 from tda.store.paths import RootPaths
+from tda.store.shards.sources import Standing, reachable, source_now, standing
 from tda.store.types import Reason, printable
+from tda.store.verify.contents import different
 
 UNREADABLE = (OSError, pa.ArrowException, KeyError, ValueError)
 
@@ -43,10 +46,14 @@ class Checked:
     file: str | None = None
     quarantine_file: str | None = None
     replaces: list[str] = field(default_factory=list)
+    unsealed: int = 0  # records of earlier versions, without a digest
 
 
-def check_shard_files(layout: RootPaths, dataset: str, encoder: str, shard: str) -> Checked:
-    """Compare the files of a recorded shard with its record, and its rows with its drops."""
+def check_shard_files(layout: RootPaths, dataset: str, encoder: str, shard: str, *, deep: bool = True) -> Checked:
+    """Compare the files of a recorded shard with its record, its rows with its drops, and its record with its source and digest.
+
+    Not `deep`: sizes of files alone, and no byte of a source.
+    """
     try:
         record = read_record(layout, dataset, encoder, shard)
     except ShardError as error:
@@ -64,10 +71,48 @@ def check_shard_files(layout: RootPaths, dataset: str, encoder: str, shard: str)
         own = f"{record.dataset}/{record.encoder}/{record.shard}"
         found.problems.append(f"{layout.record(dataset, encoder, shard)}: it is the record of {own}")
         return found
-    ordinals = [*_check_rows(layout, record, found.problems), *_check_drops(layout, record, found.problems)]
+    if deep:
+        ordinals = [*_check_rows(layout, record, found.problems), *_check_drops(layout, record, found.problems)]
+        if not found.problems:
+            found.problems += _check_ordinals(layout, record, np.concatenate([np.empty(0, np.int64), *ordinals]))
+    else:
+        found.problems += _check_sizes(layout, record)
     if not found.problems:
-        found.problems += _check_ordinals(layout, record, np.concatenate([np.empty(0, np.int64), *ordinals]))
+        holds = seal_holds(read_document(layout.record(dataset, encoder, shard)))
+        found.unsealed = int(holds is None)
+        if holds is False:
+            found.problems.append(
+                f"{layout.record(dataset, encoder, shard)}: was changed after it was written: it is not of its own sha256"
+            )
+    found.problems += _check_source(layout, record, deep=deep)
     return found
+
+
+def _check_sizes(layout: RootPaths, record: ShardRecord) -> Iterator[str]:
+    named = [(join(layout.embeddings_dir(record.dataset, record.encoder), record.file), record.output)]
+    if record.quarantine_file is not None:
+        folder = layout.quarantine_dir(record.dataset, record.encoder)
+        named.append((join(folder, record.quarantine_file), record.quarantine or {}))
+    for url, entry in named:
+        if "bytes" in entry and (problem := different(url, entry, deep=False)):
+            yield f"{url}: {problem} its record"
+
+
+def _check_source(layout: RootPaths, record: ShardRecord, *, deep: bool) -> Iterator[str]:
+    """A source that is there but is not the one that was embedded. Stores other than this machine and the root's own are not asked."""
+    path, own = str(record.source.get("path", "")), record.source.get("sha256")
+    try:
+        if not path or not reachable(layout.root, path):
+            return
+        now = source_now(path)
+        found = standing(record.source, now, layout.root)
+        changed = found is Standing.CHANGED
+        if found is Standing.TOUCHED and own and deep:
+            changed = file_sha256(path) != own
+    except (LacunaError, OSError, ValueError):  # not there for us: nothing is compared
+        return
+    if changed:
+        yield f"{path}: has changed since it was embedded (shard {record.shard}): embed it again under another name"
 
 
 def _check_rows(layout: RootPaths, record: ShardRecord, problems: list[str]) -> list[NDArray[np.int64]]:

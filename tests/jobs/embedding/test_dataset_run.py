@@ -31,10 +31,10 @@ def test_counts_close_and_a_renewed_record_takes_its_place() -> None:
     tally.add(record("a", empty_caption=3, image_truncated=7))
     tally.add(record("b", rows_in=50))
     assert ("a" in tally, "c" in tally, len(tally)) == (True, False, 2)
-    assert tally.told() == "140 of 150 pairs embedded, 10 dropped (image_truncated 7, empty_caption 3)"
+    assert tally.summary() == "140 of 150 pairs embedded, 10 dropped (image_truncated 7, empty_caption 3)"
     tally.add(record("a", empty_caption=1))
     assert len(tally) == 2
-    assert tally.told() == "149 of 150 pairs embedded, 1 dropped (empty_caption 1)"
+    assert tally.summary() == "149 of 150 pairs embedded, 1 dropped (empty_caption 1)"
     assert tally.drop_fraction == pytest.approx(1 / 150)
 
 

@@ -92,7 +92,7 @@ def test_parts_of_any_size_give_the_same_layout_stage_by_stage(plan: JoinPlan, m
 
 
 def test_a_sample_smaller_than_the_reference_is_drawn_without_repetition(cells: CellPlan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_cells, "SAMPLE", 10)
+    monkeypatch.setattr(build_cells, "sampled_rows", lambda _rows, cells, _dim: 10 * cells)
     builder = Builder(cells, 1, "cpu")
     sample_SD = builder._sample("text")
     assert sample_SD.shape == (10 * cells.cells, cells.dim)

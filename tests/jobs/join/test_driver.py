@@ -1,11 +1,12 @@
-"""How many reference actors a join starts, and what each of them holds."""
+"""Cells and probes of a join, how many reference actors it starts, and what each of them holds."""
 
 import dataclasses
 
 import pytest
 
-from jobs.join.driver import assign, group_bytes, useful_actors
+from jobs.join.driver import assign, cells_of, group_bytes, probes_of, useful_actors
 from jobs.join.reference_actor import JoinPlan, Unit
+from tda.config.stages import NearestConfig
 from tda.errors import UserError
 from tda.store.datasets.cells import CellPlan, Group
 
@@ -58,3 +59,16 @@ def test_what_one_actor_cannot_hold_is_shared_out(plan: JoinPlan) -> None:
     assert useful_actors(plan, [Unit("s")], 100, 16, int(1.7 * group)) == 8, "a group is not shared out"
     with pytest.raises(UserError, match=r"nearest\.memory_bytes=\d+ holds no group of cells .* lower nearest\.group_bytes"):
         assign(plan, 4, group - 1)
+
+
+@pytest.mark.parametrize(("given", "rows", "cells"), [(None, 40_000, 400), (None, 2, 2), (7, 40_000, 7), (7, 5, 5)])
+def test_cells_are_chosen_by_the_rows_and_are_no_more_than_these(given: int | None, rows: int, cells: int) -> None:
+    assert cells_of(NearestConfig(cells=given), rows) == cells
+
+
+@pytest.mark.parametrize(
+    ("probes", "rows", "cells", "searched"),
+    [(8, 200_000, 894, 8), (None, 200_000, 894, None), (8, 99_999, 632, None), (8, 200_000, 8, None), (7, 200_000, 8, 7)],
+)
+def test_a_search_of_all_cells_is_exact(probes: int | None, rows: int, cells: int, searched: int | None) -> None:
+    assert probes_of(NearestConfig(probes=probes), rows, cells) == searched

@@ -63,7 +63,7 @@ def test_whole_part_and_sweep(tmp_path: Path) -> None:
         (["dataset.name=d", "dataset.modalities=[image]"], "names 1 modalities; a pair has 2"),
         ([], "dataset.name is missing: give dataset.name=VALUE"),
         (["dataset.name=user"], "dataset.name=user is not allowed"),
-        (["dataset.name=d]"], "dataset.name=d]"),
+        (["dataset.name=d", "dataset.pairs=5]"], "dataset.pairs=5]"),
         (["dataset.name=d", "dataset.toy={pairs: 5}"], "dataset.toy is null, and so its fields cannot be set"),
         (["dataset.name=d", "dataset.toy.pairs=5"], "a value is null, and so its fields cannot be set"),
         (["dataset.name=d", "dataset.shards=${nothing}"], "dataset.shards: Interpolation key 'nothing' not found"),

@@ -10,9 +10,21 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
-from jobs import analyze, dedupe, embed, ingest, nearest, paper, plan, report, train, verify
+from jobs import analyze, dedupe, embed, ingest, nearest, paper, plan, report, train, verify, watch
 from jobs.runtime.experiment_settings import with_experiment
-from tda.config.jobs import AnalyzeJob, DedupeJob, EmbedJob, IngestJob, NearestJob, PaperJob, PlanJob, ReportJob, TrainJob, VerifyJob
+from tda.config.jobs import (
+    AnalyzeJob,
+    DedupeJob,
+    EmbedJob,
+    IngestJob,
+    NearestJob,
+    PaperJob,
+    PlanJob,
+    ReportJob,
+    TrainJob,
+    VerifyJob,
+    WatchJob,
+)
 from tda.errors import UserError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -27,9 +39,11 @@ JOBS: dict[str, tuple[Any, type]] = {
     "verify": (verify, VerifyJob),
     "paper": (paper, PaperJob),
     "plan": (plan, PlanJob),
+    "watch": (watch, WatchJob),
 }
 EXPERIMENTS = sorted(file.stem for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml"))
-REFUSED = {(job, experiment) for job in ("ingest", "report", "verify") for experiment in EXPERIMENTS} | {("train", "paper")}
+REFUSED = {(job, experiment) for job in ("ingest", "report", "verify") for experiment in EXPERIMENTS}
+REFUSED |= {("train", "paper"), ("nearest", "checkpoints"), ("dedupe", "checkpoints")}
 EXPERIMENT = """# @package _global_
 defaults:
   - /arm@arms.mine: cloob
@@ -152,7 +166,7 @@ def test_words_without_an_experiment_stay() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["experiment=tyo"], "lacuna dedupe: experiment=tyo is unknown; choose one of: paper, toy"),
+        (["experiment=tyo"], "lacuna dedupe: experiment=tyo is unknown; choose one of: checkpoints, paper, toy"),
         (["experiment=toy,paper", "-m"], "lacuna dedupe: experiment=toy,paper: jobs.dedupe takes one experiment at a time"),
         (["experiment=toy", "experiment=paper"], "lacuna dedupe: experiment=toy: jobs.dedupe takes one experiment at a time"),
         (
@@ -173,3 +187,20 @@ def test_mistakes_are_one_line(tmp_path: Path, words: list[str], message: str) -
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
+
+
+def test_a_watch_takes_the_data_sets_and_the_first_arm_of_an_experiment() -> None:
+    job: Any = OmegaConf.to_object(composed("watch", "experiment=checkpoints"))
+    assert (job.encoder.name, job.datasets, job.watch.last) == ("toy_infoloob", ["toy_shifted"], 800)
+    assert job.checkpoints == "somewhere/models/toy_infoloob"
+    assert "umap" not in job.analysis.parts
+    mine: Any = OmegaConf.to_object(
+        composed("watch", "experiment=checkpoints", "encoder=open_clip", "encoder.name=mine", "dataset=coco", "checkpoints=/runs/mine")
+    )
+    assert (mine.encoder.name, mine.datasets, mine.dataset.name, mine.checkpoints) == ("mine", [], "coco", "/runs/mine")
+
+
+def test_the_name_of_a_checkpoint_is_taken_by_other_jobs_as_it_is() -> None:
+    job: Any = OmegaConf.to_object(composed("analyze", "dataset.name=d", "encoders=[toy@100,toy@200+0a1b2c3d]"))
+    assert job.encoders == ["toy@100", "toy@200+0a1b2c3d"]
+    assert OmegaConf.to_object(composed("analyze", "dataset.name=d", "encoder.name=toy@100")).encoder.name == "toy@100"  # type: ignore[union-attr]

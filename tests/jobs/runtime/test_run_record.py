@@ -65,7 +65,7 @@ def test_every_run_leaves_its_settings(tmp_path: Path, dataset: str, exists_befo
     assert done.returncode == {"d": 0, "part": 1, "interrupted": 130}[dataset]
     (found,) = written(root)
     assert found["job"] == "analyze"
-    assert found["overrides"][:2] == [f"dataset.name={dataset}", "root='root'"]
+    assert found["overrides"][:2] == [f"dataset.name='{dataset}'", "root='root'"]
     assert found["config"]["dataset"]["shards"] == "root/x.tar", "resolved"
     assert (found["config"]["analysis"]["umap"]["min_dist"], found["config"]["analysis"]["umap"]["n_neighbors"]) == (0.25, 15)
     assert before <= datetime.fromisoformat(found["started"]) <= before + timedelta(minutes=1)
@@ -116,8 +116,8 @@ def test_a_file_that_cannot_be_written_costs_a_line_and_no_run(tmp_path: Path) -
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
     with faulty_store() as found:
-        publish_bytes(f"{found.root}/root/something", b"")
-        yield f"{found.root}/root"
+        publish_bytes(f"{found.root}/recorded/something", b"")
+        yield f"{found.root}/recorded"
 
 
 @pytest.fixture(params=["memory", "s3"])

@@ -37,6 +37,7 @@ class Example(Checked, path="group.example"):
         ({"size": True}, "group.example.size=True is neither a whole number nor auto"),
         ({"size": 0}, "group.example.size=0 is too small; it must be at least 1"),
         ({"kinds": ["a", "c"]}, "group.example.kinds='c' is unknown; choose one of: a, b"),
+        ({"size": None}, "group.example.size=None is neither a whole number nor auto"),
         ({"limit": 1}, "group.example.limit=1 is too small; it must be at least 2"),
     ],
 )

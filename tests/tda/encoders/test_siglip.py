@@ -119,9 +119,9 @@ def test_a_tokenizer_is_asked_for_in_one_line(siglip: EncoderConfig, tmp_path: P
         assert "\n" not in str(refused.value)
 
 
-def test_the_registrys_siglip_has_its_size() -> None:
+def test_the_registrys_siglip_has_its_size(tmp_path: Path) -> None:
     told = clip.registered("ViT-B-16-SigLIP", "webli")
     with torch.device("meta"):
         model = clip.build(told["model_cfg"])
     assert sum(parameter.numel() for parameter in model.parameters()) == 203_155_970
-    assert clip.preprocessing_of(told, "ViT-B-16-SigLIP", "folder")["image"]["resize_mode"] == "squash"
+    assert clip.preprocessing_of(told, "ViT-B-16-SigLIP", str(tmp_path))["image"]["resize_mode"] == "squash"

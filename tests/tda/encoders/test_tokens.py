@@ -1,5 +1,6 @@
 """Captions to ids: hashed words for small vocabularies, CLIP's byte pairs for CLIP's."""
 
+from pathlib import Path
 from zlib import crc32
 
 import pytest
@@ -7,7 +8,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tda.encoders.tokens import CLIP_VOCABULARY, ClipTokenizer, HashTokenizer, tokenizer_for, tokenizer_name
+from tda.encoders import HASHED_WORDS
+from tda.encoders.tokens import (
+    CLIP_VOCABULARY,
+    HASHED_VOCABULARY,
+    ClipTokenizer,
+    HashTokenizer,
+    NoTokenizer,
+    folder_of,
+    require_word,
+    tokenizer_for,
+    tokenizer_name,
+)
+from tda.errors import UserError
 
 
 def test_words_are_hashed_between_start_and_end() -> None:
@@ -59,3 +72,52 @@ def test_the_vocabulary_decides_the_tokenizer() -> None:
     assert isinstance(tokenizer_for(512, 16), HashTokenizer)
     assert tokenizer_name(CLIP_VOCABULARY) == "clip-bpe"
     assert tokenizer_name(512) == "crc32-words"
+
+
+@pytest.mark.parametrize(
+    ("vocab_size", "named", "kind"),
+    [
+        (CLIP_VOCABULARY, None, ClipTokenizer),
+        (49_410, None, ClipTokenizer),  # as open_clip does: its ids are below
+        (64_000, None, ClipTokenizer),
+        (32_064, None, NoTokenizer),
+        (30_522, None, NoTokenizer),
+        (30_522, HASHED_WORDS, HashTokenizer),
+        (HASHED_VOCABULARY, None, HashTokenizer),
+        (HASHED_VOCABULARY + 1, None, NoTokenizer),
+        (CLIP_VOCABULARY, HASHED_WORDS, HashTokenizer),
+    ],
+)
+def test_texts_are_hashed_only_where_that_is_named_or_the_vocabulary_is_tiny(vocab_size: int, named: str | None, kind: type) -> None:
+    made = tokenizer_for(vocab_size, 16, named)
+    assert type(made) is kind
+    assert made.name == tokenizer_name(vocab_size, named)
+
+
+def test_a_vocabulary_without_a_tokenizer_refuses_texts_in_one_line() -> None:
+    with pytest.raises(
+        UserError, match=r"the model has 32,064 tokens, which is not CLIP's vocabulary \(49,408\): give encoder\.tokenizer=FOLDER"
+    ):
+        tokenizer_for(32_064, 16)(["a dog"])
+
+
+def test_a_longer_vocabulary_gets_the_ids_of_open_clip() -> None:
+    from open_clip.tokenizer import SimpleTokenizer
+
+    texts = ["a photo of a cat", "Zwölf Boxkämpfer", "x" * 3000]
+    assert torch.equal(tokenizer_for(49_410, 77)(texts), SimpleTokenizer(context_length=77)(texts))
+
+
+@pytest.mark.parametrize("named", [None, HASHED_WORDS])
+def test_the_word_is_taken_by_every_format(named: str | None) -> None:
+    assert require_word(named) == named
+    assert folder_of(named) is None
+
+
+def test_a_folder_has_to_be_there_and_is_no_option_of_fixed_vocabularies(tmp_path: Path) -> None:
+    assert folder_of(str(tmp_path)) == str(tmp_path)
+    for missing in (str(tmp_path / "none"), ""):
+        with pytest.raises(UserError, match="is not a folder with the model's tokenizer"):
+            folder_of(missing)
+    with pytest.raises(UserError, match="models of this format have CLIP's vocabulary, or crc32-words"):
+        require_word(str(tmp_path))

@@ -25,7 +25,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def _answer(self, *, body: bool) -> None:
-        if not self.path.startswith("/signed"):
+        if "broken" in self.path or "absent" in self.path:
+            self._head(500 if "broken" in self.path else 404, {"Content-Length": "0"})
+        elif not self.path.startswith("/signed"):
             type(self).signed += 1
             self._head(302, {"Location": f"/signed{self.path}?signature={self.signed}", "Content-Length": "0"})
         elif "unknown" in self.path:
@@ -71,3 +73,24 @@ def test_a_file_is_fetched_whole(site: str, tmp_path: Path, name: str) -> None:
     fs, path = filesystem(f"{site}/{name}")
     fs.get_file(path, str(tmp_path / name))
     assert (tmp_path / name).read_bytes() == DATA
+
+
+def test_an_error_of_the_server_is_a_fault_and_not_a_file_that_is_not_there(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LACUNA_STORE_ATTEMPTS", "2")
+    for call in ("info", "exists", "size", "cat_file"):
+        fs, path = filesystem(f"{site}/broken.pt")
+        with pytest.raises(OSError, match=r"500.*\(tried 2 times\)") as fault:
+            getattr(fs, call)(path)
+        assert not isinstance(fault.value, FileNotFoundError), call
+    fs, path = filesystem(f"{site}/absent.pt")
+    assert not fs.exists(path)
+    with pytest.raises(FileNotFoundError):
+        fs.cat_file(path)
+
+
+def test_a_server_that_does_not_answer_is_a_fault_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LACUNA_STORE_ATTEMPTS", "1")
+    fs, path = filesystem("http://127.0.0.1:9/model.pt")
+    with pytest.raises(OSError, match=r"127.0.0.1") as fault:
+        fs.exists(path)
+    assert not isinstance(fault.value, FileNotFoundError)

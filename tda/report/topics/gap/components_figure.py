@@ -3,7 +3,7 @@
 N rows; `pca.parquet` holds the scores of image and text rows on the components of the stacked, centred rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from tda.report.data.evidence import name
 from tda.report.data.load import Cell, Run
 from tda.report.data.published import TWO_COMPONENTS
 from tda.report.data.words import percent
-from tda.report.drawing.figure import FigureSpec, Panel
+from tda.report.drawing.figure import FigureSpec, Panel, every_cell, model_panels
+from tda.report.drawing.projection import evenly
 from tda.report.drawing.style import INK, MODALITIES, MUTED
 from tda.report.topics.gap import findings
 
@@ -24,19 +25,14 @@ if TYPE_CHECKING:
 MIXED_ARMS = ("InfoLOOB", "InfoNCE + Hopfield")
 
 
-def _sample(rows: int, most: int) -> npt.NDArray[np.int64]:
-    """At most `most` evenly spaced positions out of `rows`."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
-
-
 def _scores(cell: Cell, most: int) -> dict[str, npt.NDArray[Any]]:
     columns = cell.parquet["pca"]
-    picked = _sample(len(columns["row"]), most)
+    picked = evenly(len(columns["row"]), most)
     return {name: np.stack([columns[f"{name}_pc1"][picked], columns[f"{name}_pc2"][picked]], axis=1) for name in MODALITIES}
 
 
 def _reach(cells: Sequence[Cell], most: int) -> float:
-    """Half the width of the square that holds all points of all panels: distances compare across panels."""
+    """Half the width of a square that holds the points of all panels, so that distances compare across panels."""
     return 1.04 * max((float(np.abs(points).max()) for cell in cells for points in _scores(cell, most).values()), default=1.0)
 
 
@@ -70,10 +66,9 @@ def _draw_pairs(axes: "Axes", cell: Cell, most: int, reach: float) -> None:
 
 
 def _by_dataset(run: Run) -> list[Panel]:
-    """Every cell, in a row for each data set."""
+    """Every cell, in one row for each data set."""
     cells, most = _has_scores(run.cells), run.config.points
-    draw = partial(_draw_points, most=most, reach=_reach(cells, most))
-    return [Panel(title=name(cell.encoder, run.config), row=cell.dataset, draw=partial(draw, cell=cell)) for cell in cells]
+    return model_panels(run, cells, partial(_draw_points, most=most, reach=_reach(cells, most)))
 
 
 def _side_by_side(run: Run, wanted: Sequence[Cell]) -> list[Panel]:
@@ -82,14 +77,10 @@ def _side_by_side(run: Run, wanted: Sequence[Cell]) -> list[Panel]:
     return [Panel(title=f"{cell.dataset}\n{name(cell.encoder, run.config)}", draw=partial(draw, cell=cell)) for cell in cells]
 
 
-def _all_cells(run: Run) -> list[Cell]:
-    return list(run.cells)
-
-
 def _main_models(run: Run) -> list[Cell]:
-    """The models that play CLIP and CLOOB; where nobody does, all that Fig. 8 does not show."""
-    cast = [cell for cell in run.cells if cell.encoder in run.config.models]
-    return cast or [cell for cell in run.cells if run.config.ablation.get(cell.encoder) not in MIXED_ARMS]
+    """The models configured as CLIP and CLOOB; where none is, all that Fig. 8 does not show."""
+    main = [cell for cell in run.cells if cell.encoder in run.config.models]
+    return main or [cell for cell in run.cells if run.config.ablation.get(cell.encoder) not in MIXED_ARMS]
 
 
 def _mixed_arms(run: Run) -> list[Cell]:
@@ -100,45 +91,44 @@ def _has_scores(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if "pca" in cell.parquet]
 
 
-_PLANE = "The plane: first two principal components of {first} and {second} rows together (share of variance); one scale in all panels."
+_PLANE = "The plane: the first two principal components of {first} and {second} rows together (share of variance); one scale in all panels."
+
+
+def _pairs_spec(number: int, title: str, cells: Callable[[Run], list[Cell]], absent: str = "") -> FigureSpec:
+    return FigureSpec(
+        name=f"fig{number:02}",
+        label=f"Fig. {number}",
+        title=f"Pairs joined by lines: {title}",
+        reading=f"{_PLANE} A line joins the {{first}} and the {{second}} of a pair; all lines have one thickness.",
+        panels=lambda run: _side_by_side(run, cells(run)),
+        sentence=lambda run: findings.joined_pairs(cells(run), run.config),
+        cells=cells,
+        needs="pca",
+        absent=absent,
+        size=(2.6, 2.75),
+        keys=("modality",),
+    )
+
 
 FIGURES = (
     FigureSpec(
         name="fig02",
         label="Fig. 2",
         title="Two principal components, by modality",
-        reading=f"{_PLANE} “split” is the accuracy of a line drawn through this plane to part the modalities (50% is chance); the "
+        reading=f"{_PLANE} “split” is the accuracy of a line in this plane that separates the modalities (50% is chance); the "
         f"paper has CLIP at {percent(TWO_COMPONENTS['CLIP'])}.",
         panels=_by_dataset,
         sentence=lambda run: findings.two_components(run.cells, run.config),
-        cells=_all_cells,
+        cells=every_cell,
         needs="pca",
         size=(2.1, 2.2),
         keys=("modality",),
     ),
-    FigureSpec(
-        name="fig06",
-        label="Fig. 6",
-        title="Pairs joined by lines: the two models",
-        reading=f"{_PLANE} A line joins the two of a pair; every line has the same thickness.",
-        panels=lambda run: _side_by_side(run, _main_models(run)),
-        sentence=lambda run: findings.joined_pairs(_main_models(run), run.config),
-        cells=_main_models,
-        needs="pca",
-        size=(2.6, 2.75),
-        keys=("modality",),
-    ),
-    FigureSpec(
-        name="fig08",
-        label="Fig. 8",
-        title="Pairs joined by lines: InfoLOOB alone, and InfoNCE with Hopfield retrieval",
-        reading=f"{_PLANE} A line joins the two of a pair; every line has the same thickness.",
-        panels=lambda run: _side_by_side(run, _mixed_arms(run)),
-        sentence=lambda run: findings.joined_pairs(_mixed_arms(run), run.config),
-        cells=_mixed_arms,
-        needs="pca",
-        absent="No encoder here is the arm InfoLOOB or InfoNCE + Hopfield: name them, ++report.ablation.ENCODER='InfoLOOB'",
-        size=(2.6, 2.75),
-        keys=("modality",),
+    _pairs_spec(6, "the two models", _main_models),
+    _pairs_spec(
+        8,
+        "InfoLOOB alone, and InfoNCE with Hopfield retrieval",
+        _mixed_arms,
+        "No encoder here is the arm InfoLOOB or InfoNCE + Hopfield: name them, ++report.ablation.ENCODER='InfoLOOB'",
     ),
 )

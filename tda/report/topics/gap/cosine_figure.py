@@ -11,14 +11,13 @@ from tda.report.data.evidence import name
 from tda.report.data.load import Cell, Run
 from tda.report.data.read import Columns
 from tda.report.data.words import fixed
-from tda.report.drawing.figure import FigureSpec, Panel
+from tda.report.drawing.figure import FigureSpec, Panel, every_cell
+from tda.report.drawing.ridges import HEIGHT, draw_density, name_rows
 from tda.report.drawing.style import INK, MUTED, ModelStyle, model_styles
 from tda.report.topics.gap import findings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-HEIGHT = 0.82  # of the tallest ridge, where ridges stand 1 apart
 
 
 def _density(cell: Cell, kind: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
@@ -33,14 +32,14 @@ def _density(cell: Cell, kind: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 
 def _merge(columns: Columns) -> int:
-    """How many stored bins make one that is drawn, so that few pairs do not look like noise: both kinds get the same."""
+    """How many stored bins are drawn as one, so that few pairs do not look like noise; the same for both kinds."""
     pair = columns["count"][columns["kind"] == "pair"]
     wanted = 4 * np.cbrt(pair.sum())  # twice Rice's rule
     return next((width for width in (1, 2, 4, 5, 8, 10) if len(pair) % width == 0 and (pair > 0).sum() / width <= wanted), 1)
 
 
 def _range(cells: Sequence[Cell]) -> tuple[float, float]:
-    """The part of [-1, 1] in which any model has anything, and a little air."""
+    """The range of the occupied bins of all models, and a little air."""
     columns = [cell.parquet["cosine"] for cell in cells]
     low = min(float(c["left"][c["count"] > 0].min(initial=1)) for c in columns)
     high = max(float(c["right"][c["count"] > 0].max(initial=-1)) for c in columns)
@@ -56,9 +55,7 @@ def _draw_ridges(
         axes.axhline(place, color=MUTED, linewidth=0.5, zorder=0)
         _ridge(axes, cell, "random", (place, tallest), ModelStyle(color=MUTED))
         _ridge(axes, cell, "pair", (place, tallest), styles[cell.encoder])
-    axes.set_yticks(range(len(cells)), list(reversed(labels)))
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
+    name_rows(axes, list(reversed(labels)))
     axes.set(xlim=span, ylim=(-0.3, len(cells) + 0.05), xlabel="cosine of {} and {}".format(*cells[0].modalities))
     _name_the_kinds(axes, cells[0], len(cells) - 1, tallest)
 
@@ -66,16 +63,14 @@ def _draw_ridges(
 def _ridge(axes: "Axes", cell: Cell, kind: str, at: tuple[int, float], style: ModelStyle) -> None:
     place, tallest = at
     edges, density = _density(cell, kind)
-    top = place + density / tallest * HEIGHT
-    axes.stairs(top, edges, baseline=place, fill=True, color=style.color, alpha=0.32, linewidth=0)
-    axes.stairs(np.where(density > 0, top, np.nan), edges, baseline=None, color=style.color, linewidth=1.2)
+    draw_density(axes, edges, place + density / tallest * HEIGHT, place, style.color)
     mean = cell.metrics.get("cosine", {}).get(kind, {}).get("mean")
     if mean is not None:
         axes.plot([mean, mean], [place, place - 0.05], color=style.color, linewidth=2, solid_capstyle="butt", clip_on=False)
 
 
 def _name_the_kinds(axes: "Axes", cell: Cell, place: int, tallest: float) -> None:
-    """Label the two humps of the uppermost ridge; where both stand in one place, the labels step aside."""
+    """Label the two densities of the uppermost ridge at their peaks; to the left and the right where the peaks coincide."""
     peaks = {}
     for kind in ("random", "pair"):
         edges, density = _density(cell, kind)
@@ -103,7 +98,7 @@ def _panels(run: Run) -> list[Panel]:
 
 
 def _label(run: Run, cell: Cell) -> str:
-    """The model's name over its two means."""
+    """The model's name, its two means below."""
     who = name(cell.encoder, run.config)
     means = [cell.metrics.get("cosine", {}).get(kind, {}).get("mean") for kind in ("pair", "random")]
     return f"{who}\n{fixed(means[0])} / {fixed(means[1])}" if None not in means else who
@@ -114,11 +109,11 @@ FIGURES = (
         name="fig03",
         label="Fig. 3",
         title="Cosine between {first} and {second}",
-        reading="In colour: true pairs. In grey: one pair's {first}, another's {second}. Areas are equal. Under a model: means, "
+        reading="In colour: true pairs. In grey: {first} and {second} of different pairs. Areas are equal. Below a model's name: means, "
         "pair / random.",
         panels=_panels,
         sentence=lambda run: findings.cosine(run.cells, run.config),
-        cells=lambda run: list(run.cells),
+        cells=every_cell,
         needs="cosine",
         size=(4.2, 3.4),
     ),

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tda.report.data.evidence import name, other_share, value
+from tda.report.data.evidence import other_share, value
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import percent
 from tda.report.drawing import projection as globe
-from tda.report.drawing.figure import FigureSpec, Panel
+from tda.report.drawing.figure import FigureSpec, Panel, model_panels
 from tda.report.drawing.style import INK
 from tda.report.topics.layout import findings as findings_layout
 
@@ -26,8 +26,8 @@ def _draw(axes: "Axes", cell: Cell, most: int) -> None:
     half = (globe.WIDTH / 2, globe.HEIGHT / 2) if sphere else (1.04, 1.04)
     axes.set(xlim=(-half[0] - 0.02, half[0] + 0.02), ylim=(-half[1] - 0.24, half[1] + 0.02), aspect="equal")
     axes.set_axis_off()
-    if reported := _in_numbers(cell):
-        axes.text(0, -half[1] - 0.05, reported, ha="center", va="top", fontsize=8, color=INK)
+    if numbers := _in_numbers(cell):
+        axes.text(0, -half[1] - 0.05, numbers, ha="center", va="top", fontsize=8, color=INK)
 
 
 def _in_numbers(cell: Cell) -> str:
@@ -37,9 +37,8 @@ def _in_numbers(cell: Cell) -> str:
 
 
 def _panels(run: Run, wanted: Callable[[Run], list[Cell]]) -> list[Panel]:
-    draw = partial(_draw, most=run.config.points)
     cells = [cell for cell in wanted(run) if "layout" in cell.parquet]
-    return [Panel(title=name(cell.encoder, run.config), row=cell.dataset, draw=partial(draw, cell=cell)) for cell in cells]
+    return model_panels(run, cells, partial(_draw, most=run.config.points))
 
 
 def _coco(run: Run, cell: Cell) -> bool:
@@ -47,7 +46,7 @@ def _coco(run: Run, cell: Cell) -> bool:
 
 
 def _main(run: Run) -> list[Cell]:
-    """The models that play a part of their own, and those without any: all but the mere arms of the ablation."""
+    """All models but those that are arms of the ablation only."""
     return [cell for cell in run.cells if cell.encoder in run.config.models or cell.encoder not in run.config.ablation]
 
 
@@ -65,16 +64,16 @@ def _arms(run: Run) -> list[Cell]:
 
 _READING = (
     "All {first} and {second} rows of a data set, laid out together by UMAP from their nearest neighbours by cosine. A sphere is drawn "
-    "whole, by Mollweide's projection: equal areas are equal, the left and right ends meet. It is turned so that {second} lies to the "
-    "right of {first}; where on the sphere a group lies says nothing, who its neighbours are does. “mixing” is the share of the other "
-    "modality among nearest neighbours on the layout (half by chance), “trust” the trustworthiness: how far neighbours there are "
-    "neighbours in the space itself."
+    "whole, by Mollweide's projection: equal areas are equal, the left and right ends meet. It is turned so that {second} is to the "
+    "right of {first}; the position of a group on the sphere has no meaning, its neighbours have. “mixing” is the share of the other "
+    "modality among nearest neighbours on the layout (half by chance), “trust” the trustworthiness: how far neighbours on the layout are "
+    "neighbours in the embedding space."
 )
 
 
 _AGAIN = (
-    "As in Fig. 4: a sphere is drawn whole and turned so that {second} lies to the right of {first}. “mixing” is the share of the other "
-    "modality among nearest neighbours on the layout (half by chance), “trust” how far these are neighbours in the space itself."
+    "As in Fig. 4: a sphere is drawn whole and turned so that {second} is to the right of {first}. “mixing” is the share of the other "
+    "modality among nearest neighbours on the layout (half by chance), “trust” how far these are neighbours in the embedding space."
 )
 
 

@@ -1,4 +1,4 @@
-"""Figs 16 and 17: the layout under every setting of a sweep, in one picture a model; n_neighbors to the right, min_dist downwards."""
+"""Figs 16 and 17: the layout under every setting of a sweep, one picture for each model; n_neighbors to the right, min_dist downwards."""
 
 from collections.abc import Callable
 from functools import partial
@@ -55,7 +55,7 @@ def _of(columns: Columns, k: float, distance: float) -> Columns:
 
 
 def _key(neighbors: float, distance: float) -> tuple[float, float]:
-    """Settings as one file knows them and as another does, in single precision perhaps."""
+    """Settings rounded, as one of the two files may hold them in single precision."""
     return float(neighbors), round(float(distance), 6)
 
 
@@ -83,7 +83,7 @@ def _cloob(run: Run) -> list[Cell]:
 
 
 def _clip_and_others(run: Run) -> list[Cell]:
-    """The cells of whoever plays CLIP, and of everybody else who was swept."""
+    """The cells of the model configured as CLIP, and of other swept models but CLOOB."""
     models = run.config.models
     return _swept_of(
         [c for c in run.cells if models.get(c.encoder) == "CLIP" or (models.get(c.encoder) != "CLOOB" and "sweep" in c.parquet)]
@@ -91,7 +91,7 @@ def _clip_and_others(run: Run) -> list[Cell]:
 
 
 def _swept_of(cells: list[Cell]) -> list[Cell]:
-    """Those that were swept; where none was, all of them. One data set is enough: a sweep is dear."""
+    """The swept cells, or all where none is swept. One data set is enough, since a sweep is expensive."""
     return [cell for cell in cells if "sweep" in cell.parquet] or cells
 
 

@@ -1,31 +1,30 @@
-"""Figs 13 and 14: singular values per cluster, one line a cluster, beside those of all rows.
+"""Figs 13 and 14: singular values of each cluster as a line, beside those of all rows.
 
 K clusters, D singular values of each, in descending order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tda.report.data.evidence import name
 from tda.report.data.load import Cell, Run
-from tda.report.drawing.figure import FigureSpec, Panel
+from tda.report.drawing.figure import FigureSpec, Panel, every_cell, model_panels
 from tda.report.drawing.style import INK, ModelStyle, model_styles
 from tda.report.topics.local_dimension import findings as findings_local
-from tda.report.topics.spectrum.figure import FAR, draw_floor, global_spectrum, powers
+from tda.report.topics.spectrum.figure import FAR, draw_floor, global_spectrum, show_decades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST = 300  # lines; the largest clusters, which are numbered first
-Line = npt.NDArray[Any]  # (P, 2): index from 1, singular value, of what stands above the floor
+MOST = 300  # lines; clusters are numbered from the largest
+Line = npt.NDArray[Any]  # (P, 2): index from 1 and singular value, of values above the floor
 
 
 def _lines(cell: Cell, modality: str) -> tuple[list[Line], float]:
-    """One line a cluster, and the highest floor of any."""
+    """One line for each cluster, and the highest noise floor."""
     columns = cell.parquet["cluster_spectra"]
     here = (columns["modality"] == modality) & (columns["cluster"] < MOST)
     cluster, index, value, floor = (columns[column][here] for column in ("cluster", "index", "singular_value", "floor"))
@@ -40,26 +39,26 @@ def _lines(cell: Cell, modality: str) -> tuple[list[Line], float]:
 
 
 def _limits(found: Sequence[tuple[list[Line], float]]) -> tuple[float, float]:
-    """One range for all panels: from the floor where lines come near it, else from the smallest value."""
+    """One range for all panels: from below the noise floor where values come near it, else from below the smallest value."""
     values = np.concatenate([line[:, 1] for lines, _ in found for line in lines] or [np.array([1e-6, 1.0])])
     floor = max(floor for _, floor in found)
     low, high = float(values.min()), float(values.max())
     return (floor / 3 if floor > 0 and low < floor * FAR else low / 3), high * 4
 
 
-def _draw(axes: "Axes", cell: Cell, modality: str, style: ModelStyle, frame: tuple[float, float, int]) -> None:
+def _draw(axes: "Axes", cell: Cell, modality: str, styles: Mapping[str, ModelStyle], frame: tuple[float, float, int]) -> None:
     from matplotlib.collections import LineCollection
 
     lines, floor = _lines(cell, modality)
     low, high, longest = frame
+    color = styles[cell.encoder].color
     axes.set(yscale="log", xlim=(0, longest + 1), ylim=(low, high), xlabel=f"index ({len(lines):,} clusters)")
     axes.set_ylabel("singular value")
-    axes.yaxis.set_major_formatter(powers())
-    axes.minorticks_off()
+    show_decades(axes)
     thin = max(0.25, 0.9 - len(lines) / 150)
-    axes.add_collection(LineCollection(lines, colors=style.color, linewidths=thin, alpha=0.6, rasterized=True, zorder=1))
+    axes.add_collection(LineCollection(lines, colors=color, linewidths=thin, alpha=0.6, rasterized=True, zorder=1))
     ends = np.array([line[-1] for line in lines]).reshape(-1, 2)
-    axes.scatter(ends[:, 0], ends[:, 1], s=3, color=style.color, linewidths=0, rasterized=True, zorder=2)
+    axes.scatter(ends[:, 0], ends[:, 1], s=3, color=color, linewidths=0, rasterized=True, zorder=2)
     if (whole := global_spectrum(cell, modality)) is not None:
         real = whole[0] > whole[1]
         axes.plot(np.arange(1, len(whole[0]) + 1)[real], whole[0][real], color=INK, linewidth=1.8, linestyle=(0, (4, 1.5)), zorder=3)
@@ -67,17 +66,13 @@ def _draw(axes: "Axes", cell: Cell, modality: str, style: ModelStyle, frame: tup
 
 
 def _panels(run: Run, modality: str) -> list[Panel]:
-    styles = model_styles(run.encoders, run.config)
     cells = [cell for cell in run.cells if "cluster_spectra" in cell.parquet and _lines(cell, modality)[0]]
     if not cells:
         return []
     low, high = _limits([_lines(cell, modality) for cell in cells])
     longest = max(int(line[-1, 0]) for cell in cells for line in _lines(cell, modality)[0])
-    draw = partial(_draw, modality=modality, frame=(low, high, longest))
-    return [
-        Panel(title=name(cell.encoder, run.config), row=cell.dataset, draw=partial(draw, cell=cell, style=styles[cell.encoder]))
-        for cell in cells
-    ]
+    styles = model_styles(run.encoders, run.config)
+    return model_panels(run, cells, partial(_draw, modality=modality, styles=styles, frame=(low, high, longest)))
 
 
 def _spec(figure: str, label: str, modality: str, rows: str) -> FigureSpec:
@@ -85,11 +80,11 @@ def _spec(figure: str, label: str, modality: str, rows: str) -> FigureSpec:
         name=figure,
         label=label,
         title=f"Singular values per cluster, {rows}",
-        reading="A thin line is one cluster's spectrum, down to its noise floor; a dot ends it. A cluster of n rows has rank below n: "
-        "short lines may be small clusters. Dashed: the spectrum of all rows. Grey: under the highest floor.",
+        reading="A thin line is one cluster's spectrum down to its noise floor; a dot marks its end. A cluster of n rows has rank below n: "
+        "short lines may be small clusters. Dashed: the spectrum of all rows. Grey: below the highest noise floor.",
         panels=partial(_panels, modality=modality),
         sentence=lambda run: findings_local.cluster_ranks(run.cells, run.config, modality),
-        cells=lambda run: list(run.cells),
+        cells=every_cell,
         needs="cluster_spectra",
         size=(2.1, 2.0),
     )

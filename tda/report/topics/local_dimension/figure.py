@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from tda.report.data.evidence import name
 from tda.report.data.load import Cell, Run
-from tda.report.drawing.figure import FigureSpec, Panel
+from tda.report.drawing.figure import FigureSpec, Panel, every_cell, model_panels
+from tda.report.drawing.ridges import name_rows
 from tda.report.drawing.style import INK, MUTED, ModelStyle, model_styles
 from tda.report.topics.local_dimension import findings as findings_local
 
@@ -31,26 +32,27 @@ def clusters(cell: Cell, dimension: str) -> npt.NDArray[Any]:
 
 
 def top1_of(row: Mapping[str, Any]) -> float | None:
-    """Top-1 of a cluster over both directions: as told, else the mean of what there is."""
+    """Top-1 of a cluster over both directions: the stored one, else the mean of those directions that were measured."""
     both = [row.get(f"top1_{direction}") for direction in ("image_to_text", "text_to_image")]
     known = [one for one in both if one is not None]
     return row["top1"] if row.get("top1") is not None else float(np.mean(known)) if known else None
 
 
 def associations(cell_or_pooled: Mapping[str, Any], dimension: str) -> Mapping[str, Any] | None:
-    """Correlations of the dimension with top-1: of AUC over both directions, of another with the first direction's."""
+    """Correlations of a dimension with top-1: over both directions for AUC, from image to text for another."""
     if dimension == "auc":
         return cell_or_pooled or None
     found = (cell_or_pooled.get("by") or {}).get(dimension, {}).get("image_to_text")
     return found if isinstance(found, Mapping) else None
 
 
-def _draw(axes: "Axes", cell: Cell, dimension: str, style: ModelStyle, frame: tuple[float, float, float]) -> None:
+def _draw(axes: "Axes", cell: Cell, dimension: str, styles: Mapping[str, ModelStyle], frame: tuple[float, float, float]) -> None:
     dimension_K, top1_K, size_K = clusters(cell, dimension)
     low, high, largest = frame
     area_K = SMALLEST + (LARGEST - SMALLEST) * size_K / largest
     order = np.argsort(-size_K)  # small ones are drawn last, over the large
-    axes.scatter(dimension_K[order], top1_K[order], s=area_K[order], color=style.color, alpha=0.55, linewidths=0.4, edgecolors=INK)
+    color = styles[cell.encoder].color
+    axes.scatter(dimension_K[order], top1_K[order], s=area_K[order], color=color, alpha=0.55, linewidths=0.4, edgecolors=INK)
     axes.set(xlim=(low, high), ylim=(-0.03, 1.03), xlabel=NAMES[dimension], ylabel="top-1")
     axes.locator_params(nbins=5)
 
@@ -64,14 +66,12 @@ def _range(cells: Sequence[Cell], dimension: str) -> tuple[float, float, float]:
 
 
 def _draw_forest(axes: "Axes", entries: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
-    """One row a model: plain correlation hollow, the one given size full, each with its interval."""
+    """One row for each model: the plain correlation as a hollow circle, the one given size as a full one, each with its interval."""
     axes.axvline(0, color=MUTED, linewidth=0.8, zorder=0)
     for place, (_, found, color) in enumerate(reversed(entries)):
         for kind, above in ((PLAIN, 0.16), (PARTIAL, -0.16)):
             _draw_interval(axes, found, kind, place + above, color)
-    axes.set_yticks(range(len(entries)), [label for label, _, _ in reversed(entries)])
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
+    name_rows(axes, [label for label, _, _ in reversed(entries)])
     axes.set(xlim=(-1.05, 1.05), ylim=(-0.6, len(entries) - 0.4), xlabel="rank correlation: ○ plain, ● given size")
     axes.locator_params(axis="x", nbins=5)
 
@@ -87,16 +87,11 @@ def _draw_interval(axes: "Axes", found: Mapping[str, Any], kind: str, place: flo
 
 
 def _panels(run: Run, dimension: str) -> list[Panel]:
-    styles = model_styles(run.encoders, run.config)
     cells = [cell for cell in run.cells if clusters(cell, dimension).size]
     if not cells:
         return []
-    frame = _range(cells, dimension)
-    draw = partial(_draw, dimension=dimension, frame=frame)
-    return [
-        Panel(title=name(cell.encoder, run.config), row=cell.dataset, draw=partial(draw, cell=cell, style=styles[cell.encoder]))
-        for cell in cells
-    ]
+    styles = model_styles(run.encoders, run.config)
+    return model_panels(run, cells, partial(_draw, dimension=dimension, styles=styles, frame=_range(cells, dimension)))
 
 
 def _forests(run: Run) -> list[Panel]:
@@ -124,11 +119,11 @@ def _spec(figure: str, label: str, dimension: str, what: str) -> FigureSpec:
         name=figure,
         label=label,
         title=f"{NAMES[dimension].capitalize()} of a cluster against retrieval in it",
-        reading=f"A disc is a cluster, its area the cluster's size; across: {what}; upwards: the share of its queries whose partner ranks "
-        "first, over both directions.",
+        reading=f"A disc is a cluster; its area is the cluster's size. Horizontal: {what}. Vertical: the share of its queries whose "
+        "partner ranks first, over both directions.",
         panels=partial(_panels, dimension=dimension),
         sentence=lambda run: findings_local.local_dimension(run, dimension),
-        cells=lambda run: list(run.cells),
+        cells=every_cell,
         needs="metrics.per_cluster",
         size=(2.1, 2.0),
     )
@@ -141,12 +136,12 @@ FIGURES = (
         name="fig15_correlations",
         label="Fig. 15, correlations",
         title="Correlation of a cluster's dimension and retrieval in it",
-        reading="Spearman's correlation over clusters, plain and with cluster size taken out, which moves both; lines are 95% intervals by "
+        reading="Spearman's correlation over clusters, plain and given cluster size, which influences both; lines are 95% intervals by "
         "bootstrap over clusters. The area under the curve against top-1 over both directions, the effective rank against top-1 from "
         "{first} to {second}. All models: pooled, with model as a factor.",
         panels=_forests,
         sentence=findings_local.taken_out,
-        cells=lambda run: list(run.cells),
+        cells=every_cell,
         needs="metrics.local_dimension",
         size=(4.2, 2.5),
     ),

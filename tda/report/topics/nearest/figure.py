@@ -1,4 +1,4 @@
-"""Fig. 1: the closest sample of the training data, for every data set and model."""
+"""Fig. 1: cosines of rows to the closest row of the training data, for every data set and model."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,7 +11,8 @@ from tda.geometry.shift import BINS, Counts, coarser, quantile
 from tda.report.data.evidence import name
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import fixed
-from tda.report.drawing.figure import FigureSpec, Panel
+from tda.report.drawing.figure import FigureSpec, Panel, every_cell
+from tda.report.drawing.ridges import HEIGHT, draw_density, name_rows
 from tda.report.drawing.style import INK, MUTED, ModelStyle, model_styles
 from tda.report.topics.nearest.findings import compared, nearest, references
 from tda.store.commit.parquet import VECTORS
@@ -19,8 +20,7 @@ from tda.store.commit.parquet import VECTORS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HEIGHT = 0.82  # of the tallest hump, where ridges stand 1 apart
-DRAWN_BINS = (2000, 1000, 500, 400, 250, 200, 125, 100, 80, 50, 40, 20)  # over [-1, 1]; whole numbers of stored ones
+DRAWN_BINS = (2000, 1000, 500, 400, 250, 200, 125, 100, 80, 50, 40, 20)  # over [-1, 1]; each a whole number of stored bins
 STYLES: tuple[dict[str, Any], ...] = (  # of data sets, in the order of the page
     {"linestyle": "solid", "alpha": 0.32},
     {"linestyle": (0, (4, 1.5)), "alpha": 0.0},
@@ -29,7 +29,7 @@ STYLES: tuple[dict[str, Any], ...] = (  # of data sets, in the order of the page
 
 
 def _bins(cells: Sequence[Cell], reference: str) -> int:
-    """As many as the narrowest hump stands (Freedman and Diaconis 1981), so that few pairs do not look like noise."""
+    """The bin count of the narrowest density by the rule of Freedman and Diaconis (1981), so that few rows do not look like noise."""
     widths = []
     for cell in cells:
         closest = cell.closest[reference]
@@ -46,7 +46,7 @@ def _density(counts: Counts, bins: int) -> npt.NDArray[Any]:
 
 
 def _span(cells: Sequence[Cell], reference: str) -> tuple[float, float]:
-    """The cosines of all but a thousandth of any data set's rows, and a little air."""
+    """The range from the lowest 0.1% quantile of any data set to the highest cosine, and a little air."""
     counts = [one for cell in cells for one in cell.closest[reference].counts.values()]
     low, high = min(quantile(one, 0.001) for one in counts), max(quantile(one, 1.0) for one in counts)
     air = 0.03 * max(high - low, 0.1)
@@ -54,7 +54,7 @@ def _span(cells: Sequence[Cell], reference: str) -> tuple[float, float]:
 
 
 def _draw_ridges(axes: "Axes", run: Run, cells: Sequence[Cell], reference: str, modality: str) -> None:
-    """A ridge a model; in it a hump a data set."""
+    """One ridge for each model, with one density for each data set."""
     everyone = compared(run.cells, reference)
     bins, span, styles = _bins(everyone, reference), _span(everyone, reference), model_styles(run.encoders, run.config)
     encoders = [encoder for encoder in run.encoders if any(cell.encoder == encoder for cell in cells)]
@@ -65,28 +65,23 @@ def _draw_ridges(axes: "Axes", run: Run, cells: Sequence[Cell], reference: str, 
         for cell in (cell for cell in cells if cell.encoder == encoder):
             counts = cell.closest[reference].counts[modality]
             look = STYLES[datasets.index(cell.dataset) % len(STYLES)]
-            _hump(axes, counts, place, bins=bins, scale=HEIGHT / tallest, style=styles[encoder], look=look)
+            _draw_data_set(axes, counts, place, bins=bins, scale=HEIGHT / tallest, style=styles[encoder], look=look)
     labels = [_label(run, [cell for cell in cells if cell.encoder == encoder], reference, modality) for encoder in reversed(encoders)]
-    axes.set_yticks(range(len(encoders)), labels)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
+    name_rows(axes, labels)
     word = cells[0].modalities[VECTORS.index(modality)]
     axes.set(xlim=span, ylim=(-0.3, len(encoders) + 0.1 * len(datasets)), xlabel=f"cosine to the closest {word}")
     _name_the_data_sets(axes, datasets)
 
 
-def _hump(axes: "Axes", counts: Counts, place: int, *, bins: int, scale: float, style: ModelStyle, look: dict[str, Any]) -> None:
+def _draw_data_set(axes: "Axes", counts: Counts, place: int, *, bins: int, scale: float, style: ModelStyle, look: dict[str, Any]) -> None:
     edges, density = np.linspace(-1, 1, bins + 1), _density(counts, bins)
-    top = place + density * scale
-    if look["alpha"]:
-        axes.stairs(top, edges, baseline=place, fill=True, color=style.color, alpha=look["alpha"], linewidth=0)
-    axes.stairs(np.where(density > 0, top, np.nan), edges, baseline=None, color=style.color, linewidth=1.2, linestyle=look["linestyle"])
+    draw_density(axes, edges, place + density * scale, place, style.color, **look)
     median = quantile(counts, 0.5)
     axes.plot([median, median], [place, place - 0.08], color=style.color, linewidth=1.6, linestyle=look["linestyle"], clip_on=False)
 
 
 def _name_the_data_sets(axes: "Axes", datasets: Sequence[str]) -> None:
-    """Every data set's line, named; models have their names at the ridges."""
+    """A legend of data sets; models are named at their ridges."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -101,7 +96,7 @@ def _name_the_data_sets(axes: "Axes", datasets: Sequence[str]) -> None:
 
 
 def _label(run: Run, cells: Sequence[Cell], reference: str, modality: str) -> str:
-    """The model's name over the medians of its data sets."""
+    """The model's name, the medians of its data sets below."""
     medians = " / ".join(fixed(cell.closest[reference].median(modality)) for cell in cells)
     return f"{name(cells[0].encoder, run.config)}\n{medians}"
 
@@ -124,11 +119,11 @@ FIGURES = (
         name="fig01",
         label="Fig. 1",
         title="How near the training data comes",
-        reading="For each row, the cosine to the closest row of the reference; areas are equal. Under a ridge: medians. Under a model: "
-        "medians in the order of the key. Intervals cover 95%, by resampling rows.",
+        reading="For each row, the cosine to the closest row of the reference; areas are equal. Ticks below a ridge: medians. Below a "
+        "model's name: medians in the order of the legend. Intervals cover 95%, by resampling rows.",
         panels=_panels,
         sentence=lambda run: nearest(run.cells, run.config),
-        cells=lambda run: list(run.cells),
+        cells=every_cell,
         needs="closest",
         size=(5.2, 3.6),
     ),

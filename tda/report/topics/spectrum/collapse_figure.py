@@ -1,4 +1,4 @@
-"""Fig. 9: complete and dimensional collapse, as rows and as spectra whose answer is known, beside where this run's models lie.
+"""Fig. 9: complete and dimensional collapse, as drawn rows and spectra of known kind, beside this run's models.
 
 N rows, D dimensions.
 """
@@ -15,10 +15,10 @@ from tda.geometry.spectrum.moments import Moments, Spectrum
 from tda.report.data.evidence import value
 from tda.report.data.load import Cell, Run
 from tda.report.drawing import projection as globe
-from tda.report.drawing.figure import FigureSpec, Panel
+from tda.report.drawing.figure import FigureSpec, Panel, every_cell
 from tda.report.drawing.style import INK, MODALITIES, MUTED, ModelStyle, model_styles
 from tda.report.topics.spectrum import findings
-from tda.report.topics.spectrum.figure import powers
+from tda.report.topics.spectrum.figure import show_decades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ DASHES: dict[str, Any] = {"none": "solid", "dimensional": (0, (5, 1.6)), "comple
 
 @cache
 def example(kind: str) -> tuple[Spectrum, Collapse]:
-    """The spectrum of drawn rows with a known collapse, and what the classifier calls it."""
+    """The spectrum of drawn rows whose collapse is known, and what the classifier finds."""
     kept = round(KEPT * DIM) if kind == "dimensional" else None
     spectrum = Moments.of(collapsed_rows(kind, ROWS, DIM, kept=kept)).spectrum()
     return spectrum, classify(spectrum)
@@ -50,7 +50,7 @@ def _draw_rows(axes: "Axes", kind: str) -> None:
 
 
 def _towards(rows_N3: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """A turn that shows the rows' middle in front, or a circle of rows aslant."""
+    """A rotation (3, 3) that puts the mean of the rows in front, or tilts a circle of rows."""
     middle_3 = rows_N3.mean(axis=0)
     axes_33 = np.linalg.eigh(rows_N3.T @ rows_N3)[1].T[::-1]
     if np.linalg.norm(middle_3) > 0.5:
@@ -61,7 +61,7 @@ def _towards(rows_N3: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _scaled(found: Spectrum) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Share of the dimensions, and value times D, of what stands above the floor: 1 throughout where rows cover the sphere."""
+    """Share of the dimensions, and value times D, of values above the noise floor: 1 throughout where rows cover the sphere."""
     values = found.singular_values
     real = (values > found.floor) & (values > 0)
     return (np.arange(1, len(values) + 1) / len(values))[real], len(values) * values[real]
@@ -75,17 +75,16 @@ def _draw_spectra(axes: "Axes", cells: Sequence[Cell], styles: dict[str, ModelSt
     bottom = 1e-6
     for kind in KINDS:
         share, values = _scaled(example(kind)[0])
-        if kind == "dimensional":  # nothing is left beyond it
+        if kind == "dimensional":  # no value beyond it is above the floor: the line drops
             share, values = np.append(share, share[-1]), np.append(values, bottom)
         axes.plot(share, values, color=MUTED, linewidth=2.4, linestyle=DASHES[kind], zorder=2)
     axes.set(yscale="log", xlim=(0, 1.02), ylim=(bottom, 60), xlabel="share of the dimensions", ylabel="singular value × dimensions")
-    axes.yaxis.set_major_formatter(powers())
-    axes.minorticks_off()
+    show_decades(axes)
     _name_examples(axes)
 
 
 def _name_examples(axes: "Axes") -> None:
-    """Write beside each drawn spectrum what it is of."""
+    """Write each drawn case's kind beside its spectrum."""
     complete = float(_scaled(example("complete")[0])[1][0])
     axes.text(0.99, 1.6, "none", ha="right", va="bottom", fontsize=8, color=INK)
     axes.text(KEPT - 0.02, 1e-5, "dimensional", ha="right", va="center", fontsize=8, color=INK)
@@ -93,7 +92,7 @@ def _name_examples(axes: "Axes") -> None:
 
 
 def _draw_map(axes: "Axes", cells: Sequence[Cell], styles: dict[str, ModelStyle]) -> None:
-    """Share of the dimensions before the collapse against total variance: where the classifier draws its lines."""
+    """Share of the dimensions before the collapse against total variance, with the classifier's limits."""
     axes.axhspan(1e-5, POINT_VARIANCE, color=MUTED, alpha=0.18, linewidth=0)
     axes.axvspan(0, 0.01, color=MUTED, alpha=0.18, linewidth=0)
     for kind in KINDS:
@@ -105,27 +104,26 @@ def _draw_map(axes: "Axes", cells: Sequence[Cell], styles: dict[str, ModelStyle]
                 mark: dict[str, Any] = {"marker": style.marker, "markersize": 5.5, "alpha": 0.85, "markeredgewidth": 0, "linestyle": "none"}
                 axes.plot([one.index / one.dim], [max(one.variance, 2e-5)], color=styles[cell.encoder].color, **mark)
     axes.set(yscale="log", xlim=(0, 1.06), ylim=(1e-5, 3), xlabel="share before the collapse", ylabel="total variance")
-    axes.yaxis.set_major_formatter(powers())
-    axes.minorticks_off()
+    show_decades(axes)
     axes.text(0.53, 10**-4.0, "complete", ha="center", va="center", fontsize=8, color=INK)
     axes.text(0.3, 10**-1.6, "dimensional", ha="center", va="center", fontsize=8, color=INK)
     axes.text(1.0, 10**-1.6, "none", ha="center", va="center", fontsize=8, color=INK)
 
 
 def spectrum_in(cell: Cell, modality: str) -> Spectrum | None:
-    """A whole spectrum as metrics.json tells it."""
+    """The whole spectrum in metrics.json; None where it is not there or holds the largest values only."""
     found = (cell.metrics.get("spectrum") or {}).get(modality) or {}
     if not found.get("singular_values"):
         return None
     values = np.asarray(found["singular_values"], dtype=np.float64)
-    if len(values) < (value(cell, "dim") or 0):  # the largest alone: nothing is known of where they end
+    if len(values) < (value(cell, "dim") or 0):  # the largest alone: the collapse is unknown
         return None
     numbers = {key: found.get(key) or 0 for key in ("effective_rank", "participation_ratio", "auc", "floor")}
     return Spectrum(singular_values=values, collapse_index=int(found.get("collapse_index") or len(values)), **numbers)
 
 
 def classified(cell: Cell, modality: str) -> Collapse | None:
-    """What the classifier calls the collapse of a cell's rows."""
+    """The collapse that the classifier finds in a cell's spectrum."""
     found = spectrum_in(cell, modality)
     return None if found is None else classify(found)
 
@@ -148,13 +146,13 @@ FIGURES = (
         name="fig09",
         label="Fig. 9",
         title="Two kinds of collapse, and where these models lie",
-        reading="First, drawn rows on the sphere in three dimensions. Then spectra, grey of drawn rows whose collapse is known, in "
-        "colour of this run: 1 throughout where rows cover the sphere. Then each as a point; squares are drawn rows. Complete: the total "
-        f"variance of unit rows is under {POINT_VARIANCE:g}, or only a scant few dimensions stand before the collapse. Dimensional: the "
+        reading="First, drawn rows on the sphere in three dimensions. Then spectra: grey, of drawn rows whose collapse is known; in "
+        "colour, of this run; 1 throughout where rows cover the sphere. Then each as a point; squares are drawn rows. Complete: the total "
+        f"variance of unit rows is under {POINT_VARIANCE:g}, or only a few dimensions come before the collapse. Dimensional: the "
         "collapse comes before the last dimension.",
         panels=_panels,
         sentence=_sentences,
-        cells=lambda run: list(run.cells),
+        cells=every_cell,
         needs="metrics.spectrum",
         size=(2.7, 2.3),
         keys=("modality", "model"),

@@ -1,6 +1,6 @@
 """Figs 10, 11, 12: singular values of the covariance against their index, for image rows, text rows and both.
 
-D values a model, in descending order.
+D values for each model, in descending order.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ import numpy.typing as npt
 from tda.report.data.evidence import name, value
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import power
-from tda.report.drawing.figure import FigureSpec, Panel
+from tda.report.drawing.figure import FigureSpec, Panel, every_cell
 from tda.report.drawing.style import INK, MUTED, ModelStyle, model_styles, spread
 from tda.report.topics.spectrum import findings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FAR = 1e3  # a floor this much below every value is not drawn
+FAR = 1e3  # a noise floor below every value by this factor is not drawn
 
 
 def spectrum_of(cell: Cell, modality: str) -> tuple[npt.NDArray[Any], float]:
-    """The singular values in descending order, and the floor under which noise decides."""
+    """The singular values in descending order, and the noise floor, 0 where it is unknown."""
     columns = cell.parquet["spectra"]
     of_modality = columns["modality"] == modality
     order = np.argsort(columns["index"][of_modality], kind="stable")
@@ -43,8 +43,7 @@ def _draw(axes: "Axes", cells: Sequence[Cell], modality: str, styles: dict[str, 
     lowest, highest = _limits(spectra)
     axes.set(yscale="log", ylim=(lowest / 1.5, highest * 1.6), xlabel="index", ylabel="singular value")
     axes.set_xlim(0, max(len(values) for values, _ in spectra) + 1)
-    axes.yaxis.set_major_formatter(powers())
-    axes.minorticks_off()
+    show_decades(axes)
     for cell, (values, floor) in zip(cells, spectra, strict=True):
         shown = np.maximum(values, lowest)
         _curve(axes, shown, values >= floor, styles[cell.encoder])
@@ -54,7 +53,7 @@ def _draw(axes: "Axes", cells: Sequence[Cell], modality: str, styles: dict[str, 
 
 
 def _limits(spectra: Sequence[tuple[npt.NDArray[Any], float]]) -> tuple[float, float]:
-    """The range to draw: down to the floor where values come near it, else down to the smallest value that means something."""
+    """The range to draw: from below the noise floor where values come near it, else from below the smallest value above the floor."""
     highest = max(float(values.max(initial=1e-12)) for values, _ in spectra)
     real = [values[(values >= floor) & (values > 0)] for values, floor in spectra]
     smallest = min(float(values.min(initial=highest)) for values in real)
@@ -64,7 +63,7 @@ def _limits(spectra: Sequence[tuple[npt.NDArray[Any], float]]) -> tuple[float, f
 
 
 def _curve(axes: "Axes", shown: npt.NDArray[Any], above: npt.NDArray[Any], style: ModelStyle) -> None:
-    """The model's line down to the floor; below it, open circles only."""
+    """A line for values above the noise floor, open circles for those below."""
     index = np.arange(1, len(shown) + 1)
     axes.plot(index[above], shown[above], color=style.color, linestyle=style.line)
     hollow: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": style.color, "markeredgewidth": 0.6, "markersize": 2.6}
@@ -72,14 +71,14 @@ def _curve(axes: "Axes", shown: npt.NDArray[Any], above: npt.NDArray[Any], style
 
 
 def _collapse(axes: "Axes", cell: Cell, modality: str, shown: npt.NDArray[Any], style: ModelStyle) -> None:
-    """A wedge where the analysis says that the spectrum has collapsed."""
+    """A wedge at the analysis's collapse index."""
     index = value(cell, "spectrum", modality, "collapse_index")
     if index is not None and index < len(shown):
         axes.plot(index + 1, shown[int(index)], marker="v", markersize=6, color=style.color, linestyle="none", zorder=3)
 
 
 def draw_floor(axes: "Axes", floors: Sequence[float], below: str = "noise floor {}, under the frame") -> None:
-    """Draw a grey band up to the floor, or a word where it lies below the frame."""
+    """Draw a grey band up to the noise floor, or write its value where it is below the frame."""
     bottom = axes.get_ylim()[0]
     if not floors:
         return
@@ -95,7 +94,7 @@ def draw_floor(axes: "Axes", floors: Sequence[float], below: str = "noise floor 
 
 
 def _name_the_lines(axes: "Axes", spectra: Sequence[Any], styles: Sequence[ModelStyle], labels: Sequence[str]) -> None:
-    """Write each model's name, after a piece of its line, beside the end of the line; moved apart where lines meet."""
+    """Write each model's name and a sample of its line beside the line's end; names are moved apart where lines end close together."""
     low, high = np.log(axes.get_ylim())
     ends = []
     for values, floor in spectra:
@@ -108,8 +107,14 @@ def _name_the_lines(axes: "Axes", spectra: Sequence[Any], styles: Sequence[Model
         axes.text(1.15, place, label, transform=axes.transAxes, va="center", fontsize=8, color=INK)
 
 
+def show_decades(axes: "Axes") -> None:
+    """Label the logarithmic y-axis by powers of ten, without minor ticks."""
+    axes.yaxis.set_major_formatter(powers())
+    axes.minorticks_off()
+
+
 def powers() -> Any:
-    """A formatter of decades."""
+    """A formatter that writes powers of ten."""
     from matplotlib.ticker import FuncFormatter
 
     return FuncFormatter(lambda value, _: power(round(np.log10(value))) if value > 0 else "0")
@@ -137,11 +142,11 @@ def _spec(name: str, modality: str, rows: str) -> FigureSpec:
         name=name,
         label=f"Fig. {name[3:]}",
         title=f"Singular values of {rows}",
-        reading="Singular values of the covariance matrix, largest first. A wedge marks a collapse. Under the noise floor storage and "
-        "rounding decide; values there are open circles.",
+        reading="Singular values of the covariance matrix, largest first. A wedge marks a collapse. Values below the noise floor, drawn as "
+        "open circles, come from storage and rounding.",
         panels=partial(_panels, modality=modality),
         sentence=lambda run: findings.spectrum(run.cells, run.config, modality),
-        cells=lambda run: list(run.cells),
+        cells=every_cell,
         needs="spectra",
         size=(4.2, 3.0),
     )

@@ -1,4 +1,4 @@
-"""Beyond the paper: Betti curves, how many components and loops the rows have at each scale.
+"""Beyond the paper: Betti curves, the number of components and loops at each scale.
 
 T steps of the scale, an angle in radians.
 """
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tda.report.data.load import Cell, Run
-from tda.report.drawing.figure import FigureSpec, Panel
+from tda.report.drawing.figure import FigureSpec, Panel, every_cell
 from tda.report.drawing.style import ModelStyle, model_styles
 from tda.report.topics.topology import findings as findings_topology
 
@@ -62,11 +62,11 @@ FIGURES = (
         label="Betti curves",
         title="Components and loops at every scale",
         reading="Landmarks are joined where the angle between them is below the scale. Components (H0) start as many and end as one; where "
-        "the curve of both modalities together reaches 1 later than either alone, a gap lies between them. Loops (H1) are born, then "
-        "filled in.",
+        "the curve of both modalities together reaches 1 later than either alone, there is a gap between them. Loops (H1) appear, then "
+        "are filled in.",
         panels=_panels,
         sentence=lambda run: findings_topology.homology(run.cells, run.config),
-        cells=lambda run: list(run.cells),
+        cells=every_cell,
         needs="betti",
         size=(2.1, 1.8),
         keys=("model",),

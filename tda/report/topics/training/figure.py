@@ -1,4 +1,4 @@
-"""Training curves of the models that `jobs.train` made: the loss of each, and the learning rate of all."""
+"""Training curves of the models that `jobs.train` made: the loss of each model, and the learning rates of all."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,8 @@ from tda.report.topics.training import findings
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WINDOW = 0.04  # of the curve: the width of the running median
-POINTS = 2000  # drawn of a longer curve
+WINDOW = 0.04  # width of the running median, as a share of the curve
+POINTS = 2000  # a longer curve is thinned to about this many
 
 
 def _running_median(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -57,7 +57,7 @@ def _panels(run: Run) -> list[Panel]:
 
 
 def _trained(run: Run) -> list[Cell]:
-    """One cell an encoder that was trained under this root."""
+    """One cell for each encoder that was trained under this root."""
     first = {cell.encoder: cell for cell in reversed(run.cells)}
     return [first[encoder] for encoder in run.encoders if encoder in run.curves]
 

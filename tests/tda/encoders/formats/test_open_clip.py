@@ -11,8 +11,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from tda.encoders import load
-from tda.encoders.formats.open_clip import describe
+from tda.encoders import HASHED_WORDS, NO_TOKENIZER, load
+from tda.encoders.formats.open_clip import (
+    describe,
+    image_settings,
+    image_transform,
+    model_config_of,
+    preprocessing_of,
+    with_tokenizer,
+)
 from tda.errors import UserError
 
 NAMES = ["openclip_vit_tiny", "openclip_vit_tiny_quickgelu"]
@@ -170,3 +177,77 @@ def test_gpu_agrees_with_the_cpu(model: tuple[Path, Path]) -> None:
     assert gpu.precision == "bf16"
     pixels_B3HW = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     assert torch.cosine_similarity(cpu.encode_image(pixels_B3HW), gpu.encode_image(pixels_B3HW).cpu()).min() > 0.999
+
+
+SIZES = {"vision_cfg": {"image_size": 32, "patch_size": 16, "width": 64, "layers": 1, "head_width": 32}, "embed_dim": 32}
+
+
+def _settings(vocab_size: int = 49_408, **more: Any) -> dict[str, Any]:
+    text = {"context_length": 77, "vocab_size": vocab_size, "width": 64, "heads": 2, "layers": 1}
+    return {"model_cfg": {**SIZES, "text_cfg": text}, **more}
+
+
+@pytest.mark.parametrize(
+    "preprocess",
+    [
+        {},
+        {"resize_mode": "longest", "fill_color": 255},
+        {"resize_mode": "longest", "fill_color": 255, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+        {"resize_mode": "squash", "interpolation": "bilinear"},
+        {"resize_mode": "shortest", "fill_color": 7, "size": [24, 40]},
+        {"mean": 0.5, "std": 0.25, "interpolation": "random"},
+        {"mode": "RGB", "size": 48},
+    ],
+)
+@pytest.mark.parametrize("size", [(61, 33), (33, 61), (32, 32), (7, 90)])
+def test_every_field_of_the_preprocessing_is_open_clips(preprocess: dict[str, Any], size: tuple[int, int]) -> None:
+    from open_clip.transform import PreprocessCfg, image_transform_v2
+
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in preprocess.items()}
+    theirs = image_transform_v2(PreprocessCfg(**{"size": 32, **given}), is_train=False)
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    ours = image_transform(image_settings(_settings()["model_cfg"], preprocess))
+    assert torch.equal(ours(picture), theirs(picture))
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "message"),
+    [
+        ({"crop": 1}, "preprocess_cfg.crop is unknown; choose one of: size, mode, mean, std, interpolation, resize_mode, fill_color"),
+        ({"resize_mode": "pad"}, "preprocess_cfg.resize_mode='pad' is unknown; choose one of: shortest, longest, squash"),
+        ({"interpolation": "nearest"}, "preprocess_cfg.interpolation='nearest' is unknown; choose one of: bicubic, bilinear, random"),
+        ({"mode": "L"}, "preprocess_cfg.mode='L' is unknown; choose one of: RGB"),
+    ],
+)
+def test_a_preprocessing_that_open_clip_does_not_have_is_refused(preprocess: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        preprocessing_of(_settings(preprocess_cfg=preprocess), "m.json")
+    assert str(refused.value) == f"encoder.config=m.json: {message}"
+
+
+def test_a_colour_of_the_border_is_part_of_the_identity_and_its_default_is_not() -> None:
+    plain, black, white = (
+        preprocessing_of(_settings(preprocess_cfg=cfg))["image"] for cfg in (None, {"fill_color": 0}, {"fill_color": 255})
+    )
+    assert plain == black == {"size": 32, "resize_mode": "shortest", "interpolation": "bicubic", "mean": plain["mean"], "std": plain["std"]}
+    assert white == {**plain, "fill_color": 255}
+
+
+def test_a_configuration_names_its_tokenizer_beside_the_model() -> None:
+    named = _settings(30_522, tokenizer=HASHED_WORDS)
+    assert preprocessing_of(named)["text"] == {"tokenizer": HASHED_WORDS, "vocab_size": 30_522, "context_length": 77}
+    assert "tokenizer" not in model_config_of({**named["model_cfg"], "tokenizer": HASHED_WORDS})
+    assert preprocessing_of(_settings(30_522))["text"]["tokenizer"] == NO_TOKENIZER
+    assert preprocessing_of(_settings(30_522), tokenizer=HASHED_WORDS)["text"]["tokenizer"] == HASHED_WORDS
+    assert with_tokenizer(_settings(30_522), HASHED_WORDS) == named
+    for known in (_settings(), _settings(2240), named):
+        assert with_tokenizer(known, HASHED_WORDS) == known
+        assert with_tokenizer(known, None) == known
+
+
+def test_a_folder_is_the_tokenizer_wherever_it_is_given(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"encoder\.tokenizer=.*none is not a folder with the model's tokenizer"):
+        preprocessing_of(_settings(30_522), tokenizer=str(tmp_path / "none"))
+    (tmp_path / "tokenizer.json").write_text("{}")
+    text = preprocessing_of(_settings(30_522), tokenizer=str(tmp_path))["text"]
+    assert (text["tokenizer"], len(text["sha256"]), text["options"]) == ("folder", 64, {})

@@ -68,6 +68,14 @@ def test_only_the_last_checkpoints_are_kept(folder: str) -> None:
     assert files(folder).keys() == {f"step_0000000{step}.{ending}" for step in (3, 4) for ending in ("pt", "json")}
 
 
+def test_all_checkpoints_stay_where_all_are_kept(folder: str) -> None:
+    snapshots = Snapshots(folder, HASH, keep="all")
+    for step in range(1, 5):
+        snapshots.save(step, state(step))
+    assert files(folder).keys() == {f"step_0000000{step}.{ending}" for step in (1, 2, 3, 4) for ending in ("pt", "json")}
+    assert same(snapshots.latest(), 4)
+
+
 @pytest.mark.parametrize("dies_at", ["publish_bytes", "publish_json"])
 def test_a_save_that_was_killed_leaves_the_checkpoint_before_it(folder: str, dies_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def dies(*_: object) -> None:
@@ -179,3 +187,35 @@ def test_a_model_is_finished_once_its_json_is_there(folder: str, monkeypatch: py
             finish(folder, {})
     assert files(folder).keys() == {"model.pt", "curve.parquet"}
     assert Snapshots(folder, HASH).finished() is None
+
+
+def finished(folder: str) -> Snapshots:
+    snapshots = Snapshots(folder, HASH)
+    snapshots.save(1, state(1))
+    snapshots.finish({"w": torch.ones(3)}, {"step": [1]}, {"embed_dim": 3}, {})
+    return snapshots
+
+
+def test_a_model_is_finished_while_its_weights_are_the_recorded_ones(tmp_path: Path) -> None:
+    snapshots = finished(str(tmp_path))
+    assert (snapshots.finished() or {})["model_cfg"] == {"embed_dim": 3}
+    weights = (tmp_path / "model.pt").read_bytes()
+    (tmp_path / "model.pt").write_bytes(b"others")
+    with pytest.raises(UserError, match=r"model.pt is not the model that model.json records"):
+        snapshots.finished()
+    (tmp_path / "model.pt").unlink()
+    assert snapshots.finished() is None, "it is trained again, from its last checkpoint"
+    assert same(snapshots.latest(), 1)
+    (tmp_path / "model.pt").write_bytes(weights)
+    assert snapshots.finished()
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "{}", '{"training": null}', "[" * 100_000], ids=lambda text: text[:5])
+def test_damaged_json_of_a_model_is_one_line_or_passed_over(tmp_path: Path, text: str) -> None:
+    snapshots = finished(str(tmp_path))
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(UserError, match=r"model.json cannot be read"):
+        snapshots.finished()
+    (tmp_path / "model.json").unlink()
+    (tmp_path / "step_00000001.json").write_text(text)
+    assert (snapshots.finished(), snapshots.latest()) == (None, None)

@@ -11,6 +11,7 @@ import torch
 
 from tda.config.datasets import ToyConfig
 from tda.config.models import TrainConfig
+from tda.encoders import load
 from tda.encoders.losses import cloob, info_loob
 from tda.encoders.training.checkpoints import Snapshots
 from tda.encoders.training.data import TrainingPairs, read_training_pairs
@@ -109,6 +110,18 @@ def test_finished_model_is_left_alone_and_another_refused(pairs: TrainingPairs, 
     assert {file.name: file.stat().st_mtime_ns for file in (tmp_path / "model").iterdir()} == stamps
     with pytest.raises(UserError, match="holds a model of training config"):
         train(_arm(seed=1), pairs, folder, "cpu")
+
+
+def test_with_keep_all_every_step_checkpoint_loads_as_a_model(pairs: TrainingPairs, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    train(_arm(keep="all", checkpoint_every=1, steps=4), pairs, str(folder), "cpu")
+    (tmp_path / "model.json").write_text(json.dumps(SETTINGS))
+    steps = [load("open_clip", str(folder / f"step_0000000{n}.pt"), str(tmp_path / "model.json"), "cpu") for n in (1, 2, 3, 4)]
+    final = load("open_clip", str(folder / "model.pt"), str(tmp_path / "model.json"), "cpu")
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    vectors = [encoder.encode_image(images) for encoder in (*steps, final)]
+    assert torch.equal(vectors[3], vectors[4])
+    assert not torch.allclose(vectors[2], vectors[3])
 
 
 def test_bad_settings(pairs: TrainingPairs, tmp_path: Path) -> None:

@@ -126,6 +126,8 @@ def test_a_state_dict_is_found_nested_and_under_module(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "state_dict": {"module.a": torch.ones(2), "module.b": torch.ones(1)}}, tmp_path / "w.pt")
     save_file({"module.a": torch.ones(2), "b": torch.ones(1)}, tmp_path / "w.safetensors")
     assert list(read_state_dict(tmp_path / "w.pt")) == ["a", "b"]
+    torch.save({"step": 3, "model": {"a": torch.ones(2)}, "optimizer": {"state": {}}}, tmp_path / "step.pt")
+    assert list(read_state_dict(tmp_path / "step.pt")) == ["a"]
     assert sorted(read_state_dict(tmp_path / "w.safetensors")) == ["b", "module.a"]
 
 
@@ -141,7 +143,7 @@ def test_faults_are_counted_and_named(tmp_path: Path) -> None:
 
 
 def test_options_and_formats_are_checked(shared_golden: Path) -> None:
-    with pytest.raises(UserError, match=r"encoder.tokenizer='x' is no option of the format openai"):
+    with pytest.raises(UserError, match=r"encoder.tokenizer=x: models of this format have CLIP's vocabulary, or crc32-words"):
         load("openai", str(shared_golden / "openai_vit_tiny.pt"), tokenizer="x")
     with pytest.raises(
         UserError, match=r"encoder.format='onnx' is unknown; choose one of: open_clip, openai, cloob_official, cloob_laion, carp"

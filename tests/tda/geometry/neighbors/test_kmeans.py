@@ -76,13 +76,23 @@ def test_a_row_without_direction_is_named() -> None:
 
 def test_light_cells_stay_whole_in_the_order_of_their_rows() -> None:
     label_M = np.array([2, 0, 2, 2, 0, 5])
-    centroids_CD = np.eye(6, dtype=np.float32)
-    order_M, bounds, found_CD = arrange(np.ones((6, 6), np.float32), label_M, centroids_CD, bound=3)
+    x_MD = clustered(6, 6, 3, 0.3, 0).astype(np.float16)
+    order_M, bounds, found_CD = arrange(x_MD, label_M, np.eye(6, dtype=np.float32), bound=3)
     assert order_M.tolist() == [1, 4, 0, 2, 3, 5]
     assert bounds.tolist() == [0, 2, 5, 6]  # labels 1, 3 and 4 have no rows
-    np.testing.assert_array_equal(found_CD, centroids_CD[[0, 2, 5]])
-    order_M, bounds, found_CD = arrange(np.ones((0, 6), np.float32), label_M[:0], centroids_CD, bound=3)
+    np.testing.assert_array_equal(found_CD, np.stack([_mean(x_MD[rows]) for rows in ([1, 4], [0, 2, 3], [5])]))
+    order_M, bounds, found_CD = arrange(x_MD[:0], label_M[:0], np.eye(6, dtype=np.float32), bound=3)
     assert (order_M.tolist(), bounds.tolist(), found_CD.shape) == ([], [0], (0, 6))
+
+
+def test_each_centroid_is_the_mean_of_its_own_members_whatever_it_was_before() -> None:
+    x_MD = (3 * clustered(900, 12, 9, 0.5, 0)).astype(np.float32)  # lengths do not count
+    label_M = np.random.default_rng(1).integers(7, size=900)
+    order_M, bounds, found_CD = arrange(x_MD, label_M, np.zeros((7, 12), np.float32), bound=100)
+    unit_MD = x_MD.astype(np.float64) / np.linalg.norm(x_MD.astype(np.float64), axis=1, keepdims=True)
+    for centroid_D, begin, end in zip(found_CD, bounds[:-1], bounds[1:], strict=True):
+        mean_D = unit_MD[order_M[begin:end]].mean(axis=0)
+        np.testing.assert_allclose(centroid_D, mean_D / np.linalg.norm(mean_D), atol=1e-6)
 
 
 def test_a_heavy_cell_is_cut_along_its_clusters() -> None:

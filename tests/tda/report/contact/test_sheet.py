@@ -1,10 +1,10 @@
-"""Contact sheets: the closest pairs in order, exact repeats counted, strangers' text escaped, and no image where there is none."""
+"""Contact sheets: the closest pairs in order, exact repeats counted, untrusted text escaped, and no image where there is none."""
 
 import json
+import os
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 from drawn_world import ENCODER, plant_drawn_world
 from planted_nearest import plant_nearest
@@ -12,12 +12,8 @@ from planted_report import CAPTIONS, CONFIG, plant, strip
 
 from tda.config.stages import ReportConfig
 from tda.report.contact import sheet as contact
-from tda.report.contact.pairs import closest_pairs, pairs_of
 from tda.report.contact.sheet import build_sheets
 from tda.report.page import build
-from tda.store.datasets.embedding_set import EmbeddingSet
-from tda.store.datasets.nearest import NearestSet
-from tda.store.datasets.row_lookup import RowId
 
 NAMES = ("toy_heldout", ENCODER, "toy_train")
 
@@ -29,31 +25,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def page_of(root: Path, modality: str = "image") -> str:
     return (root / f"report/contact/{'-'.join(NAMES)}-{modality}.html").read_text()
-
-
-@pytest.mark.parametrize("modality", ["image", "text"])
-def test_pairs_are_the_closest_in_order(root: Path, modality: str) -> None:
-    nearest = NearestSet(str(root), *NAMES)
-    found = closest_pairs(nearest, modality, 25)
-    cosines = nearest.cosines(modality)
-    order = np.argsort(-cosines, kind="stable")[:25]
-    assert [cosine for cosine, _, _ in found] == [float(x) for x in cosines[order]]
-    rows = EmbeddingSet(str(root), "toy_heldout", ENCODER).table(["shard", "ordinal"]).to_pylist()
-    assert [query for _, query, _ in found] == [RowId(**rows[row]) for row in order]
-    matches = nearest.matches(modality).to_pylist()
-    assert [match for _, _, match in found] == [RowId(matches[row]["shard"], matches[row]["ordinal"]) for row in order]
-
-
-def test_a_pair_has_both_captions_and_both_cosines_of_itself(root: Path) -> None:
-    for pair in pairs_of(str(root), NAMES, NearestSet(str(root), *NAMES), "image", 10):
-        for side, dataset in ((pair.query, "toy_heldout"), (pair.match, "toy_train")):
-            rows = EmbeddingSet(str(root), dataset, ENCODER).table(["shard", "ordinal", "key", "caption"]).to_pylist()
-            assert {"shard": side.id.shard, "ordinal": side.id.ordinal, "key": side.key, "caption": side.caption} in rows
-            assert side.path.endswith(f"shards/{dataset}/{side.id.shard}.tar")
-        assert pair.image is not None
-        assert pair.text is not None
-        if pair.query.caption == pair.match.caption:
-            assert pair.text == pytest.approx(1)
 
 
 def test_exact_repeats_are_counted(root: Path) -> None:
@@ -151,3 +122,52 @@ def test_the_report_links_them(tmp_path: Path) -> None:
     for modality in ("image", "text"):
         assert f'<a href="contact/toy_heldout-{ENCODER}-toy_train-{modality}.html">{modality}</a>' in page
     assert not build(str(tmp_path), CONFIG).rebuilt
+
+
+def set_sources(root: Path, dataset: str, **fields: object) -> None:
+    for record in (root / f"embeddings/{dataset}/{ENCODER}/_records").glob("*.json"):
+        found = json.loads(record.read_text())
+        record.write_text(json.dumps({**found, "source": {**found["source"], **fields}}))
+
+
+@pytest.mark.parametrize("scheme", ["http", "s3", "gs", "ftp", "nosuchstore"])
+def test_no_address_of_a_record_is_asked_unless_the_reader_allows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    from tda.store import files
+
+    plant_drawn_world(tmp_path)
+    set_sources(tmp_path, "toy_train", path=f"{scheme}://127.0.0.1:9/00000.tar")
+    monkeypatch.setenv("LACUNA_STORE_ATTEMPTS", "1")
+    with monkeypatch.context() as patch:
+        real = files.fsspec.core.url_to_fs
+        patch.setattr(files.fsspec.core, "url_to_fs", lambda url: pytest.fail(url) if f"{scheme}://" in url else real(url))
+        image, _ = build_sheets(str(tmp_path), [], CONFIG)
+    assert image.without_image == image.pairs
+    assert "it is on a network, which is not asked: report.network=true shows its images" in page_of(tmp_path)
+
+
+def test_a_store_without_a_client_costs_its_pictures_alone(tmp_path: Path) -> None:
+    plant_drawn_world(tmp_path)
+    set_sources(tmp_path, "toy_train", path="nosuchstore://bucket/00000.tar")
+    image, _ = build_sheets(str(tmp_path), [], ReportConfig(models=CONFIG.models, network=True))
+    assert (image.pairs, image.without_image) == (60, 60)
+    assert "nosuchstore" in page_of(tmp_path)
+
+
+def test_a_shard_that_changed_since_is_not_shown_and_one_that_was_touched_is(tmp_path: Path) -> None:
+    plant_drawn_world(tmp_path)
+    first, second = sorted((tmp_path / "shards/toy_train").glob("*.tar"))
+    os.utime(first, (1, 1))
+    second.write_bytes(first.read_bytes() + bytes(10_240))
+    image, _ = build_sheets(str(tmp_path), [], CONFIG)
+    assert 0 < image.without_image < image.pairs
+    page = page_of(tmp_path)
+    assert page.count("it has changed since it was embedded") == 1
+
+
+def test_a_sheet_that_was_replaced_is_made_again(tmp_path: Path) -> None:
+    plant_drawn_world(tmp_path)
+    build_sheets(str(tmp_path), [], CONFIG)
+    page = page_of(tmp_path)
+    (tmp_path / f"report/contact/{'-'.join(NAMES)}-image.html").write_text("other pictures")
+    build_sheets(str(tmp_path), [], CONFIG)
+    assert page_of(tmp_path) == page

@@ -1,4 +1,4 @@
-"""Numbers and strangers' text, as the report writes them."""
+"""Numbers and untrusted text, as the report writes them."""
 
 import pytest
 

@@ -239,3 +239,24 @@ def _made(folder: Path) -> Path:
 def _written(path: Path, content: bytes) -> str:
     path.write_bytes(content)
     return str(path)
+
+
+def test_a_file_without_captions_says_so_and_a_named_column_is_read(tmp_path: Path) -> None:
+    columns = {"image": list(IMAGE[:5]), "text": list(TEXT[:5]), "alt": CAPTIONS[:5]}
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    source = open_source(str(tmp_path / "x.parquet"))
+    assert source.notes == [
+        f"source={tmp_path}/x.parquet has no column caption, TEXT, text: captions stay empty; caption_column= names one"
+    ]
+    named = open_source(str(tmp_path / "x.parquet"), side={"caption": "alt"})
+    assert named.notes == []
+    assert next(named.batches()).side["caption"] == CAPTIONS[:5]
+    with pytest.raises(UserError, match=r"source=.*x\.parquet: caption_column=none is no column; there are: image, text, alt"):
+        open_source(str(tmp_path / "x.parquet"), side={"caption": "none"})
+
+
+def test_a_vector_column_twice_is_one_line(tmp_path: Path) -> None:
+    table = pa.table([list(IMAGE[:5]), list(IMAGE[:5]), list(TEXT[:5])], names=["image", "image", "text"])
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(UserError, match=r"source=.*x\.parquet: column image stands in the file 2 times"):
+        open_source(str(tmp_path / "x.parquet"))

@@ -128,16 +128,16 @@ def test_of_two_replays_the_first_renews_the_record(proxy: Proxy, tmp_path: Path
         proxy.faults.append(Fault("_records/0.json", "lost", "PUT", times=1))
         assert renew_record(layout, old, mine) == mine
         old, mine = mine, replace(old, attempt=4)
-    read = records.read_record
+    parse = records._parse
 
     def and_then_comes_another(*args: Any) -> ShardRecord:
-        found = read(*args)
-        monkeypatch.setattr(records, "read_record", read)
+        found = parse(*args)
+        monkeypatch.setattr(records, "_parse", parse)
         assert renew_record(layout, old, theirs) == theirs
         return found
 
-    monkeypatch.setattr(records, "read_record", and_then_comes_another)
-    assert renew_record(layout, old, mine) == theirs == read(layout, "d", "e", "0")
+    monkeypatch.setattr(records, "_parse", and_then_comes_another)
+    assert renew_record(layout, old, mine) == theirs == read_record(layout, "d", "e", "0")
 
 
 def test_a_name_is_taken_once(proxy: Proxy) -> None:

@@ -192,3 +192,24 @@ def test_names_of_shards() -> None:
         name_shards(["/a/x.tar", "/b/x.tar"])
     with pytest.raises(UserError, match="shard='a b'"):
         name_shards(["/a/a b.tar"])
+
+
+def test_an_item_or_pattern_that_matches_nothing_is_named_not_skipped(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(b"x")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "none.txt").write_text("# nothing\n\n")
+    (tmp_path / "list.txt").write_text(f"{tmp_path}/a.tar\n{tmp_path}/b*.tar\n")
+    good = f"{tmp_path}/a.tar"
+    assert expand_shards([good]) == [good]
+    for bad in (f"{tmp_path}/b*.tar", f"{tmp_path}/empty", f"@{tmp_path}/none.txt", f"{tmp_path}/{{a,b}}?.tar"):
+        with pytest.raises(UserError, match=r"^dataset\.shards='.*' matches no shard$") as refused:
+            expand_shards([good, bad])
+        assert "a.tar'" not in str(refused.value) or "{a,b}" in bad
+    with pytest.raises(UserError, match=r"/b\*\.tar' matches no shard"):
+        expand_shards(f"@{tmp_path}/list.txt")
+
+
+def test_a_list_may_begin_with_a_byte_order_mark_and_end_its_lines_as_windows_does(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(b"x")
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf" + f"{tmp_path}/a.tar\r\n".encode())
+    assert expand_shards(f"@{tmp_path}/list.txt") == [f"{tmp_path}/a.tar"]

@@ -141,7 +141,10 @@ MODELS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     ),
     "no JSON": (lambda arm: (arm / "model.json").write_text("{"), [f"{ARM}/model.json: cannot be read: JSONDecodeError: "]),
     "no sha256": (lambda arm: (arm / "model.json").write_text("{}"), [f"{ARM}/model.json: cannot be read: KeyError: 'training'"]),
-    "a list": (lambda arm: (arm / "step_00000001.json").write_text("[]"), [f"{ARM}/step_00000001.json: cannot be read: TypeError: "]),
+    "a list": (
+        lambda arm: (arm / "step_00000001.json").write_text("[]"),
+        [f"{ARM}/step_00000001.json: cannot be read: ValueError: it holds a list"],
+    ),
     "other files": (lambda arm: [(arm / name).write_bytes(b"x") for name in ("notes.json", "best.pt", "curve.parquet")], []),
 }
 
@@ -172,6 +175,7 @@ def derived(tmp_path: Path) -> RootPaths:
     layout = RootPaths(str(tmp_path))
     embedded(layout, "r", "r-00000", 8, seed=5)
     joined(layout, embedded(layout, "d", "00000", 4))
+    write(Path(layout.nearest_audit("d", "e", "r")), '{"schema": 2}')
     write(Path(layout.metrics("d", "e")), '{"schema": 1}')
     return layout
 
@@ -189,6 +193,10 @@ DERIVED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "join stray": (lambda root: write(root / "nearest/d/e/r/00007.parquet", ""), "nearest/d/e/r/00007.parquet: no record names it"),
     "join of nothing": (lambda root: write(root / "nearest/d/e/x/00000.parquet", ""), "nearest/d/e/x: "),
     "join of rows that changed": (lambda root: embedded(RootPaths(str(root)), "d", "00000", 4, seed=9), "nearest/d/e/r: "),
+    "join without its audit": (
+        lambda root: (root / "nearest/d/e/r/audit.json").unlink(),
+        "nearest/d/e/r/audit.json: missing: the job did not finish",
+    ),
     "view unfinished": (
         lambda root: write(root / "dedupe/d/e/r/kept.parquet", ""),
         "dedupe/d/e/r: there is no summary.json: the job did not finish",
@@ -220,6 +228,7 @@ def test_what_was_derived_is_compared_with_its_rows(derived: RootPaths, fault: s
 def test_a_view_is_compared_with_its_base(tmp_path: Path) -> None:
     plant_world(tmp_path)
     layout, rows = RootPaths(str(tmp_path)), EmbeddingSet(str(tmp_path), "d", "e")
+    write(Path(layout.nearest_audit("d", "e", "r")), '{"schema": 2}')
     ordinals = [table["ordinal"].to_numpy()[:5] for table in rows.tables(["ordinal"])]
     kept = [Kept(shard, ordinals[i], rows.rows_in_file(i)[:5]) for i, shard in enumerate(rows.shards)]
     publish_kept(layout, View("d", "r"), "e", iter(kept), {"content": "c", "inputs": {"rows": rows.digest}})

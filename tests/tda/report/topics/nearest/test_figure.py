@@ -2,18 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from planted_nearest import plant_nearest
 from planted_report import CONFIG, plant, strip
 
-from tda.geometry.shift import BINS, histogram
-from tda.report.data import closest
-from tda.report.data.closest import closest_of
 from tda.report.data.load import Run, load_run
 from tda.report.drawing.figure import panel_svg
 from tda.report.topics.registry import registry
-from tda.store.datasets.nearest import NearestSet
 
 FIG01 = next(spec for spec in registry() if spec.name == "fig01")
 ENCODERS = ("toy_infonce", "toy_cloob")
@@ -32,28 +27,6 @@ def planted(root: Path, datasets: tuple[str, ...] = DATASETS) -> str:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return load_run(planted(tmp_path_factory.mktemp("root")), CONFIG)
-
-
-def test_counts_are_those_of_the_stored_cosines(run: Run) -> None:
-    for cell in run.cells:
-        stored = NearestSet(run.root, cell.dataset, cell.encoder, "toy_train")
-        found = cell.closest["toy_train"]
-        assert found.rows == len(stored) == 400
-        for modality in ("image", "text"):
-            assert np.array_equal(found.counts[modality], histogram(stored.cosines(modality)))
-            assert found.median(modality) == pytest.approx(np.median(stored.cosines(modality)), abs=4 / BINS)
-
-
-def test_a_set_is_passed_over_once_until_its_rows_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = planted(tmp_path, ("toy_heldout",))
-    before = closest_of(root, "toy_heldout", "toy_cloob")["toy_train"]
-    with monkeypatch.context() as patch:
-        patch.setattr(closest, "histogram", lambda _: pytest.fail("counted again"))
-        assert closest_of(root, "toy_heldout", "toy_cloob")["toy_train"].digest == before.digest
-    plant_nearest(root, "toy_heldout", "toy_cloob", seed=1)
-    after = closest_of(root, "toy_heldout", "toy_cloob")["toy_train"]
-    assert after.digest != before.digest
-    assert not np.array_equal(after.counts["image"], before.counts["image"])
 
 
 def test_it_draws_both_modalities_for_all_models(run: Run) -> None:

@@ -1,0 +1,165 @@
+"""Starts what is new in a place, in order of step, and keeps the ledger: each content of each checkpoint is analysed once, or named."""
+
+import math
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+
+from jobs.watching.lease import beating, owner
+from jobs.watching.ledger import Ledger
+from jobs.watching.lookout import LOST, Lookout, Orders
+from jobs.watching.pins import ChangedError, Pinned
+from jobs.watching.place import Checkpoint, Place
+from jobs.watching.runner import Run, Runner, State, Task
+from tda.errors import LacunaError
+from tda.store.files import exists, join
+
+
+class Watcher(Lookout):
+    """One watcher. Several may share a ledger: an attempt belongs to the one that created its first file."""
+
+    def __init__(self, place: Place, ledger: Ledger, runner: Runner, orders: Orders) -> None:
+        super().__init__(place, ledger, runner, orders)
+        self.unread: dict[str, str] = {}  # checkpoint -> why its file could not be read in this look
+        self._me = owner()
+        self._passed = set[str]()  # started, or found to have nothing to do, since the last look
+        self._again = dict[str, float]()  # folder of the entry -> when it may be tried again
+
+    def look(self) -> None:
+        """A look, after which everything may be tried again that its back-off allows."""
+        self._passed, self.unread = set(), {}
+        super().look()
+
+    def work(self) -> None:
+        """Start what there is room for, and end what has run; with runs elsewhere still running, it returns."""
+        self._collect()
+        while len(self.mine) < self.runner.slots and (one := self._next()) is not None:
+            self._passed.add(one.label)
+            self._start(one)
+            if not self.runner.shared:  # runs elsewhere are asked once a round
+                self._collect()
+
+    def _next(self) -> Checkpoint | None:
+        """The first checkpoint, by step, that is whole and not analysed yet."""
+        return next((one for one in self.found.values() if one.label not in self._passed and self._wanted(one)), None)
+
+    def _wanted(self, one: Checkpoint) -> bool:
+        if one.fault:
+            return False
+        digest = self.ledger.digests(one.label).get(one.version)
+        if digest is None:
+            return self.is_ready(one)
+        return self._startable(one.label, self._key(digest))
+
+    def _startable(self, label: str, key: str) -> bool:
+        entry, folder = self.ledger.entry(label, key), f"{label}/{key}"
+        tried = folder in self.mine or self.orders.clock() < self._again.get(folder, 0)
+        return not (tried or entry.over or entry.open or entry.failures >= self.orders.config.max_attempts)
+
+    def _start(self, one: Checkpoint) -> None:
+        """One attempt: pin, take, check, run. Ends early where the file changes or goes, or another watcher has taken it."""
+        pinned = self._pinned(one)
+        if pinned is None:
+            return
+        key = self._key(pinned.digest)
+        entry = self.ledger.entry(one.label, key)
+        if not self._startable(one.label, key):
+            if entry.over:
+                self.pins.release(one.label, pinned.digest, [pinned.url.rpartition("/")[2]])
+            return
+        task = self._task(one, pinned, key, entry.attempt + 1)
+        taken = {"task": task.plain(), "owner": self._me}
+        if not self.ledger.add(task.folder, f"{task.attempt}.submitted.json", taken):
+            return
+        self.mine[task.folder] = task
+        beat = join(self.ledger.folder, task.folder, f"{task.attempt}.beat.json")
+        with beating(beat, self.orders.config.lease_seconds) if not self.runner.shared else nullcontext():
+            self._run(task, check=one.whole is None)
+
+    def _task(self, one: Checkpoint, pinned: Pinned, key: str, attempt: int) -> Task:
+        return Task(
+            label=one.label,
+            step=one.step,
+            key=key,
+            attempt=attempt,
+            encoder=f"{self.orders.name}@{one.step}",
+            url=pinned.url,
+            sha256=pinned.digest,
+            config=pinned.config,
+        )
+
+    def _run(self, task: Task, *, check: bool) -> None:
+        try:
+            if check:
+                self.orders.check(task)
+        except (LacunaError, OSError) as error:
+            self._end(task, Run(State.FAILED, " ".join(str(error).split())))
+            return
+        task = replace(task, encoder=self.ledger.claim_name(task.encoder, task.sha256))
+        self.mine[task.folder] = task
+        self.ledger.add(task.folder, f"{task.attempt}.running.json", {"task": task.plain()})
+        try:
+            self.runner.start(task)
+        except (LacunaError, OSError) as error:
+            self._end(task, Run(State.FAILED, " ".join(str(error).split())))
+        except BaseException:
+            self._collect()
+            raise
+
+    def _pinned(self, one: Checkpoint) -> Pinned | None:
+        digest = self.ledger.digests(one.label).get(one.version)
+        name = one.url.rpartition("/")[2]
+        prefix = self.pins.prefix(one.label, digest or "")
+        if digest and f"{prefix}{name}" in self.ledger.pins():
+            content = self.ledger.content(one.label, f"{one.version}.{digest}.pin.json")
+            others = [other for other in self.ledger.pins() if other.startswith(prefix)]
+            return self.pins.held(content["sha256"], f"{prefix}{name}", others)
+        try:
+            pinned = self.pins.pin(one)
+        except ChangedError:
+            return None
+        except FileNotFoundError:
+            self._vanish(one.label, one.label, "its file was gone while it was read")
+            self.found.pop(one.label, None)
+            return None
+        except (LacunaError, OSError) as error:
+            self.unread[one.label] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            return None
+        content = {"sha256": pinned.digest, "step": one.step, "name": name, "url": one.url, "whole": one.whole}
+        self.ledger.add(one.label, f"{one.version}.{pinned.digest[:16]}.pin.json", content)
+        if self.orders.config.copy:
+            self.ledger.copied(pinned.url.rpartition("/")[2], pinned.config and pinned.config.rpartition("/")[2])
+        return pinned
+
+    def _collect(self) -> None:
+        for task in list(self.mine.values()):
+            run = self.runner.state(task)
+            if run.state is not State.RUNNING:
+                self._end(task, run)
+
+    def _end(self, task: Task, run: Run) -> None:
+        """Write how an attempt ended."""
+        folder = task.folder
+        self.mine.pop(folder, None)
+        if run.state is State.SUCCEEDED:
+            self.ledger.add(folder, "succeeded.json", {"encoder": task.encoder, "line": run.line, "attempt": task.attempt})
+        elif run.state is State.STOPPED:
+            self.ledger.add(folder, f"{task.attempt}.stopped.json", {"reason": run.line})
+        elif not exists(task.url):
+            self.ledger.add(folder, "vanished.json", {"reason": "its file was gone while it was analysed"})
+        else:
+            self.ledger.add(folder, f"{task.attempt}.failed.json", {"reason": run.line or LOST})
+        self._after(task, run)
+
+    def _after(self, task: Task, run: Run) -> None:
+        entry = self.ledger.entry(task.label, task.key)
+        failures = entry.failures
+        wait = self.orders.config.backoff_seconds * 2 ** max(0, failures - 1)
+        self._again[task.folder] = math.inf if self.orders.once else self.orders.clock() + wait
+        given_up = failures >= self.orders.config.max_attempts
+        if entry.over or given_up:
+            self.pins.release(task.label, task.sha256, self.ledger.pins())
+            message = run.line or entry.state
+            self._notify({"encoder": task.encoder, "step": task.step, "state": entry.state, "message": message})
+        elif run.state is not State.STOPPED:
+            print(f"lacuna watch: {task.label}: attempt {task.attempt} failed: {run.line or LOST}", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Every headline number over the steps of a training run."""

@@ -12,20 +12,23 @@ from typing import Any
 
 from jobs.analysis.comparisons import compare_encoders, comparison_line
 from jobs.analysis.part import Measuring
-from jobs.analysis.parts import digest, part_hashes, with_needed
-from jobs.analysis.publication import Made, publish_parts, standing_parts, table_url
+from jobs.analysis.parts import digest, part_hashes, resting_on, with_needed
+from jobs.analysis.publication import publish_parts, standing_parts, table_url
 from jobs.analysis.registry import REGISTRY
 from jobs.analysis.run import measured
 from jobs.analysis.shape import Subject
-from jobs.analysis.sweep import cell_line, in_sweep, sweep_cells
+from jobs.analysis.stored import taken_over
+from jobs.analysis.sweep import cell_line, sweep_cells
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session, shared_ray
+from jobs.runtime.sweeps.cells import current_cell
+from jobs.runtime.sweeps.record import flat
 from tda.config.jobs import AnalyzeJob
 from tda.errors import LacunaError, UserError
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.documents import document_if_whole
 from tda.store.files import exists
-from tda.store.paths import RootPaths
+from tda.store.paths import RootPaths, base_of
 from tda.store.tables import SCHEMA, read_table
 
 
@@ -34,15 +37,17 @@ def run(job: AnalyzeJob) -> Outcome:
     names = job.encoders or [job.encoder.name]
     if "" in names:
         raise UserError("encoder.name is missing: give encoder.name=VALUE, or encoders=[a,b] to compare several")
-    jobs = [replace(job, encoder=replace(job.encoder, name=name), encoders=[]) for name in names]
-    if in_sweep():
+    jobs = [_named(job, name) for name in names]
+    cell = current_cell()
+    if cell is not None and cell.layout_only:
         return _sweep(jobs)
     with shared_ray():
         outcomes = [analyze(one) for one in jobs]
         if not job.encoders:
             return outcomes[0]
         found = compare_encoders(job.root, job.dataset.name, names, job.analysis, job.cluster)
-    return Outcome(whole=True, line=comparison_line(found))
+    numbers = {f"{name}.{path}": value for name, one in zip(names, outcomes, strict=True) for path, value in one.numbers.items()}
+    return Outcome(whole=True, line=comparison_line(found), numbers=numbers)
 
 
 def analyze(job: AnalyzeJob) -> Outcome:
@@ -51,21 +56,28 @@ def analyze(job: AnalyzeJob) -> Outcome:
     others = _checked_transfer(job, embeddings)
     rows = {name: _content(job, name) for name in job.analysis.separability.transfer} | {job.dataset.name: embeddings.content}
     hashes = part_hashes(rows, job.dataset.name, job.analysis)
+    former = part_hashes(rows, job.dataset.name, job.analysis, former=True)
     url = RootPaths(job.root).metrics(job.dataset.name, job.encoder.name)
     head, before = _head(job, embeddings, hashes), document_if_whole(url)
-    found = standing_parts(url, before, hashes)
-    missing = [part for part in with_needed(job.analysis.parts, job.analysis) if part.name not in found["part_hashes"]]
+    found = standing_parts(url, before, hashes, former)
+    wanted = with_needed(job.analysis.parts, job.analysis)
+    taken = taken_over(job, hashes, [part.name for part in wanted if part.name not in found["part_hashes"]])
+    missing = [part.name for part in wanted if part.name not in found["part_hashes"] | taken.parts]
+    made = taken
     if missing:
-        folder = RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name)
-        rows_hash = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
-        subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=folder, rows_hash=rows_hash)
-        names, stored = [part.name for part in missing], partial(_stored, url, found["tables"])
+        graph_rows = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
+        base = RootPaths(base_of(job.root)).analysis_dir(job.dataset.name, job.encoder.name)  # one neighbour graph for all cells of a sweep
+        subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=base, rows_hash=graph_rows)
+        stored = partial(_stored, url, found["tables"] | taken.entries)
         with ray_session(job.cluster):
-            metrics, tables = measured(Measuring(subject=subject, others=others, parts=names, stored=stored, cluster=job.cluster))
+            metrics, tables = measured(Measuring(subject=subject, others=others, parts=missing, stored=stored, cluster=job.cluster))
         _require_unchanged(job, embeddings)
-        made = Made(parts={part.name: hashes[part.name] for part in missing}, keys=metrics, tables=tables)
-        found = publish_parts(url, head, before, made, hashes)
-    return Outcome(whole=True, line=result_line(head | found))
+        made = replace(taken, parts=taken.parts | {name: hashes[name] for name in missing}, keys=taken.keys | metrics, tables=tables)
+    if made.parts:
+        made = replace(made, outdates=resting_on(made.parts, job.analysis))
+        found = standing_parts(url, publish_parts(url, head, before, made, hashes, former), hashes, former)
+    measured_now = head | found
+    return Outcome(whole=True, line=result_line(measured_now), numbers=flat(measured_now))
 
 
 def _require_unchanged(job: AnalyzeJob, embeddings: EmbeddingSet) -> None:
@@ -83,14 +95,15 @@ def result_line(metrics: Mapping[str, Any]) -> str:
 
 def _sweep(jobs: list[AnalyzeJob]) -> Outcome:
     """One cell for each encoder. An encoder that was not analysed yet first gets a metrics.json with the gap alone."""
-    lines = []
+    lines, numbers = list[str](), dict[str, float]()
     for job in jobs:
         umap = job.analysis.umap
         (cell,) = sweep_cells(job, [(umap.n_neighbors, umap.min_dist)])
         if not exists(RootPaths(job.root).metrics(job.dataset.name, job.encoder.name)):
             analyze(replace(job, analysis=replace(job.analysis, parts=["gap"])))
         lines.append(cell_line(job, cell))
-    return Outcome(whole=True, line="; ".join(lines))
+        numbers |= flat(cell, job.encoder.name if len(jobs) > 1 else "")
+    return Outcome(whole=True, line="; ".join(lines), numbers=numbers)
 
 
 def _checked_transfer(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, EmbeddingSet]:
@@ -135,7 +148,23 @@ def _stored(url: str, entries: Mapping[str, Any], name: str) -> dict[str, Any]:
     return read_table(table_url(url, name), entries.get(name))
 
 
-main = command("analyze", AnalyzeJob, run)
+def inputs_of(job: AnalyzeJob) -> str | None:
+    """What a cell of a sweep was measured on and with; None where that is not known, or the job has to look itself."""
+    cell = current_cell()
+    names = job.encoders or [job.encoder.name]
+    urls = [RootPaths(job.root).metrics(job.dataset.name, name) for name in names]
+    if (cell is not None and cell.layout_only) or not all(map(exists, urls)):
+        return None
+    datasets = dict.fromkeys([job.dataset.name, *job.analysis.separability.transfer, *job.analysis.compare.datasets])
+    rows = [[_content(_named(job, name), dataset) for dataset in datasets] for name in names]
+    return digest([rows, [document_if_whole(url).get("part_hashes") for url in urls]])
+
+
+def _named(job: AnalyzeJob, encoder: str) -> AnalyzeJob:
+    return replace(job, encoder=replace(job.encoder, name=encoder), encoders=[])
+
+
+main = command("analyze", AnalyzeJob, run, inputs=inputs_of)
 
 if __name__ == "__main__":
     sys.exit(main())

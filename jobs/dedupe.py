@@ -18,6 +18,8 @@ from jobs.dedup.decisions import REASONS, Cosines, decide
 from jobs.dedup.exact_matches import exact_flags, known_texts
 from jobs.dedup.self_duplicates import Candidates, drop_within
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.sweeps.cells import current_cell
+from jobs.runtime.sweeps.record import flat
 from tda.config.jobs import DedupeJob
 from tda.config.stages import DedupeConfig
 from tda.errors import LacunaError, UserError
@@ -26,7 +28,7 @@ from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.hashes import VERSION
 from tda.store.datasets.nearest import NearestSet
-from tda.store.datasets.views import Kept, View, content_hash, publish_kept, read_summary
+from tda.store.datasets.views import Kept, View, content_hash, label, made_by, publish_kept, read_summary
 from tda.store.documents import named_files, seal_holds
 from tda.store.paths import RootPaths
 
@@ -35,11 +37,26 @@ UNHASHED = ("by", "exact_rows", "max_drop_fraction")  # settings that change no 
 
 
 def run(job: DedupeJob) -> Outcome:
-    """Decide for every row and publish the kept rows. A result with the same rows and settings is reused.
+    """Decide for every row and publish the kept rows, at the place of the view or beside one of another rule or threshold."""
+    return dedupe(job, _place(job))
+
+
+def _place(job: DedupeJob) -> View:
+    """`<dataset>-minus-<reference>` is made by the first settings and stays; a cell of a sweep never becomes it."""
+    layout, plain = RootPaths(job.root), View(job.dataset.name, job.reference.name)
+    own, cell = label(asdict(job.dedupe)), current_cell()
+    swept = cell is not None and any(key.startswith("dedupe.") for key in cell.values)
+    standing = made_by(layout, plain, job.encoder.name)
+    if cell is not None and "dedupe.by" in cell.values:
+        return plain.labelled(f"{own}-by.{job.dedupe.by or job.encoder.name}")
+    return plain if standing == own or (standing is None and not swept) else plain.labelled(own)
+
+
+def dedupe(job: DedupeJob, view: View) -> Outcome:
+    """Decide for every row and publish the kept rows as `view`. A result with the same rows and settings is reused.
 
     Raises UserError for an empty data set, missing or stale closest rows, and settings under which no row can be dropped.
     """
-    view = View(job.dataset.name, job.reference.name)
     layout, by = RootPaths(job.root), job.dedupe.by or job.encoder.name
     rows = EmbeddingSet(job.root, view.base, job.encoder.name)
     deciding = rows if by == job.encoder.name else EmbeddingSet(job.root, view.base, by)
@@ -56,7 +73,17 @@ def run(job: DedupeJob) -> Outcome:
     dropped = 1 - summary["rows_kept"] / summary["rows"]
     too_many = dropped > job.dedupe.max_drop_fraction
     line = result_line(view, summary)
-    return Outcome(whole=not too_many, line=f"{line}; {_too_many(dropped, job.dedupe)}" if too_many else line)
+    numbers = {**flat({name: summary[name] for name in ("rows", "rows_kept", "dropped", "matched")}), "dropped_fraction": dropped}
+    return Outcome(whole=not too_many, line=f"{line}; {_too_many(dropped, job.dedupe)}" if too_many else line, numbers=numbers)
+
+
+def inputs_of(job: DedupeJob) -> str | None:
+    """What a cell of a sweep was decided from: the content of its summary, if that is the one that would be made now."""
+    view, by = _place(job), job.dedupe.by or job.encoder.name
+    rows = EmbeddingSet(job.root, view.base, job.encoder.name)
+    deciding = rows if by == job.encoder.name else EmbeddingSet(job.root, view.base, by)
+    content = str(_Inputs(job, deciding, by).head(rows)["content"])
+    return content if _standing(RootPaths(job.root), view, job.encoder.name, content) else None
 
 
 def _require_unchanged(job: DedupeJob, rows: EmbeddingSet) -> None:
@@ -183,7 +210,7 @@ def _kept(rows: EmbeddingSet, reason_N: Codes) -> Iterator[Kept]:
         yield Kept(rows.shards[index], ordinal_M[stays_M], rows.rows_in_file(index)[stays_M])
 
 
-main = command("dedupe", DedupeJob, run)
+main = command("dedupe", DedupeJob, run, inputs=inputs_of)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -18,6 +18,7 @@ from jobs.join.recall_audit import Audit
 from jobs.join.reference_actor import JoinPlan, Unit
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session
+from jobs.runtime.sweeps.record import flat
 from tda.config.jobs import NearestJob
 from tda.errors import ShardError, UserError
 from tda.geometry.neighbors.sizes import HEAVY
@@ -171,7 +172,7 @@ def _outcome(job: NearestJob, root: str, joined: Join, recall: dict[str, Any] | 
     low = auditing.too_low(recall, job.nearest.min_recall)
     if low:
         line += f"; {' and '.join(low)} below nearest.min_recall={job.nearest.min_recall:g}: raise nearest.probes={found.probes}"
-    return Outcome(whole=not low, line=line)
+    return Outcome(whole=not low, line=line, numbers={**flat(recall), "rows": len(found)})
 
 
 def _failed(joined: Join) -> str:

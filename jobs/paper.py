@@ -12,7 +12,7 @@ from rich.console import Console
 
 from jobs.analyze import analyze
 from jobs.dedup.planted_recall import evaluate
-from jobs.dedupe import run as dedupe
+from jobs.dedupe import dedupe
 from jobs.embed import embed_sets
 from jobs.experiment.names import dataset_of, embedded_names, encoder_of, joins_of, views_of
 from jobs.experiment.summary import across, summary_table
@@ -26,18 +26,20 @@ from tda.config.jobs import AnalyzeJob, DedupeJob, NearestJob, PaperJob, ReportJ
 from tda.config.models import Arm, EncoderConfig
 from tda.errors import UserError
 from tda.store.datasets.views import recorded_name
-from tda.store.paths import RootPaths
+from tda.store.paths import RootPaths, base_of
+
+RESULTS = ("analyze", "report")  # stages of a sweep's cell: what they rest on is that of the root around it
 
 
 def run(job: PaperJob) -> Outcome:
     """Every stage in order over one Ray; the run ends at the first stage that is incomplete."""
     _check(job)
-    progress = Console(stderr=True)
+    progress, around = Console(stderr=True), dataclasses.replace(job, root=base_of(job.root))
     stages = {"train": _train, "embed": _embed, "nearest": _nearest, "dedupe": _dedupe, "analyze": _analyze, "report": _report}
     with shared_ray():
         for number, (name, stage) in enumerate(stages.items(), start=1):
             progress.print(f"[bold]{number}/{len(stages)} {name}[/bold]", highlight=False)
-            for outcome in stage(job):
+            for outcome in stage(job if name in RESULTS else around):
                 progress.print(f"    {outcome.line}", highlight=False, markup=False)
                 if not outcome.whole:
                     return Outcome(whole=False, line=f"{name}: {outcome.line}")
@@ -59,6 +61,9 @@ def _check(job: PaperJob) -> None:
         dataset_of(job, name)
     for name in job.encoders:
         encoder_of(job, name)
+    labelled = [view.name for view in views_of(job) if view != view.plain]
+    if labelled:
+        raise UserError(f"datasets name {labelled[0]}: an experiment makes its views by its own dedupe settings, so leave out the @")
     if job.dedupe.by is not None and job.dedupe.by not in job.encoders:
         raise UserError(f"dedupe.by={job.dedupe.by} is not among encoders={job.encoders}")
 
@@ -109,7 +114,8 @@ def _dedupe(job: PaperJob) -> Iterator[Outcome]:
                     reference=DatasetConfig(name=view.reference),
                     encoder=EncoderConfig(name=encoder),
                     dedupe=job.dedupe,
-                )
+                ),
+                view,
             )
         dataset = dataset_of(job, recorded_name(view.base))
         if dataset.toy is not None and dataset.toy.duplicates:

@@ -12,7 +12,8 @@ def run(job: ReportJob) -> Outcome:
     built = build(job.root, job.report)
     state = "written" if built.rebuilt else "unchanged"
     lacks = f"; {len(built.missing)} not drawn, see the page for reasons" if built.missing else ""
-    return Outcome(whole=True, line=f"report: {built.url} ({state}; data sets: {built.datasets}, encoders: {built.encoders}{lacks})")
+    stale = f". {built.stale}" if built.stale else ""
+    return Outcome(whole=True, line=f"report: {built.url} ({state}; data sets: {built.datasets}, encoders: {built.encoders}{lacks}){stale}")
 
 
 main = command("report", ReportJob, run)

@@ -11,6 +11,7 @@ from typing import Any
 from jobs.runtime.actors.dispatch import dispatch
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session, slots
+from jobs.runtime.sweeps.record import flat
 from tda.config.cluster import ClusterConfig
 from tda.config.jobs import TrainJob
 from tda.errors import LacunaError, UserError
@@ -171,7 +172,7 @@ def _outcome(name: str, result: dict[str, Any], *, again: bool = False) -> Outco
     loss = f"{training['loss']}{' + Hopfield' if training['hopfield'] else ''}, {training['steps']} steps on {training['pairs']} pairs"
     how = "trained before" if again else f"trained in {training['seconds']:.0f} s"
     line = f"{name}: {loss}, final loss {training['final_loss']:.3f}, {how}"
-    return Outcome(whole=True, line=line)
+    return Outcome(whole=True, line=line, numbers=flat(training))
 
 
 main = command("train", TrainJob, run)

@@ -1,9 +1,12 @@
-"""Encoders compared on the same pairs of a data set: `analysis/<dataset>/comparisons.json`.
+"""Encoders compared on the same pairs of a data set: `analysis/<dataset>/comparisons.json`, of the encoders that were named last.
+
+Each set of encoders also has a file of its own, `analysis/<dataset>/comparisons/<hash>.json`, which stays.
 
 M pairs that both sets hold, at different positions in each.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -20,8 +23,8 @@ from tda.geometry.parts.local_dimension import DIRECTIONS, prediction_one, predi
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.sampling import Array, evenly_spaced, read_pairs, shared_positions
 from tda.store.documents import document_if_whole
-from tda.store.files import exists, join, read_json
-from tda.store.paths import RootPaths
+from tda.store.files import exists, join, list_files, read_json
+from tda.store.paths import RootPaths, base_of
 from tda.store.tables import SCHEMA, read_table
 from tda.store.update import update_json
 
@@ -41,15 +44,16 @@ def compare_encoders(root: str, dataset: str, encoders: Sequence[str], analysis:
     sets = {name: EmbeddingSet(root, dataset, name) for name in encoders}
     metrics = {name: _metrics(root, dataset, name) for name in encoders}
     others = {(other, name): _metrics(root, other, name) for other in analysis.compare.datasets for name in encoders}
-    url = join(root, "analysis", dataset, "comparisons.json")
-    before = document_if_whole(url)
-    before = before if before.get("schema") == SCHEMA else {}
+    last, own = _urls(root, dataset, encoders)
+    before, earlier = _before(own), _before(last)
     content = [_parts_of(one) for one in (*metrics.values(), *others.values())]
     settings = {"seed": analysis.seed, "draws": analysis.local_dimension.draws, "compare": vars(analysis.compare)}
     config_hash = digest([dataset, {name: one.content for name, one in sets.items()}, content, settings])
-    if before.get("config_hash") == config_hash:
-        return before
-    comparisons, notes = _comparisons(sets, analysis, cluster, before.get("comparisons", []))
+    for found in (before, earlier):
+        if found.get("config_hash") == config_hash:
+            return _published(found, {own: before, last: earlier})
+    measured = [one for found in (before, earlier, *_beside(own)) for one in found.get("comparisons", [])]
+    comparisons, notes = _comparisons(sets, analysis, cluster, measured)
     found = {
         "schema": SCHEMA,
         "dataset": dataset,
@@ -63,7 +67,7 @@ def compare_encoders(root: str, dataset: str, encoders: Sequence[str], analysis:
         "notes": notes,
     }
     _require_unchanged(root, dataset, sets)
-    return update_json(url, lambda now: _joined(now or {}, before, found)) or found
+    return _published(found, {own: before, last: earlier})
 
 
 def _require_unchanged(root: str, dataset: str, sets: Sets) -> None:
@@ -87,6 +91,34 @@ def _key(one: dict[str, Any]) -> tuple[Any, ...]:
     return one.get("a"), one.get("b"), one.get("modality")
 
 
+def _urls(root: str, dataset: str, encoders: Sequence[str]) -> tuple[str, str]:
+    """The file of the encoders that were named last, and that of these encoders."""
+    folder = join(root, "analysis", dataset)
+    return join(folder, "comparisons.json"), join(folder, "comparisons", f"{digest(list(encoders))[:12]}.json")
+
+
+def _before(url: str) -> dict[str, Any]:
+    found = document_if_whole(url)
+    return found if found.get("schema") == SCHEMA else {}
+
+
+def _beside(own: str) -> Iterator[dict[str, Any]]:
+    """The files of other sets of encoders: two that are in both were compared there."""
+    folder = own.rpartition("/")[0]
+    yield from (_before(join(folder, name)) for name in list_files(folder, ".json"))
+
+
+def _published(found: dict[str, Any], there: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    for url, before in there.items():
+        if before != found:
+            update_json(url, partial(_replacing, before, found))
+    return found
+
+
+def _replacing(before: dict[str, Any], found: dict[str, Any], now: dict[str, Any] | None) -> dict[str, Any]:
+    return _joined(now or {}, before, found)
+
+
 def comparison_line(found: dict[str, Any]) -> str:
     """The outcome in one line."""
     reported = [f"{len(found['encoders'])} encoders, {len(found['comparisons'])} comparisons"]
@@ -95,7 +127,8 @@ def comparison_line(found: dict[str, Any]) -> str:
 
 
 def _metrics(root: str, dataset: str, encoder: str) -> dict[str, Any]:
-    url = RootPaths(root).metrics(dataset, encoder)
+    urls = [RootPaths(one).metrics(dataset, encoder) for one in dict.fromkeys((root, base_of(root)))]
+    url = next(filter(exists, urls), urls[0])  # of other data sets a sweep's cell has the analyses of the root around it
     if not exists(url):
         raise UserError(f"{url} is not there: run jobs.analyze dataset.name={dataset} encoder.name={encoder} root={root} first")
     found: dict[str, Any] = read_json(url)

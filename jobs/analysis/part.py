@@ -69,7 +69,8 @@ class Part:
     fills: tuple[str, ...] = ()  # its keys of metrics.json, where they are not its name
     seeded: Callable[[AnalysisConfig], bool] = _never  # whether the seed changes its numbers
     cost_only: Callable[[AnalysisConfig], tuple[str, ...]] = _nothing  # settings that change no number: left out of the hash
-    shared: Callable[[AnalysisConfig], dict[str, Any]] = _no_setting  # settings of other parts that its numbers depend on
+    shared: Callable[[AnalysisConfig], dict[str, Any]] = _no_setting  # settings of other parts that its numbers depend on, its tables not
+    rests_on_numbers: bool = False  # whether it is made of the numbers of the parts that it needs too, not of their tables alone
     datasets: Callable[[AnalysisConfig], tuple[str, ...]] = _nothing  # further data sets whose rows it reads
     line: Callable[[Metrics], str | None] = _no_words  # its words in the result line, from the whole metrics.json
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,22 +20,31 @@ def with_needed(parts: Sequence[str], analysis: AnalysisConfig) -> list[Part]:
     return [part for part in REGISTRY if part.name in wanted]
 
 
-def part_hashes(rows: Mapping[str, Any], dataset: str, analysis: AnalysisConfig) -> dict[str, str]:
+def resting_on(parts: Iterable[str], analysis: AnalysisConfig) -> frozenset[str]:
+    """The other parts that need one of these."""
+    names = set(parts)
+    return frozenset(one.name for one in REGISTRY if not names.isdisjoint(part.name for part in with_needed([one.name], analysis))) - names
+
+
+def part_hashes(rows: Mapping[str, Any], dataset: str, analysis: AnalysisConfig, *, former: bool = False) -> dict[str, str]:
     """Hash of what changes the numbers of each part: rows measured and transferred to, its settings, and the parts that it needs.
 
-    `rows`: data set -> what its rows are known by; `dataset` is the one that is measured.
+    `rows`: data set -> what its rows are known by; `dataset` is the one that is measured. The tables of a part do not depend on its shared
+    settings, so neither does what is made of them; `former` hashes, of earlier versions, did.
     """
-    hashes: dict[str, str] = {}
+    hashes, grounds = dict[str, str](), dict[str, str]()  # of numbers and tables, of the tables alone
     for part in REGISTRY:
-        names = sorted({dataset, *part.datasets(analysis)})
+        rests_on = hashes if former or part.rests_on_numbers else grounds
+        own = _settings(part, analysis)
         content = {
             "part": part.name,
             "dataset": dataset,
-            "rows": {name: rows[name] for name in names},
-            "settings": _settings(part, analysis),
-            "rests_on": [hashes[other] for other in part.needs(analysis)],
+            "rows": {name: rows[name] for name in sorted({dataset, *part.datasets(analysis)})},
+            "settings": own,
+            "rests_on": [rests_on[other] for other in part.needs(analysis)],
         }
         hashes[part.name] = digest(content)
+        grounds[part.name] = digest(content | {"settings": own | part.shared(AnalysisConfig())})
     return hashes
 
 

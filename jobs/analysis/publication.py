@@ -4,7 +4,7 @@ metrics.json holds the hash of each part and the sha256 of each table, so that a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.analysis.registry import REGISTRY
@@ -20,11 +20,16 @@ KEYS = {part.name: part.keys for part in REGISTRY}
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """What one run has measured: its parts with their hashes, their keys of metrics.json, and their tables."""
+    """What one run has measured: its parts with their hashes, their keys of metrics.json, and their tables.
+
+    `entries` are of tables that already stand beside metrics.json. `outdates` names parts that rest on these: of other settings, they go.
+    """
 
     parts: dict[str, str]
     keys: dict[str, Any]
     tables: dict[str, Columns]
+    entries: dict[str, Any] = field(default_factory=dict)
+    outdates: frozenset[str] = frozenset()
 
 
 def table_url(url: str, name: str) -> str:
@@ -32,35 +37,44 @@ def table_url(url: str, name: str) -> str:
     return join(url.rpartition("/")[0], f"{name}.parquet")
 
 
-def standing_parts(url: str, metrics: Metrics, hashes: Metrics) -> dict[str, Any]:
-    """Keys of the parts with these hashes, whose tables match too; `part_hashes` and `tables` are of these parts."""
-    names = [name for name, own in _hashes(metrics).items() if own == hashes.get(name) and _whole(url, metrics, name)]
-    return _of(metrics, names)
+def standing_parts(url: str, metrics: Metrics, *hashes: Metrics) -> dict[str, Any]:
+    """Keys of the parts with any of these hashes, whose tables match too; `part_hashes` and `tables` are of these parts."""
+    return _of(metrics, [name for name in _current(metrics, hashes) if _whole(url, metrics, name)])
 
 
-def publish_parts(url: str, head: Metrics, before: Metrics, made: Made, hashes: Metrics) -> dict[str, Any]:
-    """Publish the tables and keys of a run into what stands, and return the published keys.
+def publish_parts(url: str, head: Metrics, before: Metrics, made: Made, *hashes: Metrics) -> dict[str, Any]:
+    """Publish the tables and keys of a run into what stands, and return the published document.
 
-    `before` is the metrics.json that the run began with: a part that another run has published since stays, whatever its settings.
+    `before` is the metrics.json that the run began with. Parts that were not measured now stay: those of the same rows, whatever their
+    settings, unless they rest on what was measured; and those that another run has published since.
     """
 
     def change(now: dict[str, Any] | None) -> dict[str, Any]:
         entries = {
-            name: publish_table(table_url(url, name), made.tables[name], own) for part, own in made.parts.items() for name in TABLES[part]
+            name: made.entries.get(name) or publish_table(table_url(url, name), made.tables[name], own)
+            for part, own in made.parts.items()
+            for name in TABLES[part]
         }
-        kept = _kept(url, now or {}, before, hashes, set(made.parts))
+        stays = _staying(now or {}, head, before, made, hashes)
+        kept = _of(now or {}, [name for name in stays if _whole(url, now or {}, name)])
         merged = {"part_hashes": {**kept["part_hashes"], **made.parts}, "tables": {**kept["tables"], **entries}}
         return {**head, **_in_order({**kept, **made.keys, **merged})}
 
-    found = update_json(url, change) or {}
-    return {name: found[name] for name in found if name not in head}
+    return update_json(url, change) or {}
 
 
-def _kept(url: str, now: Metrics, before: Metrics, hashes: Metrics, measured: set[str]) -> dict[str, Any]:
-    """What of the present metrics.json stays: parts of this run's settings, and parts that came while it ran."""
-    own, old = _hashes(now), _hashes(before)
-    stays = {name for name in own if name not in measured and (own[name] != old.get(name) or own[name] == hashes[name])}
-    return _of(now, [name for name in own if name in stays and _whole(url, now, name)])
+def _staying(now: Metrics, head: Metrics, before: Metrics, made: Made, hashes: tuple[Metrics, ...]) -> list[str]:
+    """The parts of the present metrics.json that stay beside those that were made."""
+    own, old, current = _hashes(now), _hashes(before), _current(now, hashes)
+    rows = now.get("rows_sha256")  # earlier versions did not write it
+    same_rows = rows == head.get("rows_sha256") if rows else bool(current)
+    beside = [name for name in own if same_rows and name not in made.outdates]
+    return [name for name in own if name not in made.parts and (name in beside or name in current or own[name] != old.get(name))]
+
+
+def _current(metrics: Metrics, hashes: tuple[Metrics, ...]) -> list[str]:
+    """The parts with any of these hashes."""
+    return [name for name, own in _hashes(metrics).items() if own in [one.get(name) for one in hashes]]
 
 
 def _hashes(metrics: Metrics) -> dict[str, str]:

@@ -159,7 +159,7 @@ REGISTRY = (
         shared=lambda analysis: {"shared": analysis.mixing.k},
         line=lambda metrics: f"mixing on the {metrics['umap']['output']} {metrics['umap']['mixing']:.2f}",
     ),
-    Part(name="mixing", start=_start_layout, finish=_mixing, turn=1, needs=lambda _: ("umap",)),
+    Part(name="mixing", start=_start_layout, finish=_mixing, turn=1, needs=lambda _: ("umap",), rests_on_numbers=True),
     Part(
         name="clusters",
         start=_start_clusters,

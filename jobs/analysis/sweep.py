@@ -3,7 +3,6 @@
 M pairs, N = 2M rows, the images first. A cell does not change metrics.json; the neighbour graph is computed once for all cells.
 """
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -26,7 +25,7 @@ from tda.geometry.parts import layout as layout_part
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.documents import document_if_whole, named_files
 from tda.store.files import join, remove
-from tda.store.paths import RootPaths
+from tda.store.paths import RootPaths, base_of
 from tda.store.tables import SCHEMA, belongs, publish_by_content, read_table
 from tda.store.update import update_json
 
@@ -37,18 +36,6 @@ SWEEP, TABLE = "sweep.json", "sweep.parquet"
 
 Key = tuple[int, float]
 Made = Mapping[Key, tuple[dict[str, Any], Columns]]  # each cell with its rows
-
-
-def in_sweep() -> bool:
-    """Whether this job is one of a multirun in which a field of analysis.umap takes several values."""
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.types import RunMode
-
-    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
-        return False
-    words = [word for word in sys.argv[1:] if word.startswith("analysis.umap.") and "=" in word]
-    return any(override.is_sweep_override() for override in OverridesParser.create().parse_overrides(words))
 
 
 def sweep_cells(job: AnalyzeJob, keys: Sequence[Key]) -> list[dict[str, Any]]:
@@ -63,7 +50,8 @@ def sweep_cells(job: AnalyzeJob, keys: Sequence[Key]) -> list[dict[str, Any]]:
     missing = [key for key in dict.fromkeys(keys) if key not in cells]
     if missing:
         rows_hash = digest([embeddings.content, job.analysis.umap.max_pairs])
-        subjects = [Subject(embeddings=embeddings, analysis=_at(job, key), folder=folder, rows_hash=rows_hash) for key in missing]
+        graph = RootPaths(base_of(job.root)).analysis_dir(job.dataset.name, job.encoder.name)
+        subjects = [Subject(embeddings=embeddings, analysis=_at(job, key), folder=graph, rows_hash=rows_hash) for key in missing]
         with ray_session(job.cluster):
             calls = ((subject,) for subject in _widest_first(subjects))
             made = {(cell["n_neighbors"], cell["min_dist"]): (cell, table) for cell, table in ordered(_cell_of, calls, job.cluster)}

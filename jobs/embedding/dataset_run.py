@@ -103,7 +103,7 @@ class Share:
         if self.gone:
             line += f"; {len(self.gone)} shards were recorded and are gone from the root: {', '.join(self.gone[:3])}: run again"
         whole = not (self.failed or self.ended or absent or self.gone) and worst <= limits.max_drop_fraction
-        return Outcome(whole=whole, line=line)
+        return Outcome(whole=whole, line=line, numbers={"drop_fraction": worst, "failed": len(self.failed)})
 
     def _done(self, before: int) -> str:
         done, reported = max(map(len, self.records.values())), {name: one.summary() for name, one in self.records.items()}

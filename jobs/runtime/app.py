@@ -1,10 +1,13 @@
 """The entry point of every command: Hydra composes, the job gets dataclasses, its result is one line and an exit status."""
 
+import dataclasses
 import os
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import hydra
@@ -18,12 +21,15 @@ from jobs.runtime.ending import well_ended
 from jobs.runtime.experiment_settings import with_experiment
 from jobs.runtime.literal_paths import literal_paths
 from jobs.runtime.literal_texts import literal_texts
-from jobs.runtime.output import print_error, print_result
+from jobs.runtime.output import note_result, print_error, print_result
 from jobs.runtime.run_record import recorded_run
 from jobs.runtime.session import shared_ray
+from jobs.runtime.sweeps.cells import Cell, is_multirun, working_on
+from jobs.runtime.sweeps.launching import with_plugins
+from jobs.runtime.sweeps.sweep import Attempt, Sweep, in_sweep
 from tda.errors import LacunaError, UserError
 
-Job = TypeVar("Job")
+Job = TypeVar("Job", bound=Any)
 
 EXIT_WHOLE, EXIT_NOT_WHOLE, EXIT_USER_ERROR = 0, 1, 2
 
@@ -45,14 +51,23 @@ class Outcome:
 
     whole: bool
     line: str
+    numbers: Mapping[str, float] = field(default_factory=dict)  # what a sweep records, by dotted path
+    places: Sequence[str] = ()  # paths or URLs of what was made, for --json; the root if empty
 
 
 def command(
-    config_name: str, schema: type[Job], run: Callable[[Job], Outcome], flags: Sequence[str] = (), *, recorded: bool = True
+    config_name: str,
+    schema: type[Job],
+    run: Callable[[Job], Outcome],
+    flags: Sequence[str] = (),
+    inputs: Callable[[Job], str | None] | None = None,
+    *,
+    recorded: bool = True,
 ) -> Callable[[], int]:
     """The `main` of a command: composes `conf/<config_name>.yaml` into `schema`, runs, and returns the exit status.
 
-    `flags` are fields that may also be given as --name, which is short for name=true. `recorded`: its settings are written into the root.
+    `flags` are fields that may also be given as --name, which is short for name=true. `inputs` identifies what a job reads: a cell of a
+    sweep that is whole with the same inputs is not run again. `recorded`: its settings are written into the root.
 
     0: all of the work is done. 1: it is not, or an expected error occurred, such as a full disk. 2: a user's mistake, shown in one line.
     130, 143: ended by Ctrl-C or SIGTERM.
@@ -62,28 +77,75 @@ def command(
     store.store(name="quiet", package="hydra", node=_QUIET)
 
     def main() -> int:
-        started, statuses = list[bool](), list[int]()  # one for each job of a sweep; a failed one does not stop the others
+        statuses = list[int]()
+        sweep: Sweep | None = None
 
         def attempt(config: DictConfig) -> None:
-            started.append(True)
-            statuses.append(_attempt(config, config_name, schema, run, recorded=recorded))
+            statuses.append(EXIT_NOT_WHOLE)  # until it ends
+            statuses[-1] = _reported(_attempt(config, config_name, schema, run, recorded=recorded), config_name)
 
         try:
-            sys.argv[1:] = with_experiment(literal_texts(literal_paths(_with_flags(flags)), schema), config_name, schema)
+            words = with_experiment(literal_texts(literal_paths(_with_flags(flags)), schema), config_name, schema)
+            if is_multirun(words):
+                sweep = Sweep(config_name, words, _cell_runner(config_name, schema, run), partial(_inputs_of, inputs))
+                words = with_plugins(words)
+            sys.argv[1:] = words
             os.environ["HYDRA_FULL_ERROR"] = "1"  # without it Hydra prints several lines and exits
-            with shared_ray():  # the jobs of a sweep run one after the other over one Ray
+            with shared_ray(), in_sweep(sweep):  # the cells of a sweep run over one Ray
                 hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config_name)(attempt)()
-        except UserError as error:
-            return _complain(config_name, str(error), EXIT_USER_ERROR)
-        except (HydraException, OmegaConfBaseException) as error:
-            return _complain(config_name, explain(error, schema), EXIT_USER_ERROR)
-        except (AttributeError, AssertionError) as error:  # OmegaConf's, where a field of a null value is set
-            if started:
-                raise
-            return _complain(config_name, explain(error, schema), EXIT_USER_ERROR)
-        return max(statuses, default=EXIT_WHOLE)
+        except Exception as error:
+            status = _mistake(error, config_name, schema, started=bool(statuses or (sweep and sweep.entries)))
+            if status is not None:
+                return status
+            if not (isinstance(error, ValueError) and sweep and sweep.entries and not sweep.whole):
+                raise  # else a sweeper that found no best among cells of which none is whole
+        return _closed(sweep) if sweep and sweep.entries else max(statuses, default=EXIT_WHOLE)
 
     return well_ended(config_name, schema, main)
+
+
+def _mistake(error: Exception, name: str, schema: type[Job], *, started: bool) -> int | None:
+    """Print what is wrong with the command, in one line, and return the exit status; None for an error of another kind."""
+    if isinstance(error, UserError):
+        return _complain(name, str(error), EXIT_USER_ERROR)
+    if isinstance(error, LacunaError):  # the record of a sweep cannot be written
+        return _complain(name, str(error), EXIT_NOT_WHOLE)
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _complain(name, explain(error, schema), EXIT_USER_ERROR)
+    if isinstance(error, AttributeError | AssertionError) and not started:  # OmegaConf's, where a field of a null value is set
+        return _complain(name, explain(error, schema), EXIT_USER_ERROR)
+    return None
+
+
+def _cell_runner(name: str, schema: type[Job], run: Callable[[Job], Outcome]) -> Callable[[DictConfig, Cell], Attempt]:
+    def run_cell(config: DictConfig, cell: Cell) -> Attempt:
+        try:
+            done = _attempt(config, name, schema, run, cell)
+        except Exception as error:  # noqa: BLE001 (a cell stops no other)
+            traceback.print_exc()
+            done = Attempt(status=EXIT_NOT_WHOLE, error=f"{type(error).__name__}: {error}")
+        _reported(done, name, f"{cell.words}: ")
+        return done
+
+    return run_cell
+
+
+def _inputs_of(inputs: Callable[[Job], str | None] | None, config: DictConfig, cell: Cell) -> str | None:
+    """What identifies the inputs of a cell, for a job that can tell."""
+    if inputs is None:
+        return None
+    job: Any = OmegaConf.to_object(config)
+    with working_on(cell):
+        return inputs(dataclasses.replace(job, root=cell.root))
+
+
+def _closed(sweep: Sweep) -> int:
+    """Print the closing lines of a sweep; its exit status is 2 only where every cell was refused as a mistake."""
+    for line in sweep.lines():
+        print_result(line)
+    if sweep.whole == len(sweep.entries):
+        return EXIT_WHOLE
+    return EXIT_USER_ERROR if set(sweep.statuses) == {EXIT_USER_ERROR} and not sweep.whole else EXIT_NOT_WHOLE
 
 
 def _with_flags(flags: Sequence[str]) -> list[str]:
@@ -92,21 +154,31 @@ def _with_flags(flags: Sequence[str]) -> list[str]:
     return [f"{names[word]}=true" if word in names else word for word in sys.argv[1:]]
 
 
-def _attempt(config: DictConfig, name: str, schema: type[Job], run: Callable[[Job], Outcome], *, recorded: bool) -> int:
+def _attempt(
+    config: DictConfig, name: str, schema: type[Job], run: Callable[[Job], Outcome], cell: Cell | None = None, *, recorded: bool = True
+) -> Attempt:
     try:
         job: Any = OmegaConf.to_object(config)
-        with recorded_run(name, job.root, config) if recorded else nullcontext():
-            outcome = run(job)
+        with recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext():
+            outcome = run(dataclasses.replace(job, root=cell.root) if cell else job)
+        note_result({} if cell else outcome.numbers, outcome.places or [job.root])
     except UserError as error:
-        return _complain(name, str(error), EXIT_USER_ERROR)
+        return Attempt(status=EXIT_USER_ERROR, error=str(error))
     except OmegaConfBaseException as error:
-        return _complain(name, explain(error, schema), EXIT_USER_ERROR)
+        return Attempt(status=EXIT_USER_ERROR, error=explain(error, schema))
     except LacunaError as error:
-        return _complain(name, str(error), EXIT_NOT_WHOLE)
+        return Attempt(status=EXIT_NOT_WHOLE, error=str(error))
     except OSError as error:  # access denied, or a store that cannot be reached
-        return _complain(name, f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", EXIT_NOT_WHOLE)
-    print_result(outcome.line)
-    return EXIT_WHOLE if outcome.whole else EXIT_NOT_WHOLE
+        return Attempt(status=EXIT_NOT_WHOLE, error=f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+    return Attempt(status=EXIT_WHOLE if outcome.whole else EXIT_NOT_WHOLE, line=outcome.line, numbers=dict(outcome.numbers))
+
+
+def _reported(done: Attempt, name: str, whose: str = "") -> int:
+    """Print the job's line, or its error; returns its exit status."""
+    if done.error:
+        return _complain(name, f"{whose}{done.error}", done.status)
+    print_result(done.line)
+    return done.status
 
 
 def _complain(name: str, message: str, status: int) -> int:

@@ -3,9 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 STATES = {0: "whole", 1: "not whole", 2: "refused", 130: "stopped", 143: "stopped"}
 
@@ -16,6 +16,8 @@ class Printed:
 
     lines: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    numbers: dict[str, float] = field(default_factory=dict)
+    places: dict[str, None] = field(default_factory=dict)
 
 
 _printed = Printed()
@@ -23,8 +25,14 @@ _printed = Printed()
 
 def begin() -> None:
     """Forget what an earlier command of this process printed."""
-    _printed.lines.clear()
-    _printed.errors.clear()
+    global _printed  # noqa: PLW0603 (as standard output is)
+    _printed = Printed()
+
+
+def note_result(numbers: Mapping[str, float], places: Iterable[str]) -> None:
+    """Add numbers, by dotted path, and places to the last line for programs."""
+    _printed.numbers.update(numbers)
+    _printed.places.update(dict.fromkeys(places))
 
 
 def print_result(line: str) -> None:
@@ -43,8 +51,8 @@ def print_error(job: str, message: str) -> None:
 
 
 def print_for_programs(job: str, status: int) -> None:
-    """Print a JSON object: job, state, status, lines, errors."""
-    found = {"job": job, "state": STATES.get(status, "not whole"), "status": status, "lines": _printed.lines, "errors": _printed.errors}
+    """Print a JSON object: job, state, status, lines, errors, numbers, places."""
+    found = {"job": job, "state": STATES.get(status, "not whole"), "status": status, **asdict(_printed), "places": list(_printed.places)}
     unless_closed(lambda: print(json.dumps(found), flush=True))
 
 

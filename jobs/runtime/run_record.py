@@ -9,7 +9,7 @@ new one after it. A refused command leaves none. Secrets are replaced by `***`.
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -34,9 +34,9 @@ _VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*(\w+)")
 
 
 @contextmanager
-def recorded_run(job: str, root: str, config: DictConfig) -> Iterator[None]:
+def recorded_run(job: str, root: str, config: DictConfig, overrides: Sequence[str] | None = None) -> Iterator[None]:
     """Write the settings of the run inside this block. What goes wrong with the file is one line, and never the run's failure."""
-    file = _RunFile(job, root, config)
+    file = _RunFile(job, root, config, overrides)
     file.write()
     try:
         yield
@@ -50,8 +50,9 @@ def recorded_run(job: str, root: str, config: DictConfig) -> Iterator[None]:
 
 
 class _RunFile:
-    def __init__(self, job: str, root: str, config: DictConfig) -> None:
+    def __init__(self, job: str, root: str, config: DictConfig, overrides: Sequence[str] | None = None) -> None:
         self.job, self.root, self.config, self.started = job, root, config, datetime.now(UTC)
+        self.overrides = overrides
         self.url, self.created, self.error = "", False, ""
 
     def write(self) -> None:
@@ -67,7 +68,7 @@ class _RunFile:
 
     def _published(self) -> tuple[str, bool]:
         """URL of the file, and whether this run has made it."""
-        content = described(self.job, self.config)
+        content = described(self.job, self.config, self.overrides)
         run_id = f"{self.job}-{sha256(repr(content).encode()).hexdigest()[:12]}"
         url = RootPaths(self.root).run_config(run_id)
         if exists(url):
@@ -92,15 +93,17 @@ class _RunFile:
             print(f"lacuna {self.job}: the settings of this run are not in {self.root}/runs: {self.error}", file=sys.stderr, flush=True)
 
 
-def described(job: str, config: DictConfig) -> dict[str, Any]:
-    """The content of the file, without secrets and the time."""
-    overrides: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False) if HydraConfig.initialized() else []
+def described(job: str, config: DictConfig, overrides: Sequence[str] | None = None) -> dict[str, Any]:
+    """The content of the file, without secrets and the time. `overrides` of a sweep's cell; else those of the command line."""
+    if overrides is None:
+        given: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False) if HydraConfig.initialized() else []
+        overrides = given
     resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
     return {
         "job": job,
         "lacuna": code_version(),
         "code": source_digest("conf", "jobs", "tda"),
-        "overrides": [without_secrets_in_words(word) for word in overrides],
+        "overrides": [without_secrets_in_words(word) for word in overrides or []],
         "config": without_secrets(resolved, secrets_of_environment(OmegaConf.to_container(config, resolve=False))),
     }
 

@@ -26,6 +26,7 @@ RESTING_MONITOR = {"RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "0", "LOG_NAME_UPDATE
 
 _held = False
 _folder: PrivateFolder | None = None  # of the Ray that was started here
+_sharers = 1
 
 
 @contextmanager
@@ -76,6 +77,17 @@ def end_ray() -> None:
         _folder = None
 
 
+@contextmanager
+def sharing(jobs: int) -> Iterator[None]:
+    """Inside this block the cluster is divided between so many jobs, which run side by side in threads of this process."""
+    global _sharers  # noqa: PLW0603 (of all threads)
+    outer, _sharers = _sharers, jobs
+    try:
+        yield
+    finally:
+        _sharers = outer
+
+
 def import_ray() -> None:
     """Import Ray after setting what it reads from the environment on import: bound to this machine, no usage reports."""
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # the only switch that makes Ray use the loopback address
@@ -98,7 +110,7 @@ def slots(cluster: ClusterConfig) -> tuple[int, float]:
     fits = _fitting(cluster, gpus)
     if not fits:
         raise UserError(_does_not_fit(cluster, gpus))
-    return cluster.actors or fits, gpus
+    return _share(cluster.actors, fits), gpus
 
 
 def gpus_each(cluster: ClusterConfig) -> float:
@@ -110,7 +122,13 @@ def gpus_each(cluster: ClusterConfig) -> float:
 
 def room(cluster: ClusterConfig, gpus: float) -> int:
     """How many actors of `gpus` GPUs fit now: `cluster.actors` if given, else what the nodes that are alive hold, which may be 0."""
-    return cluster.actors or _fitting(cluster, gpus)
+    return _share(cluster.actors, _fitting(cluster, gpus))
+
+
+def _share(wanted: int | None, fits: int) -> int:
+    """Of `fits` actors those of one job: `wanted` if given, but no more than its part of a shared cluster; 1 at least where any fits."""
+    part = max(min(fits, 1), fits // _sharers)
+    return part if wanted is None else wanted if _sharers == 1 else min(wanted, max(1, part))
 
 
 def _fitting(cluster: ClusterConfig, gpus: float) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from tda.config.fields import Checked, bounded
+from tda.config.sweeps import MultirunConfig
 from tda.errors import UserError
 
 PARTS = (
@@ -150,7 +151,7 @@ class CompareConfig(Checked, path="analysis.compare"):
 
 
 @dataclass(kw_only=True)
-class SweepConfig(Checked, path="sweep"):
+class SweepConfig(MultirunConfig, path="sweep"):
     """The grid of layouts of an experiment (Figs 16, 17); `python -m jobs.analyze -m analysis.umap.<field>=a,b` makes one of its own."""
 
     n_neighbors: list[int] = bounded([], least=2)  # []: that of analysis.umap

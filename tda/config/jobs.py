@@ -11,6 +11,7 @@ from tda.config.datasets import DatasetConfig
 from tda.config.fields import Checked, bounded
 from tda.config.models import LOSSES, Arm, EncoderConfig, TrainConfig
 from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
+from tda.config.sweeps import MultirunConfig
 from tda.config.watch import WatchConfig
 
 
@@ -23,6 +24,7 @@ class EmbedJob(Checked):
     replay: bool = False  # only the pairs that recorded shards have in quarantine, again
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
@@ -39,6 +41,7 @@ class IngestJob(Checked):
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     embed: EmbedConfig = field(default_factory=lambda: EmbedConfig(dtype="float32"))
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
@@ -49,6 +52,7 @@ class NearestJob(Checked):
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     nearest: NearestConfig = field(default_factory=NearestConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
@@ -59,6 +63,7 @@ class AnalyzeJob(Checked):
     encoders: list[str] = field(default_factory=list)  # names: each is analysed, then they are compared on the same pairs
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
@@ -68,6 +73,7 @@ class DedupeJob(Checked):
     reference: DatasetConfig = field(default_factory=DatasetConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
@@ -79,6 +85,7 @@ class TrainJob(Checked):
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
@@ -88,12 +95,14 @@ class VerifyJob(Checked):
     fix: bool = False  # remove temporary files that writers have left
     min_age_seconds: float = bounded(3600, least=0)  # younger ones may belong to a running job
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)
 class ReportJob(Checked):
     root: str = MISSING
     report: ReportConfig = field(default_factory=ReportConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
 @dataclass(kw_only=True)

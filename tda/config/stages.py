@@ -80,3 +80,4 @@ class ReportConfig(Checked, path="report"):
     contact_encoders: list[str] = field(default_factory=list)  # whose sheets; []: the one that plays CLIP, or all where none does
     max_pixels: int = bounded(64_000_000, least=1)  # of an image that is shrunk for a sheet, checked on its header
     network: bool = False  # images of a sheet may be read from any address in a record, not only from this machine and the root's own store
+    numbers: list[str] = field(default_factory=list)  # of sweeps that are drawn, by dotted path; []: the objective, or a main number

@@ -18,8 +18,6 @@ from tda.store.files import file_sha256
 CLIP_VOCABULARY = 49_408
 HASHED_VOCABULARY = 4_096  # at most: no vocabulary of subwords is so small; a model of such a size was trained on hashed words
 _WORD = re.compile(r"[a-z0-9]+")
-_CACHED_WORDS = 1_000_000
-_WORD_LENGTH = 1000
 
 
 class HashTokenizer:
@@ -55,28 +53,15 @@ class ClipTokenizer:
     name = "clip-bpe"
 
     def __init__(self, context_length: int = 77) -> None:
-        from open_clip.tokenizer import SimpleTokenizer
+        from tda.encoders.clip_bpe import BoundedBpe
 
         self.vocab_size, self.context_length = CLIP_VOCABULARY, context_length
-        self._bpe = SimpleTokenizer(context_length=context_length)
-        self._special = dict(self._bpe.cache)
+        self._bpe = BoundedBpe(context_length)
 
     def __call__(self, texts: list[str]) -> Tensor:
-        """B captions -> (B, L) int64; truncation keeps the end token, padding is 0."""
-        if len(self._bpe.cache) > _CACHED_WORDS:  # it caches every word, without a bound
-            self._bpe.cache = dict(self._special)
-        tokens_BL: Tensor = self._bpe([_bounded(text) for text in texts])
+        """B captions -> (B, L) int64; truncation keeps the end token, padding is 0. No caption takes more than a second."""
+        tokens_BL: Tensor = self._bpe(texts)
         return tokens_BL
-
-
-def _bounded(text: str) -> str:
-    """The caption with giant words cut: merging a word takes the square of its length, a minute for 65,536 letters.
-
-    The rest of such a word still has more tokens than the context, so the cut changes no kept token.
-    """
-    if len(text) <= _WORD_LENGTH:
-        return text
-    return re.sub(rf"(\S{{{_WORD_LENGTH}}})\S+", r"\1", text)
 
 
 class FolderTokenizer:
@@ -88,8 +73,10 @@ class FolderTokenizer:
 
     def __call__(self, texts: list[str]) -> Tensor:
         """B captions -> (B, L) int64, cut and padded by the tokenizer's files. Raises UserError if they belong to another model."""
+        from tda.encoders.clip_bpe import shortened
+
         self.open()
-        tokens_BL: Tensor = self._tokenizer([_bounded(text) for text in texts])
+        tokens_BL: Tensor = self._tokenizer([shortened(text, self.context_length) for text in texts])
         largest = int(tokens_BL.max()) if len(texts) else 0
         if largest >= self.vocab_size:
             raise UserError(
@@ -104,12 +91,11 @@ class FolderTokenizer:
     def _open(self) -> Any:
         from open_clip.tokenizer import HFTokenizer
 
-        if not self.folder or not Path(self.folder).is_dir():
-            raise UserError(f"encoder.tokenizer={self.folder} is not a folder with the model's tokenizer (tokenizer.json)")
+        folder = _require_folder(self.folder)
         try:
             with offline():
                 safe = {**self.options, "local_files_only": True, "trust_remote_code": False}
-                return HFTokenizer(self.folder, context_length=self.context_length, **safe)
+                return HFTokenizer(folder, context_length=self.context_length, **safe)
         except Exception as error:  # noqa: BLE001 (the library raises any exception on invalid files)
             reported = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             raise UserError(f"encoder.tokenizer={self.folder} holds no tokenizer: {reported}") from None
@@ -117,8 +103,10 @@ class FolderTokenizer:
 
 def folder_of(tokenizer: str | None) -> str | None:
     """The folder that encoder.tokenizer names; None where it is not given or is the word for hashed words. UserError if it is not there."""
-    if tokenizer in (None, HashTokenizer.name):
-        return None
+    return None if tokenizer in (None, HashTokenizer.name) else _require_folder(tokenizer)
+
+
+def _require_folder(tokenizer: str | None) -> str:
     if not tokenizer or not Path(tokenizer).is_dir():
         raise UserError(f"encoder.tokenizer={tokenizer} is not a folder with the model's tokenizer (tokenizer.json)")
     return tokenizer

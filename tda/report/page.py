@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata, resources
 from typing import Any
@@ -11,6 +11,7 @@ from tda.config.stages import ReportConfig
 from tda.report.contact.sheet import Sheet, build_sheets
 from tda.report.data.evidence import RULES, name, value
 from tda.report.data.load import Run, load_run
+from tda.report.data.stale import MARK, figure_warning, stale_rows, warning
 from tda.report.data.words import listing, visible
 from tda.report.drawing.figure import SHEET_COLUMNS, FigureSpec, panel_svg, sheet
 from tda.report.drawing.style import INK, MODALITIES, model_styles
@@ -35,6 +36,7 @@ class Built:
     files: tuple[str, ...]
     missing: tuple[str, ...]
     rebuilt: bool
+    stale: str = ""  # a sentence where numbers are of other rows than there are now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,7 @@ class Figure:
     groups: list[Group]
     sentences: list[str]
     missing: list[str]
+    stale: str = ""  # which of its numbers are of other rows than there are now
 
     @property
     def most(self) -> int:
@@ -88,7 +91,7 @@ def build(root: str, config: ReportConfig) -> Built:
     if before.get("digest") == digest and _stand(folder, before["files"]):
         return _built(run, before["files"], before["missing"], rebuilt=False)
     figures, files = _draw(run)
-    made = tables(run)
+    made = [replace(table, stale=stale_rows(run, table.rows)) for table in tables(run)]
     files |= {f"{table.name}.csv": table.csv() for table in made if table.rows}
     files["index.html"] = render(run, figures, made, digest, sheets).encode()
     for file, data in files.items():
@@ -109,6 +112,7 @@ def _built(run: Run, files: Iterable[str], missing: Iterable[str], *, rebuilt: b
         files=tuple(files),
         missing=tuple(missing),
         rebuilt=rebuilt,
+        stale=warning(run),
     )
 
 
@@ -156,7 +160,8 @@ def _draw(run: Run) -> tuple[list[Figure], dict[str, bytes]]:
             groups.setdefault(panel.row, []).append(panel_svg(panel, spec, f"{spec.name}-{number}"))
         sentences = spec.sentence(run) if panels else []
         shown = [Group(heading=heading, panels=drawn) for heading, drawn in groups.items()]
-        figures.append(Figure(spec=spec, groups=shown, sentences=sentences, missing=missing))
+        noted = figure_warning(run, spec.needs) if panels else ""
+        figures.append(Figure(spec=spec, groups=shown, sentences=sentences, missing=missing, stale=noted))
         if panels:
             files |= {f"{spec.name}.{suffix}": data for suffix, data in sheet(panels, spec).items()}
     return figures, files
@@ -176,6 +181,8 @@ def render(run: Run, figures: list[Figure], made: list[Table], digest: str, shee
         run=run,
         sections=_sections(figures, made),
         digest=digest,
+        stale=warning(run),
+        mark=MARK,
         sheets=sheets,
         css=Markup(resources.files("tda.report").joinpath("page.css").read_text()),  # noqa: S704 our own file
         headlines=headlines(run),
@@ -198,7 +205,7 @@ def _sections(figures: list[Figure], made: list[Table]) -> list[Section]:
             key=key,
             title=title,
             tables=[table for table in made if table.section == key],
-            figures=[by_name[spec.name] for spec in figures_of(key) if spec.name in by_name],
+            figures=[figure for spec in figures_of(key) if (figure := by_name.get(spec.name)) and (figure.groups or figure.missing)],
         )
         for key, title in sections().items()
     ]

@@ -186,17 +186,20 @@ class TestAgain:
         run(job(root, parts=["spectrum"], spectrum=SpectrumConfig(collapse_threshold=0.5), cosine=CosineConfig(bins=50)))
         found = metrics_of(root)
         assert found["gap"] == hashes["gap"]
-        assert "cosine" not in found, "it is of other settings, and was not asked for"
+        assert found["cosine"] == hashes["cosine"], "asking for one part deletes no other"
+        assert found["part_hashes"]["cosine"] == hashes["part_hashes"]["cosine"]
+        assert stamps(root)["cosine.parquet"] == before["cosine.parquet"]
         assert found["spectrum"]["image"]["collapse_index"] < 24
         assert found["config_hash"] != hashes["config_hash"]
         assert found["part_hashes"]["spectrum"] != hashes["part_hashes"]["spectrum"]
         assert stamps(root)["spectra.parquet"] > before["spectra.parquet"]
 
     def test_more_rows_replace_the_analysis(self, root: Path) -> None:
-        run(job(root, parts=["gap"]))
+        run(job(root, parts=["gap", "cosine"]))
         write_set(root, "world", *drawn(800, seed=4), shards=4)
         run(job(root, parts=["gap"]))
         assert metrics_of(root)["pairs"] == 800
+        assert list(metrics_of(root)["part_hashes"]) == ["gap"], "parts of other rows are not kept"
 
     def test_a_lost_or_broken_table_is_made_again(self, root: Path) -> None:
         run(job(root, parts=["retrieval", "gap"]))

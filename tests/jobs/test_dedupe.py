@@ -13,7 +13,7 @@ from typed import typed
 
 from jobs.analyze import run as analyze
 from jobs.dedup import exact_matches as exact
-from jobs.dedupe import run
+from jobs.dedupe import dedupe, run
 from jobs.nearest import run as nearest
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
@@ -24,6 +24,11 @@ from tda.config.stages import DedupeConfig, NearestConfig
 from tda.errors import LacunaError, ShardError, UserError
 from tda.store import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet
+from tda.store.datasets.views import View
+from tda.store.paths import RootPaths
+from tda.store.verify.root import check_derived
+
+VIEW = View("d", "r")
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -66,7 +71,7 @@ def test_a_row_at_the_threshold_goes(root: Path) -> None:
     cosine = float(NearestSet(str(root), "d", "e", "r").cosines("image")[19])
     run(dedupe_job(root, exact=[], threshold=cosine))
     assert 19 in gone(root)
-    run(dedupe_job(root, exact=[], threshold=float(np.nextafter(np.float32(cosine), np.float32(1)))))
+    dedupe(dedupe_job(root, exact=[], threshold=float(np.nextafter(np.float32(cosine), np.float32(1)))), VIEW)
     assert 19 not in gone(root)
 
 
@@ -75,11 +80,33 @@ def test_another_threshold_looks_nothing_up_again(root: Path, monkeypatch: pytes
     before = EmbeddingSet(str(root), "d-minus-r", "e").digest
     monkeypatch.setattr(exact, "ensure_hashes", lambda *_: pytest.fail("hashes were looked up again"))
     monkeypatch.setattr(EmbeddingSet, "_vectors", lambda *_: pytest.fail("vectors were read"))
-    run(dedupe_job(root, threshold=0.5))
-    assert gone(root) == {2, 11, 13, 17, 19, 23}
-    assert EmbeddingSet(str(root), "d-minus-r", "e").digest != before
+    assert run(dedupe_job(root, threshold=0.5)).line.startswith("d-minus-r@image-0.5 / e: ")
+    assert gone(root, reference="r@image-0.5") == {2, 11, 13, 17, 19, 23}
+    assert EmbeddingSet(str(root), "d-minus-r@image-0.5", "e").digest != before
+    assert EmbeddingSet(str(root), "d-minus-r", "e").digest == before, "results of other thresholds stand beside each other"
     run(dedupe_job(root))
     assert EmbeddingSet(str(root), "d-minus-r", "e").digest == before
+
+
+def test_other_rules_and_thresholds_stand_beside_the_first(root: Path) -> None:
+    lines = [run(dedupe_job(root, **settings)).line for settings in ({"threshold": 0.9}, {"rule": "both"}, {}, {"exact": [], "self": True})]
+    names = ["d-minus-r", "d-minus-r@both-0.95", "d-minus-r@image-0.95", "d-minus-r@image-0.95-exact.none-self"]
+    assert [line.partition(" / ")[0] for line in lines] == names
+    folder = root / "dedupe/d/e/r"
+    assert sorted(path.name for path in (folder / "views").iterdir()) == [name.partition("@")[2] for name in names[1:]]
+    assert {path.name for path in (folder / "views/both-0.95").iterdir()} == {"kept.parquet", "summary.json"}
+    first, named = (EmbeddingSet(str(root), name, "e") for name in ("d-minus-r", "d-minus-r@image-0.9"))
+    assert first.digest == named.digest, "the label of the first finds it as well"
+    again = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert [run(dedupe_job(root, threshold=0.9)).line, run(dedupe_job(root)).line] == [lines[0], lines[2]]
+    assert again == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert [line for line in check_derived(RootPaths(str(root))) if "/dedupe/" in line] == []
+    kept = folder / "views/both-0.95/kept.parquet"
+    kept.write_bytes(kept.read_bytes()[:-1] + b"!")
+    assert [line for line in check_derived(RootPaths(str(root))) if str(kept) in line], "a damaged view is named"
+    command = "reference.name=r encoder.name=e root=.* dedupe.rule=text dedupe.threshold=0.8$"
+    with pytest.raises(UserError, match=rf"d-minus-r@text-0.8 is not made yet for encoder.name=e: .*{command}"):
+        EmbeddingSet(str(root), "d-minus-r@text-0.8", "e")
 
 
 def test_run_again_touches_nothing(root: Path) -> None:
@@ -100,10 +127,10 @@ def test_killed_between_rows_and_summary_is_made_again(root: Path, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(update, "publish_bytes", killed)
         with pytest.raises(KeyboardInterrupt):
-            run(dedupe_job(root, threshold=0.5))
+            dedupe(dedupe_job(root, threshold=0.5), VIEW)
     with pytest.raises(UserError, match=r"does not match its summary.json"):
         EmbeddingSet(str(root), "d-minus-r", "e").image()
-    run(dedupe_job(root, threshold=0.5))
+    dedupe(dedupe_job(root, threshold=0.5), VIEW)
     assert gone(root) == {2, 11, 13, 17, 19, 23}
 
 
@@ -158,7 +185,7 @@ def test_the_view_is_analysed_as_a_set_of_those_rows_and_again_when_they_change(
     assert found["pairs"] == len(view)
     for part in parts["parts"]:
         assert found[part] == wanted[part]
-    run(dedupe_job(root, threshold=0.5))
+    dedupe(dedupe_job(root, threshold=0.5), VIEW)
     assert measured("d-minus-r")["pairs"] == len(view) - 1
 
 

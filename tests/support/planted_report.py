@@ -55,7 +55,27 @@ def plant(root: Path | str, datasets: tuple[str, ...] = ("toy_heldout", "toy_shi
             plant_comparisons(Path(root) / "analysis" / dataset, dataset, cells, CONFIG.models)
     for encoder in encoders:
         plant_curve(root, encoder)
+    plant_swept(root, "analyze-k-seed", {(k, seed): 0.5 + 0.01 * k - 0.1 * seed for k in (5, 10, 20) for seed in (0, 1)})
     return str(root)
+
+
+def plant_swept(root: Path | str, name: str, values: Mapping[tuple[Any, ...], float | None], **head: Any) -> None:
+    """Write the sweep.json of a sweep over mixing.k and the seed, with the top-1 of each cell; a cell without one has failed."""
+    keys = ["analysis.mixing.k", "analysis.seed"]
+    cells = [
+        {
+            "cell": f"{number:08x}-k={value[0]}",
+            "values": dict(zip(head.get("keys", keys), value, strict=True)),
+            "state": "failed" if top1 is None else "whole",
+            "numbers": {} if top1 is None else {"retrieval.image_to_text.top1": top1, "gap.centroid_distance": 0.5, "pairs": N},
+            **({"error": "it is out of range"} if top1 is None else {"line": "fine"}),
+        }
+        for number, (value, top1) in enumerate(values.items())
+    ]
+    folder = Path(root) / "sweeps" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {"schema": 1, "name": name, "job": "analyze", "keys": keys, "objective": None, **head, "cells": cells}
+    (folder / "sweep.json").write_text(json.dumps(whole))
 
 
 def plant_cell(

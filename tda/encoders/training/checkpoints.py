@@ -4,7 +4,7 @@
 <folder>/step_00000400.json     its sentinel: sha256, step, config_hash; a checkpoint without one is ignored
 <folder>/curve.parquet          step, loss, learning_rate, seconds
 <folder>/model.pt               the state dict alone
-<folder>/model.json             written last: the model's configuration (`model_cfg`), the training settings, sha256 of model.pt
+<folder>/model.json             written last: the model's configuration (`model_cfg`), its training, sha256 of the weights and of itself
 """
 
 import hashlib
@@ -14,9 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tda.encoders.weights.bounds import require_bounded_zip
+from tda.encoders.weights.local_copy import UNREADABLE, unread_line
 from tda.errors import UserError
 from tda.store.commit.versions import sha256_if_there
-from tda.store.documents import read_document
+from tda.store.documents import read_document, seal_holds, sealed
 from tda.store.files import exists, filesystem, join, list_files, publish_bytes, publish_json, read_bytes
 
 KEPT = 2  # step checkpoints: the last two, in case the last is damaged
@@ -47,6 +49,8 @@ class Snapshots:
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{url} cannot be read ({error}): remove it to train the model again from its last checkpoint") from None
         self._require_ours(theirs)
+        if seal_holds(content) is False:
+            raise UserError(f"{url} was changed after it was written: put it back, or remove it to train the model again")
         found = sha256_if_there(weights)
         if found not in (sha256, None):
             raise UserError(f"{weights} is not the model that model.json records: put it back, or remove model.json to train it again")
@@ -62,8 +66,7 @@ class Snapshots:
             checkpoint = join(self.folder, name.replace(".json", ".pt"))
             data = read_bytes(checkpoint) if exists(checkpoint) else b""
             if hashlib.sha256(data).hexdigest() == sentinel["sha256"]:
-                loaded: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-                return loaded
+                return _loaded(data, checkpoint)
         return None
 
     def save(self, step: int, state: dict[str, Any]) -> None:
@@ -84,7 +87,7 @@ class Snapshots:
         publish_bytes(join(self.folder, "curve.parquet"), _parquet(curve))
         publish_bytes(join(self.folder, "model.pt"), data)
         training = {**reported, "config_hash": self.config_hash, "sha256": hashlib.sha256(data).hexdigest()}
-        content = {**(settings if "model_cfg" in settings else {"model_cfg": settings}), "training": training}
+        content = sealed({**(settings if "model_cfg" in settings else {"model_cfg": settings}), "training": training})
         publish_json(join(self.folder, "model.json"), content)
         return content
 
@@ -109,6 +112,18 @@ class Snapshots:
             raise UserError(
                 f"{self.folder} holds a model of training config {theirs}, not of {self.config_hash}: use another encoder.name or root"
             )
+
+
+def _loaded(data: bytes, url: str) -> dict[str, Any]:
+    """A checkpoint's content. Whoever writes it writes its digest too, so it is bounded like any other before it is opened."""
+    try:
+        require_bounded_zip(io.BytesIO(data), len(data))
+        loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise UserError(f"{url} cannot be read: {unread_line(error)}: remove it to go on from the checkpoint before it") from None
+    if not isinstance(loaded, dict):
+        raise UserError(f"{url} holds a {type(loaded).__name__}, not a checkpoint: remove it to go on from the one before it")
+    return loaded
 
 
 def _saved(content: dict[str, Any]) -> bytes:

@@ -11,7 +11,7 @@ import pickletools
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 from zipfile import ZIP_STORED, ZipFile
 
 from torch import Tensor
@@ -169,13 +169,12 @@ class _Graph:
         return bool(paths[child])
 
 
-def require_bounded_zip(path: Path) -> None:
+def require_bounded_zip(source: Path | BinaryIO, size: int) -> None:
     """Raise ValueError, BadZipFile or UnpicklingError unless an archive's members are in bounds.
 
-    They are stored as they are, fit into the file together, and one of them is the pickle, which is in bounds itself.
+    `size` is that of the file. They are stored as they are, fit into it together, and one of them is the pickle, which is in bounds itself.
     """
-    size = path.stat().st_size
-    with ZipFile(path) as archive:
+    with ZipFile(source) as archive:
         members = [member for member in archive.infolist() if member.filename.split("/")[1:2] != ["code"]]  # which nobody opens
         if packed := next((member for member in members if member.compress_type != ZIP_STORED), None):
             raise ValueError(f"its member {packed.filename[:80]!r} is compressed, and torch.save compresses none: save it anew with torch")
@@ -187,8 +186,8 @@ def require_bounded_zip(path: Path) -> None:
         pickles = [name for name in names if name.split("/")[-1] == "data.pkl"]
         if len(pickles) != 1:
             raise ValueError(f"the archive has {len(pickles) or 'no'} data.pkl")
-        with archive.open(pickles[0]) as source:
-            require_bounded_pickle(source, size)
+        with archive.open(pickles[0]) as pickled:
+            require_bounded_pickle(pickled, size)
 
 
 def require_bounded_header(path: Path) -> None:

@@ -28,7 +28,7 @@ from tda.encoders.weights.torchscript import is_torchscript, read_torchscript
 from tda.errors import UserError
 from tda.store.files import file_sha256, filesystem, is_local
 
-_UNREADABLE = (
+UNREADABLE = (  # what torch, safetensors and zips raise on damaged files
     OSError,
     RuntimeError,
     ValueError,
@@ -163,16 +163,20 @@ def read_file(path: Path) -> Any:
             return read_torchscript(path)
         _require_bounded(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        named = re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error))  # torch's message advises to run it
-        reported = f"it is no file of tensors alone: it names {named[1]}, which was not imported" if named else first_line(error)
-        raise UserError(f"checkpoint {path} cannot be read: {reported}") from None
+    except UNREADABLE as error:
+        raise UserError(f"checkpoint {path} cannot be read: {unread_line(error)}") from None
+
+
+def unread_line(error: BaseException) -> str:
+    """Why a file of torch's was not read, in one line; torch's own message advises to run it."""
+    named = re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error))
+    return f"it is no file of tensors alone: it names {named[1]}, which was not imported" if named else first_line(error)
 
 
 def _require_bounded(path: Path) -> None:
-    """Raise one of `_UNREADABLE` unless the file is one of torch's whose reading takes no more than its size warrants."""
+    """Raise one of `UNREADABLE` unless the file is one of torch's whose reading takes no more than its size warrants."""
     if is_zipfile(path):
-        require_bounded_zip(path)
+        require_bounded_zip(path, path.stat().st_size)
         return
     with path.open("rb") as file:
         if file.read(len(_BEFORE_ZIPS)) != _BEFORE_ZIPS:

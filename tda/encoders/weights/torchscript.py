@@ -43,7 +43,7 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
 
     Raises pickle.UnpicklingError, ValueError, RuntimeError or BadZipFile for an archive that is damaged or has other content.
     """
-    require_bounded_zip(path)
+    require_bounded_zip(path, path.stat().st_size)
     with ZipFile(path) as archive:
         name = next((name for name in archive.namelist() if name.endswith("/data.pkl")), None)
         if name is None:

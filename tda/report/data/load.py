@@ -16,6 +16,8 @@ from tda.config.stages import ReportConfig
 from tda.errors import LacunaError, UserError
 from tda.report.data.closest import Closest, closest_of
 from tda.report.data.read import Columns, columns_of, json_of
+from tda.report.data.standing import of_other_rows
+from tda.report.data.sweeps import Sweep, sweeps_of
 from tda.report.data.watched import Point, earlier, watched_points
 from tda.store.datasets.views import read_summary, view_of
 from tda.store.documents import named_files
@@ -49,6 +51,7 @@ class Cell:
     sweep: dict[str, Any] = field(default_factory=dict)  # sweep.json: the layout under other settings
     failures: tuple[Failure, ...] = ()
     closest: dict[str, Closest] = field(default_factory=dict)  # reference -> closest cosines in it
+    stale: bool = False  # its numbers are of other rows than the root holds now
     dedupe: dict[str, Any] = field(default_factory=dict)  # of a view: its summary.json, without the rows kept in each shard
 
     @property
@@ -68,6 +71,7 @@ class Run:
     curves: dict[str, Columns] = field(default_factory=dict)
     comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> comparisons.json of its models
     watched: tuple[Point, ...] = ()  # checkpoints of training runs; of each run the last alone is among the cells
+    sweeps: tuple[Sweep, ...] = ()
     digest: str = ""
 
     @property
@@ -86,6 +90,8 @@ class Run:
     @property
     def modalities(self) -> tuple[str, str]:
         """The names of the two modalities over all data sets."""
+        if not self.cells:  # sweeps alone
+            return "image", "text"
         first, second = (" / ".join(dict.fromkeys(names)) for names in zip(*self.kinds, strict=True))
         return first, second
 
@@ -99,11 +105,11 @@ TABLES = ("spectra", "cosine", "ranks", "pca", "layout", "cluster_spectra", "bet
 def load_run(root: str, config: ReportConfig) -> Run:
     """Read everything there is to report about `root`.
 
-    Raises UserError when nothing was analysed there, or when a metrics.json or Parquet file cannot be understood.
+    Raises UserError when nothing was analysed or swept there, or when a metrics.json or Parquet file cannot be understood.
     """
     digest = hashlib.sha256(json.dumps([root, vars(config)]).encode())
-    names = _analysed(root)
-    if not names:
+    names, sweeps = _analysed(root), sweeps_of(root, digest)
+    if not names and not sweeps:
         command = f"python -m jobs.analyze dataset.name=NAME encoder.name=NAME root={root}"
         raise UserError(f"root={root} holds nothing that was analysed; run {command} first")
     watched = watched_points(root, set(names), digest)
@@ -113,7 +119,7 @@ def load_run(root: str, config: ReportConfig) -> Run:
     encoders = dict.fromkeys(cell.encoder for cell in ordered)
     curves = {encoder: curve for encoder in encoders if (curve := _curve(root, encoder, digest))}
     datasets = dict.fromkeys(cell.dataset for cell in ordered)
-    comparisons = {dataset: found for dataset in datasets if (found := _beside(root, digest, dataset, "comparisons.json"))}
+    comparisons = {dataset: found for dataset in datasets if (found := _comparisons(root, dataset, digest))}
     return Run(
         root=root,
         config=config,
@@ -121,6 +127,7 @@ def load_run(root: str, config: ReportConfig) -> Run:
         curves=curves,
         comparisons=comparisons,
         watched=watched,
+        sweeps=sweeps,
         digest=digest.hexdigest(),
     )
 
@@ -165,10 +172,13 @@ def _cell(root: str, dataset: str, encoder: str, config: ReportConfig, digest: A
     digest.update(json.dumps({reference: one.digest for reference, one in closest.items()}).encode())
     dedupe, evaluation = _made(root, dataset, encoder, digest)
     parquet |= {"evaluation": evaluation} if evaluation else {}
+    stale = of_other_rows(root, dataset, encoder, metrics)
+    digest.update(b"stale" * stale)
     return Cell(
         dataset=dataset,
         encoder=encoder,
         metrics=metrics,
+        stale=stale,
         parquet=parquet,
         sweep=sweep,
         failures=failures,
@@ -207,6 +217,21 @@ def _beside(root: str, digest: Any, *path: str) -> dict[str, Any]:
     """A JSON file under analysis/, {} where it is missing."""
     url = join(root, "analysis", *path)
     return json_of(url, digest) if exists(url) else {}
+
+
+def _comparisons(root: str, dataset: str, digest: Any) -> dict[str, Any]:
+    """comparisons.json, with the comparisons of other sets of encoders that it does not have."""
+    found = _beside(root, digest, dataset, "comparisons.json")
+    known = {_sides(one): one for one in found.get("comparisons", [])}
+    folder = join(root, "analysis", dataset, "comparisons")
+    for name in list_files(folder, ".json") if found else ():
+        known = {_sides(one): one for one in json_of(join(folder, name), digest)["comparisons"]} | known
+    return found | {"comparisons": list(known.values())} if found else {}
+
+
+def _sides(one: dict[str, Any]) -> tuple[str, str, str]:
+    a, b = sorted((str(one["a"]), str(one["b"])))
+    return a, b, str(one["modality"])
 
 
 def _curve(root: str, encoder: str, digest: Any) -> Columns | None:

@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tda.report.data.evidence import name, remarks
 from tda.report.data.load import Cell, Run
+from tda.report.data.stale import MARK
 from tda.report.data.words import fixed
 
 Value = str | float | None
@@ -45,6 +46,7 @@ class Table:
     missing: Sequence[str] = ()  # missing inputs, each with the command that makes it
     outer: int = 1
     section: str = ""  # of the page: its topic's
+    stale: Collection[int] = ()  # rows whose numbers are of other rows of the data set than there are now: marked on the page
 
     @property
     def _places(self) -> list[int]:
@@ -72,8 +74,9 @@ class Table:
     def blocks(self) -> dict[str, list[list[str]]]:
         """The page's rows as text, under the names of their block."""
         blocks: dict[str, list[list[str]]] = {}
-        for row in self.rows:
+        for number, row in enumerate(self.rows):
             text = [_shown(self.columns[place], row[place]) for place in self._places]
+            text[0] += f" {MARK}" if number in self.stale else ""
             blocks.setdefault(", ".join(str(part) for part in row[: self.outer]), []).append(text)
         return blocks
 

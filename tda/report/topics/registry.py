@@ -10,6 +10,7 @@ from tda.report.topics.nearest import topic as nearest
 from tda.report.topics.over_training import topic as over_training
 from tda.report.topics.retrieval import topic as retrieval
 from tda.report.topics.spectrum import topic as spectrum
+from tda.report.topics.sweeps import topic as sweeps
 from tda.report.topics.topic import SECTIONS
 from tda.report.topics.topology import topic as topology
 from tda.report.topics.training import topic as training
@@ -19,6 +20,7 @@ TOPICS = (
     gap.TOPIC,
     layout.TOPIC,
     layout.SWEEP,
+    sweeps.TOPIC,
     spectrum.TOPIC,
     local_dimension.CLUSTERS,
     retrieval.TOPIC,

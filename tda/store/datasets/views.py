@@ -1,12 +1,16 @@
 """Views: `<name>-minus-<reference>` is a selection of the rows of `<name>`, those that `jobs.dedupe` kept.
 
+By another rule or threshold than its own it is `<name>-minus-<reference>@<label>`, such as `coco-minus-laion@image-0.9`; the label of its
+own finds it too.
+
 K rows kept of a shard. `kept.parquet` lists them in the order of the set: shard, ordinal, and `row`, the index in the shard's Parquet.
 `summary.json`, written last, is its record: without it the view does not exist.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -18,14 +22,16 @@ from numpy.typing import NDArray
 
 from tda.errors import UserError
 from tda.store.documents import read_document, seal_holds
-from tda.store.files import file_sha256, filesystem, give_name, staged
-from tda.store.paths import RootPaths
+from tda.store.files import exists, file_sha256, filesystem, give_name, staged
+from tda.store.paths import RootPaths, label_of
 from tda.store.update import update_json
 
 MINUS = "-minus-"
 SCHEMA_VERSION = 1
 ROW_GROUP = 131_072
 META_KEY = b"lacuna"
+VECTORS = ("image", "text")
+EXACT = ("url", "caption")  # the default of dedupe.exact
 
 SCHEMA = pa.schema(
     [
@@ -55,6 +61,43 @@ class View:
     def name(self) -> str:
         return f"{self.base}{MINUS}{self.reference}"
 
+    @property
+    def plain(self) -> "View":
+        """The view without a label."""
+        return View(self.base, label_of(self.reference)[0])
+
+    def labelled(self, label: str) -> "View":
+        return View(self.base, f"{self.plain.reference}@{label}")
+
+
+def label(settings: Mapping[str, Any]) -> str:
+    """The rule of these settings, its threshold (of both modalities, where they differ), and what else is not the default.
+
+    `image-0.95`, `both-0.9-0.8`, `image-0.95-exact.url`, `image-0.95-self`.
+    """
+    rule = str(settings["rule"])
+    each = {name: settings["threshold"] if settings.get(f"{name}_threshold") is None else settings[f"{name}_threshold"] for name in VECTORS}
+    used = [repr(float(each[name])) for name in VECTORS if rule in (name, "both", "either")]
+    exact = list(settings.get("exact", EXACT))
+    more = [] if exact == list(EXACT) else [f"exact.{'.'.join(exact) or 'none'}"]
+    return "-".join([rule, *dict.fromkeys(used), *more, *(["self"] if settings.get("self") else [])])
+
+
+def standing(layout: RootPaths, view: View, encoder: str) -> View:
+    """Where a view is: at its label, or at the place of the plain one, if that was made by these settings."""
+    wanted = label_of(view.reference)[1]
+    if not wanted or exists(layout.dedupe_summary(view.base, encoder, view.reference)):
+        return view
+    return view.plain if made_by(layout, view.plain, encoder) == wanted else view
+
+
+def made_by(layout: RootPaths, view: View, encoder: str) -> str | None:
+    """The label of the settings that a view was made by; None where there is none."""
+    try:
+        return label(read_document(layout.dedupe_summary(view.base, encoder, view.reference))["settings"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
 
 def view_of(name: str) -> View | None:
     """The view of a name `<base>-minus-<reference>`; None for any other name. The last `-minus-` counts."""
@@ -69,8 +112,11 @@ def recorded_name(name: str) -> str:
 
 
 def command_for(layout: RootPaths, view: View, encoder: str) -> str:
-    """The command that makes a view."""
-    return f"python -m jobs.dedupe dataset.name={view.base} reference.name={view.reference} encoder.name={encoder} root={layout.root}"
+    """The command that makes a view; of a label its rule and threshold."""
+    reference, wanted = label_of(view.reference)
+    found = re.match(r"(\w+)-(-?[0-9.]+)", wanted)
+    settings = f" dedupe.rule={found[1]} dedupe.threshold={found[2]}" if found else ""
+    return f"python -m jobs.dedupe dataset.name={view.base} reference.name={reference} encoder.name={encoder} root={layout.root}{settings}"
 
 
 def content_hash(content: Any) -> str:
@@ -80,6 +126,7 @@ def content_hash(content: Any) -> str:
 
 def read_summary(layout: RootPaths, view: View, encoder: str) -> dict[str, Any]:
     """The summary of a view by `jobs.dedupe`. Raises UserError if it is missing or cannot be read."""
+    view = standing(layout, view, encoder)
     url = layout.dedupe_summary(view.base, encoder, view.reference)
     try:
         summary = read_document(url)
@@ -101,6 +148,7 @@ class KeptRows:
     """
 
     def __init__(self, layout: RootPaths, view: View, encoder: str, base_digest: str, shards: list[str]) -> None:
+        view = standing(layout, view, encoder)
         self._url = layout.kept(view.base, encoder, view.reference)
         self._again = f"again: {command_for(layout, view, encoder)}"
         self.summary = read_summary(layout, view, encoder)

@@ -181,8 +181,9 @@ def _check_relations(layout: RootPaths, *, deep: bool) -> Iterator[str]:
             try:
                 if kind == "nearest":
                     yield from _check_join(layout, dataset, encoder, reference, deep=deep)
-                elif exists(layout.dedupe_summary(dataset, encoder, reference)):
-                    yield from _check_view(layout, View(dataset, reference), encoder)
+                elif made := _views(layout, dataset, encoder, reference):
+                    for one in made:
+                        yield from _check_view(layout, View(dataset, one), encoder)
                 else:
                     yield f"{folder}: there is no summary.json: the job did not finish"
             except (LacunaError, *UNREADABLE) as error:
@@ -190,6 +191,13 @@ def _check_relations(layout: RootPaths, *, deep: bool) -> Iterator[str]:
     for dataset in sub_folders(join(layout.root, "analysis")):
         for encoder in sub_folders(join(layout.root, "analysis", dataset)):
             yield from _check_metrics(layout, dataset, encoder)
+
+
+def _views(layout: RootPaths, dataset: str, encoder: str, reference: str) -> list[str]:
+    """The references, with their labels, against which there are results."""
+    labels = sub_folders(join(layout.dedupe_dir(dataset, encoder, reference), "views"))
+    names = [reference, *(f"{reference}@{label}" for label in labels)]
+    return [name for name in names if exists(layout.dedupe_summary(dataset, encoder, name))]
 
 
 def _check_view(layout: RootPaths, view: View, encoder: str) -> Iterator[str]:

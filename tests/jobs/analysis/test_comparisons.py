@@ -1,6 +1,7 @@
 """Encoders compared on the same pairs: copies agree, other encoders differ, and nothing is measured twice."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from recorded_rows import paired_spaces, write_set
 
+from jobs.analysis import comparisons
 from jobs.analyze import run
 from tda.config.analysis import AnalysisConfig, ClustersConfig, CompareConfig, LocalDimensionConfig, SweepConfig, UmapConfig
 from tda.config.datasets import DatasetConfig
@@ -88,6 +90,19 @@ class TestComparisons:
         after = read(file)
         assert after["prediction_1"] is None, "no encoders are told to be CLIP and CLOOB"
         assert after["comparisons"] == before["comparisons"]
+
+    def test_other_encoders_stand_beside(self, compared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        three = run(job(compared, clip="wide", cloob="near"))
+        folder = compared / "analysis" / "world"
+        before = read(folder / "comparisons.json")
+        monkeypatch.setattr(comparisons, "ordered", lambda *_: pytest.fail("two encoders were compared again"))
+        two = run(replace(job(compared, clip="wide", cloob="near"), encoders=["wide", "near"]))
+        assert two.line.startswith("world: 2 encoders, 3 comparisons")
+        files = {file.name: read(file)["encoders"] for file in (folder / "comparisons").iterdir()}
+        assert sorted(files.values()) == [["wide", "near"], ["wide", "near", "same"]]
+        assert read(folder / "comparisons.json")["encoders"] == ["wide", "near"], "those that were named last"
+        assert run(job(compared, clip="wide", cloob="near")).line == three.line
+        assert read(folder / "comparisons.json") == before
 
     def test_pairs_that_not_all_have(self, compared: Path, tmp_path: Path) -> None:
         del compared

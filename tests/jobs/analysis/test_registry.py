@@ -78,6 +78,15 @@ def test_hashes_of_other_settings_stay() -> None:
     assert {name: found[name] for name in OTHERWISE} == OTHERWISE
 
 
+def test_the_tables_of_the_layout_are_known_whatever_its_mixing_counts() -> None:
+    default, seven = (part_hashes(ROWS, "a", AnalysisConfig(mixing=MixingConfig(k=k))) for k in (15, 7))
+    changed = {name for name in default if default[name] != seven[name]}
+    assert changed == {"umap", "mixing"}, "clusters and local dimension are made of the layout's table"
+    former = part_hashes(ROWS, "a", AnalysisConfig(mixing=MixingConfig(k=7)), former=True)
+    assert {name for name in former if former[name] != seven[name]} == {"clusters", "local_dimension"}
+    assert former["clusters"] == "4fee94fdf52101b0d6af8c0e22ab0c6d83005ad0ff7d4d898aeca3e440e0f5a7", "as the last version wrote it"
+
+
 def test_parts_bring_those_that_they_need() -> None:
     def names(parts: list[str], analysis: AnalysisConfig) -> list[str]:
         return [part.name for part in with_needed(parts, analysis)]

@@ -69,8 +69,9 @@ class TestSweep:
         assert list(read(folder / "metrics.json")["part_hashes"]) == ["gap"], "the page needs a cell's head to show a sweep beside"
         graph = (folder / "_neighbours_240.parquet").stat().st_mtime_ns
         lines = command(swept, "analysis.umap.min_dist=0.5,0.9", "analysis.umap.n_neighbors=12")
-        assert "n_neighbors=12 min_dist=0.9" in lines[-1]
-        assert "agreement" in lines[-1]
+        line = next(line for line in lines if line.startswith("world / tiny: n_neighbors=12 min_dist=0.9"))
+        assert "agreement" in line
+        assert lines[-1] == "2 of 2 whole"
         assert len(read(folder / "sweep.json")["cells"]) == 5, "cells that are there are kept, and not measured again"
         assert (folder / "metrics.json").read_bytes() == before
         assert (folder / "_neighbours_240.parquet").stat().st_mtime_ns == graph, "one search serves every cell"

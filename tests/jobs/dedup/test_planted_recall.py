@@ -9,7 +9,7 @@ import pytest
 from repeated_rows import PLANTED, dedupe_job, plant_world
 
 from jobs.dedup.planted_recall import DECIDED, THRESHOLDS, evaluate
-from jobs.dedupe import run
+from jobs.dedupe import dedupe, run
 from tda.store.datasets.views import View
 
 BOUNDS = {"r": (25,), "d": (10, 22)}  # the first row of each further shard
@@ -93,7 +93,7 @@ def test_the_same_rows_are_not_evaluated_again_and_a_new_decision_is(root: Path)
     stamp = file.stat().st_mtime_ns
     assert evaluate(str(root), VIEW, "e", str(root / "truth")) == line
     assert file.stat().st_mtime_ns == stamp
-    run(dedupe_job(root, exact=[], threshold=0.992))
+    dedupe(dedupe_job(root, exact=[], threshold=0.992), VIEW)
     assert evaluate(str(root), VIEW, "e", str(root / "truth")).endswith("far 0%, near 100%; precision 100%")
     file.write_bytes(b"torn")
     assert evaluate(str(root), VIEW, "e", str(root / "truth")).endswith("far 0%, near 100%; precision 100%")

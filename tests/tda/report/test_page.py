@@ -47,7 +47,7 @@ def _elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
 def test_all_files_are_there_and_the_page_is_small(drawn_report: Path) -> None:
     names = {file.name for file in (drawn_report / "report").iterdir()}
     figures = [spec.name for spec in registry() if spec.name not in NOT_PLANTED]
-    tables = ("table1", "table2", "ablation", "layouts", "sweep", "dimension", "local", "compared", "topology")
+    tables = ("table1", "table2", "ablation", "layouts", "sweep", "cells", "dimension", "local", "compared", "topology")
     made = {f"{name}.{suffix}" for name in figures for suffix in ("svg", "png")} | {f"{name}.csv" for name in tables}
     assert names == made | {"index.html", MANIFEST}
     assert (drawn_report / "report" / "index.html").stat().st_size < 8_000_000
@@ -87,7 +87,7 @@ def test_every_figure_and_table_says_what_it_shows(drawn_report: Path) -> None:
     pictures = [attrs["aria-label"] for tag, attrs in seen if attrs.get("role") == "img"]
     assert len(pictures) == len([spec for spec in registry() if spec.name not in NOT_PLANTED])
     assert all(label and re.search(r"\d", label.split(". ", 2)[-1]) for label in pictures)
-    assert sum(tag == "caption" for tag, _ in seen) == 9 + 2 + 1
+    assert sum(tag == "caption" for tag, _ in seen) == 10 + 2 + 1
     assert all("scope" in attrs for tag, attrs in seen if tag == "th")
 
 
@@ -96,7 +96,7 @@ def test_sections_hold_what_belongs_to_them(drawn_report: Path) -> None:
     parts = dict(re.findall(r'<section id="part-(\w+)">(.*?)(?=<section id="(?:part-|method))', page, re.DOTALL))
     inside = {key: re.findall(r'<(?:figure|section) class="[a-z]+" id="(\w+)"', part) for key, part in parts.items()}
     assert inside["gap"][:5] == ["table1", "ablation", "layouts", "fig02", "fig03"]
-    assert inside["settings"] == ["sweep", "fig16", "fig17"]
+    assert inside["settings"] == ["sweep", "cells", "fig16", "fig17", "sweeps"]
     assert inside["beyond"] == ["compared", "topology", "homology"]
     assert inside["retrieval"][0] == "table2"
     assert inside["retrieval"][-1] == "failures"

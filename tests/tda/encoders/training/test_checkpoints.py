@@ -1,8 +1,10 @@
 """The files of a model in training: a checkpoint exists once its sentinel does, damaged ones are passed over, others' are refused."""
 
 import hashlib
+import io
 import json
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import torch
 from tda.encoders.training import checkpoints as module
 from tda.encoders.training.checkpoints import KEPT, Snapshots
 from tda.errors import UserError
+from tda.store.documents import seal_holds
 
 HASH = "ab" * 32
 ROOTS = ["local", "memory"]
@@ -134,7 +137,7 @@ def test_a_checkpoint_that_would_run_code_is_not_loaded(tmp_path: Path) -> None:
 
     snapshots = Snapshots(str(tmp_path / "model"), HASH)
     snapshots.save(1, {"model": Command()})
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(UserError, match=r"cannot be read: it is no file of tensors alone: it names getattr, which was not imported"):
         snapshots.latest()
     assert not (tmp_path / "ran").exists()
 
@@ -219,3 +222,52 @@ def test_damaged_json_of_a_model_is_one_line_or_passed_over(tmp_path: Path, text
     (tmp_path / "model.json").unlink()
     (tmp_path / "step_00000001.json").write_text(text)
     assert (snapshots.finished(), snapshots.latest()) == (None, None)
+
+
+def planted(folder: Path, content: bytes) -> Snapshots:
+    """A step checkpoint whose writer made its sentinel too."""
+    folder.mkdir(parents=True)
+    (folder / "step_00000400.pt").write_bytes(content)
+    sentinel = {"step": 400, "config_hash": HASH, "sha256": hashlib.sha256(content).hexdigest()}
+    (folder / "step_00000400.json").write_text(json.dumps(sentinel))
+    return Snapshots(str(folder), HASH)
+
+
+def archive(pickled: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as made:
+        made.writestr("archive/data.pkl", pickled)
+        made.writestr("archive/version", "3\n")
+    return buffer.getvalue()
+
+
+def doubled(depth: int = 60) -> Any:
+    value: Any = [1.0]
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("content", "reported"),
+    [
+        (archive(pickle.dumps({"model": doubled()}, protocol=2)), "cannot be read"),
+        (archive(pickle.dumps({"step": 1}, protocol=2), zipfile.ZIP_DEFLATED), "compressed"),
+        (archive(pickle.dumps(print, protocol=2)), "cannot be read"),
+        (archive(pickle.dumps([1], protocol=2)), "holds a list, not a checkpoint"),
+        (b"no zip", "cannot be read"),
+    ],
+)
+def test_a_step_checkpoint_that_costs_more_than_it_weighs_is_refused_in_one_line(tmp_path: Path, content: bytes, reported: str) -> None:
+    with pytest.raises(UserError, match=reported) as error:
+        planted(tmp_path / "model", content).latest()
+    assert "\n" not in str(error.value)
+    assert "step_00000400.pt" in str(error.value)
+
+
+def test_a_number_that_was_changed_in_model_json_is_found(tmp_path: Path) -> None:
+    content = finish(str(tmp_path), {"embed_dim": 16})
+    assert seal_holds(content) is True
+    (tmp_path / "model.json").write_text(json.dumps({**content, "training": {**content["training"], "pairs": 61}}))
+    with pytest.raises(UserError, match=r"model.json was changed after it was written: put it back, or remove it to train the model again"):
+        Snapshots(str(tmp_path), HASH).finished()

@@ -25,6 +25,21 @@ def test_everything_is_read_in_the_papers_order(tmp_path: Path) -> None:
     assert len(cell.parquet["pca"]["row"]) == N
 
 
+def test_comparisons_of_other_encoders_are_joined(tmp_path: Path) -> None:
+    plant_cell(tmp_path, "d", "toy_cloob")
+    folder = tmp_path / "analysis" / "d"
+    (folder / "comparisons").mkdir()
+
+    def of(*pairs: str, **more: float) -> str:
+        return json.dumps({"schema": 1, "comparisons": [{"a": a, "b": b, "modality": "both", **more} for a, b in pairs]})
+
+    (folder / "comparisons" / "old.json").write_text(of("ba", "ac", pairs=1))
+    assert load_run(str(tmp_path), CONFIG).comparisons == {}, "those that were named last are the main ones"
+    (folder / "comparisons.json").write_text(of("ab", pairs=2))
+    found = load_run(str(tmp_path), CONFIG).comparisons["d"]["comparisons"]
+    assert sorted((one["a"], one["b"], one["pairs"]) for one in found) == [("a", "b", 2), ("a", "c", 1)]
+
+
 def test_the_worst_pairs_come_with_their_captions(tmp_path: Path) -> None:
     plant(tmp_path, ("toy_heldout",), ("toy_cloob",))
     (cell,) = load_run(str(tmp_path), CONFIG).cells

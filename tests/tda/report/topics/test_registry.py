@@ -16,7 +16,7 @@ from tda.report.topics.registry import SECTIONS, headlines, registry, sections, 
 FIGURES = {
     "data": ["fig01"],
     "gap": ["fig02", "fig03", "fig04", "fig05", "fig06", "fig07", "fig08"],
-    "settings": ["fig16", "fig17"],
+    "settings": ["fig16", "fig17", "sweeps"],
     "dimension": ["fig09", "fig10", "fig11", "fig12", "fig13", "fig14", "fig14_both"],
     "retrieval": ["fig15", "fig15_by_rank", "fig15_correlations"],
     "beyond": ["homology"],
@@ -25,7 +25,7 @@ FIGURES = {
 TABLES = {
     "data": ["repeats", "shift"],
     "gap": ["table1", "ablation", "alignment", "layouts"],
-    "settings": ["sweep"],
+    "settings": ["sweep", "cells"],
     "dimension": ["dimension"],
     "retrieval": ["table2", "local"],
     "beyond": ["compared", "topology"],

@@ -1,6 +1,7 @@
 """`<name>-minus-<reference>` as a data set: the kept rows and no others, with an identity of their own."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ from repeated_rows import N, plant_world
 from tda.errors import UserError
 from tda.store import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet
-from tda.store.datasets.views import Kept, View, publish_kept, read_summary, recorded_name, view_of
+from tda.store.datasets.views import Kept, View, label, publish_kept, read_summary, recorded_name, view_of
 from tda.store.paths import RootPaths
 
 GONE = {2, 5, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 39}  # of d's second shard (10..21) only row 10 stays
@@ -128,3 +129,21 @@ def test_row_groups_do_not_follow_shards(root: Path) -> None:
     assert pq.read_metadata(root / "dedupe/d/e/r/kept.parquet").num_row_groups == 1
     assert kept.num_rows == read_summary(RootPaths(str(root)), View("d", "r"), "e")["rows_kept"] == len(STAYS)
     assert sorted(set(kept["shard"].to_pylist())) == ["00000", "00001", "00002"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"rule": "image", "threshold": 0.95, "text_threshold": 0.1, "exact": ["url", "caption"]}, "image-0.95"),
+        ({"rule": "both", "threshold": 1}, "both-1.0"),
+        ({"rule": "either", "threshold": 0.9, "text_threshold": 0.8}, "either-0.9-0.8"),
+        ({"rule": "text", "threshold": 0.9, "text_threshold": -0.5, "exact": []}, "text--0.5-exact.none"),
+        ({"rule": "text", "threshold": 0.9, "exact": ["url"], "self": True}, "text-0.9-exact.url-self"),
+    ],
+)
+def test_labels_say_what_is_not_the_default(settings: dict[str, Any], name: str) -> None:
+    assert label(settings) == name
+    labelled = View("d", "r").labelled(name)
+    assert view_of(f"d-minus-r@{name}") == labelled
+    assert (labelled.plain, labelled.name) == (View("d", "r"), f"d-minus-r@{name}")
+    assert RootPaths("/x").dedupe_dir("d", "e", labelled.reference) == f"/x/dedupe/d/e/r/views/{name}"

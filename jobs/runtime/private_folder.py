@@ -1,8 +1,8 @@
 """The private folder of a Ray that is started here: mode 0700, removed with it.
 
 A small process waits for the end of the driver, kill -9 included. Then it kills what is left of this Ray, which it knows by a mark in the
-environment, and removes the folder: Ray's agent would stay for a minute, a worker until its task ends. The owner also holds a lock on the
-folder, which the kernel releases: the next start finds folders that nobody has removed.
+environment or an open log, and removes the folder: Ray's agent would stay for a minute, a worker until its task ends. The owner also
+holds a lock on the folder, which the kernel releases: the next start finds folders that nobody has removed.
 """
 
 import fcntl
@@ -30,12 +30,23 @@ import os, shutil, signal, sys, time
 sys.stdin.read()  # ends with the driver
 mark = f"{sys.argv[1]}={sys.argv[2]}".encode()
 
+def belongs(process):
+    with open(f"{process}/environ", "rb") as environment:  # a process that has set its title has overwritten some of it
+        if mark in environment.read().split(b"\\0"):
+            return True
+    for file in os.scandir(f"{process}/fd"):
+        try:
+            if os.readlink(file.path).startswith(f"{sys.argv[2]}/"):
+                return True
+        except OSError:
+            pass
+    return False
+
 def marked():
     for process in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else []):
         try:
-            with open(f"/proc/{process}/environ", "rb") as environment:
-                if mark in environment.read().split(b"\\0"):
-                    yield int(process)
+            if int(process) != os.getpid() and belongs(f"/proc/{process}"):
+                yield int(process)
         except OSError:
             pass
 
@@ -60,7 +71,7 @@ class PrivateFolder:
         sweep(base)
         self.path, self._lock = _locked_folder(base)
         command = [sys.executable, "-I", "-S", "-c", REAPER, MARK, self.path]
-        self._reaper = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 (constant)
+        self._reaper = subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True)  # noqa: S603 (constant)
 
     @contextmanager
     def marked(self) -> Iterator[None]:

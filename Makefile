@@ -49,7 +49,7 @@ test: $(VENV)/.installed-dev ## every test that this machine can run
 test-gpu: $(VENV)/.installed-dev ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -m gpu
 
-test-long: $(VENV)/.installed-dev ## the tests that take minutes: the install lines of the images
+test-long: $(VENV)/.installed-dev ## what takes minutes: kills of whole runs, real stores and processes, install lines of the images
 	@$(BIN)/python -m pytest -m long
 
 checks: $(VENV)/.installed-dev ## ruff, mypy and the import contracts

@@ -20,6 +20,7 @@ from jobs.analysis.shape import Subject
 from jobs.analysis.stored import taken_over
 from jobs.analysis.sweep import cell_line, sweep_cells
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.run_progress import track
 from jobs.runtime.session import ray_session, shared_ray
 from jobs.runtime.sweeps.cells import current_cell
 from jobs.runtime.sweeps.record import flat
@@ -70,7 +71,8 @@ def analyze(job: AnalyzeJob) -> Outcome:
         subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=base, rows_hash=graph_rows)
         stored = partial(_stored, url, found["tables"] | taken.entries)
         with ray_session(job.cluster):
-            metrics, tables = measured(Measuring(subject=subject, others=others, parts=missing, stored=stored, cluster=job.cluster))
+            run = Measuring(subject=subject, others=others, parts=missing, stored=stored, cluster=job.cluster)
+            metrics, tables = measured(run, track("analyze", job.dataset.name, [job.encoder.name], total=len(missing)))
         _require_unchanged(job, embeddings)
         made = replace(taken, parts=taken.parts | {name: hashes[name] for name in missing}, keys=taken.keys | metrics, tables=tables)
     if made.parts:

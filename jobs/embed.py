@@ -5,6 +5,8 @@ encoder.checkpoint=model.safetensors root=URL
 
 With replay=true: embeds only the quarantined pairs again, after a fix or with other limits (embed.max_pixels=200000000).
 
+Members of other names: dataset.members='{image: [input.jpg], caption: [caption, json:TEXT]}'
+
 Two texts a pair, as JSONL, Parquet or tar: dataset.name=stories dataset.modalities=[passage,review] dataset.shards='/data/*.jsonl'
 encoder=carp_l encoder.checkpoint=CARP_L.pt encoder.tokenizer=FOLDER
 """
@@ -14,6 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from jobs.embedding.dataset_run import Records, Share, Tally
 from jobs.embedding.embedder import IN_FLIGHT, Embedder, EmbedPlan, ShardTask
@@ -24,6 +27,7 @@ from jobs.runtime.actors.heartbeat import Watch, beating_actor
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.presets import load_choice
 from jobs.runtime.progress import ShardProgress
+from jobs.runtime.run_progress import Work, track
 from jobs.runtime.session import ray_session, room, share_of_cpus, slots
 from tda.config.cluster import ClusterConfig
 from tda.config.datasets import DatasetConfig
@@ -35,7 +39,8 @@ from tda.errors import LacunaError, ShardError, UserError
 from tda.store.commit.records import Identity, ShardRecord, check_identity, recorded_shards
 from tda.store.files import absolute, require_writable
 from tda.store.paths import RootPaths
-from tda.store.shards.expand import expand_shards, name_shards
+from tda.store.shards.members import Members
+from tda.store.shards.units.plan import shard_urls
 from tda.toyworld import ensure_toy
 
 
@@ -83,13 +88,15 @@ def embed_sets(
             _require_modalities(encoder, _modalities(dataset))
     for dataset in datasets:
         ensure_toy(dataset)
-    shards = {dataset.name: _shard_urls(dataset, field) for dataset in datasets}
+    shards = {dataset.name: shard_urls(layout.root, dataset, field.format(name=dataset.name)) for dataset in datasets}
     modalities = _modalities(datasets[0])  # those of every encoder, so of every data set
     identities = {name: _identity(encoder, modalities, limits) for name, encoder in by_name.items()}
     for dataset in datasets:
         for name, identity in identities.items():
             check_identity(layout, dataset.name, name, identity)
-    shares = [_share(layout, name, urls, by_name, limits, replay=replay) for name, urls in shards.items()]
+    members = {dataset.name: made for dataset in datasets if (made := Members.of(dataset.members))}
+    shares = [_share(layout, name, urls, by_name, limits, members=members.get(name), replay=replay) for name, urls in shards.items()]
+    work = {share.dataset: track("embed", share.dataset, list(by_name), total=len(share.shards), before=share.before) for share in shares}
     if any(share.tasks for share in shares):
         require_writable(layout.root)
         plan = EmbedPlan(
@@ -101,22 +108,28 @@ def embed_sets(
             device="",
             threads=1,
             decode_threads=1,
+            members=members,
         )
-        _work(plan, shares, cluster, Replayer if replay else Embedder)
+        _work(plan, shares, work, cluster, Replayer if replay else Embedder)
         for share in shares:
             share.recount(partial(recorded_shards, layout, share.dataset))
     return [share.outcome(limits, replay=replay) for share in shares]
 
 
-def _shard_urls(dataset: DatasetConfig, field: str) -> dict[str, str]:
-    return name_shards([absolute(url) for url in expand_shards(dataset.shards, field.format(name=dataset.name))])
-
-
-def _share(layout: RootPaths, dataset: str, shards: dict[str, str], encoders: Iterable[str], limits: EmbedConfig, *, replay: bool) -> Share:
+def _share(
+    layout: RootPaths,
+    dataset: str,
+    shards: dict[str, str],
+    encoders: Iterable[str],
+    limits: EmbedConfig,
+    *,
+    members: Members | None,
+    replay: bool,
+) -> Share:
     records, outdated = dict[str, Tally](), dict[str, set[str]]()
     for name in encoders:
         records[name] = Tally()
-        check = SourceCheck(layout, shards, limits, records[name].add)
+        check = SourceCheck(layout, shards, limits, records[name].add, members.plain() if members else None)
         for note in check.run(dataset, name):
             print(f"lacuna embed: {dataset} / {name}: {note}", file=sys.stderr)
         outdated[name] = set(check.outdated)
@@ -169,7 +182,7 @@ def _tasks(dataset: str, shards: dict[str, str], records: Records, outdated: Map
             yield ShardTask(dataset, shard, url, wanting, redo=tuple(name for name in wanting if shard in outdated[name]))
 
 
-def _work(plan: EmbedPlan, shares: Sequence[Share], cluster: ClusterConfig, kind: type[Embedder]) -> None:
+def _work(plan: EmbedPlan, shares: Sequence[Share], work: Mapping[str, Work], cluster: ClusterConfig, kind: type[Embedder]) -> None:
     """Run the tasks on actors; adds published records and failures to each share."""
     by_dataset = {share.dataset: share for share in shares}
     tasks = [task for share in shares for task in share.tasks]
@@ -187,12 +200,18 @@ def _work(plan: EmbedPlan, shares: Sequence[Share], cluster: ClusterConfig, kind
 
             def on_result(task: ShardTask, made: list[ShardRecord]) -> None:
                 by_dataset[task.dataset].add(made)
+                work[task.dataset].did(task.name, made[0].rows_in)
                 progress.add(pairs=made[0].rows_in, drops=sum(made[0].drops.values()), records=made)
+
+            def submit(actor: Any, task: ShardTask, attempt: int) -> Any:
+                work[task.dataset].began(task.name)
+                return actor.embed.remote(task, attempt)
 
             def on_failure(task: ShardTask, error: LacunaError) -> None:
                 if not isinstance(error, ShardError):  # a full disk: every other shard would fail too
                     raise error
                 by_dataset[task.dataset].fail(error)
+                work[task.dataset].failed(task.name, error)
                 progress.add(failed=True)
                 progress.note(str(error))
 
@@ -200,7 +219,7 @@ def _work(plan: EmbedPlan, shares: Sequence[Share], cluster: ClusterConfig, kind
                 dispatch(
                     tasks,
                     make_actor=lambda: actor.remote(plan),
-                    submit=lambda handle, task, attempt: handle.embed.remote(task, attempt),
+                    submit=submit,
                     on_result=on_result,
                     on_failure=on_failure,
                     actors=lambda: room(cluster, gpus),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.progress import ShardProgress
+from jobs.runtime.run_progress import track
 from tda.config.jobs import IngestJob
 from tda.store.commit.records import Identity, check_identity, recorded, recorded_shards
 from tda.store.commit.transaction import publish_shard
@@ -37,13 +38,16 @@ def run(job: IngestJob) -> Outcome:
     require_writable(job.root)
     check_identity(layout, *names, identity)
     done = set(recorded_shards(layout, *names))
-    missing = [shard for shard in _shard_names(job, source) if shard not in done]
+    names_of_all = _shard_names(job, source)
+    missing = [shard for shard in names_of_all if shard not in done]
+    work = track("embed", names[0], names[1:], total=len(names_of_all), before=len(names_of_all) - len(missing))
     with ShardProgress(what="ingest", shards=len(missing)) as progress:
         for shard, builder, seconds in _shards(job, source, missing):
             origin, rows = Source(job.source, size, content), builder.rows()
             publish_shard(
                 layout, *names, shard, rows=rows, drops=builder.drops, identity=identity, source=origin, seconds={"read": seconds}
             )
+            work.did(shard, len(rows) + len(builder.drops))
             progress.add(pairs=len(rows), drops=len(builder.drops))
     return _outcome(job, layout, len(missing))
 

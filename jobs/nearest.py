@@ -17,6 +17,7 @@ from jobs.join.driver import Join, cells_of, join_units, probes_of
 from jobs.join.recall_audit import Audit
 from jobs.join.reference_actor import JoinPlan, Unit
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.run_progress import Work, track
 from jobs.runtime.session import ray_session
 from jobs.runtime.sweeps.record import flat
 from tda.config.jobs import NearestJob
@@ -53,11 +54,11 @@ def run(job: NearestJob) -> Outcome:
     units = [Unit(shard) for shard, record in records.items() if done.get(shard) != record.output["sha256"]]
     audit = Audit(root, names, job.nearest, records, auditing.settings_of(settings))
     recall = audit.done()
-    joined = Join()
+    joined = Join(work=track("nearest", names[0], [names[1]], reference=names[2], total=len(records), before=len(records) - len(units)))
     if units or recall is None:
         require_writable(root)
         rows = sum(records[unit.name].rows_out for unit in units)
-        joined = _work(job, cells, settings, units, audit, rows=rows)
+        joined = _work(job, cells, settings, units, audit, rows=rows, work=joined.work)
         recall = None if joined.failures else audit.publish(joined.exact)
         _tidy(root, names, joined)
     return _outcome(job, root, joined, recall, done_before=len(records) - len(units))
@@ -137,7 +138,7 @@ def _done(root: str, names: tuple[str, str, str], settings: dict[str, Any]) -> d
     return {shard: record.rows_sha256 for shard, record in records.items() if all(getattr(record, f) == settings[f] for f in fields)}
 
 
-def _work(job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: list[Unit], audit: Audit, *, rows: int) -> Join:
+def _work(job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: list[Unit], audit: Audit, *, rows: int, work: Work) -> Join:
     with ray_session(job.cluster):
         groups = lay_out(cells, job.nearest, job.cluster)
         plan = JoinPlan(
@@ -151,7 +152,7 @@ def _work(job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: lis
             settings=settings,
         )
         sample = [] if settings["probes"] is None or audit.done() is not None else [audit.unit]
-        return join_units(plan, [*sample, *units], job.nearest, job.cluster, queries=rows) if sample or units else Join()
+        return join_units(plan, [*sample, *units], job.nearest, job.cluster, queries=rows, work=work) if sample or units else Join()
 
 
 def _tidy(root: str, names: tuple[str, str, str], joined: Join) -> None:

@@ -20,6 +20,7 @@ from jobs.nearest import run as nearest
 from jobs.report import run as report
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import shared_ray
+from jobs.runtime.sweeps.cells import current_cell
 from jobs.train import train_arms
 from tda.config.datasets import DatasetConfig
 from tda.config.jobs import AnalyzeJob, DedupeJob, NearestJob, PaperJob, ReportJob, TrainJob
@@ -36,6 +37,9 @@ def run(job: PaperJob) -> Outcome:
     _check(job)
     progress, around = Console(stderr=True), dataclasses.replace(job, root=base_of(job.root))
     stages = {"train": _train, "embed": _embed, "nearest": _nearest, "dedupe": _dedupe, "analyze": _analyze, "report": _report}
+    if current_cell() is not None:
+        del stages["report"]  # that of the root around the cells shows them all
+    numbers = dict[str, float]()
     with shared_ray():
         for number, (name, stage) in enumerate(stages.items(), start=1):
             progress.print(f"[bold]{number}/{len(stages)} {name}[/bold]", highlight=False)
@@ -43,8 +47,10 @@ def run(job: PaperJob) -> Outcome:
                 progress.print(f"    {outcome.line}", highlight=False, markup=False)
                 if not outcome.whole:
                     return Outcome(whole=False, line=f"{name}: {outcome.line}")
+                numbers |= outcome.numbers if name == "analyze" else {}
     Console(width=None if sys.stdout.isatty() else 100).print(summary_table(job.root, job.datasets, job.encoders))
-    return Outcome(whole=True, line=f"report: {RootPaths(job.root).report()}")
+    line = f"report: {RootPaths(job.root).report()}" if "report" in stages else f"analysed: {job.root}"
+    return Outcome(whole=True, line=line, numbers=numbers)
 
 
 def _check(job: PaperJob) -> None:
@@ -125,7 +131,13 @@ def _dedupe(job: PaperJob) -> Iterator[Outcome]:
 
 def _analyze(job: PaperJob) -> list[Outcome]:
     jobs = [_analyze_job(job, dataset, encoder) for dataset in job.datasets for encoder in job.encoders]
-    return [*(analyze(one) for one in jobs), *across(job, jobs)]
+    return [*(_named(analyze(one), one) for one in jobs), *across(job, jobs)]
+
+
+def _named(outcome: Outcome, job: AnalyzeJob) -> Outcome:
+    """The numbers of one analysis, under its data set and encoder."""
+    numbers = {f"{job.dataset.name}.{job.encoder.name}.{path}": value for path, value in outcome.numbers.items()}
+    return dataclasses.replace(outcome, numbers=numbers)
 
 
 def _analyze_job(job: PaperJob, dataset: str, encoder: str) -> AnalyzeJob:

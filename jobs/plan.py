@@ -105,7 +105,7 @@ def _duration(hours: float) -> str:
     return f"{hours:,.1f} h" if hours >= 1 else f"{hours * 60:.1f} min" if hours >= 1 / 60 else f"{hours * 3600:.1f} s"
 
 
-main = command("plan", PlanJob, run)
+main = command("plan", PlanJob, run, recorded=False)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,6 +10,7 @@ from typing import Any
 
 from jobs.runtime.actors.dispatch import dispatch
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.run_progress import Work, track
 from jobs.runtime.session import ray_session, slots
 from jobs.runtime.sweeps.record import flat
 from tda.config.cluster import ClusterConfig
@@ -17,7 +18,8 @@ from tda.config.jobs import TrainJob
 from tda.errors import LacunaError, UserError
 from tda.store.files import absolute, filesystem, require_writable
 from tda.store.paths import RootPaths
-from tda.store.shards.expand import expand_shards, shard_name
+from tda.store.shards.units.plan import shard_urls
+from tda.store.shards.units.unit import is_unit, planned_source
 from tda.toyworld import ensure_toy
 
 MAX_ATTEMPTS = 3  # actors an arm may lose; each goes on from the last checkpoint
@@ -52,9 +54,10 @@ def train_arms(jobs: list[TrainJob]) -> list[Outcome]:
         raise UserError(f"encoder.name={min(twice)} is trained twice: every arm needs a name of its own")
     outcomes = {name: _outcome(name, result, again=True) for name, task in zip(names, tasks, strict=True) if (result := _finished(task))}
     todo = [task for task in tasks if str(task) not in outcomes]
+    work = {str(task): _tracked(task, finished=task not in todo) for task in tasks}
     if todo:
         require_writable(jobs[0].root)
-        _work(todo, jobs[0].cluster, outcomes)
+        _work(todo, jobs[0].cluster, outcomes, work)
     return [outcomes[name] for name in names]
 
 
@@ -65,22 +68,26 @@ def _task(job: TrainJob) -> Task:
 
     if not job.encoder.name:
         raise UserError("encoder.name is missing: give encoder.name=VALUE")
+    if job.dataset.members is not None:
+        raise UserError("dataset.members is read by jobs.embed alone: give jobs.train shards whose members are <key>.jpg and <key>.txt")
     ensure_toy(job.dataset)
     settings = with_tokenizer(read_config(job.encoder.config), job.encoder.tokenizer)
     require_open_clip(model_config_of(settings), job.encoder.config)
-    urls = tuple(absolute(url) for url in expand_shards(job.dataset.shards))
+    named = shard_urls(absolute(job.root), job.dataset)
     arm = Arm(
         encoder=job.encoder.name,
         loss=job.loss,
         hopfield=job.hopfield,
         config=job.train,
         settings=settings,
-        shards=tuple((shard_name(url), _size(url)) for url in urls),
+        shards=tuple((name, _size(url)) for name, url in named.items()),
     )
-    return Task(arm, urls, absolute(RootPaths(job.root).model_dir(job.encoder.name)))
+    return Task(arm, tuple(named.values()), absolute(RootPaths(job.root).model_dir(job.encoder.name)))
 
 
 def _size(url: str) -> int:
+    if is_unit(url):
+        return planned_source(url).size
     fs, path = filesystem(url)
     try:
         return int(fs.size(path))
@@ -91,21 +98,28 @@ def _size(url: str) -> int:
 def _finished(task: Task) -> dict[str, Any] | None:
     from tda.encoders.training.checkpoints import Snapshots
 
-    return Snapshots(task.folder, task.arm.config_hash).finished()
+    return Snapshots(task.folder, task.arm.config_hash, content=task.arm.content()).finished()
 
 
-def _work(tasks: list[Task], cluster: ClusterConfig, outcomes: dict[str, Outcome]) -> None:
+def _tracked(task: Task, *, finished: bool) -> Work:
+    steps = task.arm.config.steps
+    return track("train", encoders=[str(task)], total=steps, before=steps if finished else 0)
+
+
+def _work(tasks: list[Task], cluster: ClusterConfig, outcomes: dict[str, Outcome], work: dict[str, Work]) -> None:
     """Train `tasks` on actors; adds their results to `outcomes`."""
     from jobs.training.bars import TrainBars
 
-    with ray_session(cluster), TrainBars(steps={str(task): task.arm.config.steps for task in tasks}) as bars:
+    with ray_session(cluster), TrainBars(steps={str(task): task.arm.config.steps for task in tasks}, work=work) as bars:
         crew = Crew(cluster, bars)
 
         def on_result(task: Task, result: dict[str, Any]) -> None:
             outcomes[str(task)] = _outcome(str(task), result)
+            work[str(task)].reached(task.arm.config.steps)
 
         def on_failure(task: Task, error: LacunaError) -> None:
             outcomes[str(task)] = Outcome(whole=False, line=f"{task}: not trained: {error}")
+            work[str(task)].failed(str(task), error)
             bars.note(str(error))
 
         dispatch(

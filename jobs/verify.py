@@ -11,9 +11,9 @@ from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session, slots
 from tda.config.cluster import ClusterConfig
 from tda.config.jobs import VerifyJob
-from tda.errors import UserError
-from tda.store.files import exists, filesystem, remove
+from tda.store.files import remove
 from tda.store.paths import RootPaths
+from tda.store.top_folders import top_folders
 from tda.store.verify.contents import Contents
 from tda.store.verify.root import Folder, check_derived, check_models, folders, temporaries
 from tda.store.verify.shard import Checked, check_shard_files
@@ -22,15 +22,13 @@ IN_PROCESS = 64  # up to this many shards, starting Ray takes longer than the ch
 CHUNK = 16  # shards a task
 AHEAD = 2  # tasks submitted for each slot, which bounds memory
 
-TOP_FOLDERS = ("embeddings", "quarantine", "models", "analysis", "nearest", "dedupe", "report", "runs", "shards")
-
 Chunk = tuple[str, str, str, tuple[str, ...], bool]  # root, data set, encoder, shards, deep
 
 
 def run(job: VerifyJob) -> Outcome:
     """Check everything under the root. Raises UserError if it does not exist."""
     layout = RootPaths(job.root)
-    _require_root(job.root)
+    top_folders(job.root)
     found = list(folders(layout))
     checked = _check_all(layout, found, job.cluster, deep=job.deep)
     problems = rows = drops = shards = 0
@@ -51,16 +49,6 @@ def run(job: VerifyJob) -> Outcome:
     line += f", {unsealed} document{'s' * (unsealed != 1)} of an earlier version without a digest" if unsealed else ""
     line += "" if job.deep else ", sizes and records alone"
     return Outcome(whole=not problems, line=f"{line}: {'whole and true' if not problems else f'{problems} problems'}")
-
-
-def _require_root(root: str) -> None:
-    """Raise UserError unless the folder is there and holds what a root holds; an empty one is a root to be."""
-    if not exists(root):
-        raise UserError(f"root={root} is not there")
-    fs, path = filesystem(root)
-    names = [str(entry["name"]).rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=True)] if fs.isdir(path) else [root]
-    if names and not set(names) & set(TOP_FOLDERS):
-        raise UserError(f"root={root} is no root: it holds {', '.join(sorted(names)[:3])}, but none of {', '.join(TOP_FOLDERS)}")
 
 
 def _sweep(job: VerifyJob, superseded: list[str]) -> tuple[int, int]:
@@ -129,7 +117,7 @@ def _on_ray(chunks: list[Chunk], cluster: ClusterConfig) -> Iterator[tuple[Chunk
         yield running.pop(ready), ray.get(ready)
 
 
-main = command("verify", VerifyJob, run, flags=("fix",))
+main = command("verify", VerifyJob, run, flags=("fix",), recorded=False)
 
 if __name__ == "__main__":
     sys.exit(main())

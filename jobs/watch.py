@@ -42,6 +42,8 @@ from tda.toyworld import ensure_toy
 
 TICK = 1.0  # seconds between two questions to runs elsewhere, and to other watchers' leases
 
+FIRST_FIELDS = ("name", "shards", "modalities", "toy", "pairs", "pair_bytes")  # of a data set, in every digest of work
+
 
 def run(job: WatchJob) -> Outcome:
     """Look, and run in this process what is new."""
@@ -127,7 +129,8 @@ def _checked(job: WatchJob) -> list[DatasetConfig]:
         if (view := view_of(dataset.name)) is not None:
             raise UserError(f"dataset {dataset.name} is a view, which jobs.dedupe makes for each encoder: watch {view.base} instead")
         ensure_toy(dataset)
-        expand_shards(dataset.shards, "dataset.shards")
+        if dataset.format == "webdataset":
+            expand_shards(dataset.shards, "dataset.shards")
     require_writable(job.root)
     return datasets
 
@@ -140,12 +143,18 @@ def work_digest(job: WatchJob, datasets: list[DatasetConfig]) -> str:
     encoder = asdict(replace(job.encoder, name="", checkpoint=None, sha256=None, source=None))
     content = {
         "encoder": encoder,
-        "datasets": [asdict(dataset) for dataset in datasets],
+        "datasets": [_described(dataset) for dataset in datasets],
         "embed": {name: getattr(job.embed, name) for name in ("dtype", "resize", "max_pixels", "max_caption_bytes", "max_member_bytes")},
         "analysis": {name: value for name, value in asdict(job.analysis).items() if name not in ("device", "block_rows")},
         "lacuna": code_version(),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _described(dataset: DatasetConfig) -> dict[str, Any]:
+    """The fields of a data set; one that was added later counts only where it is set, so that older digests still hold."""
+    plain, unset = asdict(dataset), asdict(DatasetConfig(name=""))
+    return {name: value for name, value in plain.items() if name in FIRST_FIELDS or value != unset[name]}
 
 
 def encoder_of(job: WatchJob, task: Task) -> EncoderConfig:

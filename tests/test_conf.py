@@ -23,6 +23,7 @@ from tda.config.jobs import (
     PaperJob,
     PlanJob,
     ReportJob,
+    StatusJob,
     SubmitJob,
     TrainJob,
     VerifyJob,
@@ -46,6 +47,7 @@ JOBS = {
     "paper": PaperJob,
     "plan": PlanJob,
     "submit": SubmitJob,
+    "status": StatusJob,
     "watch": WatchJob,
 }
 # a job whose schema takes the group
@@ -86,7 +88,7 @@ def test_no_group_is_left_out() -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_job_composes(job: str) -> None:
-    unnamed = ("report", "paper", "verify", "plan", "submit")
+    unnamed = ("report", "paper", "verify", "plan", "submit", "status")
     names = [] if job in unnamed else ["encoder.name=e"] if job == "watch" else ["dataset.name=d", "encoder.name=e"]
     extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"], "nearest": ["reference.name=r"]}.get(job, [])
     assert isinstance(_compose(job, *names, *extra), JOBS[job])

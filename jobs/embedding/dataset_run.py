@@ -68,6 +68,12 @@ class Share:
     def __post_init__(self) -> None:
         self.left = len(self.tasks)
 
+    @property
+    def before(self) -> int:
+        """Shards that were recorded when this run began."""
+        todo = {task.name for task in self.tasks}
+        return sum(shard not in todo and all(shard in one for one in self.records.values()) for shard in self.shards)
+
     def add(self, made: Sequence[ShardRecord]) -> None:
         """A task is done."""
         self.left -= 1
@@ -93,8 +99,7 @@ class Share:
         """Count what the records say; the line names what is not whole, and why."""
         absent = max(len(self.shards) - len(one) for one in self.records.values()) if replay else 0
         worst = max(one.drop_fraction for one in self.records.values())
-        todo = {task.name for task in self.tasks}
-        line = self._done(sum(shard not in todo and all(shard in one for one in self.records.values()) for shard in self.shards))
+        line = self._done(self.before)
         if worst > limits.max_drop_fraction:
             line += f"; {worst:.1%} dropped is more than embed.max_drop_fraction={limits.max_drop_fraction:g} allows"
         line += self._undone()

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobs.embedding.metrics import EmbedMetrics
@@ -19,6 +19,7 @@ from tda.errors import ShardError, UserError
 from tda.store.commit.records import Identity, ShardRecord, read_record
 from tda.store.files import exists
 from tda.store.paths import RootPaths
+from tda.store.shards.members import Members
 from tda.store.types import Source
 
 IN_FLIGHT = 2  # shards an actor works on at once
@@ -37,6 +38,7 @@ class EmbedPlan:
     device: str
     threads: int  # of torch
     decode_threads: int
+    members: Mapping[str, Members] = field(default_factory=dict)  # by data set, where a setting names them
 
 
 @dataclass(frozen=True)
@@ -97,25 +99,35 @@ class Embedder(Beating):
         from tda.store.shards.sources import Standing, standing
 
         records = {name: read_record(self.layout, task.dataset, name, task.name) for name in task.redo}
-        return {name: old for name, old in records.items() if standing(old.source, source, self.layout.root) is not Standing.SAME}
+        return {
+            name: old
+            for name, old in records.items()
+            if old.source.get("members") != self._named(task) or standing(old.source, source, self.layout.root) is not Standing.SAME
+        }
 
     def _unchanged(self, task: ShardTask, before: Source, sha256: str | None) -> Source:
         """The source with the digest of what was read. Raises ShardError where the shard was replaced meanwhile: that is a mixture."""
-        from tda.store.shards.sources import source_now
+        from tda.store.shards.origins import source_now
 
         after = source_now(task.url) or before
         listed = not task.url.startswith(("http://", "https://"))  # servers behind one address may give etags of their own
         if after.size != before.size or (listed and after.etag != before.etag):
             detail = f"while it was read: {before.size} bytes, {before.etag}; then {after.size} bytes, {after.etag}"
             raise ShardError(task.url, "changed", f"{detail}. Run again when it is written")
-        return replace(before, sha256=sha256)
+        return replace(before, sha256=sha256, members=self._named(task))
+
+    def _named(self, task: ShardTask) -> dict[str, list[str]] | None:
+        """The members that a setting names, as records hold them."""
+        members = self.plan.members.get(task.dataset)
+        return members.plain() if members else None
 
     def _made(self, task: ShardTask, models: dict[str, Any], select: Any = None) -> dict[str, Any]:
         """What the models make of the shard, or of the pairs that `select` lets through."""
         from tda.encoders.pipeline.errors import DeviceLostError
 
+        members = self.plan.members.get(task.dataset)
         try:
-            made: dict[str, Any] = self._pipeline.embed_shard(task.url, models, select, self.moved_on)
+            made: dict[str, Any] = self._pipeline.embed_shard(task.url, models, select, self.moved_on, members)
         except DeviceLostError as error:
             print(f"{task}: {error}", file=sys.stderr, flush=True)
             os._exit(EXIT_DEVICE_LOST)

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from tda.config.stages import EmbedConfig
 from tda.errors import UserError
 from tda.store.commit.records import ShardRecord, iter_records, recorded_shards, renew_record
-from tda.store.files import file_sha256
 from tda.store.paths import RootPaths
-from tda.store.shards.sources import Standing, current_sources, standing
+from tda.store.shards.origins import content_sha256, current_sources
+from tda.store.shards.sources import Standing, standing
 from tda.store.types import Source
 
 READERS = 4  # shards hashed at once
@@ -24,6 +24,7 @@ class SourceCheck:
     shards: Mapping[str, str]
     limits: EmbedConfig
     keep: Callable[[ShardRecord], None]
+    members: Mapping[str, list[str]] | None = None  # that the command names, as a record holds them
     outdated: list[str] = field(default_factory=list)  # shards that hold other bytes than were embedded
     _first: str = ""  # the fault of the first of them
     _waiting: list[tuple[ShardRecord, Source]] = field(default_factory=list)  # to be decided by digest
@@ -50,7 +51,10 @@ class SourceCheck:
         what = standing(record.source, source, self.layout.root)
         if what is Standing.ELSEWHERE and not self.limits.moved and self.limits.changed == "refuse":
             raise UserError(_elsewhere(record, self.shards[record.shard]))
-        if source is None or what in (Standing.SAME, Standing.MOVED):
+        if record.source.get("members") != self.members:
+            then, now = (_members(named) for named in (record.source.get("members"), self.members))
+            self._outdate(record, f"{self.shards[record.shard]} was embedded with {then}, and the command has {now}")
+        elif source is None or what in (Standing.SAME, Standing.MOVED):
             self.keep(record)
         elif source.size != record.source.get("size"):
             self._outdate(
@@ -65,13 +69,14 @@ class SourceCheck:
     def _compare(self) -> None:
         """Decide what waits by digest. A record whose shard is the same takes its new place and time, so that it is read only once."""
         with ThreadPoolExecutor(READERS) as pool:
-            digests = list(pool.map(lambda case: file_sha256(case[1].path), self._waiting))
+            digests = list(pool.map(lambda case: content_sha256(case[1].path), self._waiting))
         for (record, source), digest in zip(self._waiting, digests, strict=True):
             if digest != record.source["sha256"]:
                 self._outdate(record, f"{source.path} has changed since it was embedded: as many bytes, but others")
                 continue
+            renewed = replace(source, sha256=digest, members=record.source.get("members"))
             with suppress(UserError):  # a root that can only be read
-                renew_record(self.layout, record, replace(record, source=asdict(replace(source, sha256=digest))))
+                renew_record(self.layout, record, replace(record, source=renewed.recorded()))
             self.keep(record)
         self._hashed += len(self._waiting)
         self._waiting = []
@@ -97,6 +102,11 @@ class SourceCheck:
             some = ", ".join(self.outdated[:3]) + (", ..." if len(self.outdated) > 3 else "")
             notes.append(f"{_shards(len(self.outdated))} changed since, rows kept (embed.changed=trust): {some}")
         return notes
+
+
+def _members(named: Mapping[str, list[str]] | None) -> str:
+    plain = ", ".join(f"{part}: [{', '.join(endings)}]" for part, endings in (named or {}).items())
+    return f"dataset.members={{{plain}}}" if named else "no dataset.members"
 
 
 def _elsewhere(record: ShardRecord, url: str) -> str:

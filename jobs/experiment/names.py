@@ -8,6 +8,7 @@ from tda.config.jobs import PaperJob
 from tda.config.models import EncoderConfig
 from tda.errors import UserError
 from tda.store.datasets.views import View, recorded_name, view_of
+from tda.store.paths import outer_root
 
 
 def embedded_names(job: PaperJob) -> list[str]:
@@ -38,9 +39,9 @@ def joins_of(job: PaperJob) -> list[tuple[str, str]]:
 
 
 def dataset_of(job: PaperJob, name: str) -> DatasetConfig:
-    """A preset, with shards from the experiment. Raises UserError if it has none."""
+    """A preset, with shards from the experiment; cells of a sweep share those of the root around them. Raises UserError if it has none."""
     given = job.shards.get(name)
-    dataset: DatasetConfig = load_choice("dataset", name, job.root, **({} if given is None else {"shards": given}))
+    dataset: DatasetConfig = load_choice("dataset", name, outer_root(job.root), **({} if given is None else {"shards": given}))
     if dataset.shards is None:
         raise UserError(f"dataset {name} has no shards: give shards.{name}='/data/{{00000..00059}}.tar'")
     return dataset

@@ -13,6 +13,7 @@ from jobs.join.query_actor import Joiner, Lost, pass_name
 from jobs.join.reference_actor import Holder, JoinPlan, Unit
 from jobs.runtime.actors.dispatch import dispatch
 from jobs.runtime.progress import ShardProgress
+from jobs.runtime.run_progress import Work
 from jobs.runtime.session import slots
 from tda.config.cluster import ClusterConfig
 from tda.config.stages import NearestConfig
@@ -30,11 +31,12 @@ Assignment = list[list[Group]]  # one list of groups a reference actor
 
 @dataclass
 class Join:
-    """The result of a join: rows found by unit, failures, and the audit's exact cosines by modality."""
+    """The result of a join: rows found by unit, failures, and the audit's exact cosines by modality. `work` counts shards."""
 
     rows: dict[str, int] = field(default_factory=dict)
     failures: list[LacunaError] = field(default_factory=list)
     exact: dict[str, Any] | None = None
+    work: Work = field(default_factory=lambda: Work(stage="nearest"))
 
 
 def cells_of(nearest: NearestConfig, rows: int) -> int:
@@ -48,8 +50,10 @@ def probes_of(nearest: NearestConfig, rows: int, cells: int) -> int | None:
     return None if exact else nearest.probes
 
 
-def join_units(plan: JoinPlan, units: Sequence[Unit], nearest: NearestConfig, cluster: ClusterConfig, *, queries: int) -> Join:
-    """Join every unit, of `queries` rows in all, inside a Ray session.
+def join_units(
+    plan: JoinPlan, units: Sequence[Unit], nearest: NearestConfig, cluster: ClusterConfig, *, queries: int, work: Work | None = None
+) -> Join:
+    """Join every unit, of `queries` rows in all, inside a Ray session; `work` counts those that are done.
 
     Raises UserError if a group of cells does not fit, LacunaError if actors do not live.
     """
@@ -58,7 +62,7 @@ def join_units(plan: JoinPlan, units: Sequence[Unit], nearest: NearestConfig, cl
     memory = nearest.memory_bytes or _memory(most, gpus=bool(gpus))
     actors = most if cluster.actors else useful_actors(plan, units, queries, most, memory)
     passes = assign(plan, actors, memory)
-    names, join, todo = list[str](), Join(), list(units)
+    names, join, todo = list[str](), Join(work=work or Work(stage="nearest")), list(units)
     with Bench(plan, max(map(len, passes)), nearest, cluster) as bench:
         for index, assignment in enumerate(passes):
             names.append(pass_name(plan, [group for groups in assignment for group in groups]))
@@ -205,11 +209,14 @@ def _rounds(bench: Bench, units: Sequence[Unit], names: Sequence[str], join: Joi
                 progress.add()
             else:
                 join.rows[unit.name] = made
+                if last:
+                    join.work.did(unit.name, made)
                 progress.add(pairs=made)
 
         def on_failure(unit: Unit, error: LacunaError) -> None:
             failed.add(unit)
             join.failures.append(error)
+            join.work.failed(unit.name, error)
             progress.add(failed=True)
             progress.note(str(error))
 

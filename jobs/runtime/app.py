@@ -22,6 +22,7 @@ from jobs.runtime.experiment_settings import with_experiment
 from jobs.runtime.literal_paths import literal_paths
 from jobs.runtime.literal_texts import literal_texts
 from jobs.runtime.output import note_result, print_error, print_result
+from jobs.runtime.run_progress import end_with
 from jobs.runtime.run_record import recorded_run
 from jobs.runtime.session import shared_ray
 from jobs.runtime.sweeps.cells import Cell, is_multirun, working_on
@@ -67,7 +68,8 @@ def command(
     """The `main` of a command: composes `conf/<config_name>.yaml` into `schema`, runs, and returns the exit status.
 
     `flags` are fields that may also be given as --name, which is short for name=true. `inputs` identifies what a job reads: a cell of a
-    sweep that is whole with the same inputs is not run again. `recorded`: its settings are written into the root.
+    sweep that is whole with the same inputs is not run again. `recorded`: its settings are written into
+    the root; not for a job that writes nothing there.
 
     0: all of the work is done. 1: it is not, or an expected error occurred, such as a full disk. 2: a user's mistake, shown in one line.
     130, 143: ended by Ctrl-C or SIGTERM.
@@ -161,6 +163,7 @@ def _attempt(
         job: Any = OmegaConf.to_object(config)
         with recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext():
             outcome = run(dataclasses.replace(job, root=cell.root) if cell else job)
+            end_with(whole=outcome.whole, line=outcome.line)
         note_result({} if cell else outcome.numbers, outcome.places or [job.root])
     except UserError as error:
         return Attempt(status=EXIT_USER_ERROR, error=str(error))

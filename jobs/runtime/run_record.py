@@ -3,7 +3,8 @@
     job, lacuna (version), code (digest of the source files), overrides (of the command line), config (every value, resolved), started
 
 The id is the job and the hash of all but the time: the same command again adds nothing. A root that exists gets the file before the run, a
-new one after it. A refused command leaves none. Secrets are replaced by `***`.
+new one as soon as it is there. A refused command leaves none. Secrets are replaced by `***`. Beside it is `progress.json`, of the last run
+of this command (`jobs.runtime.run_progress`).
 """
 
 import os
@@ -18,13 +19,15 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from tda.errors import UserError
+from jobs.runtime.run_progress import Beats, RunProgress, current
+from tda.errors import LacunaError, UserError
 from tda.source_digest import source_digest
 from tda.store.commit.records import code_version
-from tda.store.files import exists, filesystem, publish_bytes
+from tda.store.files import exists, filesystem, join, publish_bytes, publish_json, read_bytes, remove
 from tda.store.paths import RootPaths
 
 HIDDEN = "***"
+PROGRESS = "progress.json"
 _WORDS = "apikey auth authorization credential credentials key keys passphrase passwd password pwd sas secret secrets sig signature webhook"
 SECRET_WORDS = frozenset((*_WORDS.split(), "token", "tokens"))
 _USER = re.compile(r"(\w+://)[^/@\s]+@")
@@ -36,17 +39,32 @@ _VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*(\w+)")
 @contextmanager
 def recorded_run(job: str, root: str, config: DictConfig, overrides: Sequence[str] | None = None) -> Iterator[None]:
     """Write the settings of the run inside this block. What goes wrong with the file is one line, and never the run's failure."""
-    file = _RunFile(job, root, config, overrides)
+    file, progress = _RunFile(job, root, config, overrides), RunProgress(job)
     file.write()
+    beats = Beats(lambda: file.put(progress))
     try:
-        yield
+        with current(progress):
+            yield
     except UserError:  # refused: nothing ran
+        beats.stop()
         file.discard()
         raise
-    except BaseException:
-        file.finish()
+    except BaseException as error:
+        beats.stop()
+        progress.end(*_how_it_ended(error))
+        file.finish(progress)
         raise
-    file.finish()
+    beats.stop()
+    if progress.state == "running":
+        progress.end("whole")
+    file.finish(progress)
+
+
+def _how_it_ended(error: BaseException) -> tuple[str, str]:
+    if not isinstance(error, Exception):
+        return "interrupted", ""
+    line = " ".join(str(error).split())
+    return "failed", line if isinstance(error, LacunaError | OSError) else f"{type(error).__name__}: {line}"
 
 
 class _RunFile:
@@ -54,6 +72,9 @@ class _RunFile:
         self.job, self.root, self.config, self.started = job, root, config, datetime.now(UTC)
         self.overrides = overrides
         self.url, self.created, self.error = "", False, ""
+        self._put = False  # whether progress.json was written
+        self._before: bytes | None = None  # that of an earlier run
+        self._hidden = secrets_of_environment(OmegaConf.to_container(config, resolve=False))
 
     def write(self) -> None:
         """Write the file unless it is there, or the root is not (yet)."""
@@ -80,17 +101,49 @@ class _RunFile:
             return url, False
         return url, True
 
-    def discard(self) -> None:
-        """Remove the file, if this run has made it."""
-        if self.created:
-            fs, path = filesystem(self.url)
-            with suppress(Exception):
-                fs.rm(path.rpartition("/")[0], recursive=True)
+    @property
+    def folder(self) -> str:
+        return self.url.rpartition("/")[0]
 
-    def finish(self) -> None:
+    def put(self, progress: RunProgress) -> None:
+        """Write how far the run is, where there is a root."""
+        self.write()
+        if self.url:
+            self._before = self._before if self._put else _content(join(self.folder, PROGRESS))
+            self._put = True
+            found = progress.plain(self.folder.rpartition("/")[2])
+            publish_json(join(self.folder, PROGRESS), found | {"line": self.hide(found["line"])})
+
+    def hide(self, text: str) -> str:
+        """A text without secrets."""
+        for secret in self._hidden:
+            text = text.replace(secret, HIDDEN)
+        return without_secrets_in_url(text)
+
+    def discard(self) -> None:
+        """Leave what was there before this run."""
+        with suppress(Exception):
+            if self.created:
+                fs, path = filesystem(self.folder)
+                fs.rm(path, recursive=True)
+            elif self._before is not None:
+                publish_bytes(join(self.folder, PROGRESS), self._before)
+            elif self._put:
+                remove(join(self.folder, PROGRESS))
+
+    def finish(self, progress: RunProgress) -> None:
+        with suppress(Exception):  # the settings alone are worth a line
+            self.put(progress)
         self.write()
         if self.error:
             print(f"lacuna {self.job}: the settings of this run are not in {self.root}/runs: {self.error}", file=sys.stderr, flush=True)
+
+
+def _content(url: str) -> bytes | None:
+    try:
+        return read_bytes(url)
+    except FileNotFoundError:
+        return None
 
 
 def described(job: str, config: DictConfig, overrides: Sequence[str] | None = None) -> dict[str, Any]:

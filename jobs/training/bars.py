@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from jobs.runtime.progress import Bars
+from jobs.runtime.run_progress import Work
 from tda.encoders.training.loop import Progress
 
 
@@ -11,6 +12,7 @@ class TrainBars(Bars):
     """Shows step, loss and learning rate of every arm. A context manager."""
 
     steps: dict[str, int]  # arm -> steps it will take
+    work: dict[str, Work] = field(default_factory=dict)
     _last: dict[str, Progress] = field(default_factory=dict)
 
     def totals(self) -> dict[str, int]:
@@ -19,6 +21,8 @@ class TrainBars(Bars):
     def update(self, arm: str, progress: Progress) -> None:
         """Show the progress of an arm."""
         self._last[arm] = progress
+        if arm in self.work:
+            self.work[arm].reached(progress.step)
         self.show(arm, progress.step, progress_line(progress), self._line)
 
     def _line(self) -> str:

@@ -3,55 +3,15 @@
 No two clocks are compared: each watcher measures by its own how long a number has stood still.
 """
 
-import os
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from tda.store.files import publish_json, read_json
 
 BEATS = 4  # a lease
-
-
-def owner() -> dict[str, Any]:
-    """This process, as others can recognise it: by its machine, id and start."""
-    return {
-        "machine": _machine(),
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "started": _started(os.getpid()),
-        "id": uuid.uuid4().hex,
-    }
-
-
-def is_dead(holder: dict[str, Any]) -> bool:
-    """Whether it ran on this machine and has ended. False where that cannot be known."""
-    machine = _machine()
-    if not machine or holder.get("machine") != machine:
-        return False
-    return _started(int(holder.get("pid", 0))) != holder.get("started")
-
-
-def _machine() -> str:
-    """Identifies the running system and its space of process ids; empty where it is not known."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""
-
-
-def _started(pid: int) -> str:
-    """When a process began, in the kernel's ticks; empty if there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
 
 
 @contextmanager

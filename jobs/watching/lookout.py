@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.watching.lease import Leases, is_dead
+from jobs.runtime.owner import is_dead
+from jobs.watching.lease import Leases
 from jobs.watching.ledger import Ledger
 from jobs.watching.pins import Pins
 from jobs.watching.place import Checkpoint, Place

@@ -5,7 +5,8 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 
-from jobs.watching.lease import beating, owner
+from jobs.runtime.owner import owner
+from jobs.watching.lease import beating
 from jobs.watching.ledger import Ledger
 from jobs.watching.lookout import LOST, Lookout, Orders
 from jobs.watching.pins import ChangedError, Pinned

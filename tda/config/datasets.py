@@ -21,14 +21,22 @@ class ToyConfig(Checked, path="dataset.toy"):
     duplicates_of: Any = None  # the ToyConfig (as a mapping) of the data set that is copied from
 
 
+FORMATS = ("webdataset", "folder", "coco", "list", "parquet_bytes")
+
+
 @dataclass(kw_only=True)
 class DatasetConfig(Checked, path="dataset"):
     """Pairs to embed. `shards` is a path, a brace pattern, a glob, a list of these, or `@file` of lines."""
 
     name: str = MISSING
     shards: Any = None
+    members: Any = None  # of a tar: {image: [input.jpg], caption: [caption, json:TEXT]}; null: jpg, png, ... with txt or json's caption
     modalities: list[str] = field(default_factory=lambda: ["image", "text"])
     toy: ToyConfig | None = None  # drawn under the root when its shards are not there yet
+    format: str = bounded("webdataset", choices=FORMATS)  # webdataset: tars, or two texts a pair; the others are cut into units
+    images: str | None = None  # coco: the folder or zip of the pictures; list: the folder where its names begin, null: the list's own
+    columns: dict[str, str] = field(default_factory=dict)  # image, caption, key, url -> column of a list or table; {}: common names
+    rows_per_shard: int = bounded(10_000, least=1, most=1_000_000)  # pairs of a unit, where the format is not webdataset
     pairs: int | None = bounded(None, least=0)  # approximate number of pairs, for jobs.plan
     pair_bytes: int | None = bounded(None, least=0)  # approximate bytes of a pair in its shard, for jobs.plan
 

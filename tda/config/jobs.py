@@ -99,6 +99,12 @@ class VerifyJob(Checked):
 
 
 @dataclass(kw_only=True)
+class StatusJob(Checked):
+    root: str = MISSING
+    format: str = bounded("table", choices=("table", "json"))  # table: for people | json: for programs, one document on one line
+
+
+@dataclass(kw_only=True)
 class ReportJob(Checked):
     root: str = MISSING
     report: ReportConfig = field(default_factory=ReportConfig)

@@ -9,6 +9,7 @@ from tda.config.fields import Checked, bounded
 FORMATS = ("open_clip", "openai", "cloob_official", "cloob_laion", "carp", "hf_clip")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 LOSSES = ("infonce", "infoloob")
+INV_TAU = {"infonce": 100.0, "infoloob": 30.0}  # where CLIP's learned one ends (its cap); what CLOOB fixes
 KEEP = ("last", "all")
 
 
@@ -37,7 +38,8 @@ class TrainConfig(Checked, path="train"):
     learning_rate: float = bounded(1.5e-3, above=0)
     warmup_steps: int = bounded(40, least=0)
     weight_decay: float = bounded(0.1, least=0)
-    inv_tau: float = bounded(30.0, above=0)
+    inv_tau: float | None = bounded(None, above=0)  # fixed 1/temperature of the logits; null: INV_TAU of the loss
+    learn_temperature: bool = False  # as CLIP: inv_tau starts at 14.3, is learned and never exceeds 100
     beta: float = bounded(8.0, above=0)
     hopfield_after: float = bounded(0.4, least=0, most=1)  # share of the steps before Hopfield retrieval joins; 0: from the first step
     seed: int = bounded(0, least=0)

@@ -6,6 +6,8 @@ from typing import Any
 from tda.config.fields import Checked, bounded
 
 RESIZES = ("fast", "exact")
+FORMATS = ("jpeg", "png", "webp")  # of images, where no setting says otherwise
+IMAGE_FORMATS = (*FORMATS, "gif", "avif", "bmp")  # the last three are decoded in a child process with limits
 CHANGED = ("refuse", "redo", "trust")
 RULES = ("image", "text", "both", "either")
 EXACT = ("url", "caption")
@@ -20,6 +22,7 @@ class EmbedConfig(Checked, path="embed"):
     decode_threads: int | None = bounded(None, least=1)  # per actor; null: 2, or as many CPUs as the cluster has for each actor
     resize: str = bounded("fast", choices=RESIZES)  # fast: within two levels of Pillow's, 5 x faster | exact: Pillow's
     compile: bool = False  # towers by torch.compile, made once per process, in up to minutes: measure whether it pays
+    formats: list[str] = bounded(list(FORMATS), choices=IMAGE_FORMATS)  # of images that are decoded; all others are refused
     max_pixels: int = bounded(64_000_000, least=1)  # checked on the header, before decoding
     max_caption_bytes: int = bounded(65_536, least=1)
     max_member_bytes: int = bounded(67_108_864, least=1)
@@ -78,6 +81,7 @@ class ReportConfig(Checked, path="report"):
     failures: int = bounded(3, least=0)  # worst-ranked pairs listed for each (data set, encoder)
     contact: int = bounded(500, least=0)  # closest pairs of each (data set, encoder, reference) on a contact sheet; 0: no sheets
     contact_encoders: list[str] = field(default_factory=list)  # whose sheets; []: the one that plays CLIP, or all where none does
+    formats: list[str] = bounded(list(FORMATS), choices=IMAGE_FORMATS)  # of images that are shrunk for a sheet
     max_pixels: int = bounded(64_000_000, least=1)  # of an image that is shrunk for a sheet, checked on its header
     network: bool = False  # images of a sheet may be read from any address in a record, not only from this machine and the root's own store
     numbers: list[str] = field(default_factory=list)  # of sweeps that are drawn, by dotted path; []: the objective, or a main number

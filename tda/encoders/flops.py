@@ -19,12 +19,15 @@ from tda.errors import UserError
 def model_cost(encoder: EncoderConfig) -> ModelCost:
     """The cost of a preset's model; its checkpoint is not opened.
 
-    Raises UserError for an unknown format, and for a configuration without sizes, which OpenAI's format allows.
+    Raises UserError for an unknown format, for one without `meta_model`, and for a configuration without sizes, as OpenAI's format allows.
     """
     if encoder.config is None:
         raise UserError(f"encoder {encoder.name} has no config: its sizes are only in its weights, so that nothing can be planned")
+    reader = reader_of(encoder.format)
+    if not hasattr(reader, "meta_model"):
+        raise UserError(f"encoder {encoder.name}: the cost of format {encoder.format} is not known: {reader.__name__} has no meta_model")
     with torch.device("meta"):
-        built = reader_of(encoder.format).meta_model(encoder)
+        built = reader.meta_model(encoder)
     first, second = (counted(tower) for tower in built.towers)
     parameters = sum(weight.numel() for weight in built.model.parameters())
     return ModelCost(first=first, second=second, parameters=parameters, dim=built.dim, pixels=built.pixels)

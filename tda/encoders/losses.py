@@ -13,32 +13,33 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Scale = float | Tensor  # a tensor where the temperature is learned
 
 
-def info_nce(x_BD: Tensor, y_BD: Tensor, inv_tau: float) -> Tensor:
+def info_nce(x_BD: Tensor, y_BD: Tensor, inv_tau: Scale) -> Tensor:
     """InfoNCE (van den Oord et al. 2018; CLIP): half the cross entropy of the rows of s X Yᵀ plus that of its columns. Scalar, >= 0."""
     logits_BB = _logits(x_BD, y_BD, inv_tau)
     return (_nce_rows(logits_BB) + _nce_rows(logits_BB.T)) / 2
 
 
-def info_loob(x_BD: Tensor, y_BD: Tensor, inv_tau: float) -> Tensor:
+def info_loob(x_BD: Tensor, y_BD: Tensor, inv_tau: Scale) -> Tensor:
     """InfoLOOB (Poole et al. 2019; Fürst et al. 2021): the sum of both directions of `info_loob_rows`. Scalar, of either sign."""
     logits_BB = _logits(x_BD, y_BD, inv_tau)
     return (_loob_rows(logits_BB) + _loob_rows(logits_BB.T)) / inv_tau
 
 
-def info_loob_rows(x_BD: Tensor, y_BD: Tensor, inv_tau: float) -> Tensor:
+def info_loob_rows(x_BD: Tensor, y_BD: Tensor, inv_tau: Scale) -> Tensor:
     """One direction: τ (-mean kᵢᵢ + mean over i of logsumexp over j ≠ i of kᵢⱼ), k = s X Yᵀ. Negatives are summed, not averaged."""
     return _loob_rows(_logits(x_BD, y_BD, inv_tau)) / inv_tau
 
 
-def cloob(x_BD: Tensor, y_BD: Tensor, inv_tau: float, beta: float) -> Tensor:
+def cloob(x_BD: Tensor, y_BD: Tensor, inv_tau: Scale, beta: float) -> Tensor:
     """CLOOB (Fürst et al. 2021, eqs 9 to 13): InfoLOOB on retrievals from images plus InfoLOOB on retrievals from texts. Scalar."""
     xx_BD, yx_BD, yy_BD, xy_BD = retrievals(x_BD, y_BD, beta)
     return info_loob_rows(xx_BD, yx_BD, inv_tau) + info_loob_rows(yy_BD, xy_BD, inv_tau)
 
 
-def info_nce_hopfield(x_BD: Tensor, y_BD: Tensor, inv_tau: float, beta: float) -> Tensor:
+def info_nce_hopfield(x_BD: Tensor, y_BD: Tensor, inv_tau: Scale, beta: float) -> Tensor:
     """InfoNCE after retrieval, row by row as CLOOB pairs them: no released code defines it; it follows `cloob`. Scalar."""
     xx_BD, yx_BD, yy_BD, xy_BD = retrievals(x_BD, y_BD, beta)
     return (_nce_rows(_logits(xx_BD, yx_BD, inv_tau)) + _nce_rows(_logits(yy_BD, xy_BD, inv_tau))) / 2
@@ -66,7 +67,7 @@ def retrievals(x_BD: Tensor, y_BD: Tensor, beta: float) -> tuple[Tensor, Tensor,
     return retrieve(x_BD, x_BD, beta), retrieve(y_BD, x_BD, beta), retrieve(y_BD, y_BD, beta), retrieve(x_BD, y_BD, beta)
 
 
-def objective(loss: str, hopfield: bool, inv_tau: float, beta: float) -> Loss:
+def objective(loss: str, hopfield: bool, inv_tau: Scale, beta: float) -> Loss:
     """The loss that an arm minimises: `loss` infonce | infoloob, brought to InfoNCE's scale."""
     if loss == "infonce":
         return (lambda x, y: info_nce_hopfield(x, y, inv_tau, beta)) if hopfield else (lambda x, y: info_nce(x, y, inv_tau))
@@ -75,7 +76,7 @@ def objective(loss: str, hopfield: bool, inv_tau: float, beta: float) -> Loss:
     return (lambda x, y: scale * cloob(x, y, inv_tau, beta)) if hopfield else (lambda x, y: scale * info_loob(x, y, inv_tau))
 
 
-def _logits(x_BD: Tensor, y_BD: Tensor, inv_tau: float) -> Tensor:
+def _logits(x_BD: Tensor, y_BD: Tensor, inv_tau: Scale) -> Tensor:
     """s X Yᵀ, (B, B), in float32 or more also under autocast. Raises ValueError for fewer than two pairs or unequal shapes."""
     if x_BD.shape != y_BD.shape or x_BD.ndim != 2 or len(x_BD) < 2:
         raise ValueError(f"contrast needs two (B, D) arrays of one shape, B at least 2; got {tuple(x_BD.shape)} and {tuple(y_BD.shape)}")

@@ -47,27 +47,27 @@ def prediction_2(local: Association, spaces: Sequence[Space], *, seed: int = 0) 
 
     Local dimension predicts if the 95 % interval of the partial correlation given size lies above 0; it does not if the interval lies
     below 0.2; otherwise the question is open. Global dimension predicts if the rank correlation over models within data sets has
-    p < 0.05 in a two-sided permutation test (models reordered within data sets, drawn by `seed`); with fewer than 40 orders the
-    question is open. Supported: local predicts and global does not. Not supported: local does not, or global does. Else undecided.
+    p < 0.05 in a two-sided permutation test, in which models change places jointly on all data sets (drawn by `seed`; with fewer than 40
+    orders no p can decide). It does not predict only by equivalence: where the 95 % interval of the correlation lies within ±0.2. Else
+    the question is open. Supported: local predicts and global does not. Not supported: local does not, or global does. Else undecided.
     """
     low, high = local.ci95["partial_spearman_given_size"] or (None, None)
     local_predicts = "open" if low is None or high is None else "yes" if low > 0 else "no" if high < WEAK else "open"
-    correlation, p_value, orders = _across_models(spaces, seed)
-    global_predicts = "open" if p_value is None or orders < LEAST_ORDERS else "yes" if p_value < LEVEL else "no"
-    if local_predicts == "no" or global_predicts == "yes":
+    across = _across_models(spaces, seed)
+    if local_predicts == "no" or across.predicts == "yes":
         verdict = "not supported"
     else:
-        verdict = "supported" if (local_predicts, global_predicts) == ("yes", "no") else "undecided"
-    across = _global_sentence(correlation, p_value, len(spaces), global_predicts)
+        verdict = "supported" if (local_predicts, across.predicts) == ("yes", "no") else "undecided"
     return Verdict(
         verdict=verdict,
-        sentence=f"Prediction 2 is {verdict}: {_local_sentence(local)}; {across}.",
+        sentence=f"Prediction 2 is {verdict}: {_local_sentence(local)}; {_global_sentence(across, len(spaces))}.",
         numbers={
             "local": local.metrics(),
             "local_predicts": local_predicts,
-            "global_spearman": correlation,
-            "global_p_value": p_value,
-            "global_predicts": global_predicts,
+            "global_spearman": across.correlation,
+            "global_p_value": across.p_value,
+            "global_ci95": across.ci95,
+            "global_predicts": across.predicts,
             "spaces": [vars(space) for space in spaces],
         },
     )
@@ -84,37 +84,84 @@ def _local_sentence(local: Association) -> str:
     )
 
 
-def _global_sentence(correlation: float | None, p_value: float | None, points: int, predicts: str) -> str:
-    if correlation is None or p_value is None:
+@dataclass(frozen=True, kw_only=True)
+class _Across:
+    """The rank correlation of global dimension and top-1 over models, within data sets; None where nothing varies."""
+
+    correlation: float | None = None
+    p_value: float | None = None
+    orders: int = 0  # in which the models can stand
+    ci95: list[float] | None = None
+
+    @property
+    def predicts(self) -> str:
+        if self.p_value is not None and self.orders >= LEAST_ORDERS and self.p_value < LEVEL:
+            return "yes"
+        return "no" if self.ci95 is not None and self.ci95[0] > -WEAK and self.ci95[1] < WEAK else "open"
+
+
+def _global_sentence(across: _Across, points: int) -> str:
+    if across.correlation is None or across.p_value is None:
         return f"{points} spaces are too few, or too alike, to correlate global dimension and top-1"
-    ending = {"open": ", too few models to decide", "yes": "", "no": ""}[predicts]
-    return f"over {points} spaces global dimension and top-1 correlate by {correlation:+.2f} (p = {p_value:.2g}{ending})"
+    interval = "" if across.ci95 is None else f", 95 % interval {across.ci95[0]:+.2f} to {across.ci95[1]:+.2f}"
+    ending = ", too few models to decide" if across.predicts == "open" else ""
+    numbers = f"{across.correlation:+.2f} (p = {across.p_value:.2g}{interval}{ending})"
+    return f"over {points} spaces global dimension and top-1 correlate by {numbers}"
 
 
-def _across_models(spaces: Sequence[Space], seed: int) -> tuple[float | None, float | None, int]:
-    """Rank correlation within data sets, its two-sided p-value by a permutation test within data sets, and the number of orders."""
+def _across_models(spaces: Sequence[Space], seed: int) -> _Across:
+    """Rank correlation within data sets, its two-sided p-value by a permutation test of models, and its interval."""
     from math import factorial, prod
 
     from scipy.stats import rankdata
 
     groups = [[space for space in spaces if space.dataset == name] for name in sorted({space.dataset for space in spaces})]
+    points = [space for group in groups if len(group) > 1 for space in group]
     groups = [group for group in groups if len(group) > 1]
-    orders = prod(factorial(len(group)) for group in groups)
-    if not groups:
-        return None, None, 0
+    blocks = _exchangeable(points)
+    orders = prod(factorial(len(block[0])) for block in blocks)
 
     def ranks(name: str) -> Any:
         within = [rankdata([getattr(space, name) for space in group]) for group in groups]
-        return np.concatenate([(rank - rank.mean()) / len(rank) for rank in within])
+        return np.concatenate([(rank - rank.mean()) / len(rank) for rank in within]) if within else np.zeros(0)
 
     x_P, y_P = ranks("dimension"), ranks("top1")
     spread = float(np.sqrt((x_P @ x_P) * (y_P @ y_P)))
     if spread == 0:
-        return None, None, orders
-    rng, ends = np.random.default_rng(seed), np.cumsum([len(group) for group in groups])[:-1]
-    drawn = [x_P @ np.concatenate([rng.permutation(part) for part in np.split(y_P, ends)]) for _ in range(DRAWS)]
+        return _Across(orders=orders)
+    rng = np.random.default_rng(seed)
+    drawn = [x_P @ _reordered(y_P, blocks, rng) for _ in range(DRAWS)]
     beyond = int((np.abs(drawn) >= abs(x_P @ y_P) - 1e-12).sum())
-    return float(x_P @ y_P) / spread, (beyond + 1) / (DRAWS + 1), orders
+    correlation = float(x_P @ y_P) / spread
+    models = len({space.model for space in points})
+    return _Across(correlation=correlation, p_value=(beyond + 1) / (DRAWS + 1), orders=orders, ci95=_interval(correlation, models))
+
+
+def _exchangeable(points: Sequence[Space]) -> list[Any]:
+    """Places (data sets, models) in `points` of models that were measured on the same data sets: they may change places."""
+    held: dict[str, dict[str, int]] = {}
+    for place, space in enumerate(points):
+        held.setdefault(space.model, {})[space.dataset] = place
+    kinds: dict[tuple[str, ...], list[dict[str, int]]] = {}
+    for places in held.values():
+        kinds.setdefault(tuple(sorted(places)), []).append(places)
+    return [np.array([[places[name] for places in models] for name in names]) for names, models in kinds.items()]
+
+
+def _reordered(y_P: Any, blocks: Sequence[Any], rng: np.random.Generator) -> Any:
+    """The values with the models of each block in another order, the same on all its data sets."""
+    drawn_P = y_P.copy()
+    for block_SM in blocks:
+        drawn_P[block_SM] = y_P[block_SM[:, rng.permutation(block_SM.shape[1])]]
+    return drawn_P
+
+
+def _interval(correlation: float, models: int) -> list[float] | None:
+    """95 % interval of Spearman's correlation (Bonett and Wright 2000), by the number of models: data sets repeat them."""
+    if models <= 3 or abs(correlation) >= 1:
+        return None
+    middle, half = np.arctanh(correlation), 1.96 * np.sqrt((1 + correlation**2 / 2) / (models - 3))
+    return [float(np.tanh(middle - half)), float(np.tanh(middle + half))]
 
 
 def prediction_1(clip_ranks: dict[str, Any], cloob_ranks: dict[str, Any], clip_gap: float, cloob_gap: float) -> Verdict:

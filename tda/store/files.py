@@ -21,17 +21,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
 from tda.errors import LacunaError, UserError
 from tda.store.remote.filesystem import RemoteFileSystem
 from tda.store.remote.local import PlainFiles
+from tda.store.remote.stores import opened
 
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOENT)  # the last: no such bucket
 READERS = 32
 AHEAD = 512  # small files in memory at once
-GOOGLE = ("gs://", "gcs://")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
@@ -39,25 +39,21 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 def filesystem(url: str) -> tuple[Any, str]:
     """The file system of `url`, fsspec's own where it is local else a `RemoteFileSystem`, and the path of `url` inside it."""
     try:
-        fs, path = _google(url) if url.startswith(GOOGLE) else fsspec.core.url_to_fs(url)
+        fs, path = opened(url)
     except UserError:
         raise
     except (ValueError, ImportError) as error:
         raise UserError(f"{url!r} cannot be opened here: {error}") from None
-    return (PlainFiles() if is_local(fs) else RemoteFileSystem(fs)), str(path)
-
-
-def _google(url: str) -> tuple[Any, str]:
-    try:
-        from tda.store.remote.google import GoogleFileSystem
-    except ImportError as error:
-        raise UserError(f"{url!r} is on Google's store, for which gcsfs is needed: pip install 'lacuna[gcs]' ({error})") from None
-    fs = GoogleFileSystem()
-    return fs, fs._strip_protocol(url)  # noqa: SLF001 (as fsspec itself does)
+    return (PlainFiles() if is_local(fs) else RemoteFileSystem(fs)), path
 
 
 def is_local(fs: Any) -> bool:
     return isinstance(fs, LocalFileSystem)
+
+
+def in_memory(fs: Any) -> bool:
+    """Whether it is `memory://`, the files of this process alone."""
+    return type(getattr(fs, "fs", None)) is MemoryFileSystem
 
 
 def join(root: str, *parts: str) -> str:
@@ -237,8 +233,14 @@ def json_bytes(obj: Any) -> bytes:
 
 
 def require_writable(root: str) -> None:
-    """Raise UserError, in one line, unless files can be made under `root`."""
+    """Raise UserError, in one line, unless files can be made under `root`, and shared ones changed without losing what others wrote."""
     probe = join(root, f".writable-{uuid.uuid4().hex[:12]}")
+    fs, _ = filesystem(root)
+    if not is_local(fs) and not in_memory(fs):
+        try:
+            fs.require_versions()
+        except UserError as error:
+            raise UserError(f"root={root} cannot be written: {error}") from None
     try:
         publish_bytes(probe, b"")
         remove(probe)

@@ -8,8 +8,23 @@ from typing import Any
 from tda.errors import UserError
 from tda.store.files import join
 
+RUNS = "runs"
+TOP_FOLDERS = (  # of a root
+    "embeddings",
+    "quarantine",
+    "models",
+    "analysis",
+    "nearest",
+    "dedupe",
+    "report",
+    RUNS,
+    "shards",
+    "sweeps",
+    "watch",
+)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,159}")
 CELL = re.compile(r"(.+)/sweeps/[^/]+/[0-9a-f]{8}-[^/]*")
+ANY_CELL = re.compile(r"(.+)/sweeps/[^/]+/[0-9a-f]{8}[@-][^/]*")
 UNSAFE = re.compile(r"[^A-Za-z0-9._+=-]+")
 LABEL = re.compile(r"(.+)@((?:image|text|both|either)-{1,2}[0-9][^@]*)")  # of a view by another rule or threshold
 
@@ -30,6 +45,12 @@ def base_of(root: str) -> str:
     the root around it, unless the cell holds its own: then its name has @ after the hash.
     """
     found = CELL.fullmatch(root.rstrip("/"))
+    return found[1] if found else root
+
+
+def outer_root(root: str) -> str:
+    """The root around a cell of a sweep, also where the cell holds embeddings of its own; any other root is its own."""
+    found = ANY_CELL.fullmatch(root.rstrip("/"))
     return found[1] if found else root
 
 
@@ -150,7 +171,7 @@ class RootPaths:
 
     def run_config(self, run_id: str) -> str:
         """The settings of one run of a command."""
-        return self._url("runs", check_name("run", run_id), "config.yaml")
+        return self._url(RUNS, check_name("run", run_id), "config.yaml")
 
     def sweep_dir(self, sweep: str) -> str:
         return self._url("sweeps", check_name("sweep.name", sweep))
@@ -162,6 +183,10 @@ class RootPaths:
     def sweep_cell(self, sweep: str, cell: str) -> str:
         """The folder of a cell's results."""
         return join(self.sweep_dir(sweep), check_name("cell", cell))
+
+    def units_dir(self, dataset: str) -> str:
+        """The units of a data set that is not in tars: see `tda.store.shards.units.unit`."""
+        return self._url("units", dataset, dataset=dataset)
 
     def toy_shards_dir(self, dataset: str) -> str:
         return self._url("shards", dataset, dataset=dataset)

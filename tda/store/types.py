@@ -1,7 +1,8 @@
 """Types that readers of shards and writers of rows share: the source of a shard, and a pair that was not embedded."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 DETAIL_LENGTH = 300
 MAX_KEY_LENGTH = 1024
@@ -15,6 +16,11 @@ class Source:
     size: int
     etag: str
     sha256: str | None = None
+    members: dict[str, list[str]] | None = None  # which members were read, where a setting says it
+
+    def recorded(self) -> dict[str, Any]:
+        """As a record holds it."""
+        return {name: value for name, value in asdict(self).items() if name != "members" or value is not None}
 
 
 class Stage(StrEnum):

@@ -134,6 +134,7 @@ def _killed(words: list[str], presets: Path, root: Path, appears: str) -> None:
     assert not (root / "report" / "index.html").exists(), "it was killed too late to show anything"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("ray_cluster")
 def test_killed_twice_and_run_again_gives_the_same(presets: Path, unbroken: Path, tmp_path: Path) -> None:
     # one arm is what it is beside others, and one actor embeds what two do

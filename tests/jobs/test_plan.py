@@ -105,9 +105,10 @@ def test_a_size_that_nobody_knows_is_asked_for(tmp_path: Path) -> None:
     ],
 )
 def test_as_it_is_typed(tmp_path: Path, overrides: list[str], told: str) -> None:
-    done = typed("plan", *overrides, cwd=tmp_path)
+    (tmp_path / "root").mkdir()
+    done = typed("plan", *overrides, "root=root", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert told in done.stdout
     assert done.stdout.splitlines()[-1].startswith("plan: ")
     assert "GPU-hours" in done.stdout.splitlines()[-1]
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.rglob("*")) == [tmp_path / "root"], "a plan writes nothing"

@@ -1,6 +1,7 @@
 """A root is proven, or every problem of it named in a line of its own."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -36,6 +37,19 @@ def test_a_whole_root(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert checked(root, capsys) == (True, [], "verify: ROOT: 3 shards, 12 rows, 6 dropped: whole and true")
     with pytest.raises(UserError, match="is not there"):
         run(VerifyJob(root=str(root / "absent")))
+
+
+def test_the_command_writes_nothing(root: Path, tmp_path: Path) -> None:
+    """Neither into a root, nor into a folder that is none, not even one into which an earlier version has written its settings."""
+    photos = tmp_path / "photos"
+    write(photos / "holiday.jpg", "x")
+    write(photos / "runs/verify-0123456789ab/config.yaml", "job: verify")
+    for folder, status, says in ((root, 0, "whole and true"), (photos, 2, "is no root: it holds holiday.jpg, but none of embeddings,")):
+        before = sorted(folder.rglob("*"))
+        done = subprocess.run([sys.executable, "-m", "jobs.verify", f"root={folder}"], capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stderr
+        assert says in done.stdout + done.stderr
+        assert sorted(folder.rglob("*")) == before
 
 
 def test_problems_are_printed_counted_and_make_the_root_not_whole(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

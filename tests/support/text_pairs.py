@@ -36,7 +36,7 @@ def members(rows: list[dict[str, str]]) -> Members:
 # what is written as a line -> the reason of its drop
 BAD_LINES: list[tuple[bytes, str]] = [
     (b'{"passage": "cut in the mid\n', "bad_row"),
-    (b"\n", "bad_row"),
+    (b"null\n", "bad_row"),
     (b'["a", "list"]\n', "bad_row"),
     (b'{"passage": "alone"}\n', "missing_caption"),
     (b'{"passage": null, "review": "alone"}\n', "missing_caption"),

@@ -23,6 +23,7 @@ from tda.encoders.tokens import (
     tokenizer_name,
 )
 from tda.encoders.weights.local_copy import first_line, fit, local_file, read_config, read_state_dict
+from tda.encoders.weights.naming import named_for
 from tda.encoders.weights.offline import offline
 from tda.errors import UserError
 from tda.store.files import file_sha256
@@ -61,7 +62,7 @@ def load(
     path = local_file(checkpoint, "encoder.checkpoint")
     model_config = model_config_of(settings)
     model = build(model_config, name=config)
-    fit(model, read_state_dict(path), path)
+    fit(model, named_for(read_state_dict(path), model.state_dict()), path)
     preprocessing = preprocessing_of(settings, config, tokenizer)
     return Encoder(
         CutText(model) if can_be_cut(model) else model,

@@ -21,6 +21,7 @@ from tda.encoders.pipeline.timing import Seconds
 from tda.store.images.decode import PixelError, decode_pixels
 from tda.store.shards import Pair, read_shard
 from tda.store.shards.digest import Seen
+from tda.store.shards.members import Members
 from tda.store.types import Drop, Stage
 
 Select: TypeAlias = Callable[[Iterator[Pair | Drop]], Iterator[Pair | Drop]]
@@ -90,6 +91,7 @@ class Reader:
     seconds: Seconds
     drops: list[Drop]
     select: Select | None = None
+    members: Members | None = None
     seen: Seen = field(default_factory=Seen)
 
     def batches(self, size: int) -> Iterator[Batch]:
@@ -141,6 +143,7 @@ class Reader:
             max_member_bytes=limits.max_member_bytes,
             max_caption_bytes=limits.max_caption_bytes,
             seen=self.seen,
+            members=self.members,
         )
         return iter(pairs if self.select is None else self.select(iter(pairs)))
 
@@ -149,7 +152,8 @@ class Reader:
         try:
             with self.seconds.timed("decode"):
                 members = [
-                    decode_pixels(member, self.limits.max_pixels) if isinstance(member, bytes) else member for member in pair.members
+                    decode_pixels(member, self.limits.max_pixels, self.limits.formats) if isinstance(member, bytes) else member
+                    for member in pair.members
                 ]
         except PixelError as error:
             return Drop(pair.ordinal, pair.key, Stage.DECODE, error.reason, error.detail)

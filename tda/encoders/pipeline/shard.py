@@ -31,6 +31,7 @@ from tda.encoders.pipeline.streams import Stopwatch
 from tda.encoders.pipeline.timing import Seconds, speed
 from tda.errors import LacunaError, ShardError
 from tda.store.commit.rows import Rows
+from tda.store.shards.members import Members
 from tda.store.types import Drop
 
 AHEAD = 2  # batches that wait for the device
@@ -72,18 +73,21 @@ class Pipeline:
         encoders: Mapping[str, Encoder],
         select: Select | None = None,
         moved_on: Callable[[], None] = lambda: None,
+        members: Members | None = None,
     ) -> dict[str, EmbeddedShard]:
         """Embed every pair of the shard at `url` with every encoder; rows are normalised in float64, then stored as `limits.dtype`.
 
         `select`, if given, filters the stream of pairs and drops; it may raise ShardError.
         `moved_on` is called, on any thread, after every pair and every stage of a batch, as a sign of progress.
+        `members` names an image's and a caption's members.
         Raises ShardError, and nothing is kept, if the shard cannot be read completely (see `read_pairs`), if an encoder fails on more
         pairs than it encodes, or if a single pair exceeds memory. Raises DeviceLostError if this process cannot use its device again.
         """
         device = self._device_of(encoders)
         device.rate(encoders)  # measured before this shard's threads are at work
         feeds = Feeds(encoders, self.limits.resize)
-        reader = partial(Reader, url=url, feeds=feeds, limits=self.limits, pool=self._pool, lane=device.lane, select=select)
+        shared = partial(Reader, limits=self.limits, pool=self._pool, lane=device.lane)
+        reader = partial(shared, url=url, feeds=feeds, select=select, members=members)
         while True:
             size = device.size.pairs
             try:

@@ -9,11 +9,14 @@
 
 import hashlib
 import io
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from tda.config.models import TrainConfig
 from tda.encoders.weights.bounds import require_bounded_zip
 from tda.encoders.weights.local_copy import UNREADABLE, unread_line
 from tda.errors import UserError
@@ -21,17 +24,19 @@ from tda.store.commit.versions import sha256_if_there
 from tda.store.documents import read_document, seal_holds, sealed
 from tda.store.files import exists, filesystem, join, list_files, publish_bytes, publish_json, read_bytes
 
+SETTINGS = {field.name for field in fields(TrainConfig)}
 KEPT = 2  # step checkpoints: the last two, in case the last is damaged
 
 
 class Snapshots:
     """The folder of one model; `config_hash` identifies the training, and files of another one are refused.
 
-    `keep` is last or all: which step checkpoints stay. All of them load as models: the weights are under "model".
+    `keep` is last or all: which step checkpoints stay. All of them load as models: the weights are under "model". `content`: the settings
+    behind `config_hash`, so that a refusal names those that differ.
     """
 
-    def __init__(self, folder: str, config_hash: str, keep: str = "last") -> None:
-        self.folder, self.config_hash, self.keep = folder, config_hash, keep
+    def __init__(self, folder: str, config_hash: str, keep: str = "last", content: Mapping[str, Any] | None = None) -> None:
+        self.folder, self.config_hash, self.keep, self.content = folder, config_hash, keep, dict(content or {})
 
     def finished(self) -> dict[str, Any] | None:
         """The content of `model.json`, or None if there is no such model: none was finished, or its weights are gone.
@@ -48,7 +53,7 @@ class Snapshots:
             theirs, sha256 = content["training"]["config_hash"], content["training"]["sha256"]
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{url} cannot be read ({error}): remove it to train the model again from its last checkpoint") from None
-        self._require_ours(theirs)
+        self._require_ours(theirs, content["training"])
         if seal_holds(content) is False:
             raise UserError(f"{url} was changed after it was written: put it back, or remove it to train the model again")
         found = sha256_if_there(weights)
@@ -107,11 +112,20 @@ class Snapshots:
         if fs.exists(path):
             fs.rm_file(path)
 
-    def _require_ours(self, theirs: str) -> None:
-        if theirs != self.config_hash:
+    def _require_ours(self, theirs: str, trained: Mapping[str, Any] | None = None) -> None:
+        if theirs == self.config_hash:
+            return
+        other = {name: value for name, value in (trained or {}).items() if name in self.content and self.content[name] != value}
+        given = {name: value for name, value in other.items() if name in SETTINGS}
+        if given and given.keys() == other.keys():
+            words = " and ".join(f"{name}={value}, not {self.content[name]}" for name, value in given.items())
+            keep = " ".join(f"train.{name}={value}" for name, value in given.items())
             raise UserError(
-                f"{self.folder} holds a model of training config {theirs}, not of {self.config_hash}: use another encoder.name or root"
+                f"{self.folder} holds a model of {words}: keep it with {keep}, or train anew under another encoder.name or root"
             )
+        raise UserError(
+            f"{self.folder} holds a model of training config {theirs}, not of {self.config_hash}: use another encoder.name or root"
+        )
 
 
 def _loaded(data: bytes, url: str) -> dict[str, Any]:

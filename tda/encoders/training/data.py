@@ -15,6 +15,8 @@ from tda.encoders.formats.open_clip import image_transform, preprocessing_of
 from tda.encoders.tokens import tokenizer_for
 from tda.errors import UserError
 from tda.store.images.decode import PixelError, decode_rgb
+from tda.store.shards.units.read import read_unit
+from tda.store.shards.units.unit import is_unit
 from tda.store.shards.webdataset import read_pairs
 from tda.store.types import Drop
 
@@ -53,7 +55,7 @@ def read_training_pairs(shards: Iterable[str], settings: dict[str, Any], max_pix
     fed = preprocessing_of(settings)
     resize = image_transform(fed["image"]).transforms[:-2]  # the steps on bytes: all but the float conversion and the normalisation
     images, captions, drops = [], [], 0
-    for pair in (pair for url in shards for pair in read_pairs(url)):
+    for pair in (pair for url in shards for pair in (read_unit(url) if is_unit(url) else read_pairs(url))):
         pixels = None if isinstance(pair, Drop) else _pixels(pair.image, resize, max_pixels)
         if isinstance(pair, Drop) or pixels is None:
             drops += 1

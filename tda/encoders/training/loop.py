@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tda.config.models import TrainConfig
+from tda.config.models import INV_TAU, TrainConfig
 from tda.encoders.base import resolve_device
 from tda.encoders.formats.open_clip import build, model_config_of
 from tda.encoders.losses import Loss, objective
@@ -28,6 +28,7 @@ from tda.errors import LacunaError, UserError
 
 REPORT_EVERY = 10  # steps; only then the GPU is synchronised
 UNDECAYED = ("logit_scale", "positional_embedding", "token_embedding.weight", "class_embedding")
+FIRST_INV_TAU, MOST_INV_TAU = 1 / 0.07, 100.0  # of a learned temperature (Radford et al. 2021, section 2.5)
 NOT_IDENTITY = ("checkpoint_every", "keep", "threads")  # of TrainConfig: they do not change the weights
 
 
@@ -42,6 +43,17 @@ class Arm:
     settings: dict[str, Any]
     shards: tuple[tuple[str, int], ...]
 
+    def __post_init__(self) -> None:
+        if self.config.learn_temperature and self.config.inv_tau is not None:
+            raise UserError(f"train.inv_tau={self.config.inv_tau:g} is not used where train.learn_temperature=true: leave one of them out")
+
+    @property
+    def inv_tau(self) -> float:
+        """1 / temperature at the first step: the given one, or that of the loss."""
+        if self.config.learn_temperature:
+            return FIRST_INV_TAU
+        return INV_TAU[self.loss] if self.config.inv_tau is None else self.config.inv_tau
+
     @property
     def config_hash(self) -> str:
         """SHA-256 of the canonical JSON of everything that changes the weights."""
@@ -49,7 +61,9 @@ class Arm:
 
     def content(self) -> dict[str, Any]:
         """Everything that changes the weights, as plain values; it is kept beside the weights."""
-        config = {name: value for name, value in asdict(self.config).items() if name not in NOT_IDENTITY}
+        config = {name: value for name, value in asdict(self.config).items() if name not in NOT_IDENTITY} | {"inv_tau": self.inv_tau}
+        if not config["learn_temperature"]:  # models of earlier versions do not know it
+            del config["learn_temperature"]
         return {"loss": self.loss, "hopfield": self.hopfield, **config, "model": self.settings, "shards": [list(s) for s in self.shards]}
 
 
@@ -80,8 +94,8 @@ class Curve:
 class Trainer:
     """One model, its optimiser and its step.
 
-    The inverse temperature is fixed (`config.inv_tau`), as in CLOOB. On CUDA the towers run under autocast, in bfloat16 or, if the device
-    lacks it, in float16 with a scaled loss; losses are always computed in float32.
+    The inverse temperature is fixed, as in CLOOB, or learned, as in CLIP (`config.learn_temperature`). On CUDA the towers run under
+    autocast, in bfloat16 or, if the device lacks it, in float16 with a scaled loss; losses are always computed in float32.
     """
 
     def __init__(self, arm: Arm, pairs: TrainingPairs, device: str = "auto") -> None:
@@ -118,13 +132,17 @@ class Trainer:
         self.scaler.scale(value).backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if self.config.learn_temperature:
+            with torch.no_grad():
+                self.model.logit_scale.clamp_(0.0, math.log(MOST_INV_TAU))
         return value.detach()
 
     def _objective(self) -> Loss:
         """The arm's loss. Retrieval starts late: between untrained towers it returns the same average for every row."""
         config = self.config
         retrieves = self.arm.hopfield and self.step >= round(config.hopfield_after * config.steps)
-        return objective(self.arm.loss, retrieves, config.inv_tau, config.beta)
+        inv_tau = self.model.logit_scale.float().exp() if config.learn_temperature else self.arm.inv_tau
+        return objective(self.arm.loss, retrieves, inv_tau, config.beta)
 
     @property
     def seconds(self) -> float:
@@ -164,7 +182,7 @@ def train(
     A finished model is not changed. `report` is called every few steps. Raises UserError for a folder that holds a model of another
     configuration or a data set smaller than a batch, and LacunaError if the loss is not finite.
     """
-    snapshots = Snapshots(folder, arm.config_hash, keep=arm.config.keep)
+    snapshots = Snapshots(folder, arm.config_hash, keep=arm.config.keep, content=arm.content())
     if (done := snapshots.finished()) is not None:
         return done
     trainer = Trainer(arm, pairs, device)
@@ -180,6 +198,8 @@ def train(
     final = trainer.progress()
     weights = {name: value.cpu().contiguous() for name, value in trainer.model.state_dict().items()}
     reported = {**arm.content(), "pairs": len(pairs), "drops": pairs.drops, "final_loss": final.loss, "seconds": final.seconds}
+    if arm.config.learn_temperature:
+        reported["final_inv_tau"] = float(trainer.model.logit_scale.exp())
     return snapshots.finish(weights, trainer.curve.columns(), arm.settings, reported)
 
 
@@ -201,8 +221,8 @@ def batch_rows(pairs: int, batch_size: int, seed: int, step: int) -> np.ndarray[
 def _model(arm: Arm, device: torch.device) -> Any:
     model: Any = build(model_config_of(arm.settings), name=arm.encoder)
     with torch.no_grad():
-        model.logit_scale.fill_(math.log(arm.config.inv_tau))
-    model.logit_scale.requires_grad_(requires_grad=False)
+        model.logit_scale.fill_(math.log(arm.inv_tau))
+    model.logit_scale.requires_grad_(arm.config.learn_temperature)
     return model.to(device).train()
 
 

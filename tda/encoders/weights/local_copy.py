@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import importlib
 import importlib.resources
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, is_zipfile
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -24,9 +26,11 @@ from tda.encoders.weights.bounds import (
     require_bounded_tensors,
     require_bounded_zip,
 )
+from tda.encoders.weights.naming import HOLDERS, adapted, held_state, plain_names
 from tda.encoders.weights.torchscript import is_torchscript, read_torchscript
 from tda.errors import UserError
 from tda.store.files import file_sha256, filesystem, is_local
+from tda.store.types import printable
 
 UNREADABLE = (  # what torch, safetensors and zips raise on damaged files
     OSError,
@@ -47,6 +51,12 @@ UNREADABLE = (  # what torch, safetensors and zips raise on damaged files
 )
 _BEFORE_ZIPS = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # how torch.save began until 2020
 _PICKLES_BEFORE_ZIPS = 5
+_SCALAR = importlib.import_module("numpy._core.multiarray").scalar
+_NUMBERS: list[Any] = [  # a trainer's epoch or best score is often a number of NumPy's, whose parts run nothing
+    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    np.dtype,
+    *{type(np.dtype(code)) for code in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")},
+]
 _HUB_NAME = re.compile(r"(hf[-_]hub|local-dir):", re.IGNORECASE)
 _CONFIG_BYTES = 16 * 2**20
 
@@ -162,7 +172,8 @@ def read_file(path: Path) -> Any:
         if is_torchscript(path):
             return read_torchscript(path)
         _require_bounded(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_NUMBERS):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
         raise UserError(f"checkpoint {path} cannot be read: {unread_line(error)}") from None
 
@@ -185,21 +196,24 @@ def _require_bounded(path: Path) -> None:
 
 
 def state_dict_of(loaded: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict in `loaded`, plain or under "state_dict" or "model", without a data-parallel prefix `module.`."""
-    state = loaded.get("state_dict", loaded.get("model", loaded)) if isinstance(loaded, Mapping) else loaded
-    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"checkpoint {path} holds no state dict (tensors by name)")
+    """The state dict in `loaded`, plain or as trainers wrap it, with the model's own names: see `tda.encoders.weights.naming`."""
+    state = held_state(loaded)
+    if state is None:
+        has = f"; it has: {', '.join(map(str, list(loaded)[:5]))}" if isinstance(loaded, Mapping) and loaded else ""
+        raise UserError(f"checkpoint {path} holds no state dict (tensors by name), plain or under {', '.join(HOLDERS)}{printable(has)}")
     try:
         require_bounded_tensors(list(state.values()), path)
     except ValueError as error:
         raise UserError(f"checkpoint {path} cannot be read: {first_line(error)}") from None
-    whole = all(key.startswith("module.") for key in state)
-    return {key.removeprefix("module.") if whole else key: value for key, value in state.items()}
+    return plain_names(state)
 
 
 def fit(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    """Copy `state` into `model`: every key once, every shape equal, every value finite. Raises UserError that names what does not fit."""
-    wanted = model.state_dict()
+    """Copy `state` into `model`: every key once, every shape equal, every value finite; see `naming.adapted` for what no vector needs.
+
+    Raises UserError that names what does not fit.
+    """
+    state, wanted = adapted(model, state), model.state_dict()
     missing = [key for key in wanted if key not in state]
     unexpected = [key for key in state if key not in wanted]
     other = [

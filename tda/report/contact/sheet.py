@@ -23,9 +23,10 @@ from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import content_hash, recorded_name
 from tda.store.documents import document_if_whole, entry_of, named_files, sealed
-from tda.store.files import file_sha256, join, list_folders, publish_bytes, publish_json
+from tda.store.files import join, list_folders, publish_bytes, publish_json
 from tda.store.paths import RootPaths
-from tda.store.shards.sources import Standing, reachable, source_now, standing
+from tda.store.shards.origins import content_sha256, reachable, source_now
+from tda.store.shards.sources import Standing, standing
 
 FOLDER = "contact"
 CAPTION = 500  # characters shown
@@ -103,7 +104,7 @@ def _plans(root: str, names: tuple[str, str, str], config: ReportConfig) -> list
         nearest = NearestSet(root, *names)
     except LacunaError:
         return []
-    settings = [config.contact, config.max_pixels, config.network, source_digest("tda.report")]
+    settings = [config.contact, config.max_pixels, config.formats, config.network, source_digest("tda.report")]
     return [_Plan(nearest, names, modality, content_hash([nearest.digest, modality, settings])) for modality in VECTORS if len(nearest)]
 
 
@@ -131,21 +132,22 @@ def _images(sheets: Iterable[Sequence[Pair]], root: str, config: ReportConfig) -
     for side in sides:
         if not reasons[side.path]:
             wanted.setdefault(side.path, set()).add(side.id.ordinal)
-    made = thumbnails(wanted, config.max_pixels)
+    members = {side.path: side.source.get("members") for side in sides}
+    made = thumbnails(wanted, config.max_pixels, config.formats, members)
     return Thumbnails(made.found, {**made.gone, **{path: reason for path, reason in reasons.items() if reason}})
 
 
 def _withheld(root: str, source: Mapping[str, Any], config: ReportConfig) -> str:
     """Why the images of a recorded source are not read; "" where they are. A record could name any address: none is asked unasked."""
     path = str(source.get("path", ""))
-    if not config.network and not reachable(root, path):
-        return "it is on a network, which is not asked: report.network=true shows its images"
     try:
+        if not config.network and not reachable(root, path):
+            return "it is on a network, which is not asked: report.network=true shows its images"
         now = source_now(path)
         found = standing(source, now, root)
         other = found is Standing.CHANGED
         if found is Standing.TOUCHED and source.get("sha256"):
-            other = file_sha256(path) != source["sha256"]
+            other = content_sha256(path) != source["sha256"]
     except (LacunaError, OSError, ValueError) as error:
         return " ".join(str(error).split())
     return "it has changed since it was embedded" if other else ""

@@ -11,6 +11,7 @@ from tda.report.topics.over_training import topic as over_training
 from tda.report.topics.retrieval import topic as retrieval
 from tda.report.topics.spectrum import topic as spectrum
 from tda.report.topics.sweeps import topic as sweeps
+from tda.report.topics.temperature import topic as temperature
 from tda.report.topics.topic import SECTIONS
 from tda.report.topics.topology import topic as topology
 from tda.report.topics.training import topic as training
@@ -21,6 +22,7 @@ TOPICS = (
     layout.TOPIC,
     layout.SWEEP,
     sweeps.TOPIC,
+    temperature.TOPIC,
     spectrum.TOPIC,
     local_dimension.CLUSTERS,
     retrieval.TOPIC,

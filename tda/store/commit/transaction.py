@@ -9,7 +9,6 @@ wins and names its files; the other driver removes its own. So files of two atte
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def publish_shard(
         dataset=dataset,
         encoder=encoder,
         shard=shard,
-        source=asdict(source),
+        source=source.recorded(),
         rows_in=len(rows) + len(drops),
         rows_out=len(rows),
         drops=count_reasons(drops),

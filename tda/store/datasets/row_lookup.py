@@ -5,6 +5,7 @@ K wanted rows.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,9 @@ import pyarrow as pa
 
 from tda.errors import ShardError, UserError
 from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.shards.members import Members
+from tda.store.shards.units.read import read_unit
+from tda.store.shards.units.unit import is_unit
 from tda.store.shards.webdataset import RawPair, read_pairs
 
 
@@ -60,25 +64,30 @@ class Gone:
     reason: str
 
 
-def encoded_images(wanted: Mapping[str, Iterable[int]]) -> Iterator[tuple[str, int, bytes] | Gone]:
+def encoded_images(
+    wanted: Mapping[str, Iterable[int]], members: Mapping[str, Any] | None = None
+) -> Iterator[tuple[str, int, bytes] | Gone]:
     """(path, ordinal, image bytes) for shards by path and ordinals in them: one pass a shard, which ends at its last wanted pair.
 
+    `members`: by path what the record of a shard has of its members' names, where a setting gave them.
     A shard that is missing, is no archive, or has changed gives `Gone`.
     """
     for path, ordinals in sorted(wanted.items()):
-        if not path.partition("?")[0].endswith(".tar"):
+        if not (is_unit(path) or path.partition("?")[0].endswith(".tar")):
             yield Gone(path, "it holds no images")
             continue
         try:
-            yield from _images(path, set(ordinals))
+            yield from _images(path, set(ordinals), (members or {}).get(path))
         except ShardError as error:
             yield Gone(path, f"{error.reason}{f' ({error.detail})' if error.detail else ''}")
         except UserError as error:  # its store has no client here
             yield Gone(path, str(error))
 
 
-def _images(path: str, left: set[int]) -> Iterator[tuple[str, int, bytes] | Gone]:
-    for pair in read_pairs(path):
+def _images(path: str, left: set[int], members: Any) -> Iterator[tuple[str, int, bytes] | Gone]:
+    named = Members.of(members)
+    tar = partial(read_pairs, path, group=named.group() if named else None)
+    for pair in read_unit(path, only=frozenset(left)) if is_unit(path) else tar():
         if isinstance(pair, RawPair) and pair.ordinal in left:
             left.remove(pair.ordinal)
             yield path, pair.ordinal, pair.image

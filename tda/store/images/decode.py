@@ -1,6 +1,6 @@
 """Untrusted encoded bytes -> an RGB image within limits, or the reason for refusing it."""
 
-import warnings
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
@@ -8,15 +8,17 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from tda.config.stages import FORMATS
+from tda.store.images import bounded
+from tda.store.images.bounded import ChildError, decode_bounded
 from tda.store.types import Reason
 
-FORMATS = ("JPEG", "PNG", "WEBP")  # formats of shards; each further decoder is another target for untrusted bytes
+_HERE = ("JPEG", "PNG", "WEBP")  # decoded in this process; each further decoder is another target for untrusted bytes
 MAX_SCANS = 500  # of a progressive JPEG; an encoder makes about ten, and each goes through all of the picture, even an empty one
 MAX_SCANNED_PIXELS = 2_000_000_000  # pixels times scans: 30 scans of 64 megapixels
 MAX_ASPECT = 200  # the shortest side is resized to the model's: a 1 x 60,000,000 line would exceed any memory
 
-# Pillow warns from 89 megapixels on; the caller's own limit, read from the header, comes first.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+Image.MAX_IMAGE_PIXELS = None  # Pillow refuses from 179 megapixels on; the caller's limit, read from the header, is the one that counts
 
 
 class PixelError(Exception):
@@ -27,13 +29,13 @@ class PixelError(Exception):
         self.reason, self.detail = reason, detail
 
 
-def decode_pixels(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
+def decode_pixels(data: bytes, max_pixels: int, formats: Sequence[str] = FORMATS) -> NDArray[np.uint8]:
     """(H, W, 3): bit for bit the pixels and refusals of `decode_rgb`, by the fastest decoder.
 
     Sound JPEGs in YCbCr or grey are decoded by simplejpeg in two thirds of Pillow's time: the same library with the same settings, but
     strict. Everything damaged or unusual is decoded, or refused, by Pillow.
     """
-    if data.startswith(b"\xff\xd8\xff"):
+    if data.startswith(b"\xff\xd8\xff") and "jpeg" in formats:
         try:
             height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
             if colours in ("YCbCr", "Gray"):
@@ -43,11 +45,13 @@ def decode_pixels(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
                 return pixels_HW3
         except ValueError:  # all that its decoder raises
             pass
-    return np.array(decode_rgb(data, max_pixels))
+    return np.array(decode_rgb(data, max_pixels, formats=formats))
 
 
-def decode_rgb(data: bytes, max_pixels: int, draft: tuple[int, int] | None = None) -> Image.Image:
-    """Decode a JPEG, PNG or WebP to mode RGB; of an animation, the first frame.
+def decode_rgb(data: bytes, max_pixels: int, draft: tuple[int, int] | None = None, formats: Sequence[str] = FORMATS) -> Image.Image:
+    """Decode an image of one of `formats` (of `tda.config.stages.IMAGE_FORMATS`) to mode RGB; of an animation, the first frame.
+
+    GIF, AVIF and BMP are decoded in a child process with limits on memory and time: see `tda.store.images.bounded`.
 
     Every mode is converted as open_clip does, by Pillow's `convert("RGB")`: CMYK through its inverse, grey thrice, a palette by its
     colours, alpha left out; but 16-bit grey keeps its high byte, where `convert` would clip it to white. The EXIF orientation is not
@@ -58,8 +62,10 @@ def decode_rgb(data: bytes, max_pixels: int, draft: tuple[int, int] | None = Non
     Raises PixelError if the header promises more than `max_pixels` pixels (nothing is decoded then) or sides that differ more than
     `MAX_ASPECT` times, if a JPEG has more scans than a picture needs, if the data end early, or if they cannot be decoded.
     """
+    if (kind := bounded.format_of(data)) is not None:
+        return _by_child(data, kind, max_pixels, formats)
     try:
-        with Image.open(BytesIO(data), formats=FORMATS) as image:
+        with Image.open(BytesIO(data), formats=[name for name in _HERE if name.lower() in formats]) as image:
             _check_size(*image.size, max_pixels)
             if image.format == "JPEG":
                 _check_scans(data, image.width * image.height)
@@ -70,11 +76,26 @@ def decode_rgb(data: bytes, max_pixels: int, draft: tuple[int, int] | None = Non
     except (PixelError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise PixelError(Reason.IMAGE_NOT_DECODABLE, f"none of {', '.join(FORMATS)}: begins with {data[:8]!r}") from None
-    except Image.DecompressionBombError as error:
-        raise PixelError(Reason.IMAGE_TOO_LARGE, str(error)) from None
+        raise PixelError(Reason.IMAGE_NOT_DECODABLE, f"none of {_listed(formats)}: begins with {data[:8]!r}") from None
     except Exception as error:  # noqa: BLE001 (decoders raise anything from SyntaxError to struct.error on damaged bytes)
         raise PixelError(_why(error), f"{type(error).__name__}: {error}") from None
+
+
+def _by_child(data: bytes, kind: str, max_pixels: int, formats: Sequence[str]) -> Image.Image:
+    if kind.lower() not in formats:
+        raise PixelError(Reason.IMAGE_NOT_DECODABLE, f"{kind} is not among the formats that are taken: {_listed(formats)}")
+    try:
+        decoded = decode_bounded(data, kind, max_pixels)
+    except ChildError as error:
+        raise PixelError(_why(error), str(error)) from None
+    size = decoded if isinstance(decoded, tuple) else decoded.size
+    _check_size(*size, max_pixels)
+    assert isinstance(decoded, Image.Image), "a size within the limit comes with pixels"
+    return decoded
+
+
+def _listed(formats: Sequence[str]) -> str:
+    return ", ".join(name.upper() for name in formats)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:

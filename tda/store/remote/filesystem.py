@@ -13,11 +13,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tda.errors import UserError
 from tda.store.remote.retry import ShortReadError, patient, timeout
+from tda.store.remote.stores import STORES, store_of
 
 RANGE = 8 * 2**20  # bytes of one request: long compared with a store's latency, short enough to repeat
 SLOWEST = 2**20  # bytes a second: a slower upload counts as stalled
-S3 = ("s3", "s3a")
 
 
 class RemoteFileSystem:
@@ -25,6 +26,8 @@ class RemoteFileSystem:
 
     def __init__(self, fs: Any) -> None:
         self.fs = fs
+        self.protocol = str(fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0])
+        self.store = store_of(self.protocol)
         self._tune()
 
     def __getattr__(self, name: str) -> Any:
@@ -60,6 +63,10 @@ class RemoteFileSystem:
     def find(self, path: str, maxdepth: int | None = None) -> list[str]:
         return list(self._call(self.fs.find, path, maxdepth=maxdepth))
 
+    def found(self, path: str) -> list[dict[str, Any]]:
+        """What the store reports of every file below a folder."""
+        return [dict(entry) for entry in self._call(self.fs.find, path, detail=True).values()]
+
     def ukey(self, path: str) -> str:
         """Digest of the store's metadata of a file; it changes when the file is replaced."""
         reported = {name: value for name, value in self.info(path).items() if name != "url"}  # after redirects, often signed anew each time
@@ -85,18 +92,29 @@ class RemoteFileSystem:
         seconds = timeout() + Path(local).stat().st_size / SLOWEST
         self._call(self.fs.put_file, local, path, mode=mode, seconds=seconds)
 
-    def held(self, path: str) -> dict[str, Any]:
-        """Options that restrict `replace` to the present version of a file: its etag on S3, its generation on Google's store."""
+    def require_versions(self) -> None:
+        """Raise UserError on a store of which no way is known to replace a file only if nobody else has."""
+        if self.store is None:
+            known = ", ".join(f"{store.protocols[0]}://" for store in STORES)
+            raise UserError(f"{self.protocol}:// cannot keep two writers apart: use a folder of this machine, or {known}")
+
+    def version(self, path: str) -> dict[str, str] | None:
+        """Options that restrict `replace` to the present version of a file; None where there is no file. Raises as `require_versions`."""
+        self.require_versions()
         try:
             info = self.info(path)
         except FileNotFoundError:
-            return {}
-        found = {"IfMatch": info.get("ETag") if self._protocol() in S3 else None, "ifGenerationMatch": info.get("generation")}
-        return {name: str(value) for name, value in found.items() if value}
+            return None
+        if info.get("type") == "directory" or self.store is None:
+            return None
+        found = {name: str(value) for name, value in self.store.version(info).items() if value}
+        if not found:
+            raise UserError(f"{self.protocol}://{path}: the store names no version of it, so two writers cannot be kept apart")
+        return found
 
-    def replace(self, path: str, data: bytes, held: dict[str, Any]) -> None:
-        """Write a small file. Raises FileExistsError and writes nothing if the `held` version has been replaced."""
-        patient(lambda: self._once(self.fs.pipe_file, path, data, **held), path)
+    def replace(self, path: str, data: bytes, version: dict[str, Any]) -> None:
+        """Write a small file. Raises FileExistsError and writes nothing if another writer has replaced this `version`."""
+        patient(lambda: self._once(self.fs.pipe_file, path, data, **version), path)
 
     def rm_file(self, path: str) -> None:
         self._call(self.fs.rm_file, path)
@@ -127,16 +145,12 @@ class RemoteFileSystem:
             options["timeout"] = seconds or timeout()  # fsspec's bridge takes it and ends the call: a stalled read is a fault
         return call(*args, **options)
 
-    def _protocol(self) -> str:
-        return str(self.fs.protocol if isinstance(self.fs.protocol, str) else self.fs.protocol[0])
-
     def _tune(self) -> None:
         """Switch off the client's own retries where possible, and its cache of listings."""
         if (listings := getattr(self.fs, "dircache", None)) is not None:
             listings.use_listings_cache = False
-        if self._protocol() in S3 and getattr(self.fs, "_s3", None) is None:
-            self.fs.retries, self.fs.read_timeout = 1, timeout()
-            self.fs.config_kwargs.setdefault("retries", {"total_max_attempts": 1})
+        if self.store is not None:
+            self.store.tune(self.fs)
 
 
 class RangeReader(io.RawIOBase):

@@ -1,5 +1,6 @@
 """Whether a shard is still the one that was embedded: by place, size and etag, and where these leave it open by its digest."""
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from itertools import groupby
@@ -64,6 +65,8 @@ def same_place(recorded: str, now: str, root: str) -> bool:
 
 
 def _plain(url: str) -> str:
+    if url.endswith(".unit"):  # its name holds a digest of what it was cut from, which size and etag tell too
+        return re.sub(r"\.[0-9a-f]{12}\.unit$", ".unit", url.removeprefix("file://"))
     return url.partition("?")[0] if url.startswith(("http://", "https://")) else url.removeprefix("file://")
 
 

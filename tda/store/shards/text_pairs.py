@@ -1,8 +1,8 @@
 """Reads data sets of two texts a pair, from JSONL, Parquet or tar shards, as pairs and drops with a reason.
 
 A line of JSONL is an object, a row of Parquet has columns, and a pair of a tar has members `<key>.<modality>.txt`; the names are those of
-the data set's modalities: {"passage": ..., "review": ...}. `key` and `url` are optional; the default key is the ordinal. Every line and
-every row is a pair or a drop, and its number is the ordinal.
+the data set's modalities: {"passage": ..., "review": ...}. `key` and `url` are optional; the default key is the ordinal. Every line
+that is not blank and every row is a pair or a drop, and its number among them is the ordinal.
 """
 
 import json
@@ -21,6 +21,7 @@ TABLES = (".jsonl", ".parquet")  # the other shards are tars
 BATCH_ROWS = 1024
 MAX_COLUMN_BYTES = 2**28  # unpacked bytes of a column of a row group that are read whatever they are packed in
 MAX_PACKED = 100  # times that a larger one may be packed: texts reach some ten
+_BLANK = b" \t\r\n\x0b\x0c"
 LINE_BYTES = 2 * 6 + 1  # of JSON a byte of text: two texts, escapes of six bytes, and the rest of the line
 
 
@@ -146,6 +147,8 @@ def _json_lines(_: str, file: BinaryIO, __: tuple[str, str], *, max_bytes: int) 
         size = len(line)
         while not line.endswith(b"\n") and (more := file.readline(max_bytes)):
             size, line = size + len(more), more
+        if size <= max_bytes and not line.strip(_BLANK):
+            continue
         if size > max_bytes:
             yield Reason.CAPTION_TOO_LONG, f"a line of {size} bytes, at most {max_bytes}"
             continue

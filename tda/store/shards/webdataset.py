@@ -1,9 +1,11 @@
 """Reads WebDataset shards as pairs and drops with a reason.
 
 A member's key is its name without its last extension, if that extension (in any case) is one of those below; other members are skipped.
-So keys may hold dots and folders, and no two pairs are merged. A pair ends when a member of another pair follows. An incomplete pair then
-waits for its members, as long as all waiting pairs hold at most `WAITING_BYTES`; beyond that, the oldest lose their bytes, and are dropped
-as interleaved if their other members do come.
+So keys may hold dots and folders, and no two pairs are merged. A picture that annotates another pair (`0001.seg.png`) is no pair, unless
+it has a caption of its own. `tda.store.shards.members` reads tars whose members have other names.
+
+A pair ends when a member of another pair follows. An incomplete pair then waits for its members, as long as all waiting pairs hold at most
+`WAITING_BYTES`; beyond that, the oldest lose their bytes, and are dropped as interleaved if their other members do come.
 
 Nothing is executed, unpickled or extracted, and the limits bound memory for any archive. The end of an archive is checked before reading;
 every header, the count of pairs and every trailing byte while reading. Common readers silently skip all of these checks.
@@ -18,7 +20,7 @@ from typing import Any
 from tda.errors import ShardError
 from tda.store.files import filesystem
 from tda.store.shards.digest import HashedFile, Seen
-from tda.store.shards.grouping import Group, Grouper
+from tda.store.shards.grouping import SPARE, Group, Grouper
 from tda.store.shards.tar import MAX_META_BYTES, DamagedError, check_archive, iter_members, stat_shard, unread
 from tda.store.types import Drop, Reason, printable
 
@@ -30,13 +32,18 @@ __all__ = [
     "RawPair",
     "check_archive",
     "expected_pairs",
+    "judged",
     "read_pairs",
     "stat_shard",
     "unread",
 ]
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "webp")
-ROLES = dict.fromkeys(IMAGE_EXTENSIONS, "image") | {"txt": "caption", "json": "meta"}
+SPARE_EXTENSIONS = ("jfif", "jpe", "gif", "avif", "bmp")  # pictures too, where a pair has none of the first
+ROLES = dict.fromkeys(IMAGE_EXTENSIONS, "image") | dict.fromkeys(SPARE_EXTENSIONS, SPARE) | {"txt": "caption", "json": "meta"}
+ANNOTATIONS = frozenset(  # `0001.seg.png` beside `0001.jpg` is no pair of its own
+    ("seg", "segmentation", "semseg", "mask", "masks", "depth", "normal", "normals", "edge", "edges", "canny", "pose", "alpha", "thumb")
+)
 
 WAITING_BYTES = 64 * 2**20
 MAX_PAIRS = 1_000_000
@@ -123,29 +130,42 @@ class ImageGroup(Group):
         stem, _, extension = name.rpartition(".")
         return stem, ROLES.get(extension.lower())
 
+    @classmethod
+    def annotates(cls, key: str) -> str | None:
+        stem, dot, word = key.rpartition(".")
+        return stem if dot and word.lower() in ANNOTATIONS else None
+
     @property
     def whole(self) -> bool:
-        return "image" in self.parts and ("caption" in self.parts or "caption" in _parse_meta(self.parts.get("meta", b"")))
+        if "image" not in self.parts and SPARE not in self.parts:
+            return False
+        return "caption" in self.parts or "caption" in _parse_meta(self.parts.get("meta", b""))
 
     def pair(self) -> RawPair | Drop:
         return _image_and_caption(self)
 
 
 def _image_and_caption(group: Group) -> RawPair | Drop:
-    if "image" not in group.parts:
-        return group.drop(Reason.MISSING_IMAGE, f"it has only: {', '.join(group.parts)}")
+    image = group.parts.get("image", group.parts.get(SPARE))
+    if image is None:
+        return group.drop(*(group.spare_flaw or (Reason.MISSING_IMAGE, f"it has only: {', '.join(group.parts)}")))
     meta = _parse_meta(group.parts.get("meta", b""))
+    raw = group.parts.get("caption")
+    caption = meta.get("caption") if raw is None else raw
+    return judged(group, image, caption, meta) if isinstance(caption, bytes | str) else _without_caption(group)
+
+
+def judged(group: Group, image: bytes, text: bytes | str, meta: dict[str, Any]) -> RawPair | Drop:
+    """A pair of these members, or a drop that names what is wrong with its caption; `meta` is its side file."""
     try:
-        caption = _caption(group.parts.get("caption"), meta)
+        caption = _text(text)
     except UnicodeError as error:
         return group.drop(Reason.CAPTION_NOT_UTF8, printable(str(error)))
-    if caption is None:
-        return _without_caption(group)
     if group.max_text_bytes is not None and (size := len(caption.encode())) > group.max_text_bytes:
         return group.drop(Reason.CAPTION_TOO_LONG, f"{size} bytes, at most {group.max_text_bytes}")
     if not caption.strip():
         return group.drop(Reason.EMPTY_CAPTION)
-    return RawPair(group.ordinal, group.key, group.parts["image"], caption, _url(meta), _pixels(meta, "width"), _pixels(meta, "height"))
+    return RawPair(group.ordinal, group.key, image, caption, _url(meta), _pixels(meta, "width"), _pixels(meta, "height"))
 
 
 def _without_caption(group: Group) -> Drop:
@@ -154,14 +174,11 @@ def _without_caption(group: Group) -> Drop:
     return group.drop(Reason.MEMBER_TOO_LARGE, f"its .json has {group.unread_meta} bytes, at most {MAX_META_BYTES}: no caption is read")
 
 
-def _caption(raw: bytes | None, meta: dict[str, Any]) -> str | None:
-    if raw is not None:
+def _text(raw: bytes | str) -> str:
+    if isinstance(raw, bytes):
         return raw.decode("utf-8-sig")
-    caption = meta.get("caption")
-    if not isinstance(caption, str):
-        return None
-    caption.encode()  # JSON can hold lone surrogates, which cannot be stored later
-    return caption
+    raw.encode()  # JSON can hold lone surrogates, which cannot be stored later
+    return raw
 
 
 def _parse_meta(data: bytes) -> dict[str, Any]:

@@ -27,7 +27,8 @@ from tda.store.commit.rows import NORM_TOLERANCE, row_norms
 from tda.store.documents import read_document, seal_holds
 from tda.store.files import file_sha256, filesystem, is_local, join
 from tda.store.paths import RootPaths
-from tda.store.shards.sources import Standing, reachable, source_now, standing
+from tda.store.shards.origins import content_sha256, reachable, source_now
+from tda.store.shards.sources import Standing, standing
 from tda.store.types import Reason, printable
 from tda.store.verify.contents import different
 
@@ -108,7 +109,7 @@ def _check_source(layout: RootPaths, record: ShardRecord, *, deep: bool) -> Iter
         found = standing(record.source, now, layout.root)
         changed = found is Standing.CHANGED
         if found is Standing.TOUCHED and own and deep:
-            changed = file_sha256(path) != own
+            changed = content_sha256(path) != own
     except (LacunaError, OSError, ValueError):  # not there for us: nothing is compared
         return
     if changed:

@@ -157,6 +157,7 @@ def analyze(root: str, parts: str, *words: str) -> "subprocess.Popen[str]":
     return subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.long
 def test_commands_at_once_on_one_root(root: str) -> None:
     """Three processes, each with a Ray of its own, with parts in common and not."""
     write_set(root, "world", *paired_spaces(gap=0.5))  # type: ignore[arg-type]

@@ -14,7 +14,8 @@ from tda.config.models import EncoderConfig
 from tda.config.stages import EmbedConfig
 from tda.encoders import describe
 from tda.encoders.pipeline.errors import DeviceLostError
-from tda.store.commit.records import Identity
+from tda.errors import ShardError
+from tda.store.commit.records import Identity, recorded_shards
 
 MODALITIES = ("image", "text")
 
@@ -134,3 +135,22 @@ def test_a_lost_device_ends_the_process(embedder: Embedder, tmp_path: Path, monk
         embedder.embed(one, 1)
     assert caught.value.code == EXIT_DEVICE_LOST
     assert capfd.readouterr().err == f"{one.url}: tiny: RuntimeError: CUDA error: an illegal memory access was encountered\n"
+
+
+@pytest.mark.usefixtures("exported")
+def test_a_shard_that_is_written_while_it_is_read_is_a_mixture(embedder: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard, read = write_tar(tmp_path / "torn.tar", good_pairs(4)), embedder._made
+
+    def torn(*given: Any) -> dict[str, Any]:
+        made = read(*given)
+        write_tar(shard, good_pairs(9, first=40))
+        return made
+
+    task = ShardTask("set", "torn", str(shard), ("tiny",))
+    monkeypatch.setattr(embedder, "_made", torn)
+    with pytest.raises(ShardError, match=r"changed.*while it was read: \d+ bytes, .*; then \d+ bytes.*Run again when it is written"):
+        embedder.embed(task, 1)
+    assert not recorded_shards(embedder.layout, "set", "tiny")
+    monkeypatch.undo()
+    (record,) = embedder.embed(task, 2)
+    assert record.rows_out == 9

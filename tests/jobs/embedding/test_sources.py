@@ -154,3 +154,37 @@ def test_redo_keeps_the_record_until_the_new_one_stands(tmp_path: Path, data: Pa
     assert not run(root, data, encoder, changed="redo").whole
     assert read_record(layout, "set", "tiny", "00001") == old
     assert len(images(root)) == 3 * PAIRS
+
+
+def test_other_members_of_the_same_shards_are_refused_redone_or_trusted(tmp_path: Path, encoder: EncoderConfig) -> None:
+    """Pictures and captions of other names are other pairs, though the shard is the same."""
+    root, tar = str(tmp_path / "root"), tmp_path / "x.tar"
+    write_tar(tar, [member for number in range(3) for member in (*_named(number, "input"), *_named(number + 10, "edited"))])
+
+    def by(word: str | None, changed: str = "refuse") -> Outcome:
+        members = None if word is None else {"image": [f"{word}.jpg"], "caption": [f"{word}.txt", "json:TEXT"]}
+        limits, cluster = EmbedConfig(batch_size=4, changed=changed), ClusterConfig(actors=1, cpus_per_actor=0.5)
+        return embed(root, DatasetConfig(name="set", shards=str(tar), members=members), [encoder], limits, cluster)
+
+    def captions() -> list[str]:
+        return [str(caption) for caption in EmbeddingSet(root, "set", "tiny").table(["caption"])["caption"]]
+
+    assert by("input").whole
+    assert read_record(RootPaths(root), "set", "tiny", "x").source["members"] == {
+        "image": ["input.jpg"],
+        "caption": ["input.txt", "json:TEXT"],
+    }
+    assert captions() == ["input 0", "input 1", "input 2"]
+    assert by("input").whole
+    for word, now in (("edited", r"dataset\.members=\{image: \[edited\.jpg\], caption"), (None, r"no dataset\.members")):
+        with pytest.raises(UserError, match=rf"was embedded with dataset\.members=\{{image: \[input\.jpg\].*, and the command has {now}"):
+            by(word)
+    assert by("edited", "trust").whole
+    assert captions() == ["input 0", "input 1", "input 2"]
+    assert by("edited", "redo").whole
+    assert captions() == ["edited 10", "edited 11", "edited 12"]
+
+
+def _named(number: int, word: str) -> list[tuple[str, bytes]]:
+    (_, image), _ = good_pairs(1, first=number)
+    return [(f"{number}.{word}.jpg", image), (f"{number}.{word}.txt", f"{word} {number}".encode())]

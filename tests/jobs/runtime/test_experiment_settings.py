@@ -84,7 +84,7 @@ def test_what_each_job_takes_of_the_toy_experiment() -> None:
     assert composed("analyze", "experiment=toy", "dataset=toy_shifted").encoders == encoders
     assert composed("nearest", "experiment=toy").reference.name == "toy_train"
     deduped = composed("dedupe", "experiment=toy")
-    assert (deduped.dedupe.rule, deduped.dedupe.threshold, deduped.dedupe.by) == ("either", 0.9998, "toy_infonce")
+    assert (deduped.dedupe.rule, deduped.dedupe.threshold, deduped.dedupe.by) == ("either", 0.9999, "toy_infonce")
     trained = composed("train", "experiment=toy")
     assert (trained.dataset.name, trained.encoder.name, trained.loss, trained.hopfield) == ("toy_train", "toy_infonce", "infonce", False)
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from watched import Clock, StandIn, look, watcher, whole, write
 
-from jobs.watching import lease, lookout, pins
+from jobs.runtime import owner
 from jobs.watching import ledger as ledger_module
+from jobs.watching import lookout, pins
 from jobs.watching.runner import InPlace, Task
 from jobs.watching.states import is_whole, line, states
 from jobs.watching.watcher import Watcher
@@ -278,7 +279,7 @@ def _held_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[W
     write(tmp_path, "epoch_1.pt", b"1 END")
     with monkeypatch.context() as patch:
         killed_at(patch, 6, after=True)
-        patch.setattr(lease, "_machine", lambda: "elsewhere")
+        patch.setattr(owner, "_machine", lambda: "elsewhere")
         with pytest.raises(Killed):
             look(watcher(tmp_path, StandIn()), times=3)
     (beat,) = (tmp_path / "root/watch/clip/epoch_1.pt").glob("*/1.beat.json")

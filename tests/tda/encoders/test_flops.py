@@ -63,6 +63,13 @@ def test_an_unknown_format_is_refused_and_not_taken_for_another() -> None:
         model_cost(encoder)
 
 
+def test_a_format_that_cannot_be_counted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("tda.encoders.formats.carp.meta_model")
+    line = r"^encoder carp_l: the cost of format carp is not known: tda\.encoders\.formats\.carp has no meta_model$"
+    with pytest.raises(UserError, match=line):
+        model_cost(load_choice("encoder", "carp_l", "r"))
+
+
 def test_a_configuration_without_sizes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text('{"embed_dim": 512}')
     with pytest.raises(UserError, match=r"model\.json is not of this CLIP layout: it lacks image_resolution, "):

@@ -10,10 +10,11 @@ from scipy.stats import spearmanr
 
 from tda.errors import UserError
 from tda.geometry.local_dimension import Association, Clusters, associate
-from tda.geometry.predictions import Space, Verdict, prediction_1, prediction_2
+from tda.geometry.predictions import Space, Verdict, _interval, prediction_1, prediction_2
 
 PARTIAL = "partial_spearman_given_size"
 UNRELATED, SAME, FEW = [3, 1, 5, 0, 4, 2], range(6), [0, 1, 2]
+MANY = np.random.default_rng(3).permutation(500).tolist()  # enough models for an interval within ±0.2
 
 
 def association(low: float, high: float) -> Association:
@@ -33,7 +34,8 @@ def spaces(order: Any) -> list[Space]:
 @pytest.mark.parametrize(
     ("interval", "order", "verdict"),
     [
-        ((0.2, 0.6), UNRELATED, "supported"),
+        ((0.2, 0.6), MANY, "supported"),
+        ((0.2, 0.6), UNRELATED, "undecided"),
         ((-0.3, 0.1), UNRELATED, "not supported"),
         ((0.2, 0.6), SAME, "not supported"),
         ((-0.1, 0.5), UNRELATED, "undecided"),
@@ -78,7 +80,44 @@ def test_the_global_correlation_is_spearmans_and_its_p_value_that_of_all_orders(
     exact = float((np.abs(every) >= abs(value) - 1e-9).mean())
     assert found["global_spearman"] == pytest.approx(value)
     assert found["global_p_value"] == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 10_000) + 1e-4)  # drawn, not enumerated
-    assert found["global_predicts"] == ("yes" if exact < 0.05 else "no")
+    assert found["global_predicts"] == ("yes" if exact < 0.05 else "open"), "six models cannot show that there is none"
+
+
+def test_models_change_places_on_all_data_sets_at_once() -> None:
+    """Six models with the same values on three data sets: p is that of one data set, not of three independent ones."""
+    top1 = [0, 1, 2, 4, 3, 5]
+    once = prediction_2(association(0.2, 0.6), spaces(top1)).numbers
+    thrice = [Space(model=one.model, dataset=name, dimension=one.dimension, top1=one.top1) for name in "abc" for one in spaces(top1)]
+    found = prediction_2(association(0.2, 0.6), thrice).numbers
+    assert found["global_spearman"] == pytest.approx(once["global_spearman"])
+    assert found["global_p_value"] == pytest.approx(once["global_p_value"], abs=0.01)
+    assert found["global_ci95"] == pytest.approx(once["global_ci95"])
+
+
+def test_a_model_that_one_data_set_lacks_changes_places_with_its_like_alone() -> None:
+    points = [*spaces(SAME), *(Space(model=f"m{i}", dataset="b", dimension=i, top1=i) for i in (0, 1))]
+    found = prediction_2(association(0.2, 0.6), points).numbers
+    assert found["global_spearman"] == pytest.approx(1.0)
+    assert found["global_p_value"] == pytest.approx(2 / (24 * 2) / 2, abs=0.006), "24 orders of four models, 2 of two: one is as far"
+
+
+def test_equivalence_needs_an_interval_within_the_bound() -> None:
+    found = prediction_2(association(0.2, 0.6), spaces(MANY)).numbers
+    assert -0.2 < found["global_ci95"][0] < found["global_spearman"] < found["global_ci95"][1] < 0.2
+    assert found["global_predicts"] == "no"
+    assert prediction_2(association(0.2, 0.6), spaces(UNRELATED * 10)).numbers["global_predicts"] == "open"
+
+
+def test_the_interval_of_the_correlation_covers() -> None:
+    """Two normal variables of correlation 0.5 over 40 models: Spearman's is 6 / pi asin(0.25)."""
+    rng, truth, inside = np.random.default_rng(0), 6 / np.pi * np.arcsin(0.25), 0
+    for _ in range(2000):
+        x, z = rng.normal(size=(2, 40))
+        found = _interval(float(spearmanr(x, 0.5 * x + 0.75**0.5 * z).statistic), 40)
+        assert found is not None
+        inside += found[0] <= truth <= found[1]
+    assert inside / 2000 == pytest.approx(0.95, abs=0.015)
+    assert _interval(0.3, 3) is None
 
 
 def test_the_verdict_repeats_itself_and_can_be_written_as_json() -> None:

@@ -1,7 +1,9 @@
+import inspect
+
 import pytest
 
 from tda.errors import UserError
-from tda.store.paths import RootPaths
+from tda.store.paths import TOP_FOLDERS, RootPaths
 
 
 def test_names_are_those_that_were_published() -> None:
@@ -13,6 +15,12 @@ def test_names_are_those_that_were_published() -> None:
     assert layout.model_dir("clip") == "s3://bucket/root/models/clip"
     assert layout.report() == "s3://bucket/root/report/index.html"
     assert layout.toy_shards_dir("toy") == "s3://bucket/root/shards/toy"
+
+
+def test_the_top_folders_are_those_of_the_files() -> None:
+    methods = [method for name, method in inspect.getmembers(RootPaths, inspect.isfunction) if not name.startswith("_")]
+    urls = [method(RootPaths("/r"), *("x" for _ in list(inspect.signature(method).parameters)[1:])) for method in methods]
+    assert {url.split("/")[2] for url in urls} == set(TOP_FOLDERS)
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "_records", ".hidden", "a b", "a\n", "é", "x" * 161])

@@ -4,16 +4,23 @@ import json
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, ClassVar
 
+import fsspec
 import pytest
 from faulty_store import Fault, faulty_google, faulty_store
+from fsspec.implementations.memory import MemoryFileSystem
 
 from tda.errors import LacunaError, UserError
 from tda.store import update
 from tda.store.documents import Document, seal_holds, unsealed
-from tda.store.files import publish_bytes, publish_json, read_json
+from tda.store.files import publish_bytes, publish_json, read_json, require_writable
+from tda.store.remote import stores
+from tda.store.remote.stores import Store
 from tda.store.update import update_bytes, update_json
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork would share connections
@@ -114,11 +121,82 @@ def test_a_writer_that_is_always_overtaken_gives_up_in_one_line(tmp_path: Path, 
             update_json(url, overtaken)
 
 
-def test_a_store_that_compares_nothing_is_written_all_the_same() -> None:
+def test_changes_of_files_in_memory_are_made_one_after_the_other() -> None:
     url = "memory://update/shared.json"
-    for number in range(3):
-        update_json(url, lambda now, number=number: {**unsealed(now or {}), str(number): number})
-    assert unsealed(read_json(url)) == {"0": 0, "1": 1, "2": 2}
+
+    def slow(now: Document | None, number: int) -> Document:
+        time.sleep(0.01)
+        return {**unsealed(now or {}), str(number): number}
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: update_json(url, lambda now: slow(now, number)), range(12)))
+    assert unsealed(read_json(url)) == {str(number): number for number in range(12)}
+
+
+class Stub(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """A remote store that serves files, and refuses nothing."""
+
+    protocol = "stub"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+
+
+class Versioned(Stub):
+    """One that replaces a file only if it is still of the given version."""
+
+    protocol = "versioned"
+    store: ClassVar[dict[str, Any]] = {}
+    versions: ClassVar[dict[str, int]] = {}
+
+    def info(self, path: str, **options: Any) -> Any:
+        return {**super().info(path, **options), "version": self.versions.get(self._strip_protocol(path))}
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", version: str | None = None, **options: Any) -> None:
+        path = self._strip_protocol(path)
+        if (mode == "create" and path in self.store) or (version and version != str(self.versions.get(path))):
+            raise FileExistsError(path)
+        super().pipe_file(path, value, **options)
+        self.versions[path] = self.versions.get(path, 0) + 1
+
+    def put_file(self, local: str, path: str, mode: str = "overwrite", **options: Any) -> None:
+        self.pipe_file(path, Path(local).read_bytes(), mode, **options)
+
+
+@pytest.fixture
+def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for store in (Stub, Versioned):
+        fsspec.register_implementation(store.protocol, store, clobber=True)
+        monkeypatch.setattr(store, "store", {})
+
+
+@pytest.mark.usefixtures("stubs")
+def test_a_store_that_cannot_compare_is_refused_and_loses_nothing() -> None:
+    url = "stub://root/shared.json"
+    publish_json(url, {"others": 1})
+    with pytest.raises(UserError, match=r"^stub:// cannot keep two writers apart: use a folder of this machine, or s3://, gs://$"):
+        update_json(url, lambda _: {"mine": 1})
+    assert read_json(url) == {"others": 1}
+    with pytest.raises(UserError, match=r"^root=stub://root cannot be written: stub:// cannot keep"):
+        require_writable("stub://root")
+
+
+@pytest.mark.usefixtures("stubs")
+def test_a_third_store_needs_only_its_way_to_name_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    third = Store(protocols=("versioned",), version=lambda info: {"version": info.get("version")})
+    monkeypatch.setattr(stores, "STORES", (*stores.STORES, third))
+    url, seen = "versioned://root/shared.json", list[Document | None]()
+
+    def change(now: Document | None) -> Document:
+        seen.append(now)
+        if len(seen) < 3:
+            publish_json(url, {"other": len(seen)})
+        return {"mine": True, "other": (now or {}).get("other")}
+
+    assert unsealed(update_json(url, change) or {}) == {"mine": True, "other": 2}
+    assert len(seen) == 3
+    monkeypatch.setattr(Versioned, "versions", {})
+    with pytest.raises(UserError, match="names no version of it"):
+        update_json(url, lambda _: {"mine": 1})
 
 
 def hold(url: str, inside: str) -> None:

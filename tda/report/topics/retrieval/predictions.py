@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 
-from tda.config.stages import ReportConfig
-from tda.report.data.evidence import TOP1, each, mean_top1, same_top1
+from tda.report.data.evidence import TOP1, each
 from tda.report.data.load import Cell, Run
-from tda.report.data.words import percent, typeset
+from tda.report.data.words import typeset
 
 
 def prediction_one(run: Run) -> list[str]:
-    """The verdict on Prediction 1 of each data set: on paired ranks where models were compared, else on the two top-1."""
+    """The verdict on Prediction 1 of each data set. Without a comparison on the same pairs there is none, and the sentence says how."""
     found = verdicts(run, "prediction_1")
-    rest = [cell for cell in run.cells if cell.dataset not in found]
-    return [*found.values(), *_by_top1(rest, run.config)]
+    return [*found.values(), *_not_compared([cell for cell in run.cells if cell.dataset not in found], run)]
 
 
 def prediction_two(run: Run) -> list[str]:
@@ -26,18 +24,14 @@ def verdicts(run: Run, which: str) -> dict[str, str]:
     return {dataset: f"On {dataset}, {typeset(str(one['sentence']))}" for dataset, one in found.items() if one}
 
 
-def _by_top1(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
-    """Prediction 1 by top-1 alone: does CLIP, with its larger gap, retrieve better than CLOOB?"""
+def _not_compared(cells: Sequence[Cell], run: Run) -> list[str]:
+    """What makes a verdict on each data set with both models: two top-1 alone are not paired, and decide nothing."""
 
     def sentence(dataset: str, group: list[Cell]) -> str:
-        role = {config.models[cell.encoder]: cell for cell in group}
+        role = {run.config.models[cell.encoder]: cell.encoder for cell in group}
         if len(role) < 2:
             return ""
-        clip, cloob = role["CLIP"], role["CLOOB"]
-        top1 = f"top-1 is {percent(mean_top1(clip))} in {clip.encoder} (CLIP) and {percent(mean_top1(cloob))} in {cloob.encoder} (CLOOB)"
-        claim = f"On {dataset}, Prediction 1, that CLIP retrieves better than CLOOB,"
-        if same_top1(clip, cloob):
-            return f"{claim} is undecided: {top1}, about equal."
-        return f"{claim} {'holds' if mean_top1(clip) > mean_top1(cloob) else 'does not hold; the opposite is seen'}: {top1}."
+        command = f"python -m jobs.analyze dataset.name={dataset} encoders=[{role['CLIP']},{role['CLOOB']}] root={run.root}"
+        return f"On {dataset}, Prediction 1 is undecided: CLIP and CLOOB were not compared on the same pairs; {command} compares them."
 
-    return each([cell for cell in cells if config.models.get(cell.encoder) in {"CLIP", "CLOOB"}], TOP1, sentence)
+    return each([cell for cell in cells if run.config.models.get(cell.encoder) in {"CLIP", "CLOOB"}], TOP1, sentence)

@@ -2,14 +2,14 @@
 
 from tda.report.data.load import Run
 from tda.report.topics.retrieval import findings
-from tda.report.topics.retrieval.predictions import prediction_one
+from tda.report.topics.retrieval.predictions import verdicts
 from tda.report.topics.retrieval.tables import retrieval
 from tda.report.topics.topic import Headline, Topic
 
 
 def _sentences(run: Run) -> list[str]:
     """The verdict on Prediction 1; without models in its roles, the best and the worst model."""
-    return prediction_one(run) or findings.retrieval(run.cells, run.config)
+    return list(verdicts(run, "prediction_1").values()) or findings.retrieval(run.cells, run.config)
 
 
 TOPIC = Topic(

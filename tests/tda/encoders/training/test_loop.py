@@ -12,7 +12,7 @@ import torch
 from tda.config.datasets import ToyConfig
 from tda.config.models import TrainConfig
 from tda.encoders import load
-from tda.encoders.losses import cloob, info_loob
+from tda.encoders.losses import cloob, info_loob, info_nce
 from tda.encoders.training.checkpoints import Snapshots
 from tda.encoders.training.data import TrainingPairs, read_training_pairs
 from tda.encoders.training.loop import Arm, Trainer, batch_rows, learning_rate, train
@@ -102,13 +102,59 @@ def test_every_parameter_learns_but_the_temperature(pairs: TrainingPairs) -> Non
     assert float(trainer.model.logit_scale.exp()) == pytest.approx(30.0)
 
 
+class TestTemperature:
+    def test_it_is_that_of_the_loss_unless_given(self) -> None:
+        assert [_arm(loss).inv_tau for loss in ("infonce", "infoloob")] == [100.0, 30.0]
+        assert _arm("infonce", inv_tau=7.0).inv_tau == 7.0
+
+    def test_a_model_that_was_trained_before_there_were_two_is_still_known(self) -> None:
+        """The configuration hash of the last version named inv_tau and no learned temperature."""
+        arm = _arm("infoloob")
+        assert arm.content()["inv_tau"] == 30.0
+        assert "learn_temperature" not in arm.content()
+        assert arm.config_hash == _arm("infoloob", inv_tau=30.0).config_hash != _arm("infoloob", learn_temperature=True).config_hash
+
+    def test_logits_are_scaled_by_it(self, pairs: TrainingPairs) -> None:
+        x_BD, y_BD = (torch.nn.functional.normalize(torch.randn(6, 16, generator=torch.Generator().manual_seed(k)), dim=1) for k in (0, 1))
+        found = Trainer(_arm("infonce", hopfield=False), pairs, "cpu")._objective()(x_BD, y_BD)
+        torch.testing.assert_close(found, info_nce(x_BD, y_BD, 100.0))
+
+    @pytest.mark.parametrize("loss", ["infonce", "infoloob"])
+    def test_a_learned_one_starts_as_clips_and_never_exceeds_100(self, pairs: TrainingPairs, tmp_path: Path, loss: str) -> None:
+        trainer = Trainer(_arm(loss, hopfield=False, learn_temperature=True), pairs, "cpu")
+        first = float(trainer.model.logit_scale.detach())
+        assert np.exp(first) == pytest.approx(1 / 0.07, rel=1e-5)
+        trainer.advance()
+        assert float(trainer.model.logit_scale.detach()) != first, "it learns"
+        with torch.no_grad():
+            trainer.model.logit_scale.fill_(9.0)
+        trainer.advance()
+        assert float(trainer.model.logit_scale.detach().exp()) <= 100.0 * (1 + 1e-6)
+        done = train(_arm(loss, learn_temperature=True), pairs, str(tmp_path), "cpu")["training"]
+        assert 1.0 <= done["final_inv_tau"] <= 100.0
+        assert done["inv_tau"] == pytest.approx(1 / 0.07)
+
+    def test_a_given_one_is_not_learned(self) -> None:
+        with pytest.raises(UserError, match=r"^train\.inv_tau=30 is not used where train\.learn_temperature=true"):
+            _arm(inv_tau=30.0, learn_temperature=True)
+
+    def test_a_model_of_another_temperature_names_the_setting_that_keeps_it(self, pairs: TrainingPairs, tmp_path: Path) -> None:
+        train(_arm("infonce", inv_tau=30.0), pairs, str(tmp_path), "cpu")
+        with pytest.raises(UserError, match=r"a model of inv_tau=30\.0, not 100\.0: keep it with train\.inv_tau=30\.0, or train anew"):
+            train(_arm("infonce"), pairs, str(tmp_path), "cpu")
+        with pytest.raises(UserError, match=r"use another encoder\.name or root"):
+            train(_arm("infoloob", inv_tau=30.0), pairs, str(tmp_path), "cpu")
+
+
 def test_finished_model_is_left_alone_and_another_refused(pairs: TrainingPairs, tmp_path: Path) -> None:
     folder = str(tmp_path / "model")
     said = train(_arm(), pairs, folder, "cpu")
     stamps = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "model").iterdir()}
     assert train(_arm(checkpoint_every=100), pairs, folder, "cpu") == said  # what changes no weight is no other model
     assert {file.name: file.stat().st_mtime_ns for file in (tmp_path / "model").iterdir()} == stamps
-    with pytest.raises(UserError, match="holds a model of training config"):
+    with pytest.raises(
+        UserError, match=r"holds a model of seed=0, not 1: keep it with train\.seed=0, or train anew under another encoder\.name or root"
+    ):
         train(_arm(seed=1), pairs, folder, "cpu")
 
 

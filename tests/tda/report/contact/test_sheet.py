@@ -52,7 +52,7 @@ def test_it_is_made_once_for_its_rows_and_settings(root: Path) -> None:
 def test_shards_are_read_once_for_all_sheets(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     real = contact.thumbnails
-    monkeypatch.setattr(contact, "thumbnails", lambda wanted, most: asked.extend(wanted) or real(wanted, most))
+    monkeypatch.setattr(contact, "thumbnails", lambda wanted, *limits: asked.extend(wanted) or real(wanted, *limits))
     build_sheets(str(root), [], ReportConfig(models=CONFIG.models, contact=30))
     assert sorted(asked) == sorted(str(path) for path in root.glob("shards/*/*.tar"))
 

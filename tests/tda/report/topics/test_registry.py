@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from planted_nearest import plant_nearest
 from planted_report import CONFIG, plant, plant_cell
+from planted_temperature import temperature_run
 
 from tda.report.data.load import Cell, Run, load_run
 from tda.report.topics.registry import SECTIONS, headlines, registry, sections, tables
@@ -16,7 +17,7 @@ from tda.report.topics.registry import SECTIONS, headlines, registry, sections, 
 FIGURES = {
     "data": ["fig01"],
     "gap": ["fig02", "fig03", "fig04", "fig05", "fig06", "fig07", "fig08"],
-    "settings": ["fig16", "fig17", "sweeps"],
+    "settings": ["fig16", "fig17", "sweeps", "temperature"],
     "dimension": ["fig09", "fig10", "fig11", "fig12", "fig13", "fig14", "fig14_both"],
     "retrieval": ["fig15", "fig15_by_rank", "fig15_correlations"],
     "beyond": ["homology"],
@@ -25,7 +26,7 @@ FIGURES = {
 TABLES = {
     "data": ["repeats", "shift"],
     "gap": ["table1", "ablation", "alignment", "layouts"],
-    "settings": ["sweep", "cells"],
+    "settings": ["sweep", "cells", "temperature"],
     "dimension": ["dimension"],
     "retrieval": ["table2", "local"],
     "beyond": ["compared", "topology"],
@@ -51,7 +52,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     for dataset in ("toy_heldout", "toy_shifted"):
         plant_nearest(root, dataset, "toy_cloob")
     found = load_run(root, CONFIG)
-    return replace(found, cells=tuple(_whole(cell) for cell in found.cells))
+    sweeps = (*found.sweeps, *temperature_run(lambda _encoder, inv_tau, seed: inv_tau + seed).sweeps)
+    return replace(found, cells=tuple(_whole(cell) for cell in found.cells), sweeps=sweeps)
 
 
 def test_figures_tables_and_headlines_keep_their_order(run: Run) -> None:
@@ -67,7 +69,7 @@ def test_the_page_keeps_its_order(drawn_report: Path) -> None:
     page = (drawn_report / "report" / "index.html").read_text()
     parts = dict(re.findall(r'<section id="part-(\w+)">(.*?)(?=<section id="(?:part-|method))', page, re.DOTALL))
     inside = {key: re.findall(r'<figure class="[a-z]+" id="(\w+)"', part) for key, part in parts.items()}
-    unmeasured = {"repeats", "shift", "alignment", "over_training"}
+    unmeasured = {"repeats", "shift", "alignment", "over_training", "temperature"}
     assert inside == {key: [name for name in TABLES.get(key, []) + FIGURES[key] if name not in unmeasured] for key in FIGURES}
     assert re.findall(r"<dt>(.*?)</dt>", page) == HEADLINES
 

@@ -176,3 +176,11 @@ def test_a_draft_is_smaller_and_no_smaller_than_asked() -> None:
     data = encoded(noise().resize((800, 600)), "JPEG")
     assert decode_rgb(data, MAX, draft=(100, 100)).size == (200, 150)
     assert decode_rgb(encoded(noise().resize((80, 60)), "PNG"), MAX, draft=(10, 10)).size == (80, 60)
+
+
+def test_the_callers_limit_may_be_above_pillows_own() -> None:
+    size = (20_000, 10_000)  # 200 megapixels; Pillow refuses from 179 on
+    data = encoded(Image.new("1", size), "PNG")
+    assert decode_rgb(data, 200_000_000).size == size
+    with pytest.raises(PixelError, match="20000 x 10000 pixels, at most 199999999 are allowed"):
+        decode_rgb(data, 199_999_999)

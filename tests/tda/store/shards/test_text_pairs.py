@@ -138,3 +138,10 @@ def test_a_passage_that_unpacks_beyond_memory_is_refused_by_the_footer(tmp_path:
     words = " ".join(map(str, np.random.default_rng(0).integers(0, 10**9, 200_000).tolist()))
     pq.write_table(pa.table({"passage": [words, "b"], "review": ["r", "s"]}), path, compression="zstd", use_dictionary=False)
     assert [type(one).__name__ for one in read_texts(path, ("passage", "review"))] == ["Drop", "TextPair"]
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"  \n", b"\r\n", b"\t\n", b"\n\n\n"])
+def test_blank_lines_are_nothing(tmp_path: Path, blank: bytes) -> None:
+    lines = write_lines(tmp_path / "a.jsonl", ROWS[:4]).read_bytes().splitlines(keepends=True)
+    (tmp_path / "b.jsonl").write_bytes(blank + blank.join(lines) + blank)
+    assert read(tmp_path / "b.jsonl") == read(tmp_path / "a.jsonl")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jobs
+from jobs.runtime.output import unless_closed
 
 EXIT_USER_ERROR = 2
 HELP = ("--help", "-h", "help")
@@ -58,11 +59,11 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one job; returns its exit status."""
     words = list(sys.argv[1:] if words is None else words)
     if not words or words[0] in HELP:
-        print(overview())
+        unless_closed(lambda: print(overview(), flush=True))
         return 0
     job, *rest = words
     if job == "completion":
-        print(BASH.replace("NAMES", " ".join(names())))
+        unless_closed(lambda: print(BASH.replace("NAMES", " ".join(names())), flush=True))
         return 0
     if job not in names():
         print(f"lacuna: {job} is unknown; choose one of: {', '.join(names())}", file=sys.stderr)

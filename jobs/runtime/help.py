@@ -50,6 +50,46 @@ EXAMPLES = {
 }
 
 
+# where conf/ and the schemas have no comment behind the value; by the end of the key
+PLAIN = {
+    "root": "folder or URL of all results: everything that is made stands below it",
+    "name": "its name under the root",
+    "shards": "folder, glob, list or brace pattern of the shards; URLs of any store",
+    "modalities": "of a pair",
+    "toy.pairs": "pairs that are drawn",
+    "toy.pairs_per_shard": "pairs of a drawn shard",
+    "seed": "of every random choice",
+    "encoder.format": "of the checkpoint: open_clip | openai | hf_clip | cloob_official | cloob_laion | carp",
+    "cosine.quantiles": "of the cosines of matched pairs",
+    "separability.c": "C of the linear SVM",
+    "spectrum.collapse_threshold": "share of the largest value below which a dimension counts as collapsed",
+    "umap.min_dist": "as in umap-learn",
+    "umap.spread": "as in umap-learn",
+    "umap.negative_sample_rate": "as in umap-learn",
+    "mixing.k": "neighbours of a row",
+    "clusters.min_cluster_size": "rows of the smallest cluster",
+    "dimension.max_pairs": "most pairs that are measured",
+    "homology.landmarks": "rows that stand for all",
+    "homology.max_degree": "highest degree: 0 components, 1 loops too",
+    "compare.cloob": "the encoder that stands for CLOOB in Prediction 1",
+    "cluster.dashboard": "http://HOST:8265 of a cluster, for jobs.submit; null: RAY_API_SERVER_ADDRESS, else port 8265 of this machine",
+    "cpus_per_actor": "CPUs that an actor reserves",
+    "max_caption_bytes": "most bytes of a caption",
+    "max_member_bytes": "most bytes of a file within a shard",
+    "rows_per_shard": "rows of a stored shard",
+    "image_column": "of the image vectors",
+    "text_column": "of the text vectors",
+    "max_attempts": "a shard that failed this often is named and left out",
+    "datasets": "names of data sets, presets of conf/dataset",
+    "encoders": "names of encoders, presets of conf/encoder",
+    "train_dataset": "preset of the data that the arms are trained on",
+    "arms": "arms that are trained: presets of conf/arm",
+    "loss": "infonce | infoloob",
+    "hopfield": "Hopfield retrieval before the loss",
+    "interval": "seconds between two looks",
+}
+
+
 def print_help(job: str, schema: type) -> None:
     """Print the help of one job."""
     described = inspect.getdoc(sys.modules.get(f"jobs.{job}") or sys.modules["__main__"]) or ""
@@ -74,7 +114,13 @@ def options(schema: type, prefix: str = "") -> Iterator[tuple[str, str, str]]:
         if isinstance(inner, type) and dataclasses.is_dataclass(inner):
             yield from options(inner, f"{prefix}{field.name}.")
         else:
-            yield f"{prefix}{field.name}", _default(field), comments.get(field.name, "")
+            key = f"{prefix}{field.name}"
+            yield key, _default(field), comments.get(field.name) or _plain(key)
+
+
+def _plain(key: str) -> str:
+    words = key.split(".")
+    return next((PLAIN[end] for i in range(len(words)) if (end := ".".join(words[i:])) in PLAIN), "")
 
 
 def presets(group: str) -> list[tuple[str, str]]:

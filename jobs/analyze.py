@@ -22,6 +22,7 @@ from jobs.analysis.sweep import cell_line, sweep_cells
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.run_progress import track
 from jobs.runtime.session import ray_session, shared_ray
+from jobs.runtime.showing.display import tracked
 from jobs.runtime.sweeps.cells import current_cell
 from jobs.runtime.sweeps.record import flat
 from tda.config.jobs import AnalyzeJob
@@ -53,6 +54,11 @@ def run(job: AnalyzeJob) -> Outcome:
 
 def analyze(job: AnalyzeJob) -> Outcome:
     """Measure the missing parts. Raises UserError if there is nothing to measure or the data sets differ in dimension."""
+    with tracked(f"{job.dataset.name} / {job.encoder.name}", heads=True):
+        return _analyze(job)
+
+
+def _analyze(job: AnalyzeJob) -> Outcome:
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
     others = _checked_transfer(job, embeddings)
     rows = {name: _content(job, name) for name in job.analysis.separability.transfer} | {job.dataset.name: embeddings.content}

@@ -18,6 +18,7 @@ from jobs.dedup.decisions import REASONS, Cosines, decide
 from jobs.dedup.exact_matches import exact_flags, known_texts
 from jobs.dedup.self_duplicates import Candidates, drop_within
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.showing.display import tracked
 from jobs.runtime.sweeps.cells import current_cell
 from jobs.runtime.sweeps.record import flat
 from tda.config.jobs import DedupeJob
@@ -57,6 +58,11 @@ def dedupe(job: DedupeJob, view: View) -> Outcome:
 
     Raises UserError for an empty data set, missing or stale closest rows, and settings under which no row can be dropped.
     """
+    with tracked(f"{view.name} / {job.encoder.name}"):
+        return _dedupe(job, view)
+
+
+def _dedupe(job: DedupeJob, view: View) -> Outcome:
     layout, by = RootPaths(job.root), job.dedupe.by or job.encoder.name
     rows = EmbeddingSet(job.root, view.base, job.encoder.name)
     deciding = rows if by == job.encoder.name else EmbeddingSet(job.root, view.base, by)

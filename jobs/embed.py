@@ -29,6 +29,7 @@ from jobs.runtime.presets import load_choice
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.run_progress import Work, track
 from jobs.runtime.session import ray_session, room, share_of_cpus, slots
+from jobs.runtime.showing.display import tracked
 from tda.config.cluster import ClusterConfig
 from tda.config.datasets import DatasetConfig
 from tda.config.jobs import EmbedJob
@@ -95,7 +96,8 @@ def embed_sets(
         for name, identity in identities.items():
             check_identity(layout, dataset.name, name, identity)
     members = {dataset.name: made for dataset in datasets if (made := Members.of(dataset.members))}
-    shares = [_share(layout, name, urls, by_name, limits, members=members.get(name), replay=replay) for name, urls in shards.items()]
+    with tracked("what is recorded"):
+        shares = [_share(layout, name, urls, by_name, limits, members=members.get(name), replay=replay) for name, urls in shards.items()]
     work = {share.dataset: track("embed", share.dataset, list(by_name), total=len(share.shards), before=share.before) for share in shares}
     if any(share.tasks for share in shares):
         require_writable(layout.root)

@@ -2,6 +2,8 @@
 
 python -m jobs.ingest dataset.name=coco encoder.name=clip source=PATH root=URL
 
+A source is an .npz, a clip-retrieval folder, Parquet, a pair of .npy (a folder with image.npy and text.npy, or 'DIR/{img,txt}.npy'), a .pt
+of tensors, or with gram=NAME the cosines of N images and N texts, a matrix of (2 N, 2 N) whose vectors are found up to a rotation.
 `image_column` and `text_column` name the vectors, `caption_column`, `key_column` and `url_column` what belongs to them.
 """
 
@@ -9,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+from jobs.ingestion.open import open_job_source
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.run_progress import track
@@ -17,7 +20,7 @@ from tda.store.commit.records import Identity, check_identity, recorded, recorde
 from tda.store.commit.transaction import publish_shard
 from tda.store.files import require_writable
 from tda.store.ingest.builder import ShardBuilder
-from tda.store.ingest.sources import Batch, VectorSource, fingerprint, open_source
+from tda.store.ingest.sources import Batch, VectorSource, fingerprint
 from tda.store.paths import RootPaths
 from tda.store.types import Source
 
@@ -29,8 +32,7 @@ def run(job: IngestJob) -> Outcome:
     """
     layout, names = RootPaths(job.root), (job.dataset.name, job.encoder.name)
     layout.embeddings_dir(*names)  # refuses bad names before anything is read
-    side = {"caption": job.caption_column, "key": job.key_column, "url": job.url_column}
-    source = open_source(job.source, job.image_column, job.text_column, side)
+    source = open_job_source(job)
     for note in source.notes:
         print(f"lacuna ingest: {note}", file=sys.stderr)
     content, size = fingerprint(source.files)
@@ -58,7 +60,7 @@ def _identity(job: IngestJob, source: VectorSource, content: str) -> Identity:
     Rows per shard are part of it: with another value, a shard of the same name has other rows.
     """
     columns = [job.image_column, job.text_column]
-    named = {name: value for name in ("caption_column", "key_column", "url_column") if (value := getattr(job, name)) is not None}
+    named = {name: value for name in ("caption_column", "key_column", "url_column", "gram") if (value := getattr(job, name)) is not None}
     how = {"ingested_from": source.kind, "columns": columns, "rows_per_shard": job.rows_per_shard, **named}
     return Identity(encoder=job.encoder.name, weights_sha256=f"source:{content}", preprocessing=how, dtype=job.embed.dtype)
 

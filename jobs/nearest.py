@@ -19,11 +19,12 @@ from jobs.join.reference_actor import JoinPlan, Unit
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.run_progress import Work, track
 from jobs.runtime.session import ray_session
+from jobs.runtime.showing.display import tracked
 from jobs.runtime.sweeps.record import flat
 from tda.config.jobs import NearestJob
 from tda.errors import ShardError, UserError
 from tda.geometry.neighbors.sizes import HEAVY
-from tda.store.commit.records import recorded, recorded_shards
+from tda.store.commit.records import recorded_rows, recorded_shards
 from tda.store.datasets.cells import CellPlan
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet, nearest_recorded, reference_hash
@@ -45,13 +46,14 @@ def run(job: NearestJob) -> Outcome:
     job = _of_recorded(root, job)
     names = (job.dataset.name, job.encoder.name, job.reference.name)
     RootPaths(root).nearest_dir(*names)  # refuses bad names before anything is read
-    queries, reference = (EmbeddingSet(root, name, job.encoder.name) for name in (job.dataset.name, job.reference.name))
-    _require_comparable(job, queries, reference)
-    cells = _cell_plan(root, job, reference)
-    settings = _settings(job, cells, queries)
-    records = recorded(RootPaths(root), *names[:2])
-    done = _done(root, names, settings)
-    units = [Unit(shard) for shard, record in records.items() if done.get(shard) != record.output["sha256"]]
+    with tracked(f"{names[0]} in {names[2]}: what is recorded"):
+        queries, reference = (EmbeddingSet(root, name, job.encoder.name) for name in (job.dataset.name, job.reference.name))
+        _require_comparable(job, queries, reference)
+        cells = _cell_plan(root, job, reference)
+        settings = _settings(job, cells, queries)
+        records = recorded_rows(RootPaths(root), *names[:2])
+        done = _done(root, names, settings)
+    units = [Unit(shard) for shard, record in records.items() if done.get(shard) != record.sha256]
     audit = Audit(root, names, job.nearest, records, auditing.settings_of(settings))
     recall = audit.done()
     joined = Join(work=track("nearest", names[0], [names[1]], reference=names[2], total=len(records), before=len(records) - len(units)))

@@ -7,6 +7,7 @@ found, and the remaining rows are analysed.
 import dataclasses
 import sys
 from collections.abc import Iterator
+from itertools import product
 
 from rich.console import Console
 
@@ -20,6 +21,7 @@ from jobs.nearest import run as nearest
 from jobs.report import run as report
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import shared_ray
+from jobs.runtime.showing.display import counted, display, placed
 from jobs.runtime.sweeps.cells import current_cell
 from jobs.train import train_arms
 from tda.config.datasets import DatasetConfig
@@ -35,19 +37,21 @@ RESULTS = ("analyze", "report")  # stages of a sweep's cell: what they rest on i
 def run(job: PaperJob) -> Outcome:
     """Every stage in order over one Ray; the run ends at the first stage that is incomplete."""
     _check(job)
-    progress, around = Console(stderr=True), dataclasses.replace(job, root=base_of(job.root))
+    around = dataclasses.replace(job, root=base_of(job.root))
     stages = {"train": _train, "embed": _embed, "nearest": _nearest, "dedupe": _dedupe, "analyze": _analyze, "report": _report}
     if current_cell() is not None:
         del stages["report"]  # that of the root around the cells shows them all
     numbers = dict[str, float]()
-    with shared_ray():
+    with shared_ray(), display() as shown:
         for number, (name, stage) in enumerate(stages.items(), start=1):
-            progress.print(f"[bold]{number}/{len(stages)} {name}[/bold]", highlight=False)
-            for outcome in stage(job if name in RESULTS else around):
-                progress.print(f"    {outcome.line}", highlight=False, markup=False)
-                if not outcome.whole:
-                    return Outcome(whole=False, line=f"{name}: {outcome.line}")
-                numbers |= outcome.numbers if name == "analyze" else {}
+            place = f"{number}/{len(stages)} {name}"
+            shown.note(place)
+            with placed(place):
+                for outcome in stage(job if name in RESULTS else around):
+                    shown.note(f"    {outcome.line}")
+                    if not outcome.whole:
+                        return Outcome(whole=False, line=f"{name}: {outcome.line}")
+                    numbers |= outcome.numbers if name == "analyze" else {}
     Console(width=None if sys.stdout.isatty() else 100).print(summary_table(job.root, job.datasets, job.encoders))
     line = f"report: {RootPaths(job.root).report()}" if "report" in stages else f"analysed: {job.root}"
     return Outcome(whole=True, line=line, numbers=numbers)
@@ -96,22 +100,21 @@ def _embed(job: PaperJob) -> list[Outcome]:
 
 
 def _nearest(job: PaperJob) -> Iterator[Outcome]:
-    for dataset, reference in joins_of(job):
-        for encoder in job.encoders:
-            yield nearest(
-                NearestJob(
-                    root=job.root,
-                    dataset=DatasetConfig(name=dataset),
-                    reference=DatasetConfig(name=reference),
-                    encoder=EncoderConfig(name=encoder),
-                    nearest=job.nearest,
-                    cluster=job.cluster,
-                )
+    for (dataset, reference), encoder in counted(list(product(joins_of(job), job.encoders))):
+        yield nearest(
+            NearestJob(
+                root=job.root,
+                dataset=DatasetConfig(name=dataset),
+                reference=DatasetConfig(name=reference),
+                encoder=EncoderConfig(name=encoder),
+                nearest=job.nearest,
+                cluster=job.cluster,
             )
+        )
 
 
 def _dedupe(job: PaperJob) -> Iterator[Outcome]:
-    for view in views_of(job):
+    for view in counted(views_of(job)):
         for encoder in job.encoders:
             yield dedupe(
                 DedupeJob(
@@ -129,9 +132,11 @@ def _dedupe(job: PaperJob) -> Iterator[Outcome]:
                 yield Outcome(whole=True, line=evaluate(job.root, view, encoder, str(dataset.shards).removesuffix("/*.tar")))
 
 
-def _analyze(job: PaperJob) -> list[Outcome]:
+def _analyze(job: PaperJob) -> Iterator[Outcome]:
     jobs = [_analyze_job(job, dataset, encoder) for dataset in job.datasets for encoder in job.encoders]
-    return [*(_named(analyze(one), one) for one in jobs), *across(job, jobs)]
+    for one in counted(jobs):
+        yield _named(analyze(one), one)
+    yield from across(job, jobs)
 
 
 def _named(outcome: Outcome, job: AnalyzeJob) -> Outcome:

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator
 
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.session import ray_session, slots
+from jobs.runtime.showing.display import tracked
 from tda.config.cluster import ClusterConfig
 from tda.config.jobs import VerifyJob
+from tda.progress import report_progress
 from tda.store.files import remove
 from tda.store.paths import RootPaths
 from tda.store.top_folders import top_folders
@@ -30,7 +32,8 @@ def run(job: VerifyJob) -> Outcome:
     layout = RootPaths(job.root)
     top_folders(job.root)
     found = list(folders(layout))
-    checked = _check_all(layout, found, job.cluster, deep=job.deep)
+    with tracked("verify"):
+        checked = _check_all(layout, found, job.cluster, deep=job.deep)
     problems = rows = drops = shards = 0
     superseded: list[str] = []
     for folder in found:
@@ -81,13 +84,16 @@ def _check_all(layout: RootPaths, found: list[Folder], cluster: ClusterConfig, *
     """Every recorded shard, by folder in order of shard name."""
     chunks = [(layout.root, folder.dataset, folder.encoder, tuple(shards), deep) for folder in found for shards in _chunks(folder.shards)]
     results: dict[tuple[str, str], list[Checked]] = {(folder.dataset, folder.encoder): [] for folder in found}
-    if sum(len(folder.shards) for folder in found) <= IN_PROCESS:
-        for chunk in chunks:
+    whole = sum(len(folder.shards) for folder in found)
+    if whole <= IN_PROCESS:
+        for count, chunk in enumerate(chunks):
+            report_progress(count * CHUNK, whole, "shards")
             results[chunk[1], chunk[2]] += check_chunk(chunk)
         return results
     with ray_session(cluster):
-        for chunk, made in _on_ray(chunks, cluster):
+        for count, (chunk, made) in enumerate(_on_ray(chunks, cluster), start=1):
             results[chunk[1], chunk[2]] += made
+            report_progress(min(count * CHUNK, whole), whole, "shards")
     return {names: sorted(made, key=lambda one: one.shard) for names, made in results.items()}
 
 

@@ -43,6 +43,7 @@ from tda.toyworld import ensure_toy
 TICK = 1.0  # seconds between two questions to runs elsewhere, and to other watchers' leases
 
 FIRST_FIELDS = ("name", "shards", "modalities", "toy", "pairs", "pair_bytes")  # of a data set, in every digest of work
+WHENCE = ("published", "source")  # where it comes from, which changes no vector
 
 
 def run(job: WatchJob) -> Outcome:
@@ -141,6 +142,7 @@ def work_digest(job: WatchJob, datasets: list[DatasetConfig]) -> str:
     What is embedded and measured stays so: only what changed is computed again.
     """
     encoder = asdict(replace(job.encoder, name="", checkpoint=None, sha256=None, source=None))
+    del encoder["url"]
     content = {
         "encoder": encoder,
         "datasets": [_described(dataset) for dataset in datasets],
@@ -154,7 +156,7 @@ def work_digest(job: WatchJob, datasets: list[DatasetConfig]) -> str:
 def _described(dataset: DatasetConfig) -> dict[str, Any]:
     """The fields of a data set; one that was added later counts only where it is set, so that older digests still hold."""
     plain, unset = asdict(dataset), asdict(DatasetConfig(name=""))
-    return {name: value for name, value in plain.items() if name in FIRST_FIELDS or value != unset[name]}
+    return {name: value for name, value in plain.items() if name in FIRST_FIELDS or (value != unset[name] and name not in WHENCE)}
 
 
 def encoder_of(job: WatchJob, task: Task) -> EncoderConfig:

@@ -18,6 +18,8 @@ from tda.config.jobs import (
     AnalyzeJob,
     DedupeJob,
     EmbedJob,
+    ExportJob,
+    FetchJob,
     IngestJob,
     NearestJob,
     PaperJob,
@@ -37,6 +39,8 @@ from tda.toyworld import source_of
 CONF = Path(conf.__path__[0])
 JOBS = {
     "embed": EmbedJob,
+    "export": ExportJob,
+    "fetch": FetchJob,
     "ingest": IngestJob,
     "verify": VerifyJob,
     "dedupe": DedupeJob,
@@ -88,9 +92,9 @@ def test_no_group_is_left_out() -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_job_composes(job: str) -> None:
-    unnamed = ("report", "paper", "verify", "plan", "submit", "status")
+    unnamed = ("report", "paper", "verify", "plan", "submit", "status", "fetch")
     names = [] if job in unnamed else ["encoder.name=e"] if job == "watch" else ["dataset.name=d", "encoder.name=e"]
-    extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"], "nearest": ["reference.name=r"]}.get(job, [])
+    extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"], "nearest": ["reference.name=r"], "export": ["to=x"]}.get(job, [])
     assert isinstance(_compose(job, *names, *extra), JOBS[job])
     assert ConfigStore.instance().load(f"{job}_schema.yaml")
 

@@ -27,8 +27,8 @@ def finish_alignment(run: Measuring, pending: Any) -> Found:
 
     embeddings = run.subject.embeddings
     kept, count = ray.put(embeddings), len(embeddings)
-    blocks = ((kept, block.start, block.stop) for block in row_blocks(count, run.subject.analysis.block_rows))
-    squared = sum(ordered(_squared_of, blocks, run.cluster))
+    blocks = [(kept, block.start, block.stop) for block in row_blocks(count, run.subject.analysis.block_rows)]
+    squared = sum(ordered(_squared_of, blocks, run.cluster, whole=len(blocks)))
     return {"alignment": {"mean_squared_distance": squared / count, "uniformity": result(pending)}}, {}
 
 

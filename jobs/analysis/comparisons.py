@@ -14,6 +14,7 @@ import numpy as np
 
 from jobs.analysis.parts import digest
 from jobs.runtime.session import ray_session
+from jobs.runtime.showing.display import tracked
 from jobs.runtime.tasks import ordered
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
@@ -160,8 +161,9 @@ def _comparisons(
     if not missing:
         return [kept[key] for key in wanted], []
     notes: list[str] = []
-    with ray_session(cluster):
-        for key, found in zip(missing, ordered(_compare_of, _calls(sets, missing, analysis, notes), cluster), strict=True):
+    compared = partial(ordered, _compare_of, _calls(sets, missing, analysis, notes), cluster, whole=len(missing))
+    with ray_session(cluster), tracked(f"{' and '.join(sets)} compared"):
+        for key, found in zip(missing, compared(), strict=True):
             a, b, modality = key
             kept[key] = {"a": a, "b": b, "modality": modality, **found, "config_hash": wanted[key]}
     return [kept[key] for key in wanted if "linear_cka" in kept[key]], list(dict.fromkeys(notes))

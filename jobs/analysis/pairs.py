@@ -18,6 +18,7 @@ from tda.geometry import retrieval, separability
 from tda.geometry.arrays.namespace import row_blocks, unit_rows
 from tda.geometry.cosine import EXACT_VALUES
 from tda.geometry.parts.pair_stats import PairStats
+from tda.progress import report_progress
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.sampling import Array, evenly_spaced, read_pairs
 
@@ -29,8 +30,8 @@ def pair_stats(embeddings: EmbeddingSet, analysis: AnalysisConfig, cluster: Clus
     import ray
 
     kept = ray.put(embeddings)
-    blocks = ((kept, block.start, block.stop) for block in row_blocks(len(embeddings), analysis.block_rows))
-    whole: PairStats = reduce(PairStats.merge, ordered(_pair_stats_of, blocks, cluster))
+    blocks = [(kept, block.start, block.stop) for block in row_blocks(len(embeddings), analysis.block_rows)]
+    whole: PairStats = reduce(PairStats.merge, ordered(_pair_stats_of, blocks, cluster, whole=len(blocks)))
     return whole
 
 
@@ -42,9 +43,9 @@ def ranks(embeddings: EmbeddingSet, analysis: AnalysisConfig, cluster: ClusterCo
     share = -(-len(positions_M) // slots(cluster)[0])
     rows = min(max(share, analysis.retrieval.tile), analysis.block_rows)
     kept, places = ray.put(embeddings), ray.put(positions_M)
-    blocks = ((kept, places, block.start, block.stop, analysis) for block in row_blocks(len(positions_M), rows))
+    blocks = [(kept, places, block.start, block.stop, analysis) for block in row_blocks(len(positions_M), rows)]
     from_images, from_texts_M = [], np.zeros(len(positions_M), dtype=np.int64)
-    for from_image_B, from_text_M in ordered(_counts_of, blocks, cluster):
+    for from_image_B, from_text_M in ordered(_counts_of, blocks, cluster, whole=len(blocks)):
         from_images.append(from_image_B)
         from_texts_M += from_text_M
     return positions_M, np.concatenate(from_images), from_texts_M
@@ -76,6 +77,7 @@ def _counts_of(embeddings: EmbeddingSet, positions_M: Array, start: int, stop: i
         from_block_B, from_text_C = retrieval.tile_counts(image_BD, true_B, text_CD, true_C, analysis.retrieval.tile)
         from_image_B += from_block_B
         from_texts.append(from_text_C)
+        report_progress(columns.stop, len(positions_M), "rows compared")
     return from_image_B, np.concatenate(from_texts)
 
 

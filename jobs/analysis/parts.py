@@ -33,19 +33,33 @@ def part_hashes(rows: Mapping[str, Any], dataset: str, analysis: AnalysisConfig,
     settings, so neither does what is made of them; `former` hashes, of earlier versions, did.
     """
     hashes, grounds = dict[str, str](), dict[str, str]()  # of numbers and tables, of the tables alone
+    texts = dict[tuple[str, ...], bytes]()  # of the rows of large sets megabytes: written once for all parts
     for part in REGISTRY:
         rests_on = hashes if former or part.rests_on_numbers else grounds
         own = _settings(part, analysis)
+        names = tuple(sorted({dataset, *part.datasets(analysis)}))
+        text = texts.get(names) or json.dumps({name: rows[name] for name in names}, sort_keys=True).encode()
+        texts[names] = text
         content = {
             "part": part.name,
             "dataset": dataset,
-            "rows": {name: rows[name] for name in sorted({dataset, *part.datasets(analysis)})},
             "settings": own,
             "rests_on": [rests_on[other] for other in part.needs(analysis)],
         }
-        hashes[part.name] = digest(content)
-        grounds[part.name] = digest(content | {"settings": own | part.shared(AnalysisConfig())})
+        hashes[part.name] = _digest_of(content, text)
+        grounds[part.name] = _digest_of(content | {"settings": own | part.shared(AnalysisConfig())}, text)
     return hashes
+
+
+def _digest_of(content: Mapping[str, Any], rows: bytes) -> str:
+    """`digest` of `content` with a field `rows`, whose JSON is given."""
+    mark = '"rows": 0, "settings": '  # in no text of the content: there quotes have a backslash
+    before, found, behind = json.dumps({**content, "rows": 0}, sort_keys=True).partition(mark)
+    assert found, "the fields of a part's hash have changed"
+    hashed = hashlib.sha256(f'{before}"rows": '.encode())
+    hashed.update(rows)
+    hashed.update(f', "settings": {behind}'.encode())
+    return hashed.hexdigest()
 
 
 def digest(content: Any) -> str:

@@ -62,8 +62,8 @@ def labelled(subject: Subject, fit: "Fit", cluster: ClusterConfig) -> tuple[dict
     positions_M, label_2M, firm_2M = fit.positions_M, np.stack(np.split(fit.labels, 2)), np.stack(np.split(fit.probability, 2))
     if fit.others_O is not None:
         kept = [ray.put(value) for value in (subject.embeddings, fit.assigner, fit.space, subject.analysis)]
-        blocks = row_blocks(len(fit.others_O), subject.analysis.block_rows)
-        found = ordered(_assign_of, ((*kept, fit.others_O[block]) for block in blocks), cluster)
+        blocks = list(row_blocks(len(fit.others_O), subject.analysis.block_rows))
+        found = ordered(_assign_of, ((*kept, fit.others_O[block]) for block in blocks), cluster, whole=len(blocks))
         others = [np.concatenate(parts, axis=1) for parts in zip(*found, strict=True)]
         positions_M = np.concatenate([positions_M, fit.others_O])
         order_M = np.argsort(positions_M, kind="stable")

@@ -37,9 +37,9 @@ class Passes:
         import ray
 
         sent = ray.put(function)
-        blocks = row_blocks(self.count, self.block_rows)
+        blocks = list(row_blocks(self.count, self.block_rows))
         calls = ((sent, self.kept, self.modality, block.start, block.stop) for block in blocks)
-        whole: Sum = reduce(add, ordered(_apply, calls, self.cluster))
+        whole: Sum = reduce(add, ordered(_apply, calls, self.cluster, whole=len(blocks)))
         return whole
 
 

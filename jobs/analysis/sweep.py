@@ -13,6 +13,7 @@ import numpy as np
 from jobs.analysis.parts import digest
 from jobs.analysis.shape import Subject
 from jobs.runtime.session import ray_session
+from jobs.runtime.showing.display import tracked
 from jobs.runtime.tasks import ordered
 from tda.columns import Columns
 from tda.config.analysis import UmapConfig
@@ -52,9 +53,10 @@ def sweep_cells(job: AnalyzeJob, keys: Sequence[Key]) -> list[dict[str, Any]]:
         rows_hash = digest([embeddings.content, job.analysis.umap.max_pairs])
         graph = RootPaths(base_of(job.root)).analysis_dir(job.dataset.name, job.encoder.name)
         subjects = [Subject(embeddings=embeddings, analysis=_at(job, key), folder=graph, rows_hash=rows_hash) for key in missing]
-        with ray_session(job.cluster):
-            calls = ((subject,) for subject in _widest_first(subjects))
-            made = {(cell["n_neighbors"], cell["min_dist"]): (cell, table) for cell, table in ordered(_cell_of, calls, job.cluster)}
+        with ray_session(job.cluster), tracked(f"layouts of {job.dataset.name} / {job.encoder.name}"):
+            calls = [(subject,) for subject in _widest_first(subjects)]
+            found = ordered(_cell_of, calls, job.cluster, whole=len(calls))
+            made = {(cell["n_neighbors"], cell["min_dist"]): (cell, table) for cell, table in found}
         if EmbeddingSet(job.root, job.dataset.name, job.encoder.name).content != embeddings.content:
             raise LacunaError(f"the rows of {job.dataset.name} by {job.encoder.name} were replaced while they were laid out: run again")
         cells = _publish(folder, head, made)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from jobs.dedup.exact_matches import Flags, has
 from tda.geometry.duplicates import Rule
+from tda.progress import report_progress
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.hashes import KINDS
 from tda.store.datasets.nearest import NearestSet
@@ -39,6 +40,7 @@ class Cosines:
                 table = self.nearest.shard_table(shard, ["image_cosine", "text_cosine"])
                 yield table["image_cosine"].to_numpy(), self._texts(table["text_cosine"].to_numpy(), start)
             start += count
+            report_progress(start, len(self.rows), "rows decided")
 
     def _texts(self, text_B: Any, start: int) -> Any:
         return text_B if self.known_N is None else np.where(self.known_N[start : start + len(text_B)], text_B, -np.inf)

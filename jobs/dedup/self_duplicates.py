@@ -21,6 +21,7 @@ from tda.config.jobs import DedupeJob
 from tda.errors import LacunaError, UserError
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.duplicates import Groups, Pair, Rule, near_edges, unit_pair
+from tda.progress import report_progress
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.hashes import COLUMNS, row_hashes
 from tda.store.datasets.nearest import NearestSet
@@ -119,6 +120,7 @@ def _join_listed(groups: Groups, nearest: NearestSet, candidates: Candidates, ru
         groups.join(left_E[near_E], right_E[near_E])
         open_rows += [edge.open_A for edge in edges]
         start += count
+        report_progress(start, len(rows), "lists")
     open_A = np.unique(np.concatenate(open_rows))
     return open_A[stays_N[open_A]]
 
@@ -176,6 +178,7 @@ def _join_compared(groups: Groups, candidates: Candidates, asked_A: Ints, rule: 
             left_E, right_E = near_edges(one, _without_unknown(other, known_N[start : start + len(other[0])]), rule)
             near_E = stays_N[right_E + start]
             groups.join(at_A[left_E[near_E]], right_E[near_E] + start)
+            report_progress(part.start * len(rows) + (part.stop - part.start) * start, len(asked_A) * len(rows), "cosines")
 
 
 def _without_unknown(pair: Pair, known_B: Bools) -> Pair:

@@ -33,7 +33,7 @@ from tda.store.datasets.cells import (
     write_columns,
 )
 from tda.store.datasets.shard import read_shard
-from tda.store.files import exists, filesystem, publish_json, read_json
+from tda.store.files import exists, filesystem, list_files, publish_json, read_json
 from tda.store.paths import RootPaths
 
 BUNDLE_ROWS = 131_072  # rows that one `Part` holds: at D = 512 in float16 0.27 GB of both modalities
@@ -94,7 +94,8 @@ def _coarses_to_do(plan: CellPlan, _: list[Part]) -> list[Any]:
 
 
 def _parts_to_do(plan: CellPlan, parts: list[Part]) -> list[Any]:
-    return [part for part in parts if not exists(plan.url("_parts", f"{part.name}.json"))]
+    done = set(list_files(plan.url("_parts"), ".json"))  # one listing: a large reference has tens of thousands
+    return [part for part in parts if f"{part.name}.json" not in done]
 
 
 def _wholes_to_do(plan: CellPlan, parts: list[Part]) -> list[Any]:
@@ -141,10 +142,11 @@ def _parts(plan: CellPlan) -> Iterator[Part]:
 
 
 def _wholes(plan: CellPlan, parts: list[Part]) -> Iterator[Whole]:
+    names = tuple(part.name for part in parts)
     for modality in VECTORS:
         groups = int(read_columns(plan.url(modality, "coarse.parquet"))["group"].max()) + 1
         for index in range(groups):
-            yield Whole(modality, f"{index:06d}", index, tuple(part.name for part in parts))
+            yield Whole(modality, f"{index:06d}", index, names)
 
 
 class Builder:

@@ -5,6 +5,7 @@ Legend: S sampled rows.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from jobs.join.reference_actor import Unit
 from tda.config.stages import NearestConfig
 from tda.geometry.duplicate_recall import duplicate_recall
 from tda.store.commit.parquet import VECTORS
-from tda.store.commit.records import ShardRecord
+from tda.store.commit.records import RecordedRows, ShardRecord
 from tda.store.datasets.nearest import NearestSet
 from tda.store.documents import document_if_whole, sealed
 from tda.store.files import publish_json
@@ -32,7 +33,7 @@ class Audit:
     root: str
     names: tuple[str, str, str]  # data set, encoder, reference
     nearest: NearestConfig
-    records: dict[str, ShardRecord]
+    records: Mapping[str, ShardRecord | RecordedRows]
     settings: dict[str, Any]
 
     @property
@@ -49,7 +50,7 @@ class Audit:
 
     @property
     def hash(self) -> str:
-        rows = [[shard, record.output["sha256"]] for shard, record in self.records.items()]
+        rows = [[shard, record.sha256] for shard, record in self.records.items()]
         asked = [self.nearest.seed, self.nearest.audit_rows, sorted({*self.nearest.thresholds, self.nearest.threshold})]
         return hashlib.sha256(json.dumps([SCHEMA, rows, asked, self.settings], sort_keys=True).encode()).hexdigest()
 

@@ -22,9 +22,11 @@ from jobs.runtime.experiment_settings import with_experiment
 from jobs.runtime.literal_paths import literal_paths
 from jobs.runtime.literal_texts import literal_texts
 from jobs.runtime.output import note_result, print_error, print_result
-from jobs.runtime.run_progress import end_with
+from jobs.runtime.run_log import logged_errors
+from jobs.runtime.run_progress import end_with, log_line
 from jobs.runtime.run_record import recorded_run
 from jobs.runtime.session import shared_ray
+from jobs.runtime.showing.display import display
 from jobs.runtime.sweeps.cells import Cell, is_multirun, working_on
 from jobs.runtime.sweeps.launching import with_plugins
 from jobs.runtime.sweeps.sweep import Attempt, Sweep, in_sweep
@@ -79,6 +81,10 @@ def command(
     store.store(name="quiet", package="hydra", node=_QUIET)
 
     def main() -> int:
+        with logged_errors(config_name, log_line):
+            return _main()
+
+    def _main() -> int:
         statuses = list[int]()
         sweep: Sweep | None = None
 
@@ -161,7 +167,8 @@ def _attempt(
 ) -> Attempt:
     try:
         job: Any = OmegaConf.to_object(config)
-        with recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext():
+        record = recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext()
+        with record, display():
             outcome = run(dataclasses.replace(job, root=cell.root) if cell else job)
             end_with(whole=outcome.whole, line=outcome.line)
         note_result({} if cell else outcome.numbers, outcome.places or [job.root])

@@ -1,6 +1,5 @@
-"""Progress on standard error: bars on a terminal, elsewhere a line from time to time."""
+"""Progress of shards and of other counted work, on the display of the command (`jobs.runtime.showing`)."""
 
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -9,9 +8,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
+from jobs.runtime.showing.display import Display, display
+from jobs.runtime.showing.track import Track
 from jobs.runtime.stopping import reached
 from tda.encoders.pipeline.timing import together
 from tda.store.commit.records import ShardRecord
@@ -22,50 +20,57 @@ LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 @dataclass(kw_only=True)
 class Bars:
-    """Bars on a terminal, lines elsewhere. A context manager; `note` may be called at any time inside it."""
+    """Bars on a terminal, lines elsewhere. A context manager; `note` may be called at any time inside it.
 
-    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    Without a `stream` they stand on the display of the command, beside other work.
+    """
+
+    stream: TextIO | None = None
+    unit: str = ""
     _printed: float = 0.0
-    _bars: Progress | None = None
-    _tasks: dict[str, TaskID] = field(default_factory=dict)
+    _shown: Display | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _tracks: dict[str, Track] = field(default_factory=dict)
 
     def totals(self) -> dict[str, int]:
         """Name of each bar -> its total."""
         raise NotImplementedError
 
+    def heartbeat(self, name: str) -> str:
+        """The line of a bar that has not moved for long; empty for none."""
+        raise NotImplementedError
+
     def __enter__(self) -> Self:
         self._printed = time.monotonic()
-        if self.stream.isatty():
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[reported]}"),
-                TimeElapsedColumn(),
-            )
-            self._bars = Progress(*columns, console=Console(file=self.stream), transient=True)
-            self._tasks = {name: self._bars.add_task(name, total=total, reported="") for name, total in self.totals().items()}
-            self._bars.start()
+        self._shown = self._stack.enter_context(display(self.stream))
+        for name, total in self.totals().items():
+            track = Track(name=name, whole=total, unit=self.unit, delay=0, line=lambda name=name: self.heartbeat(name))  # type: ignore[misc]  # bound now
+            self._tracks[name] = self._shown.add(track)
+            self._stack.callback(self._shown.remove, track)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._bars is not None:
-            self._bars.stop()
+        if self._shown is not None:
+            self._shown.refresh()
+        self._stack.close()
 
     def note(self, text: str) -> None:
         """A line that stays."""
-        if self._bars is not None:
-            self._bars.console.print(text, markup=False, highlight=False)
-        elif text:
-            print(text, file=self.stream, flush=True)
+        if self._shown is not None:
+            self._shown.note(text)
 
     def show(self, name: str, completed: int, reported: str, line: Callable[[], str]) -> None:
         """Move a bar; without a terminal print `line`, at most once in `LINE_EVERY` seconds."""
-        if self._bars is not None:
-            self._bars.update(self._tasks[name], completed=completed, reported=reported)
+        if self._shown is None:
+            return
+        track = self._tracks[name]
+        track.extra = reported
+        track.move(completed)
+        if self._shown.terminal:
+            self._shown.refresh_soon()
         elif time.monotonic() - self._printed > LINE_EVERY:
             self._printed = time.monotonic()
-            self.note(line())
+            self._shown.note(self._shown.placed(line()))
 
 
 @dataclass(kw_only=True)
@@ -77,6 +82,7 @@ class ShardProgress(Bars):
 
     what: str
     shards: int
+    unit: str = "shards"
     done: int = 0
     pairs: int = 0
     drops: int = 0
@@ -98,16 +104,19 @@ class ShardProgress(Bars):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._reached.__exit__(kind, error, trace)
+        if self._shown is not None and not self._shown.terminal and kind is None and self.done > self._noted:
+            self.note(self._shown.placed(self.line()))
         super().__exit__(kind, error, trace)
-        if self._bars is None and kind is None and self.done > self._noted:
-            self.note(self.line())
+
+    def heartbeat(self, name: str) -> str:  # noqa: ARG002 (there is one)
+        return self.line()
 
     def note(self, text: str) -> None:
         self._printed, self._noted = time.monotonic(), self.done
         super().note(text)
 
     def _show(self) -> None:
-        self.show(self.what, self.done, f"shards, {self.status()}", self.line)
+        self.show(self.what, self.done, self.status(), self.line)
 
     def add(self, *, pairs: int = 0, drops: int = 0, failed: bool = False, records: Sequence[ShardRecord] = ()) -> None:
         """Count a shard that is done or has failed; `records` are those of its encoders."""

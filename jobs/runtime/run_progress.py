@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.runtime.owner import owner
+from jobs.runtime.run_log import RunLog
 from tda.errors import LacunaError, ShardError
 
 SCHEMA = 1
@@ -40,6 +41,7 @@ class Work:
     done: int = 0
     pairs: int = 0
     failures: dict[str, str] = field(default_factory=dict)  # shard -> reason
+    log: RunLog | None = None
     _running: dict[str, None] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
     _moved: float = 0.0
@@ -60,6 +62,8 @@ class Work:
         """An item has come to nothing."""
         self._running.pop(name, None)
         self.failures[name] = error.reason if isinstance(error, ShardError) else " ".join(str(error).split())
+        if self.log is not None:
+            self.log.add(f"{self.stage} failed: {error}", "error", shard=name)
 
     def reached(self, done: int) -> None:
         """So many are done, of work whose items have no names."""
@@ -89,11 +93,13 @@ class RunProgress:
     def __init__(self, job: str) -> None:
         self.job, self.state, self.line, self.beat = job, "running", "", 0
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self.log = RunLog(job)
         self._owner, self._work, self._adding = owner(), dict[tuple[Any, ...], Work](), threading.Lock()
 
     def add(self, work: Work) -> Work:
         """Work of the same stage and names takes the place of what was there."""
         with self._adding:
+            work.log = self.log
             key = (work.stage, work.dataset, work.encoders, work.reference)
             self._work.pop(key, None)
             self._work[key] = work
@@ -144,6 +150,13 @@ def end_with(*, whole: bool, line: str) -> None:
     run = _current.get()
     if run is not None:
         run.end("whole" if whole else "part", line)
+
+
+def log_line(line: str) -> None:
+    """Add a line to the log of the command that runs here."""
+    run = _current.get()
+    if run is not None:
+        run.log.add(line)
 
 
 class Beats:

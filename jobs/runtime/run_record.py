@@ -10,6 +10,7 @@ of this command (`jobs.runtime.run_progress`).
 import os
 import re
 import sys
+import traceback
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from tda.store.files import exists, filesystem, join, publish_bytes, publish_jso
 from tda.store.paths import RootPaths
 
 HIDDEN = "***"
-PROGRESS = "progress.json"
+PROGRESS, LOG, LOG_BEFORE = "progress.json", "log.jsonl", "log.previous.jsonl"
 _WORDS = "apikey auth authorization credential credentials key keys passphrase passwd password pwd sas secret secrets sig signature webhook"
 SECRET_WORDS = frozenset((*_WORDS.split(), "token", "tokens"))
 _USER = re.compile(r"(\w+://)[^/@\s]+@")
@@ -41,6 +42,7 @@ def recorded_run(job: str, root: str, config: DictConfig, overrides: Sequence[st
     """Write the settings of the run inside this block. What goes wrong with the file is one line, and never the run's failure."""
     file, progress = _RunFile(job, root, config, overrides), RunProgress(job)
     file.write()
+    progress.log.add("started")
     beats = Beats(lambda: file.put(progress))
     try:
         with current(progress):
@@ -52,11 +54,14 @@ def recorded_run(job: str, root: str, config: DictConfig, overrides: Sequence[st
     except BaseException as error:
         beats.stop()
         progress.end(*_how_it_ended(error))
+        unexpected = isinstance(error, Exception) and not isinstance(error, LacunaError | OSError)
+        progress.log.add(traceback.format_exc() if unexpected else f"{progress.state} {progress.line}".strip(), "error")
         file.finish(progress)
         raise
     beats.stop()
     if progress.state == "running":
         progress.end("whole")
+    progress.log.add(f"{progress.state}: {progress.line}".rstrip(": "), "info" if progress.state == "whole" else "error")
     file.finish(progress)
 
 
@@ -110,9 +115,13 @@ class _RunFile:
         self.write()
         if self.url:
             self._before = self._before if self._put else _content(join(self.folder, PROGRESS))
+            if not self._put and (log := _content(join(self.folder, LOG))) is not None:
+                publish_bytes(join(self.folder, LOG_BEFORE), log)
             self._put = True
             found = progress.plain(self.folder.rpartition("/")[2])
             publish_json(join(self.folder, PROGRESS), found | {"line": self.hide(found["line"])})
+            if progress.log.changed:
+                publish_bytes(join(self.folder, LOG), progress.log.data(found["run"], self.hide))
 
     def hide(self, text: str) -> str:
         """A text without secrets."""

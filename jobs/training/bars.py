@@ -12,6 +12,7 @@ class TrainBars(Bars):
     """Shows step, loss and learning rate of every arm. A context manager."""
 
     steps: dict[str, int]  # arm -> steps it will take
+    unit: str = "steps"
     work: dict[str, Work] = field(default_factory=dict)
     _last: dict[str, Progress] = field(default_factory=dict)
 
@@ -24,6 +25,10 @@ class TrainBars(Bars):
         if arm in self.work:
             self.work[arm].reached(progress.step)
         self.show(arm, progress.step, progress_line(progress), self._line)
+
+    def heartbeat(self, name: str) -> str:
+        last = self._last.get(name)
+        return f"{name} {last.step}/{last.steps} {progress_line(last)}" if last else f"{name}: starting"
 
     def _line(self) -> str:
         return "; ".join(f"{name} {p.step}/{p.steps} {progress_line(p)}" for name, p in self._last.items() if p.step < p.steps)

@@ -37,6 +37,10 @@ class DatasetConfig(Checked, path="dataset"):
     images: str | None = None  # coco: the folder or zip of the pictures; list: the folder where its names begin, null: the list's own
     columns: dict[str, str] = field(default_factory=dict)  # image, caption, key, url -> column of a list or table; {}: common names
     rows_per_shard: int = bounded(10_000, least=1, most=1_000_000)  # pairs of a unit, where the format is not webdataset
+    published: dict[str, str | None] = field(
+        default_factory=dict
+    )  # URL of a file -> its sha256, null where none is published; for jobs.fetch
+    source: str | None = None  # how the data set is published, where that is no file
     pairs: int | None = bounded(None, least=0)  # approximate number of pairs, for jobs.plan
     pair_bytes: int | None = bounded(None, least=0)  # approximate bytes of a pair in its shard, for jobs.plan
 

@@ -14,6 +14,8 @@ from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportCo
 from tda.config.sweeps import MultirunConfig
 from tda.config.watch import WatchConfig
 
+EXPORTS = ("webdataset", "uids", "clip_retrieval", "parquet")
+
 
 @dataclass(kw_only=True)
 class EmbedJob(Checked):
@@ -30,7 +32,8 @@ class EmbedJob(Checked):
 @dataclass(kw_only=True)
 class IngestJob(Checked):
     root: str = MISSING
-    source: str = MISSING  # .npz {image, text} | clip-retrieval folder | Parquet file, folder or glob
+    source: str = MISSING  # .npz {image, text} | clip-retrieval folder | Parquet file, folder or glob | a pair of .npy | .pt
+    gram: str | None = None  # the name of a cosine Gram matrix in an .npz, or of its .npy: images first, then texts
     rows_per_shard: int = bounded(100_000, least=1)
     image_column: str = "image"
     text_column: str = "text"
@@ -74,6 +77,24 @@ class DedupeJob(Checked):
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)
+
+
+@dataclass(kw_only=True)
+class ExportJob(Checked):
+    root: str = MISSING
+    to: str = MISSING  # a folder; for uids an .npy
+    format: str = bounded("webdataset", choices=EXPORTS)
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(kw_only=True)
+class FetchJob(Checked):
+    root: str = ""  # not used: what is fetched belongs to no root
+    encoders: list[str] = field(default_factory=list)  # presets with a url
+    datasets: list[str] = field(default_factory=list)  # presets with published files
+    to: str | None = None  # a folder or URL; null: where presets look
 
 
 @dataclass(kw_only=True)

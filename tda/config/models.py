@@ -24,6 +24,7 @@ class EncoderConfig(Checked, path="encoder"):
     pretrained: str | None = None  # open_clip: the tag whose activation, mean and std belong to the checkpoint
     tokenizer: str | None = None  # carp, and open_clip models that name a tokenizer of Hugging Face: its folder
     sha256: str | None = None  # of the checkpoint, or its first 8 or more digits; checked before the file is opened
+    url: str | None = None  # where the original can be fetched, for jobs.fetch alone; null: not read in its publisher's own source
     source: str | None = None  # where the original is published; shown when it is missing
     precision: str = bounded("auto", choices=PRECISIONS)  # auto is bf16 on CUDA, for ResNets fp16
     canary: str | None = None  # digest of the vectors of fixed inputs, as in a shard's record; a model that makes others is refused

@@ -81,8 +81,10 @@ def reader_of(format: str) -> Any:  # noqa: A002 (as in `load`)
 
 def load_configured(encoder: "EncoderConfig", device: str = "auto") -> "Encoder":
     """The model of a configuration or preset: see `load`."""
+    from tda.encoders.weights.fetched import checkpoint_of
+
     named = {"sha256": encoder.sha256, "source": encoder.source, **options_of(encoder)}
-    return load(encoder.format, encoder.checkpoint, encoder.config, device, encoder.precision, **named)
+    return load(encoder.format, checkpoint_of(encoder), encoder.config, device, encoder.precision, **named)
 
 
 def describe(encoder: "EncoderConfig", resize: str | None = None) -> tuple[str, dict[str, Any]]:
@@ -93,7 +95,9 @@ def describe(encoder: "EncoderConfig", resize: str | None = None) -> tuple[str, 
     No model is built, and open_clip is not imported: a run with nothing left to do should not take those seconds.
     Raises UserError for a configuration or checkpoint that is missing or refused.
     """
-    reader, path, options = opened(encoder.format, encoder.checkpoint, encoder.sha256, encoder.source, options_of(encoder))
+    from tda.encoders.weights.fetched import checkpoint_of
+
+    reader, path, options = opened(encoder.format, checkpoint_of(encoder), encoder.sha256, encoder.source, options_of(encoder))
     weights_sha256, preprocessing = reader.describe(path, encoder.config, **options)
     if preprocessing.get("text", {}).get("tokenizer", "").startswith(NO_TOKENIZER):
         from tda.encoders.tokens import unknown_vocabulary

@@ -8,6 +8,7 @@ from importlib import metadata, resources
 from typing import Any
 
 from tda.config.stages import ReportConfig
+from tda.progress import report_progress
 from tda.report.contact.sheet import Sheet, build_sheets
 from tda.report.data.evidence import RULES, name, value
 from tda.report.data.load import Run, load_run
@@ -151,7 +152,9 @@ def _draw(run: Run) -> tuple[list[Figure], dict[str, bytes]]:
     """Every figure of the registry that has data or lacks some, and the files of those with data."""
     figures: list[Figure] = []
     files: dict[str, bytes] = {}
-    for spec in (spec.for_run(run) for spec in registry()):
+    specs = registry()
+    for count, spec in enumerate(spec.for_run(run) for spec in specs):
+        report_progress(count, len(specs), "figures")
         panels, missing = spec.panels(run) if spec.present(run) else [], spec.missing(run)
         if not panels and not missing:
             continue

@@ -1,5 +1,9 @@
 """Three hundred shards, some at fault, some in a store that fails, while actors and nodes die at random: is every pair there, once?
 
+Two drivers embed them into one root at once. First they are listed wrongly, which has to be named. While the drivers are at work, shards
+that are recorded are replaced by others of the same name: their rows stay, the next command names them, and with embed.changed=redo it
+holds the new pairs.
+
 PYTHONPATH=tests/support python tests/chaos/soak.py [--seed N] [--shards 300]        (`make soak`; at most 10 minutes)
 
 The seed decides which shards are at fault, and after how many recorded shards what dies. The same seed is the same schedule; of what
@@ -22,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from bad_shards import BAD_PAIRS, bad_files, good_pairs, write_tar
@@ -35,6 +40,7 @@ from tda.config.cluster import ClusterConfig
 from tda.config.datasets import DatasetConfig
 from tda.config.models import EncoderConfig
 from tda.config.stages import EmbedConfig
+from tda.errors import UserError
 from tda.store.commit.quarantine import read_quarantine
 from tda.store.commit.records import recorded
 from tda.store.datasets.embedding_set import EmbeddingSet
@@ -48,6 +54,7 @@ FAULTY = 0.05
 REMOTE = 3  # every third shard is in the store
 STORM = 0.15  # of its requests meet a fault
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
+REPLACED = 4
 FATES = ("actor killed", "actor stopped", "node killed", "node killed and replaced", "node added")
 
 
@@ -59,6 +66,7 @@ class Shards:
     pairs: dict[str, dict[str, str | None]] = field(default_factory=dict)
     unusable: dict[str, str] = field(default_factory=dict)
     remote: dict[str, str] = field(default_factory=dict)
+    later: dict[str, dict[str, str | None]] = field(default_factory=dict)  # the pairs of shards that were replaced
 
     @property
     def urls(self) -> list[str]:
@@ -137,10 +145,59 @@ def strike(machines: Machines, fate: str, draw: random.Random) -> str:
     return f"{len(machines.nodes)} nodes"
 
 
-def run(root: Path, shards: Shards, encoder: EncoderConfig, address: str) -> Outcome:
-    limits = EmbedConfig(batch_size=4, max_attempts=10)
-    cluster = ClusterConfig(address=address, heartbeat_seconds=10)
+def run(root: Path, shards: Shards, encoder: EncoderConfig, address: str, changed: str = "refuse") -> Outcome:
+    limits = EmbedConfig(batch_size=4, max_attempts=10, changed=changed)
+    cluster = ClusterConfig(address=address, heartbeat_seconds=10, actors=2, cpus_per_actor=0.5)
     return embed(str(root), DatasetConfig(name="soak", shards=shards.urls), [encoder], limits, cluster)
+
+
+def listed(shards: Shards, more: tuple[str, ...] = ()) -> Path:
+    """A list as Windows writes it."""
+    path = shards.folder.parent / f"list{len(more)}.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*shards.urls, *more, ""]).encode())
+    return path
+
+
+def command(root: Path, shards: Path, encoder: EncoderConfig, address: str) -> list[str]:
+    """The same run as another driver."""
+    model = [f"encoder.name={encoder.name}", f"encoder.config={encoder.config}", f"encoder.checkpoint={encoder.checkpoint}"]
+    limits = ["embed.batch_size=4", "embed.max_attempts=10"]
+    cluster = [f"cluster.address={address}", "cluster.heartbeat_seconds=10", "cluster.actors=2", "cluster.cpus_per_actor=0.5"]
+    data = ["dataset=files", "dataset.name=soak", f"dataset.shards=@{shards}", f"root={root}"]
+    return [sys.executable, "-m", "jobs.embed", "encoder=open_clip", *model, *data, *limits, *cluster]
+
+
+def misnamed(root: Path, shards: Shards, encoder: EncoderConfig, address: str) -> list[str]:
+    """A list with a pattern that matches nothing is refused before any work, and names it."""
+    nothing = f"{shards.folder}/nothing-*.tar"
+    done = subprocess.run(command(root, listed(shards, (nothing,)), encoder, address), capture_output=True, text=True, check=False)
+    print(f"  a wrong list: exit {done.returncode}: {done.stderr.strip()[-160:]}")
+    return [] if done.returncode == 2 and nothing in done.stderr and not root.exists() else [f"a wrong list: {done}"]
+
+
+def replace_recorded(root: Path, shards: Shards, draw: random.Random) -> str:
+    """Other pairs under the names of shards that are done."""
+    done = {file.stem for file in root.glob("embeddings/*/*/_records/*.json")}
+    usable = sorted(done & shards.pairs.keys() - shards.unusable.keys() - shards.remote.keys())
+    for number, name in enumerate(draw.sample(usable, min(REPLACED, len(usable)))):
+        first = 500_000 + number * PAIRS
+        written = write_tar(shards.folder / f".{name}.new", good_pairs(PAIRS, first=first))
+        written.replace(shards.folder / f"{name}.tar")
+        shards.later[name] = {f"{key:06d}": None for key in range(first, first + PAIRS)}
+    return f"{len(shards.later)} recorded shards replaced"
+
+
+def redone(root: Path, shards: Shards, encoder: EncoderConfig, address: str) -> list[str]:
+    """The next command names what was replaced; with embed.changed=redo the root holds the new pairs."""
+    try:
+        return [f"replaced shards passed: {run(root, shards, encoder, address).line}"] if shards.later else []
+    except UserError as error:
+        print(f"  again: {error}")
+        wrong = [] if any(f"/{name}.tar" in str(error) for name in shards.later) else [f"it names none that was replaced: {error}"]
+    again = run(root, shards, encoder, address, changed="redo")
+    print(f"  again, embed.changed=redo: {again.line}")
+    shards.pairs |= shards.later
+    return wrong + check(root, shards, again)
 
 
 def check(root: Path, shards: Shards, outcome: Outcome) -> list[str]:
@@ -184,6 +241,9 @@ def soak(seed: int, count: int, folder: Path) -> list[str]:
     )
     with ThreadPoolExecutor(1) as pool, stored(shards, random.Random(seed)) as store, several_machines() as machines:
         machines.have(*[(1, 0)] * NODES)
+        wrong = misnamed(root, shards, encoder, machines.address)
+        log = (folder / "second.log").open("w+")
+        other = subprocess.Popen(command(root, listed(shards), encoder, machines.address), stdout=log, stderr=subprocess.STDOUT)
         under_fire: Future[Outcome] = pool.submit(run, root, shards, encoder, machines.address)
         struck = 0
         for after, fate in schedule(count, draw):
@@ -193,16 +253,26 @@ def soak(seed: int, count: int, folder: Path) -> list[str]:
             if under_fire.done() or time.monotonic() - begin > CALM:
                 break
             struck += 1
+            if struck == EVENTS // 2:
+                print(f"  {time.monotonic() - begin:5.0f} s: {replace_recorded(root, shards, draw)}", flush=True)
             print(f"  {time.monotonic() - begin:5.0f} s, {after:3d} shards recorded: {fate} ({strike(machines, fate, draw)})", flush=True)
         while not wait([under_fire], timeout=1.0).done:
             _mind(begin)
         first = under_fire.result()
         print(f"  {time.monotonic() - begin:5.0f} s, struck {struck} times of {EVENTS}: {first.line}")
         print(f"  of {store.seen.total()} requests to the store {store.weather.struck.total()} at fault: {dict(store.weather.struck)}")
-        wrong = check(root, shards, first)
-        again = run(root, shards, encoder, machines.address)
-        print(f"  again: {again.line}")
-        return wrong + check(root, shards, again) + verified(root)
+        wrong += ended(other, log, first, begin) + check(root, shards, first)
+        return wrong + redone(root, shards, encoder, machines.address) + verified(root)
+
+
+def ended(other: subprocess.Popen[bytes], log: IO[str], first: Outcome, begin: float) -> list[str]:
+    """The second driver ends as the first: it counts the same pairs."""
+    status = other.wait(timeout=max(1.0, LIMIT - (time.monotonic() - begin)))
+    log.seek(0)
+    line = (log.read().strip().splitlines() or [""])[-1]
+    print(f"  the second driver: exit {status}: {line}")
+    same = line.partition(" (")[0] == first.line.partition(" (")[0]
+    return [] if same and status == int(not first.whole) else [f"the second driver: exit {status}: {line}; the first: {first.line}"]
 
 
 def _mind(begin: float) -> None:

@@ -22,6 +22,7 @@ from tda.geometry.neighbors.bfloat16_tiles import tile_by_tile
 from tda.geometry.neighbors.table import Queries, Table, band, joined, pair_cosines
 from tda.geometry.neighbors.tiles import cell_steps, whole_steps
 from tda.geometry.neighbors.top_k import best_of
+from tda.progress import report_progress
 
 QUERIES = 65_536  # most queries of a block
 ROOM = 2**23  # candidates of a block, as estimated from K and the probes: 170 MB
@@ -42,6 +43,7 @@ def search(table: Table, queries_ND: torch.Tensor, k: int, cells_NP: Any = None,
         found = best_rows(table, queries, k, None if cells_NP is None else cells_NP[part], threads)
         cosine.append(found[0])
         row.append(found[1])
+        report_progress(part.stop, len(queries_ND), "rows searched")
     return np.concatenate(cosine), np.concatenate(row)
 
 

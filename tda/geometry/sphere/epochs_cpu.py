@@ -19,6 +19,7 @@ from numba import config, get_num_threads, njit, prange, set_num_threads
 
 from tda.compiled import compiled
 from tda.errors import UserError
+from tda.progress import report_progress
 
 U = np.uint32
 F = np.float32
@@ -183,4 +184,5 @@ def layout_cpu(init_M3: Any, edges: Schedule, forces: Forces, *, fixed_T3: Any =
             rows = (edges.start_M, edges.index_E, edges.step_E)
             epoch_cpu(old_M3, seen_T3, new_M3, *rows, U(epoch), U(forces.seed), *curve, F(forces.rate(epoch)), table_2K)
             old_M3, new_M3 = new_M3, old_M3
+            report_progress(epoch + 1, forces.n_epochs, "epochs")
     return old_M3

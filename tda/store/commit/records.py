@@ -7,6 +7,7 @@ and the other uses the committed shard. Only a replay replaces a record, and onl
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from tda.errors import LacunaError, ShardError, UserError
+from tda.progress import report_progress
 from tda.store.documents import parsed, sealed, unsealed
 from tda.store.files import (
     exists,
@@ -30,6 +32,8 @@ from tda.store.types import printable
 from tda.store.update import update_bytes
 
 SCHEMA = 1
+_ATTEMPT = re.compile(r"(\.[0-9a-f]{12})?\.parquet")  # behind the shard's name
+_SHARED = ("dataset", "encoder", "weights_sha256", "config_hash", "code_version")  # the same in all records of a set: held once
 IDENTITY_FILE = "_identity.json"  # beside the rows: the content that all of them have
 
 
@@ -76,6 +80,11 @@ class ShardRecord:
     quarantine: dict[str, Any] | None = None  # the same for the Parquet of the drops; None if there are none
     replaces: list[str] = field(default_factory=list)  # files of the attempt that a replay replaced; no record names them
     schema: int = SCHEMA
+
+    @property
+    def sha256(self) -> str:
+        """Of the Parquet of the rows."""
+        return str(self.output["sha256"])
 
     @property
     def file(self) -> str:
@@ -141,7 +150,7 @@ def _parse(shard: str, data: bytes) -> ShardRecord:
         found = unsealed(parsed(data))
         if found.get("schema") != SCHEMA:
             raise ValueError(f"schema {found.get('schema')}, not {SCHEMA}")  # noqa: TRY301 (one way out for all that is no record)
-        record = ShardRecord(**found)
+        record = ShardRecord(**found | {name: sys.intern(found[name]) for name in _SHARED if type(found.get(name)) is str})
         _require_own_files(record)
     except (ValueError, TypeError, AttributeError, AssertionError, RecursionError) as error:
         raise ShardError(shard, "bad_record", printable(str(error))) from None
@@ -150,9 +159,9 @@ def _parse(shard: str, data: bytes) -> ShardRecord:
 
 def _require_own_files(record: ShardRecord) -> None:
     """Raise ValueError unless every file that a record names is one of its own folder and shard: else it could mean, or remove, another."""
-    own = re.compile(re.escape(check_name("shard", record.shard)) + r"(\.[0-9a-f]{12})?\.parquet")
+    shard = check_name("shard", record.shard)
     for name in (record.file, record.quarantine_file, *record.replaces):
-        if name is not None and not own.fullmatch(name):
+        if name is not None and not (name.startswith(shard) and _ATTEMPT.fullmatch(name, len(shard))):
             raise ValueError(f"it names {name!r}, which is no file of shard {record.shard}")
 
 
@@ -165,14 +174,28 @@ def iter_records(layout: RootPaths, dataset: str, encoder: str, shards: list[str
     """Records in order of shard name, of all shards or of `shards`, a few at a time: those of a large root need not fit in memory."""
     shards = recorded_shards(layout, dataset, encoder) if shards is None else shards
     contents = iter_many(layout.records_dir(dataset, encoder), [f"{shard}.json" for shard in shards])
-    for shard, data in zip(shards, contents, strict=True):
+    for count, (shard, data) in enumerate(zip(shards, contents, strict=True), start=1):
         yield _parse(shard, data)
+        report_progress(count, len(shards), "records")
 
 
 def recorded(layout: RootPaths, dataset: str, encoder: str) -> dict[str, ShardRecord]:
     """Every record of a data set under an encoder, in order of shard name; empty if there is none."""
     shards = recorded_shards(layout, dataset, encoder)
     return dict(zip(shards, iter_records(layout, dataset, encoder, shards), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRows:
+    """The rows of a recorded shard: their number and the SHA-256 of their Parquet. Of hundreds of thousands of shards all can be held."""
+
+    rows_out: int
+    sha256: str
+
+
+def recorded_rows(layout: RootPaths, dataset: str, encoder: str) -> dict[str, RecordedRows]:
+    """The rows of every recorded shard, in order of shard name; empty if there is none."""
+    return {record.shard: RecordedRows(record.rows_out, record.sha256) for record in iter_records(layout, dataset, encoder)}
 
 
 def check_identity(layout: RootPaths, dataset: str, encoder: str, identity: Identity) -> None:

@@ -3,6 +3,7 @@
 Legend: N rows, D dimensions, B rows of a batch.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tda.errors import ShardError, UserError
+from tda.progress import report_progress
 from tda.store.commit.parquet import VECTORS, from_binary, iter_chosen, iter_rows, open_mapped, read_meta, to_list
 from tda.store.commit.records import ShardRecord, iter_records, recorded_shards
 from tda.store.datasets.views import KeptRows, View, content_hash, view_of
@@ -135,6 +137,13 @@ class EmbeddingSet:
             with self._open(index) as file:
                 table = file.read(columns=None if columns is None else list(columns))
                 yield self._with_lists(table if self._kept is None else table.take(pa.array(self._kept.rows(index))))
+            report_progress(index + 1, len(self.shards), "shards read")
+
+    def shard_table(self, index: int) -> pa.Table:
+        """The rows of shard `index`, as in `table`."""
+        with self._open(index) as file:
+            table = file.read()
+            return self._with_lists(table if self._kept is None else table.take(pa.array(self._kept.rows(index))))
 
     def rows_in_file(self, index: int) -> NDArray[np.int64]:
         """Index of each row of shard `index` in the shard's Parquet, ascending."""
@@ -178,7 +187,8 @@ class EmbeddingSet:
 
     def _batches(self, columns: Sequence[str], start: int, stop: int) -> Iterator[list[NDArray[Any]]]:
         """Views of rows start..stop-1, batch by batch, of each of `columns`; a view is valid only until the next batch."""
-        for index, begin in enumerate(self._begin[:-1]):
+        first, last = bisect_right(self._begin, start) - 1, bisect_left(self._begin, stop)
+        for index, begin in enumerate(self._begin[first:last], start=first):
             low, high = max(start - begin, 0), min(stop - begin, self.rows_per_shard[index])
             if low < high:
                 with self._open(index) as file:

@@ -5,6 +5,7 @@ Legend: N rows, K matches a row.
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -18,14 +19,15 @@ from numpy.typing import NDArray
 
 from tda.errors import ShardError, UserError
 from tda.store.commit.parquet import VECTORS, open_mapped
-from tda.store.commit.records import code_version, recorded
+from tda.store.commit.records import code_version, recorded_rows
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.views import content_hash, recorded_name
 from tda.store.documents import parsed, sealed, unsealed
-from tda.store.files import file_sha256, list_files, publish, publish_json, read_many
+from tda.store.files import file_sha256, iter_many, list_files, publish, publish_json
 from tda.store.paths import RootPaths
 
 SCHEMA = 1
+_SHARED = ("dataset", "encoder", "reference", "reference_hash", "layout_hash", "weights_sha256", "code_version")  # held once
 MATCH = pa.struct([pa.field("shard", pa.string(), nullable=False), pa.field("ordinal", pa.int64()), pa.field("key", pa.string())])
 TOP = pa.list_(pa.struct([pa.field("cosine", pa.float32(), nullable=False), *MATCH]))
 
@@ -53,7 +55,7 @@ class Matches:
         return int(self.cosine_NK.shape[1])
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NearestRecord:
     """The commit of one query shard. `probes` is None for an exact search; hashes identify the rows that were compared."""
 
@@ -82,7 +84,7 @@ class NearestRecord:
 
 def reference_hash(layout: RootPaths, reference: str, encoder: str) -> str:
     """SHA-256 over the recorded rows of a reference: shard names, counts and the sha256 of each Parquet. "" if nothing is recorded."""
-    rows = [[shard, record.rows_out, record.output["sha256"]] for shard, record in recorded(layout, reference, encoder).items()]
+    rows = [[shard, record.rows_out, record.sha256] for shard, record in recorded_rows(layout, reference, encoder).items()]
     return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest() if rows else ""
 
 
@@ -122,7 +124,7 @@ def nearest_recorded(layout: RootPaths, dataset: str, encoder: str, reference: s
     """Every record of a join by shard, in order; raises ShardError for one that cannot be read."""
     folder = layout.nearest_records_dir(dataset, encoder, reference)
     names = list_files(folder, ".json")
-    return {name.removesuffix(".json"): _parse(name, data) for name, data in zip(names, read_many(folder, names), strict=True)}
+    return {name.removesuffix(".json"): _parse(name, data) for name, data in zip(names, iter_many(folder, names), strict=True)}
 
 
 class NearestSet:
@@ -139,18 +141,19 @@ class NearestSet:
         dataset = recorded_name(dataset)
         self._layout, self._names = RootPaths(root), (dataset, encoder, reference)
         self._command = f"python -m jobs.nearest dataset.name={dataset} reference.name={reference} encoder.name={encoder} root={root}"
-        rows = recorded(self._layout, dataset, encoder)
+        rows = recorded_rows(self._layout, dataset, encoder)
         found = nearest_recorded(self._layout, *self._names)
         if not rows:
             raise UserError(f"root={root} holds no embeddings of dataset.name={dataset} by encoder.name={encoder}")
         if not found:
             raise UserError(f"root={root} holds no closest rows of {dataset} in {reference} by {encoder}: {self._command}")
+        settings = found[next(iter(rows))].settings if next(iter(rows)) in found else None
         for shard, record in rows.items():
             if shard not in found:
                 raise ShardError(shard, "missing", f"no closest rows in {reference} are recorded: {self._command}")
-            if found[shard].rows_sha256 != record.output["sha256"] or found[shard].rows != record.rows_out:
+            if found[shard].rows_sha256 != record.sha256 or found[shard].rows != record.rows_out:
                 raise ShardError(shard, "stale", f"its closest rows were found for other embeddings: {self._command}")
-            if found[shard].settings != found[next(iter(rows))].settings:
+            if found[shard].settings != settings:
                 raise ShardError(shard, "mixed", f"found with other settings than {next(iter(rows))}: {self._command}")
         self.records = {shard: found[shard] for shard in rows}
         self._require_fresh()
@@ -251,6 +254,6 @@ def _parse(name: str, data: bytes) -> NearestRecord:
         found = unsealed(parsed(data))
         if found.get("schema") != SCHEMA:
             raise ShardError(shard, "bad_record", f"schema {found.get('schema')}, not {SCHEMA}")
-        return NearestRecord(**found)
+        return NearestRecord(**found | {name: sys.intern(found[name]) for name in _SHARED if type(found.get(name)) is str})
     except (ValueError, TypeError, AttributeError) as error:
         raise ShardError(shard, "bad_record", str(error)) from None

@@ -69,11 +69,46 @@ def _recognise(url: str, vectors: tuple[str, str], side: Mapping[str, str | None
         return ArraySource("npz", [_Npz(url, vectors)])
     if fs.isdir(path) and any(fs.isdir(join(path, name)) for name in ("img_emb", "text_emb")):
         return ArraySource("clip_retrieval", *_partitions(url), side)
+    if pair := _npy_pair(url, vectors):
+        return ArraySource("npy", [pair])
     files = _parquet_files(url)
     if files:
         return ParquetSource(files, vectors, side)
-    fault = "matches no .npz, clip-retrieval folder or Parquet" if fs.exists(path) or "*" in path else "is not there"
-    raise UserError(f"source={url} {fault}: give an .npz with image and text, a folder with img_emb/ and text_emb/, or Parquet")
+    fault = "matches no .npz, clip-retrieval folder, Parquet or pair of .npy" if fs.exists(path) or "*" in path else "is not there"
+    forms = "an .npz with image and text, a folder with img_emb/ and text_emb/ or with image.npy and text.npy, a .pt, or Parquet"
+    raise UserError(f"source={url} {fault}: give {forms}")
+
+
+def read_array(url: str, name: str, most_rows: int) -> NDArray[Any]:
+    """A whole two-dimensional array of an .npz, or of an .npy of this name. Raises UserError, before it is read, for one of more rows."""
+    if not url.endswith((".npz", ".npy")) or (url.endswith(".npy") and url.rsplit("/", 1)[-1] != f"{name}.npy"):
+        raise UserError(f"source={url} with gram={name}: give an .npz that has the array, or the file {name}.npy")
+    if not exists(url):
+        raise UserError(f"source={url} is not there")
+    part: _Part = _Npz(url, (name, name)) if url.endswith(".npz") else _NpyPair(url, url, None)
+    with ExitStack() as stack:
+        reader, _ = part.open(stack)
+        if reader.rows > most_rows:
+            raise UserError(f"source={url}[{name}] has {reader.rows} rows; a Gram matrix of at most {most_rows} is factored")
+        return reader.read(0, reader.rows)
+
+
+def _npy_pair(url: str, vectors: tuple[str, str]) -> "_NpyPair | None":
+    """`<image>.npy` and `<text>.npy` of a folder, with metadata.parquet if it is there, or the two that a brace pattern names."""
+    fs, path = filesystem(url)
+    if fs.isdir(path):
+        names = list_files(url, ".npy")
+        if all(f"{name}.npy" in names for name in vectors):
+            beside = list_files(url, ".parquet")
+            image, text = (join(url, f"{name}.npy") for name in vectors)
+            return _NpyPair(image, text, join(url, beside[0]) if beside == ["metadata.parquet"] else None)
+    braces = re.fullmatch(r"(.*)\{([^{},]+),([^{},]+)\}([^{}]*\.npy)", url)
+    if braces is None or exists(url):
+        return None
+    image, text = (f"{braces[1]}{braces[which]}{braces[4]}" for which in (2, 3))
+    if absent := next((one for one in (image, text) if not exists(one)), None):
+        raise UserError(f"source={url}: {absent} is not there")
+    return _NpyPair(image, text, None)
 
 
 def fingerprint(files: list[str]) -> tuple[str, int]:

@@ -5,11 +5,14 @@ from typing import TypeAlias
 
 from tda.store.shards.digest import Seen
 from tda.store.shards.members import Members
+from tda.store.shards.pipeline import guarded_samples
 from tda.store.shards.text_pairs import TextPair, check_texts, read_texts
 from tda.store.shards.units.read import check_unit, read_unit
 from tda.store.shards.units.unit import is_unit
 from tda.store.shards.webdataset import RawPair, check_archive, read_pairs
 from tda.store.types import Drop, Source
+
+__all__ = ["IMAGE_TEXT", "Pair", "check_shard", "guarded_samples", "read_shard"]
 
 IMAGE_TEXT = ("image", "text")
 Pair: TypeAlias = RawPair | TextPair  # `members`: bytes of an image, or a text

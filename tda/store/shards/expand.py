@@ -18,7 +18,9 @@ ENDINGS = (".tar", ".jsonl", ".parquet")
 GLOB = "*?["
 MAGIC = "{" + GLOB
 
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_RANGE = re.compile(r"(\d+)\.\.(\d+)(?:\.\.(\d+))?")
+_LETTERS = re.compile(r"([a-zA-Z])\.\.([a-zA-Z])")
+LIST = "::"  # between the shards of one string, as webdataset writes lists
 
 
 class _BadSpecError(Exception):
@@ -80,6 +82,13 @@ def _items(spec: Any) -> Iterator[str]:
 
 def _expand(item: str, *, listed: bool = True) -> Iterator[str]:
     """What a string stands for: an existing path, else an `@file` (if `listed`), else braces and globs."""
+    if item.startswith("pipe:"):
+        raise _BadSpecError(f"{item!r} runs a command, which is refused: give a path or URL")
+    parts = item.split(LIST)
+    if len(parts) > 1 and all(part.endswith((*ENDINGS, "}")) for part in parts):  # else `::` is fsspec's, as in simplecache::s3://...
+        for part in parts:
+            yield from _expand(part, listed=listed)
+        return
     at_file = listed and item.startswith("@")
     if not (at_file or any(sign in item for sign in MAGIC)) or _is_there(item):
         yield from _literal(item)
@@ -179,14 +188,16 @@ def _split(rest: str, pattern: str) -> tuple[list[str], str]:
 
 
 def _choices(parts: list[str], pattern: str) -> Iterator[str]:
-    span = _RANGE.fullmatch(parts[0])
+    span, letters = _RANGE.fullmatch(parts[0]), _LETTERS.fullmatch(parts[0])
     if len(parts) > 1:
         yield from parts
+    elif letters and letters[1] <= letters[2]:
+        yield from map(chr, range(ord(letters[1]), ord(letters[2]) + 1))
     elif span is None:
         raise _BadSpecError(f"{pattern!r}: {{{parts[0]}}} is neither a range {{000..059}} nor a list {{a,b}}")
     elif int(span[1]) > int(span[2]):
         raise _BadSpecError(f"{pattern!r}: {{{parts[0]}}} runs backwards")
     else:
-        padded = any(len(end) > 1 and end.startswith("0") for end in span.groups())
-        width = max(map(len, span.groups())) if padded else 0
-        yield from (str(i).zfill(width) for i in range(int(span[1]), int(span[2]) + 1))
+        padded = any(len(end) > 1 and end.startswith("0") for end in span.groups()[:2])
+        width = max(map(len, span.groups()[:2])) if padded else 0
+        yield from (str(i).zfill(width) for i in range(int(span[1]), int(span[2]) + 1, int(span[3] or 1) or 1))

@@ -1,14 +1,19 @@
 """Functions as Ray tasks: results in order, a bounded number at a time, errors as they were raised."""
 
 import gc
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from jobs.runtime import tasks
+from jobs.runtime.showing.display import tracked
+from jobs.runtime.showing.track import PREFIX
 from jobs.runtime.tasks import ordered, result, start, uncollected
 from tda.config.cluster import ClusterConfig
 from tda.errors import ShardError
+from tda.progress import report_progress
 
 CLUSTER = ClusterConfig(actors=2, cpus_per_actor=0.1)
 
@@ -77,3 +82,37 @@ def test_nothing_is_collected_inside_and_the_state_before_comes_back() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def count_slowly(until: str) -> int:
+    for done in range(1, 500):
+        report_progress(done, 500, "epochs")
+        if Path(until).exists():
+            break
+        time.sleep(0.05)
+    return done
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_running_task_shows_how_far_it_is_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    from ray.experimental import internal_kv
+
+    with tracked("umap") as track:
+        pending = start(count_slowly, str(tmp_path / "end"), cluster=CLUSTER)
+        while track.unit != "epochs":
+            track.poll()
+            time.sleep(0.05)
+        assert 0 < track.done < track.whole == 500
+        (tmp_path / "end").touch()
+        assert result(pending) < 500
+        track.poll()
+        assert (track.done, track.whole) == (1, 1)
+    assert internal_kv._internal_kv_list(PREFIX) == []
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_calls_in_order_count_towards_the_whole() -> None:
+    with tracked("gap") as track:
+        assert list(ordered(double, ((number,) for number in range(5)), CLUSTER, whole=9)) == [0, 2, 4, 6, 8]
+        track.poll()
+        assert (track.done, track.whole, track.unit) == (5, 9, "tasks")

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from jobs.runtime.app import Outcome, command
-from jobs.runtime.stopping import ends_with
+from jobs.runtime.command_line.stopping import ends_with
 from jobs.submission.client import Jobs, dashboard_url
 from jobs.submission.follow import ENDED, await_end, ended, status
 from jobs.submission.request import Request, made_request, shown_here

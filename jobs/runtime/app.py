@@ -16,12 +16,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from jobs.runtime.command_line.ending import well_ended
+from jobs.runtime.command_line.output import note_result, print_error, print_result
 from jobs.runtime.config_errors import explain
-from jobs.runtime.ending import well_ended
 from jobs.runtime.experiment_settings import with_experiment
 from jobs.runtime.literal_paths import literal_paths
 from jobs.runtime.literal_texts import literal_texts
-from jobs.runtime.output import note_result, print_error, print_result
 from jobs.runtime.run_log import logged_errors
 from jobs.runtime.run_progress import end_with, log_line
 from jobs.runtime.run_record import recorded_run

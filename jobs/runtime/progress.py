@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from jobs.runtime.command_line.stopping import reached
 from jobs.runtime.showing.display import Display, display
 from jobs.runtime.showing.track import Track
-from jobs.runtime.stopping import reached
 from tda.encoders.pipeline.timing import together
 from tda.store.commit.records import ShardRecord
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jobs.runtime.command_line.stopping import listen
 from jobs.runtime.private_folder import PrivateFolder
-from jobs.runtime.stopping import listen
 from tda.config.cluster import ClusterConfig
 from tda.errors import LacunaError, UserError
 

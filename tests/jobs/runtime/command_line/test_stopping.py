@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from jobs.runtime.command_line.stopping import listen, stoppable
 from jobs.runtime.progress import ShardProgress
-from jobs.runtime.stopping import listen, stoppable
 
 JOB = """
 import hashlib, sys, time
-from jobs.runtime import stopping
+from jobs.runtime.command_line import stopping
 from jobs.runtime.progress import ShardProgress
 
 stopping.GRACE = 0.5
@@ -37,7 +37,7 @@ KEPT = "set / tiny: 1 of 3 shards of this run are done; recorded shards are kept
 
 
 def _ended_by(number: int, how: str) -> tuple[int, str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[4])}
     job = subprocess.Popen([sys.executable, "-c", JOB, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert job.stdout is not None
     assert job.stdout.readline() == "working\n"

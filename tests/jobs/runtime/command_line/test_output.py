@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jobs.runtime.output import begin, note_result, print_error, print_for_programs, print_result
+from jobs.runtime.command_line.output import begin, note_result, print_error, print_for_programs, print_result
 
 
 def test_the_last_line_holds_all_that_was_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from jobs.runtime.output import print_error
+from jobs.runtime.command_line.output import print_error
 
 GRACE = 10.0  # seconds; Kubernetes and Slurm kill after 30
 STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}

@@ -5,8 +5,8 @@ import inspect
 
 import pytest
 
-from jobs.runtime.console import names
-from jobs.runtime.help import EXAMPLES, options, presets, print_help
+from jobs.runtime.command_line.console import names
+from jobs.runtime.command_line.help import EXAMPLES, options, presets, print_help
 from tda.config import jobs as schemas
 from tda.config.jobs import EmbedJob, VerifyJob
 

@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Callable
 
-from jobs.runtime.help import print_help
-from jobs.runtime.output import begin, print_for_programs, unless_closed
-from jobs.runtime.plugins import only_installed_plugins
-from jobs.runtime.stopping import received, stoppable
+from jobs.runtime.command_line.help import print_help
+from jobs.runtime.command_line.output import begin, print_for_programs, unless_closed
+from jobs.runtime.command_line.plugins import only_installed_plugins
+from jobs.runtime.command_line.stopping import received, stoppable
 
 HELP, JSON = {"--help", "-h"}, "--json"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runtime.console import main, names
+from jobs.runtime.command_line.console import main, names
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-LACUNA = [sys.executable, "-P", "-m", "jobs.runtime.console"]
+REPOSITORY = Path(__file__).resolve().parents[4]
+LACUNA = [sys.executable, "-P", "-m", "jobs.runtime.command_line.console"]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jobs
-from jobs.runtime.output import unless_closed
+from jobs.runtime.command_line.output import unless_closed
 
 EXIT_USER_ERROR = 2
 HELP = ("--help", "-h", "help")

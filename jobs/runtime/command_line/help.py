@@ -56,6 +56,7 @@ PLAIN = {
     "name": "its name under the root",
     "shards": "folder, glob, list or brace pattern of the shards; URLs of any store",
     "modalities": "of a pair",
+    "published": "URL of a file -> its sha256, null where none is published; for jobs.fetch",
     "toy.pairs": "pairs that are drawn",
     "toy.pairs_per_shard": "pairs of a drawn shard",
     "seed": "of every random choice",

@@ -18,6 +18,7 @@ import pytest
 from chaos import EndedIn, ended, wait_for
 
 ENDS = {signal.SIGKILL: (-9, ""), signal.SIGINT: (130, "interrupted; "), signal.SIGTERM: (143, "stopped by SIGTERM; ")}
+pytestmark = pytest.mark.long
 LIMIT = 15.0  # seconds in which every process has to be gone
 JOBS = {
     "ingest": ["dataset.name=a", "encoder.name=e", "source={folder}/rows.npz", "rows_per_shard=40"],

@@ -16,6 +16,7 @@ from jobs.analysis.parts import digest, part_hashes, resting_on, with_needed
 from jobs.analysis.publication import publish_parts, standing_parts, table_url
 from jobs.analysis.registry import REGISTRY
 from jobs.analysis.run import measured
+from jobs.analysis.settled import settled, with_its_rows
 from jobs.analysis.shape import Subject
 from jobs.analysis.stored import taken_over
 from jobs.analysis.sweep import cell_line, sweep_cells
@@ -60,21 +61,22 @@ def analyze(job: AnalyzeJob) -> Outcome:
 
 def _analyze(job: AnalyzeJob) -> Outcome:
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
+    job = replace(job, analysis=settled(job.analysis, len(embeddings)))
     others = _checked_transfer(job, embeddings)
     rows = {name: _content(job, name) for name in job.analysis.separability.transfer} | {job.dataset.name: embeddings.content}
     hashes = part_hashes(rows, job.dataset.name, job.analysis)
     former = part_hashes(rows, job.dataset.name, job.analysis, former=True)
     url = RootPaths(job.root).metrics(job.dataset.name, job.encoder.name)
     head, before = _head(job, embeddings, hashes), document_if_whole(url)
-    found = standing_parts(url, before, hashes, former)
+    found = with_its_rows(standing_parts(url, before, hashes, former), url, embeddings)
     wanted = with_needed(job.analysis.parts, job.analysis)
-    taken = taken_over(job, hashes, [part.name for part in wanted if part.name not in found["part_hashes"]])
+    taken = taken_over(job, hashes, [part.name for part in wanted if part.name not in found["part_hashes"] and not part.leaves_files])
     missing = [part.name for part in wanted if part.name not in found["part_hashes"] | taken.parts]
     made = taken
     if missing:
         graph_rows = digest([rows[job.dataset.name], job.analysis.umap.max_pairs])
         base = RootPaths(base_of(job.root)).analysis_dir(job.dataset.name, job.encoder.name)  # one neighbour graph for all cells of a sweep
-        subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=base, rows_hash=graph_rows)
+        subject = Subject(embeddings=embeddings, analysis=job.analysis, folder=base, rows_hash=graph_rows, results=url.rpartition("/")[0])
         stored = partial(_stored, url, found["tables"] | taken.entries)
         with ray_session(job.cluster):
             run = Measuring(subject=subject, others=others, parts=missing, stored=stored, cluster=job.cluster)

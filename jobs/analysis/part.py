@@ -66,6 +66,7 @@ class Part:
     turn: int = 0  # order of the starts: the longest chain of tasks first
     needs: Callable[[AnalysisConfig], tuple[str, ...]] = _nothing  # parts whose results it is made of
     tables: tuple[str, ...] = ()  # its Parquet files
+    leaves_files: bool = False  # files of each shard beside its tables: it is measured in place, never copied from another root
     fills: tuple[str, ...] = ()  # its keys of metrics.json, where they are not its name
     seeded: Callable[[AnalysisConfig], bool] = _never  # whether the seed changes its numbers
     cost_only: Callable[[AnalysisConfig], tuple[str, ...]] = _nothing  # settings that change no number: left out of the hash

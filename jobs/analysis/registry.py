@@ -11,6 +11,7 @@ from jobs.analysis import shape as measure_shape
 from jobs.analysis import spectrum as measure_spectrum
 from jobs.analysis.alignment import finish_alignment, start_uniformity
 from jobs.analysis.part import Found, Measuring, Metrics, Part
+from jobs.analysis.placement import finish_placement, labels_for, placement_line
 from jobs.runtime.tasks import result
 from tda.columns import Columns
 from tda.config.analysis import AnalysisConfig
@@ -117,7 +118,7 @@ def _clusters_line(metrics: Metrics) -> str:
 
 
 def _local_dimension(run: Measuring, _: Any) -> Found:
-    tables, subject = (run.table("clusters"), run.table("ranks")), run.subject
+    tables, subject = (labels_for(run) or run.table("clusters"), run.table("ranks")), run.subject
     metrics, columns = measure_local.local_dimension(subject.embeddings, *tables, subject.analysis, run.cluster)
     return metrics, {"cluster_spectra": columns}
 
@@ -155,7 +156,7 @@ REGISTRY = (
         turn=1,
         tables=("layout",),
         seeded=_always,
-        cost_only=lambda _: ("knn_k",),
+        cost_only=lambda analysis: ("knn_k", *(("radius",) if analysis.umap.radius is None else ())),
         shared=lambda analysis: {"shared": analysis.mixing.k},
         line=lambda metrics: f"mixing on the {metrics['umap']['output']} {metrics['umap']['mixing']:.2f}",
     ),
@@ -171,9 +172,20 @@ REGISTRY = (
         line=_clusters_line,
     ),
     Part(
+        name="placement",
+        finish=finish_placement,
+        needs=lambda _: ("umap", "clusters"),
+        tables=("row_clusters",),
+        fills=("rows",),
+        leaves_files=True,
+        seeded=_always,
+        shared=lambda analysis: {"rows": analysis.rows, "groups": analysis.local_dimension.max_clusters},
+        line=placement_line,
+    ),
+    Part(
         name="local_dimension",
         finish=_local_dimension,
-        needs=lambda _: ("clusters", "retrieval"),
+        needs=lambda analysis: ("clusters", "retrieval", *(("placement",) if analysis.rows == "all" else ())),
         tables=("cluster_spectra",),
         fills=("per_cluster", "local_dimension"),
         seeded=_always,

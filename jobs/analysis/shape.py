@@ -34,6 +34,7 @@ class Subject:
     analysis: AnalysisConfig
     folder: str
     rows_hash: str
+    results: str = ""  # where its results stand
 
     def stacked(self) -> tuple[Array, Array]:
         """Positions (M,) of the pairs that are laid out, and their rows (N, D)."""
@@ -43,6 +44,18 @@ class Subject:
     def graph(self, x_ND: Array) -> Knn:
         k, analysis = layout_part.neighbours_wanted(len(x_ND), self.analysis), self.analysis
         return stored_graph(self.folder, self.rows_hash, x_ND, k, seed=analysis.seed, device=analysis.device)
+
+
+def sampled_space(subject: Subject) -> tuple[Array, Array, Raw | Principal, Array]:
+    """Positions of the labelled pairs, which of them are fitted, the space that is clustered, and the fitted rows in it, (S, C)."""
+    embeddings, config = subject.embeddings, subject.analysis.clusters
+    labelled_M = evenly_spaced(len(embeddings), config.max_pairs)
+    width = config.components if config.space == "pca" else embeddings.dim
+    most = config.sample or default_sample(np.empty((0, width)))
+    chosen = evenly_spaced(len(labelled_M), max(1, most // 2))
+    x_SD = read_stacked(embeddings, labelled_M[chosen], subject.analysis.block_rows)
+    space = cluster_part.space_of(x_SD, config)
+    return labelled_M, chosen, space, space.project(x_SD)
 
 
 def start_layout(subject: Subject, cluster: ClusterConfig) -> Any:
@@ -147,14 +160,8 @@ def _fit_layout(subject: Subject, columns: Columns) -> Fit:
 def _fit_rows(subject: Subject) -> Fit:
     """Clusters of a sample of the rows themselves or of their principal components, with what assigns the rest."""
     analysis, embeddings = subject.analysis, subject.embeddings
-    config = analysis.clusters
-    labelled_M = evenly_spaced(len(embeddings), config.max_pairs)
-    width = config.components if config.space == "pca" else embeddings.dim
-    most = config.sample or default_sample(np.empty((0, width)))
-    chosen = evenly_spaced(len(labelled_M), max(1, most // 2))
-    x_SD = read_stacked(embeddings, labelled_M[chosen], analysis.block_rows)
-    space = cluster_part.space_of(x_SD, config)
-    x_SC = _placed(space.project(x_SD), analysis)
+    labelled_M, chosen, space, x_SC = sampled_space(subject)
+    x_SC = _placed(x_SC, analysis)
     found = cluster_part.cluster(x_SC, analysis, cluster_part.UNSAMPLED)
     stable = cluster_part.how_stable([x_SC], analysis)
     notes = [f"{len(labelled_M)} of {len(embeddings)} pairs are labelled"] if len(labelled_M) < len(embeddings) else []
@@ -172,7 +179,7 @@ def _fitted(
     others_O: Array | None = None,
 ) -> Fit:
     labels, probability = to_host(found.labels), to_host(found.probability)
-    small = replace(found, labels=None, probability=None, assigner=None)
+    small = replace(found, labels=None, probability=None, assigner=None, predictor=None)
     assigner = None if others_O is None else found.assigner
     return Fit(
         clustering=small, positions_M=positions_M, labels=labels, probability=probability, stable=stable, space=space,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jobs.analysis.parts import digest
+from jobs.analysis.settled import settled
 from jobs.analysis.shape import Subject
 from jobs.runtime.session import ray_session
 from jobs.runtime.showing.display import tracked
@@ -45,6 +46,7 @@ def sweep_cells(job: AnalyzeJob, keys: Sequence[Key]) -> list[dict[str, Any]]:
     The other settings of umap and clusters are the job's; other settings or other rows start a new sweep.
     """
     embeddings = EmbeddingSet(job.root, job.dataset.name, job.encoder.name)
+    job = replace(job, analysis=settled(job.analysis, len(embeddings)))
     folder = RootPaths(job.root).analysis_dir(job.dataset.name, job.encoder.name)
     head = _head(job, embeddings)
     cells, _ = _standing(folder, document_if_whole(join(folder, SWEEP)), head["config_hash"])
@@ -78,7 +80,11 @@ def _at(job: AnalyzeJob, key: Key) -> Any:
 
 def _head(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, Any]:
     """The settings shared by every cell, and their hash."""
-    umap = {name: value for name, value in asdict(job.analysis.umap).items() if name not in (*SWEPT, "knn_k")}
+    umap = {
+        name: value
+        for name, value in asdict(job.analysis.umap).items()
+        if name not in (*SWEPT, "knn_k") and (name, value) != ("radius", None)
+    }
     clusters = {name: value for name, value in asdict(job.analysis.clusters).items() if not name.startswith(("space", "stability"))}
     settings = {"umap": umap, "clusters": clusters, "mixing": asdict(job.analysis.mixing), "seed": job.analysis.seed}
     return {

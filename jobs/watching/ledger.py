@@ -8,6 +8,7 @@
                                        <n>.failed.json           it ended with a reason, or was lost with its watcher
                                        <n>.stopped.json          it was interrupted; this is no failure
                                        succeeded.json            all is analysed
+                                       <n>.<state>.notice.json   the user was notified of this end: once, whoever sees it
                                        vanished.json             its file was gone before it was analysed
                     _names/<encoder>.json                        this encoder's name is of this content
 
@@ -24,6 +25,7 @@ from tda.store.files import filesystem, join, publish_json, read_json
 from tda.store.paths import RootPaths
 
 EVENT = re.compile(r"(\d+)\.(submitted|running|failed|stopped)\.json")
+NOTICE = "notice.json"
 PIN = re.compile(r"([0-9a-f]{16})\.([0-9a-f]{16})\.pin\.json")
 
 
@@ -51,6 +53,11 @@ class Entry:
     @property
     def over(self) -> bool:
         return not {"succeeded.json", "vanished.json"}.isdisjoint(self.events)
+
+    @property
+    def announced(self) -> bool:
+        """Whether the user was notified of the end of the last attempt."""
+        return any(name.startswith(f"{self.attempt}.") and name.endswith(f".{NOTICE}") for name in self.events)
 
     @property
     def state(self) -> str:

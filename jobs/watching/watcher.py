@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from jobs.runtime.owner import owner
 from jobs.watching.lease import beating
-from jobs.watching.ledger import Ledger
+from jobs.watching.ledger import NOTICE, Entry, Ledger
 from jobs.watching.lookout import LOST, Lookout, Orders
 from jobs.watching.pins import ChangedError, Pinned
 from jobs.watching.place import Checkpoint, Place
@@ -24,12 +24,14 @@ class Watcher(Lookout):
         self.unread: dict[str, str] = {}  # checkpoint -> why its file could not be read in this look
         self._me = owner()
         self._passed = set[str]()  # started, or found to have nothing to do, since the last look
+        self._announced = set[str]()  # folders of entries whose notice was looked for
         self._again = dict[str, float]()  # folder of the entry -> when it may be tried again
 
     def look(self) -> None:
         """A look, after which everything may be tried again that its back-off allows."""
         self._passed, self.unread = set(), {}
         super().look()
+        self._announce_late()
 
     def work(self) -> None:
         """Start what there is room for, and end what has run; with runs elsewhere still running, it returns."""
@@ -69,7 +71,7 @@ class Watcher(Lookout):
                 self.pins.release(one.label, pinned.digest, [pinned.url.rpartition("/")[2]])
             return
         task = self._task(one, pinned, key, entry.attempt + 1)
-        taken = {"task": task.plain(), "owner": self._me}
+        taken = {"task": task.plain(), "owner": self._me, "notices": True}
         if not self.ledger.add(task.folder, f"{task.attempt}.submitted.json", taken):
             return
         self.mine[task.folder] = task
@@ -146,11 +148,37 @@ class Watcher(Lookout):
             self.ledger.add(folder, "succeeded.json", {"encoder": task.encoder, "line": run.line, "attempt": task.attempt})
         elif run.state is State.STOPPED:
             self.ledger.add(folder, f"{task.attempt}.stopped.json", {"reason": run.line})
-        elif not exists(task.url):
+        elif not exists(task.url) and not self.ledger.content(folder, f"{task.attempt}.failed.json"):  # else another watcher ended it
             self.ledger.add(folder, "vanished.json", {"reason": "its file was gone while it was analysed"})
         else:
             self.ledger.add(folder, f"{task.attempt}.failed.json", {"reason": run.line or LOST})
         self._after(task, run)
+
+    def _announce(self, task: Task, message: str) -> None:
+        """Notify of the end of a checkpoint's work. Of several watchers that see it, the one that creates the notice does."""
+        state = self.ledger.entry(task.label, task.key).state
+        if self.ledger.add(task.folder, f"{task.attempt}.{state}.{NOTICE}", {}):
+            self._notify({"encoder": task.encoder, "step": task.step, "state": state, "message": message})
+
+    def _announce_late(self) -> None:
+        """Notify of ends whose watcher was killed before it did. Attempts of earlier versions left no notices, and are passed over."""
+        for label, keys in self.ledger.keys().items():
+            for key in keys:
+                entry, folder = self.ledger.entry(label, key), f"{label}/{key}"
+                given_up = entry.state == "failed" and entry.failures >= self.orders.config.max_attempts
+                if folder in self._announced or not (entry.over or given_up):
+                    continue
+                self._announced.add(folder)
+                taken = self.ledger.content(folder, f"{entry.attempt}.submitted.json")
+                if not entry.announced and taken.get("notices"):
+                    began = self.ledger.content(folder, f"{entry.attempt}.running.json") or taken
+                    self._announce(Task(**began["task"]), self._ending(folder, entry))
+
+    def _ending(self, folder: str, entry: Entry) -> str:
+        """The last line or the reason that the ledger holds."""
+        name = f"{entry.attempt}.failed.json" if entry.state == "failed" else f"{entry.state}.json"
+        found = self.ledger.content(folder, name)
+        return str(found.get("line") or found.get("reason") or entry.state)
 
     def _after(self, task: Task, run: Run) -> None:
         entry = self.ledger.entry(task.label, task.key)
@@ -160,7 +188,6 @@ class Watcher(Lookout):
         given_up = failures >= self.orders.config.max_attempts
         if entry.over or given_up:
             self.pins.release(task.label, task.sha256, self.ledger.pins())
-            message = run.line or entry.state
-            self._notify({"encoder": task.encoder, "step": task.step, "state": entry.state, "message": message})
+            self._announce(task, run.line or entry.state)
         elif run.state is not State.STOPPED:
             print(f"lacuna watch: {task.label}: attempt {task.attempt} failed: {run.line or LOST}", file=sys.stderr, flush=True)

@@ -7,8 +7,8 @@ from tda.config.sweeps import MultirunConfig
 from tda.errors import UserError
 
 PARTS = (
-    "gap", "cosine", "separability", "retrieval", "spectrum", "umap", "mixing", "clusters", "local_dimension", "dimension", "homology",
-    "alignment",
+    "gap", "cosine", "separability", "retrieval", "spectrum", "umap", "mixing", "clusters", "placement", "local_dimension", "dimension",
+    "homology", "alignment",
 )  # fmt: skip
 DEVICES = ("auto", "cpu", "cuda")
 SPACES = ("raw", "layout", "pca")
@@ -64,6 +64,9 @@ class UmapConfig(Checked, path="analysis.umap"):
     learning_rate: float | None = bounded(None, above=0)  # null: 0.3 radians an epoch on the sphere, 1 in the plane
     init: str = bounded("spectral", choices=("spectral", "random"))  # spectral | random
     output: str = bounded("sphere", choices=("sphere", "plane"))  # sphere | plane
+    radius: float | None = bounded(
+        None, above=0
+    )  # of the sphere, in units of min_dist; null: 1, above 10,000 rows the root of rows / 10,000
     max_pairs: int = bounded(50_000, least=2)  # evenly spaced pairs of a larger set
     knn_k: int = bounded(100, least=1)  # neighbours found of each row and stored: the cells of a sweep up to it search only once
     trust_k: int = bounded(15, least=1)  # neighbours that trustworthiness looks at
@@ -87,8 +90,8 @@ class ClustersConfig(Checked, path="analysis.clusters"):
     """Density clusters (HDBSCAN) of both modalities together."""
 
     space: str = bounded("layout", choices=SPACES)  # layout: of the part umap | raw: unit vectors | pca: `components` of them
-    min_cluster_size: int = bounded(10, least=2)
-    min_samples: int | None = bounded(None, least=1)  # null: min_cluster_size
+    min_cluster_size: int | None = bounded(None, least=2)  # null: 10, and above 10,000 fitted rows more, as the root of their number
+    min_samples: int | None = bounded(None, least=1)  # null: min_cluster_size; 10 where that was chosen by the rows
     method: str = bounded("eom", choices=("eom", "leaf"))  # eom | leaf
     epsilon: float = bounded(0.0, least=0)  # clusters less than this apart are not split
     engine: str = bounded("auto", choices=("auto", "hdbscan", "fast_hdbscan", "cuml"))  # auto | hdbscan | fast_hdbscan | cuml
@@ -169,6 +172,7 @@ class AnalysisConfig(Checked, path="analysis"):
     seed: int = bounded(0, least=0, most=2**31)
     device: str = bounded("auto", choices=DEVICES)  # auto | cpu | cuda: where neighbours, layouts and clusters are computed
     block_rows: int = bounded(65_536, least=1)  # rows a task reads at once
+    rows: str = bounded("auto", choices=("auto", "all", "sample"))  # which rows are placed and labelled; auto: all up to 1,000,000 pairs
     cosine: CosineConfig = field(default_factory=CosineConfig)
     separability: SeparabilityConfig = field(default_factory=SeparabilityConfig)
     retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)

@@ -35,7 +35,7 @@ class DatasetConfig(Checked, path="dataset"):
     toy: ToyConfig | None = None  # drawn under the root when its shards are not there yet
     format: str = bounded("webdataset", choices=FORMATS)  # webdataset: tars, or two texts a pair; the others are cut into units
     images: str | None = None  # coco: the folder or zip of the pictures; list: the folder where its names begin, null: the list's own
-    columns: dict[str, str] = field(default_factory=dict)  # image, caption, key, url -> column of a list or table; {}: common names
+    columns: Any = None  # of a list or table: {image: filepath, caption: title, key: uid, url: url}; null: the names in common use
     rows_per_shard: int = bounded(10_000, least=1, most=1_000_000)  # pairs of a unit, where the format is not webdataset
     published: dict[str, str | None] = field(
         default_factory=dict

@@ -94,3 +94,23 @@ def trustworthiness(x_ND: Any, layout_NC: Any, k: int = 15, *, max_rows: int | N
         rank_BK = _ranks(unit_ND[chosen_B[rows]], unit_ND, chosen_B[rows], index_BK[rows])
         excess += float(xp.sum(xp.clip(rank_BK - k, 0, None)))
     return float(1.0 - 2.0 * excess / (len(chosen_B) * k * (2 * count - 3 * k - 1)))
+
+
+def trustworthiness_among(new_MD: Any, placed_MC: Any, base_ND: Any, layout_NC: Any, k: int = 15) -> float:
+    """As `trustworthiness`, of further rows (M, D) placed at (M, C) among laid-out rows: both kinds of neighbours are among these.
+
+    Raises UserError unless rows and places agree in number and 1 <= k < N / 2, and for rows that are zero or not finite.
+    """
+    from scipy.spatial import KDTree
+
+    count = base_ND.shape[0]
+    if len(new_MD) != len(placed_MC) or len(layout_NC) != count or not 1 <= k < count / 2:
+        raise UserError(f"{len(new_MD)} rows placed at {len(placed_MC)} among {count} laid out at {len(layout_NC)}, k={k}: they do not fit")
+    index_MK = KDTree(np.asarray(layout_NC, np.float64)).query(np.asarray(placed_MC, np.float64), [*range(1, k + 1)])[1]
+    query_MD, unit_ND, excess = unit32(to_host(new_MD)), unit32(to_host(base_ND)), 0.0
+    for rows in row_blocks(len(query_MD), max(1, TILE_BYTES // (4 * count))):
+        sims_BN = query_MD[rows] @ unit_ND.T
+        for column_B in index_MK[rows].T:
+            rank_B = 1 + (sims_BN > np.take_along_axis(sims_BN, column_B[:, None], axis=1)).sum(axis=1)
+            excess += float(np.clip(rank_B - k, 0, None).sum())
+    return float(1.0 - 2.0 * excess / (len(new_MD) * k * (2 * count - 3 * k - 1)))

@@ -43,6 +43,7 @@ def plant_shape(folder: Path, mix: float, rng: np.random.Generator) -> dict[str,
             "stability": {"across_seeds": 0.83, "across_sizes": 0.71, "runs": [], "agreement_RR": []},
             "modality": {"pure_fraction": 1 - mix},
         },
+        "rows": {"scope": "all", "fit": "0" * 64, "pairs": N, "fitted_pairs": N, "noise_fraction": 0.06, "sample": None},
         "per_cluster": table,
         "local_dimension": associations(table),
         "dimension": {

@@ -58,6 +58,7 @@ _NUMBERS: list[Any] = [  # a trainer's epoch or best score is often a number of 
     *{type(np.dtype(code)) for code in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")},
 ]
 _HUB_NAME = re.compile(r"(hf[-_]hub|local-dir):", re.IGNORECASE)
+_LINE = 300
 _CONFIG_BYTES = 16 * 2**20
 
 
@@ -230,6 +231,7 @@ def fit(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an exception's message, shortened."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
+    """The first line of an exception's message, with the next one where it only announces it; a sentence that is cut says so by "..."."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    text = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
+    return (text if len(text) <= _LINE else f"{text[: _LINE - 3].rstrip()}...") or type(error).__name__

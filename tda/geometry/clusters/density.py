@@ -17,6 +17,7 @@ from tda.errors import UserError
 from tda.geometry.arrays.namespace import namespace
 from tda.geometry.arrays.rows import check_rows, distinct, on_device, sample_rows, to_host
 from tda.geometry.clusters.assign import NOISE, Assigner
+from tda.geometry.clusters.predict import Predictor
 
 ENGINES = ("auto", "hdbscan", "fast_hdbscan", "cuml")
 METHODS = ("eom", "leaf")
@@ -40,10 +41,11 @@ class Clustering:
     fitted_noise_fraction: float  # of these rows: if far from `noise_fraction`, the sample does not represent the rest
     notes: list[str] = field(default_factory=list)
     assigner: Assigner | None = None  # labels further rows of the same space; None without clusters
+    predictor: Predictor | None = None  # labels them by the hierarchy; None without clusters or where the engine keeps no hierarchy
 
     def metrics(self) -> dict[str, Any]:
-        """The fields, ready for JSON, without labels, probabilities and assigner."""
-        return {name: value for name, value in vars(self).items() if name not in ("labels", "probability", "assigner")}
+        """The fields, ready for JSON, without labels, probabilities, assigner and predictor."""
+        return {name: value for name, value in vars(self).items() if name not in ("labels", "probability", "assigner", "predictor")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +120,11 @@ def _fit(x_SD: Any, options: _Options) -> Clustering:
     engine, needed = _engine(options, members_UD), max(options.min_cluster_size, options.min_samples + 1)
     notes: list[str] = []
     persistence: list[float] = []
-    labels_U, firm_U = np.full(len(first_U), NOISE), np.zeros(len(first_U))
+    labels_U, firm_U, tree = np.full(len(first_U), NOISE), np.zeros(len(first_U)), None
     if len(first_U) < needed:
         notes.append(f"{len(first_U)} distinct row(s), fewer than the {needed} that a cluster needs: all noise")
     else:
-        found_U, firm_U, persistence = _RUN[engine](members_UD, options)
+        found_U, firm_U, persistence, tree = _RUN[engine](members_UD, options)
         labels_U, persistence = _by_size(found_U, persistence, inverse_S)
         notes += [] if persistence else ["no part of the rows is denser than the rest: all noise"]
     labels_S = xp.asarray(labels_U[inverse_S])
@@ -139,6 +141,7 @@ def _fit(x_SD: Any, options: _Options) -> Clustering:
         fitted_noise_fraction=noise,
         notes=notes,
         assigner=Assigner(members_UD, xp.asarray(labels_U), options.min_samples) if persistence else None,
+        predictor=Predictor(members_UD, labels_U, firm_U, tree, options.min_samples) if persistence and tree is not None else None,
     )
 
 
@@ -171,7 +174,7 @@ def _engine(options: _Options, x_UD: Any) -> str:
     return "fast_hdbscan" if x_UD.shape[1] <= FAST_DIM and x_UD.shape[0] > FAST_ROWS else "hdbscan"
 
 
-def _run_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
+def _run_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any, Any]:
     import hdbscan as library
 
     rows_UD, metric = np.asarray(to_host(x_UD), dtype=np.float64), "euclidean"
@@ -189,10 +192,10 @@ def _run_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
         approx_min_span_tree=False,
         core_dist_n_jobs=1,  # more would start other processes
     ).fit(rows_UD)
-    return model.labels_, model.probabilities_, model.cluster_persistence_
+    return model.labels_, model.probabilities_, model.cluster_persistence_, model.condensed_tree_.to_numpy()
 
 
-def _run_fast_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
+def _run_fast_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any, Any]:
     """Minimum spanning tree by fast_hdbscan; tree condensed and cut by hdbscan, so that options mean the same in both engines.
 
     These functions are private, so pyproject.toml caps both libraries. The public class of fast_hdbscan has no persistence, rounds
@@ -205,11 +208,10 @@ def _run_fast_hdbscan(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
     edges, _, _ = compute_minimum_spanning_tree(np.asarray(to_host(x_UD), dtype=np.float64), min_samples=options.min_samples)
     ascending = np.lexsort((edges[:, 1], edges[:, 0], edges[:, 2]))  # ties in an order that does not depend on threads
     tree = condense_tree(label(edges[ascending]), options.min_cluster_size)
-    found: tuple[Any, Any, Any] = get_clusters(tree, compute_stability(tree), options.method, options.single, False, options.epsilon)
-    return found
+    return *get_clusters(tree, compute_stability(tree), options.method, options.single, False, options.epsilon), tree
 
 
-def _run_cuml(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
+def _run_cuml(x_UD: Any, options: _Options) -> tuple[Any, Any, Any, Any]:
     from cuml.cluster import HDBSCAN
 
     model = HDBSCAN(
@@ -219,7 +221,7 @@ def _run_cuml(x_UD: Any, options: _Options) -> tuple[Any, Any, Any]:
         cluster_selection_epsilon=options.epsilon,
         allow_single_cluster=options.single,
     ).fit(x_UD.astype("float32"))
-    return to_host(model.labels_), to_host(model.probabilities_), to_host(model.cluster_persistence_)
+    return to_host(model.labels_), to_host(model.probabilities_), to_host(model.cluster_persistence_), None
 
 
 _RUN = {"hdbscan": _run_hdbscan, "fast_hdbscan": _run_fast_hdbscan, "cuml": _run_cuml}

@@ -4,6 +4,7 @@ M pairs, N = 2M rows of both modalities, the images first, D dimensions, C coord
 B rows of a block.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from tda.geometry.spectrum.moments import Moments
 
 PURE = 0.95  # share of a cluster's rows from one modality at which it counts as pure
 UNSAMPLED = 2**62
+SMALLEST, UNIT_ROWS = 10, 10_000
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,26 @@ def space_of(x_SD: Any, config: ClustersConfig) -> Raw | Principal:
     return Principal.of(x_SD, config.components) if config.space == "pca" else Raw()
 
 
+def smallest_by_rows(rows: int) -> int:
+    """The smallest cluster by default among so many fitted rows: 10, above `UNIT_ROWS` in proportion to the root of their number."""
+    return max(SMALLEST, round(SMALLEST * math.sqrt(rows / UNIT_ROWS)))
+
+
+def smallest(config: ClustersConfig) -> int:
+    """The smallest cluster that is set; `SMALLEST` where that was left open and no number of rows is known."""
+    return config.min_cluster_size or SMALLEST
+
+
 def cluster(x_SC: Any, analysis: AnalysisConfig, sample: int | None = None) -> Clustering:
     """HDBSCAN of coordinates (S, C) with the options of `analysis.clusters`; `sample` as in `hdbscan`."""
-    return hdbscan(x_SC, analysis.clusters.min_cluster_size, seed=analysis.seed, sample=sample, **_options(analysis.clusters))
+    return hdbscan(x_SC, smallest(analysis.clusters), seed=analysis.seed, sample=sample, **_options(analysis.clusters))
 
 
 def how_stable(spaces: Sequence[Any], analysis: AnalysisConfig, sample: int | None = None) -> dict[str, Any]:
     """Agreement (adjusted Rand index) across seeds and smallest sizes. `spaces`: one array (S, C), or one layout for each seed."""
     config = analysis.clusters
     seeds = [analysis.seed + i for i in range(config.stability_seeds)]
-    sizes = config.stability_sizes or [config.min_cluster_size, 2 * config.min_cluster_size]
+    sizes = config.stability_sizes or [smallest(config), 2 * smallest(config)]
     options = _options(config) | ({} if sample is None else {"sample": sample})
     return stability(spaces, sizes, seeds, **options).metrics()
 
@@ -78,8 +90,9 @@ def cluster_metrics(found: Clustering, label_N: Any, analysis: AnalysisConfig, s
     return {
         "space": config.space,
         "method": config.method,
-        "min_cluster_size": config.min_cluster_size,
-        "min_samples": config.min_samples or config.min_cluster_size,
+        "min_cluster_size": smallest(config),
+        "min_cluster_size_by_rows": smallest_by_rows(found.fitted),
+        "min_samples": config.min_samples or smallest(config),
         "epsilon": config.epsilon,
         "noise_fraction": float(np.mean(label_N == NOISE)),
         **fitted,

@@ -13,7 +13,7 @@ from tda.geometry.arrays.rows import to_host
 from tda.geometry.mixing import Mixing, layout_neighbors, modality_mixing, trustworthiness
 from tda.geometry.neighbors.graph import Knn
 from tda.geometry.sphere.fuzzy_graph import fuzzy_graph
-from tda.geometry.sphere.umap import SphereUMAP, angles
+from tda.geometry.sphere.umap import SphereUMAP, angles, sphere_radius
 
 MODALITIES = ("image", "text")
 COORDINATES = ("x", "y", "z")
@@ -40,6 +40,7 @@ def model_of(analysis: AnalysisConfig, seed: int, rows: int, n_neighbors: int | 
         umap.output,
         analysis.device,
         1 if rows <= ONE_THREAD_ROWS else None,
+        radius=umap.radius,
     )
 
 
@@ -67,6 +68,7 @@ def umap_metrics(x_ND: Any, layout_NC: Any, analysis: AnalysisConfig, notes: lis
         notes = [*notes, f"trustworthiness looks at {trust_k} neighbours, not {umap.trust_k}: there are {count} rows"]
     return {
         "output": umap.output,
+        **({"radius": umap.radius or sphere_radius(count)} if umap.output == "sphere" else {}),
         "n_neighbors": umap.n_neighbors,
         "min_dist": umap.min_dist,
         "spread": umap.spread,

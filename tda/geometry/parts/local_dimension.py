@@ -22,7 +22,7 @@ Metrics = Mapping[str, Any]
 
 
 def per_cluster(spectra: Mapping[str, Sequence[Spectrum | None]], label_2N: Any, ranks_2N: Any, two_nn_K: Sequence[float | None]) -> Table:
-    """Table with one row per cluster: those of `cluster_table`, `top1` of queries in both directions together, and `two_nn`.
+    """Table with one row per cluster: the columns of `cluster_table`, `top1` and number of its `queries` both ways, and `two_nn`.
 
     `label_2N`, `ranks_2N`: clusters and ranks (2, N) of images and of texts; rank 0 is a pair that was not a query. `two_nn_K`: intrinsic
     dimension of each cluster.
@@ -32,7 +32,7 @@ def per_cluster(spectra: Mapping[str, Sequence[Spectrum | None]], label_2N: Any,
     table, asked = (cluster_table(spectra, labels[0], labels[1], ranks) for labels in (label_2N, asked_2N))
     for row, ranked, dimension in zip(table, asked, two_nn_K, strict=True):
         row |= {f"top1_{direction}": ranked[f"top1_{direction}"] for direction in DIRECTIONS}
-        row |= {"top1": _both_ways(ranked), "two_nn": dimension}
+        row |= {"top1": _both_ways(ranked), "queries": ranked["size"], "two_nn": dimension}
     return table
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import numpy as np
+
 from tda.errors import UserError
 from tda.geometry.arrays.namespace import namespace
 from tda.geometry.arrays.rows import to_host
@@ -63,9 +65,9 @@ def fuzzy_graph(knn: Knn, n_neighbors: int, *, device: str = "auto") -> Any:
 
 def fuzzy_rows(knn: Knn) -> Any:
     """Return memberships (M, K), in [0, 1], of new rows in the neighbourhoods of their K nearest fitted rows, not symmetrised."""
-    from umap.umap_ import compute_membership_strengths, smooth_knn_dist
+    from tda.geometry.sphere.placing import memberships
 
-    with _one_thread():
-        sigma_M, rho_M = smooth_knn_dist(knn.distance_NK, float(knn.k), local_connectivity=0.0)
-        strengths = compute_membership_strengths(knn.index_NK, knn.distance_NK, sigma_M, rho_M, False, bipartite=True)
-    return strengths[2].reshape(knn.index_NK.shape)
+    distance_MK = np.ascontiguousarray(to_host(knn.distance_NK), np.float64)
+    weight_MK = np.empty_like(distance_MK)
+    memberships(distance_MK, weight_MK)
+    return weight_MK

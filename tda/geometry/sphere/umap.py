@@ -3,6 +3,7 @@
 N rows, D dimensions, M new rows, K neighbours, T fitted rows. Angles in radians.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +14,20 @@ from tda.errors import UserError
 from tda.geometry.arrays.namespace import namespace
 from tda.geometry.arrays.rows import on_device, to_host
 from tda.geometry.neighbors.graph import Knn, cuda, knn_graph, nearest_of
-from tda.geometry.sphere.fuzzy_graph import fuzzy_graph, fuzzy_rows
+from tda.geometry.sphere.fuzzy_graph import fuzzy_graph
 
 SPHERE_EPOCHS = 200
 SPHERE_RATE, PLANE_RATE = 0.3, 1.0  # at 1.0 a layout on the unit sphere does not settle
+UNIT_ROWS = 10_000  # up to here the unit of length on the sphere is its radius
+PLACING, SLOWER = 3, 4.0  # further rows move for a third of the epochs, at a quarter of the rate
+
+
+def sphere_radius(rows: int) -> float:
+    """Radius of the sphere in units of `min_dist` and `spread` for a layout of `rows` rows: above `UNIT_ROWS`, each has the same area.
+
+    On a sphere of radius 1, `min_dist` = 0.1 leaves room for 1,300 groups of rows: more of them lie on one another.
+    """
+    return max(1.0, math.sqrt(rows / UNIT_ROWS))
 
 
 def angles(layout_N3: Any) -> tuple[Any, Any]:
@@ -30,9 +41,10 @@ def angles(layout_N3: Any) -> tuple[Any, Any]:
 class SphereUMAP:
     """Layout of rows from UMAP's fuzzy graph: on the sphere by forces along great circles, or in the plane by umap-learn / cuML.
 
-    `n_neighbors` counts the row itself. `min_dist` and `spread` (radians on the sphere) set the membership curve 1 / (1 + a d^2b), as in
-    McInnes, Healy and Melville 2018. `n_epochs` None is 200 on the sphere and the library's default in the plane. `learning_rate` None is
-    0.3 radians per epoch on the sphere, falling to 0, and 1.0 in the plane. `init`: spectral | random. `output`: sphere | plane.
+    `n_neighbors` counts the row itself. `min_dist` and `spread` (on a sphere of radius 1, radians) set the membership curve
+    1 / (1 + a d^2b), as in McInnes, Healy and Melville 2018. `radius` is that of the sphere in their unit of length, None chooses it by
+    the rows (`sphere_radius`). `n_epochs` None is 200 on the sphere and the library's default in the plane. `learning_rate` None is
+    0.3 units of length per epoch on the sphere, falling to 0, and 1.0 in the plane. `init`: spectral | random. `output`: sphere | plane.
     `device`: auto | cpu | cuda. `threads` (CPU): None is all cores; on the sphere the result has the same bits for any number. `notes`
     lists what differs from the request. Raises UserError for values out of range.
     """
@@ -49,6 +61,7 @@ class SphereUMAP:
     device: str = "auto"
     threads: int | None = None
     repulsion_strength: float = 1.0
+    radius: float | None = None
     notes: list[str] = field(default_factory=list, init=False)
     embedding: Any = field(default=None, init=False, repr=False)
     _rows_TD: Any = field(default=None, init=False, repr=False)
@@ -59,6 +72,8 @@ class SphereUMAP:
         _at_least("n_neighbors", self.n_neighbors, 2)
         _at_least("negative_sample_rate", self.negative_sample_rate, 0)
         _at_least("n_epochs", self.n_epochs or SPHERE_EPOCHS, 1)
+        if self.radius is not None and not self.radius > 0:
+            raise UserError(f"radius={self.radius} is no radius; it must be above 0")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"seed={self.seed} is not in 0 .. 2^32 - 1")
         if not 0 <= self.min_dist <= self.spread:
@@ -112,23 +127,22 @@ class SphereUMAP:
         return spectral_start(graph, self.seed) if self.init == "spectral" else random_start(graph.shape[0], self.seed)
 
     def transform(self, new_MD: Any) -> Any:
-        """Return unit vectors (M, 3) for new rows (M, D), placed among the fitted ones, which do not move.
+        """Return places (M, 3), in the plane (M, 2), for new rows (M, D) among the fitted ones, which do not move.
 
-        Each starts at the mean of its neighbours, weighted by membership, and moves for a third of the epochs at a quarter of the rate.
-        Raises UserError before `fit_transform`, in the plane, and for rows of another dimension.
+        Each depends on its row and the fitted rows alone: see `tda.geometry.sphere.placing`. Raises UserError before `fit_transform`
+        and for rows of another dimension.
         """
-        if self._rows_TD is None or self.output != "sphere":
-            raise UserError("transform needs a layout on the sphere that fit_transform made")
-        from scipy import sparse
-
+        if self._rows_TD is None:
+            raise UserError("transform needs a layout on the sphere or in the plane that fit_transform made")
         knn = nearest_of(new_MD, self._rows_TD, min(self.n_neighbors, self._rows_TD.shape[0]))
-        weight_MK = fuzzy_rows(knn)
-        start_M3 = np.einsum("mk,mkc->mc", weight_MK, to_host(self.embedding)[knn.index_NK].astype(np.float64))
-        start_M3 /= np.linalg.norm(start_M3, axis=1, keepdims=True).clip(1e-12)
-        bounds = np.arange(0, weight_MK.size + 1, knn.k)
-        graph = sparse.csr_array((weight_MK.ravel(), knn.index_NK.ravel(), bounds), shape=(len(knn), len(self._rows_TD)))
-        placed_M3 = self._sphere(start_M3, graph, fixed_T3=self.embedding, epochs=max(1, self._epochs() // 3), slower=4.0)
-        return placed_M3 if on_device(new_MD) else to_host(placed_M3)
+        placed_MC = self.placed(knn, to_host(self.embedding))
+        return namespace(new_MD).asarray(placed_MC) if on_device(new_MD) else placed_MC
+
+    def placed(self, knn: Knn, fitted_TC: Any) -> Any:
+        """As `transform`, where the neighbours `knn` of the new rows among the fitted rows and the places of these (T, C) are known."""
+        from tda.geometry.sphere.placing import place
+
+        return place(knn, fitted_TC, self._forces(len(fitted_TC), max(1, self._epochs() // PLACING), SLOWER), threads=self.threads)
 
     def angles(self) -> tuple[Any, Any]:
         """Return colatitude and longitude (N,) of the fitted layout, as `angles`. Raises UserError without a layout on the sphere."""
@@ -147,23 +161,31 @@ class SphereUMAP:
     def _epochs(self) -> int:
         return self.n_epochs or SPHERE_EPOCHS
 
-    def _sphere(self, init_M3: Any, graph: Any, *, fixed_T3: Any = None, epochs: int | None = None, slower: float = 1.0) -> Any:
+    def _forces(self, rows: int, epochs: int, slower: float = 1.0) -> Any:
+        """Curve and steps of a layout of `rows` rows, in radians on the sphere."""
         from umap.umap_ import find_ab_params
 
-        from tda.geometry.sphere.epochs_cpu import Forces, layout_cpu, schedule
+        from tda.geometry.sphere.epochs_cpu import Forces
 
         a, b = find_ab_params(self.spread, self.min_dist)
-        epochs = epochs or self._epochs()
-        rate = (SPHERE_RATE if self.learning_rate is None else self.learning_rate) / slower
-        forces = Forces(
-            a=float(a), b=float(b), repulsion=self.repulsion_strength, negatives=self.negative_sample_rate,
-            learning_rate=rate, n_epochs=epochs, seed=self.seed,
+        flat = self.output == "plane"
+        radius = 1.0 if flat else sphere_radius(rows) if self.radius is None else self.radius
+        rate = self.learning_rate or (PLANE_RATE if flat else SPHERE_RATE)
+        return Forces(
+            a=float(a * radius ** (2 * b)), b=float(b), repulsion=self.repulsion_strength, negatives=self.negative_sample_rate,
+            learning_rate=rate / radius / slower, n_epochs=epochs, seed=self.seed,
         )  # fmt: skip
+
+    def _sphere(self, init_M3: Any, graph: Any) -> Any:
+        from tda.geometry.sphere.epochs_cpu import layout_cpu, schedule
+
+        epochs = self._epochs()
+        forces = self._forces(graph.shape[0], epochs)
         if cuda(self.device):
             from tda.geometry.sphere.epochs_cuda import layout_cuda
 
-            return layout_cuda(init_M3, schedule(graph, epochs), forces, fixed_T3=fixed_T3)
-        return layout_cpu(init_M3, schedule(graph, epochs), forces, fixed_T3=fixed_T3, threads=self.threads)
+            return layout_cuda(init_M3, schedule(graph, epochs), forces)
+        return layout_cpu(init_M3, schedule(graph, epochs), forces, threads=self.threads)
 
     def _plane(self, graph: Any, rows_ND: Any) -> Any:
         from umap.umap_ import find_ab_params

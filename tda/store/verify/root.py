@@ -16,6 +16,7 @@ from tda.store.commit.records import IDENTITY_FILE
 from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet
+from tda.store.datasets.placed import FOLDER, problems
 from tda.store.datasets.views import View
 from tda.store.documents import named_files, read_document, seal_holds
 from tda.store.files import exists, filesystem, is_local, join, list_files, list_folders, read_bytes
@@ -245,6 +246,12 @@ def _check_metrics(layout: RootPaths, dataset: str, encoder: str) -> Iterator[st
         return
     if found.get("rows_sha256", rows) != rows:
         yield f"{url}: its numbers are of other rows than there are now: run jobs.analyze again"
+        return
+    placed = found.get("rows")
+    placed = placed if isinstance(placed, dict) else {}
+    sample = placed.get("scope") == "sample" and placed.get("pairs") != found.get("pairs")
+    folder = join(layout.analysis_dir(dataset, encoder), FOLDER)
+    yield from problems(folder, EmbeddingSet(layout.root, dataset, encoder), None if sample else placed.get("fit"))
 
 
 def sub_folders(url: str) -> list[str]:

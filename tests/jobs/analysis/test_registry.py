@@ -83,7 +83,7 @@ def test_the_tables_of_the_layout_are_known_whatever_its_mixing_counts() -> None
     changed = {name for name in default if default[name] != seven[name]}
     assert changed == {"umap", "mixing"}, "clusters and local dimension are made of the layout's table"
     former = part_hashes(ROWS, "a", AnalysisConfig(mixing=MixingConfig(k=7)), former=True)
-    assert {name for name in former if former[name] != seven[name]} == {"clusters", "local_dimension"}
+    assert {name for name in former if former[name] != seven[name]} == {"clusters", "placement", "local_dimension"}
     assert former["clusters"] == "4fee94fdf52101b0d6af8c0e22ab0c6d83005ad0ff7d4d898aeca3e440e0f5a7", "as the last version wrote it"
 
 

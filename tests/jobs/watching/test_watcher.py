@@ -229,7 +229,7 @@ def killed_at(monkeypatch: pytest.MonkeyPatch, number: int, *, after: bool) -> N
 
 @pytest.mark.parametrize("deleted", [False, True])
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("number", range(1, 9))  # seen, copy, pin, submitted, name, running, succeeded, removal of the copy
+@pytest.mark.parametrize("number", range(1, 10))  # seen, copy, pin, submitted, name, running, succeeded, removal of the copy, notice
 def test_a_watcher_killed_between_any_two_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, after: bool, deleted: bool
 ) -> None:
@@ -237,15 +237,19 @@ def test_a_watcher_killed_between_any_two_writes(
     runner = StandIn()
     with monkeypatch.context() as patch:
         killed_at(patch, number, after=after)
+        killed = watcher(tmp_path, runner)
         with pytest.raises(Killed):
-            look(watcher(tmp_path, runner), times=3)
+            look(killed, times=3)
     monkeypatch.setattr(lookout, "is_dead", bool)
     if deleted:
         path.unlink()
     second = StandIn()
     again = watcher(tmp_path, second)
     look(again, times=3)
-    look(watcher(tmp_path, second), times=2)
+    third = watcher(tmp_path, second)
+    look(third, times=2)
+    events = [event["encoder"] for one in (killed, again, third) for event in one.events]  # type: ignore[attr-defined]
+    assert len(events) == (1 if states(again) and not (number == 9 and after) else 0)  # the notice is created before the user is notified
     done = [*runner.read.items(), *second.read.items()]
     assert set(done) <= {("clip@1", b"1 END")}
     if path.exists() or done:
@@ -327,6 +331,29 @@ def test_runs_that_live_on_are_found_by_the_next_watcher(tmp_path: Path) -> None
     look(again, times=8)
     assert list(cluster.runs.values()) == [1]
     assert encoders(again) == ["clip@1"]
+
+
+def test_two_watchers_of_one_run_notify_once(tmp_path: Path) -> None:
+    write(tmp_path, "epoch_1.pt", b"1 END")
+    write(tmp_path, "epoch_2.pt", b"poison END")
+    cluster = StandIn(slots=2, shared=True, questions=2)
+    pair = [watcher(tmp_path, cluster, once=False, max_attempts=1) for _ in range(2)]
+    look(*pair, times=8)
+    events = [(event["encoder"], event["state"]) for one in pair for event in one.events]  # type: ignore[attr-defined]
+    assert sorted(events) == [("clip@1", "succeeded"), ("clip@2", "failed")]
+
+
+def test_ends_of_earlier_versions_are_not_announced_again(tmp_path: Path) -> None:
+    write(tmp_path, "epoch_1.pt", b"1 END")
+    look(watcher(tmp_path, StandIn()), times=2)
+    for path in (tmp_path / "root/watch").rglob("1.*"):
+        if path.name.endswith("notice.json"):
+            path.unlink()
+        elif path.name == "1.submitted.json":
+            path.write_text(path.read_text().replace('"notices": true', '"notices": false'))
+    again = watcher(tmp_path, StandIn())
+    look(again, times=2)
+    assert again.events == []  # type: ignore[attr-defined]
 
 
 def test_a_cluster_that_was_lost_with_a_run_gets_it_again(tmp_path: Path) -> None:

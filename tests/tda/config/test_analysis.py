@@ -64,10 +64,10 @@ def test_the_grid_of_an_experiment_is_no_part_of_the_analysis() -> None:
 
 
 def test_parts_and_their_settings_have_the_same_names() -> None:
-    groups = {one.name for one in fields(AnalysisConfig)} - {"parts", "seed", "device", "block_rows", "compare"}
+    groups = {one.name for one in fields(AnalysisConfig)} - {"parts", "seed", "device", "block_rows", "rows", "compare"}
     assert {part.name for part in REGISTRY} == set(PARTS)
     assert groups <= set(PARTS)
-    assert set(PARTS) - groups == {"gap"}  # it has no setting
+    assert set(PARTS) - groups == {"gap", "placement"}  # they have no settings of their own
 
 
 def test_parts_are_all_by_default_and_not_shared() -> None:

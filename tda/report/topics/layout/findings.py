@@ -9,6 +9,7 @@ from tda.report.data.words import fixed, listing, percent
 from tda.report.topics.sentences import by_verdict, span
 
 TRUST = ("umap", "trustworthiness")
+SAMPLE = ("rows", "sample")  # metrics of the second sample
 _DEGREES = ("keep apart", "meet in places", "are interwoven")
 
 
@@ -51,6 +52,19 @@ def _stable(group: Sequence[Cell], config: ReportConfig) -> str:
     if high == low:
         return f"; agreement across seeds is {fixed(agreement[high])}"
     return f"; agreement across seeds is highest in {high}, {fixed(agreement[high])}, and lowest in {low}, {fixed(agreement[low])}"
+
+
+def beyond_the_sample(cells: Sequence[Cell]) -> list[str]:
+    """How far clusters of the fitted sample stand for the rows outside it, where there are any."""
+
+    def sentence(dataset: str, group: list[Cell]) -> str:
+        found = [one for cell in group if (one := value(cell, *SAMPLE, "agreement")) is not None]
+        noise = (span((known(cell, *SAMPLE, side) for cell in group), percent) for side in ("noise_in", "noise_out"))
+        words = "noise is {} of the fitted rows and {} of others".format(*noise)
+        alike = f"; a fit of other pairs agrees with these labels at {span(found, fixed)} (adjusted Rand index)" if found else ""
+        return f"On {dataset}, clusters are fitted on a sample: {words}{alike}."
+
+    return each([cell for cell in cells if value(cell, *SAMPLE, "noise_out") is not None], [], sentence)
 
 
 def sweeps(cells: Sequence[Cell], config: ReportConfig) -> list[str]:

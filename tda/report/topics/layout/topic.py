@@ -6,10 +6,13 @@ from tda.report.topics.topic import Headline, Topic
 
 TOPIC = Topic(
     section="gap",
-    reads=("metrics.umap", "metrics.mixing", "metrics.clusters", "layout"),
+    reads=("metrics.umap", "metrics.mixing", "metrics.clusters", "metrics.rows", "layout"),
     figures=figure.FIGURES,
     tables=(layouts,),
-    headlines=(Headline(subject="On the layout", sentences=lambda run: findings.layouts(run.cells, run.config)),),
+    headlines=(
+        Headline(subject="On the layout", sentences=lambda run: findings.layouts(run.cells, run.config)),
+        Headline(subject="Beyond the sample", sentences=lambda run: findings.beyond_the_sample(run.cells)),
+    ),
 )
 SWEEP = Topic(
     section="settings",

@@ -51,10 +51,17 @@ def _units(dataset: DatasetConfig, field: str) -> Iterator[Unit]:
     elif dataset.format == "list":
         for url in map(absolute, expand_shards(dataset.shards, field)):
             base = absolute(dataset.images) if dataset.images else _folder_of(url)
-            yield from _cut(dataset, base, list_entries(url, base, dataset.columns))
+            yield from _cut(dataset, base, list_entries(url, base, _columns(dataset)))
     else:
         for url in map(absolute, expand_shards(dataset.shards, field)):
             yield from _of_table(dataset, url)
+
+
+def _columns(dataset: DatasetConfig) -> dict[str, str]:
+    given = {} if dataset.columns is None else dataset.columns
+    if not isinstance(given, dict) or not all(isinstance(name, str) for name in given.values()):
+        raise UserError(f"dataset.columns={given!r} names no columns: give {{image: NAME, caption: NAME}}")
+    return given
 
 
 def _folder_of(url: str) -> str:
@@ -84,7 +91,7 @@ def _cut(dataset: DatasetConfig, base: str, entries: Iterable[Entry], *, archive
 def _of_table(dataset: DatasetConfig, url: str) -> Iterator[Unit]:
     """Units of one Parquet file: none holds rows of two, so that each opens one file."""
     names, rows = parquet_names(url)
-    columns = columns_of(url, names, dataset.columns, BYTES_ALIASES)
+    columns = columns_of(url, names, _columns(dataset), BYTES_ALIASES)
     size, etag = table_state(url)
     for start in range(0, rows, dataset.rows_per_shard):
         span = (start, min(start + dataset.rows_per_shard, rows))

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from tda.encoders import HASHED_WORDS, NO_TOKENIZER, load
 from tda.encoders.formats.open_clip import (
+    build,
     describe,
     image_settings,
     image_transform,
@@ -251,3 +252,22 @@ def test_a_folder_is_the_tokenizer_wherever_it_is_given(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     text = preprocessing_of(_settings(30_522), tokenizer=str(tmp_path))["text"]
     assert (text["tokenizer"], len(text["sha256"]), text["options"]) == ("folder", 64, {})
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "reported"),
+    [
+        ("vision_cfg", {"width": 32, "head_width": 64}, r"vision_cfg\.width=32 has no room for a head of vision_cfg\.head_width=64"),
+        ("vision_cfg", {"head_width": 0}, r"vision_cfg\.head_width=0"),
+        ("text_cfg", {"heads": 0}, r"cannot be divided among text_cfg\.heads=0"),
+        ("text_cfg", {"width": 30, "heads": 4}, r"text_cfg\.width=30 cannot be divided among text_cfg\.heads=4"),
+    ],
+)
+def test_heads_that_do_not_fit_are_named_as_the_configuration_has_them(
+    shared_golden: Path, part: str, change: dict[str, int], reported: str
+) -> None:
+    config = json.loads((shared_golden / "openclip_vit_tiny.json").read_text())
+    config = config.get("model_cfg", config)
+    with pytest.raises(UserError, match=reported) as error:
+        build({**config, part: {**config[part], **change}}, "m.json")
+    assert "\n" not in str(error.value)

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from tda.encoders import load
-from tda.encoders.weights.local_copy import cache_dir, fit, local_file, once, read_config, read_state_dict
+from tda.encoders.weights.local_copy import cache_dir, first_line, fit, local_file, once, read_config, read_state_dict
 from tda.errors import UserError
 
 
@@ -155,3 +155,18 @@ def test_the_cache_is_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.delenv("LACUNA_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_dir() == tmp_path / "lacuna"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a fault\nand its trace", "a fault"),
+        ("  \n a fault ", "a fault"),
+        ("it failed because:\n  size 3, not 4\nmore", "it failed because: size 3, not 4"),
+        ("x" * 300, "x" * 300),
+        ("y" * 301, "y" * 297 + "..."),
+        ("", "ValueError"),
+    ],
+)
+def test_an_errors_line_is_whole_or_says_that_it_is_cut(text: str, line: str) -> None:
+    assert first_line(ValueError(text)) == line

@@ -49,7 +49,7 @@ def test_every_figure_and_table_belongs_to_one_topic() -> None:
 
 def test_every_headline_has_a_subject_of_its_own() -> None:
     subjects = [headline.subject for topic in registry.TOPICS for headline in topic.headlines]
-    assert len(subjects) == len(set(subjects)) == 8
+    assert len(subjects) == len(set(subjects)) == 9
 
 
 def test_an_unknown_section_is_refused() -> None:

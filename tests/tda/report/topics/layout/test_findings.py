@@ -94,3 +94,16 @@ def test_clusters_are_counted() -> None:
 
 def test_clusters_that_were_counted_alone_are_a_sentence_too() -> None:
     assert findings.clusters([one_cell(clusters={"count": 0}), one_cell(clusters={})], CONFIG) == ["On d, HDBSCAN finds 0 clusters."]
+
+
+def test_how_far_the_sample_stands_for_the_rest() -> None:
+    sample = {"noise_in": 0.05, "noise_out": 0.061, "agreement": 0.934}
+    cells = [one_cell(rows={"sample": sample}), one_cell("b", rows={"sample": None}), one_cell("c")]
+    (sentence,) = findings.beyond_the_sample(cells)
+    assert sentence == (
+        "On d, clusters are fitted on a sample: noise is 5.0% of the fitted rows and 6.1% of others; a fit of other pairs agrees with "
+        "these labels at 0.934 (adjusted Rand index)."
+    )
+    (shorter,) = findings.beyond_the_sample([one_cell(rows={"sample": {**sample, "agreement": None}})])
+    assert shorter.endswith("6.1% of others.")
+    assert findings.beyond_the_sample(cells[1:]) == []

@@ -189,6 +189,12 @@ def test_columns_are_named_and_unknown_roles_refused(tmp_path: Path) -> None:
             shard_urls(str(tmp_path / "root"), write_list(tmp_path / "x.csv", rows, columns=columns))
 
 
+@pytest.mark.parametrize("columns", ["filepath", ["image"], {"image": 3}])
+def test_columns_that_are_no_mapping_are_one_line(columns: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"dataset\.columns=.* names no columns"):
+        shard_urls(str(tmp_path / "root"), write_list(tmp_path / "x.csv", [{"image": "a", "caption": "b"}], columns=columns))
+
+
 def test_lines_that_are_no_rows_are_dropped_and_blank_ones_are_nothing(tmp_path: Path) -> None:
     as_list(tmp_path, ".csv")
     good = json.dumps({"image": "pics/000000.jpg", "caption": "good"})

@@ -10,6 +10,7 @@ from jobs.analysis import pairs as measure
 from jobs.analysis import shape as measure_shape
 from jobs.analysis import spectrum as measure_spectrum
 from jobs.analysis.alignment import finish_alignment, start_uniformity
+from jobs.analysis.gap_measures import finish_gap_measures, start_gap_measures
 from jobs.analysis.part import Found, Measuring, Metrics, Part
 from jobs.analysis.placement import finish_placement, labels_for, placement_line
 from jobs.runtime.tasks import result
@@ -207,4 +208,5 @@ REGISTRY = (
         seeded=_always,
     ),
     Part(name="alignment", start=start_uniformity, finish=finish_alignment, turn=6, seeded=_always),
+    Part(name="gap_measures", start=start_gap_measures, finish=finish_gap_measures, turn=7, seeded=_always),
 )

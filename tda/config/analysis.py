@@ -8,7 +8,7 @@ from tda.errors import UserError
 
 PARTS = (
     "gap", "cosine", "separability", "retrieval", "spectrum", "umap", "mixing", "clusters", "placement", "local_dimension", "dimension",
-    "homology", "alignment",
+    "homology", "alignment", "gap_measures",
 )  # fmt: skip
 DEVICES = ("auto", "cpu", "cuda")
 SPACES = ("raw", "layout", "pca")
@@ -142,6 +142,15 @@ class AlignmentConfig(Checked, path="analysis.alignment"):
 
 
 @dataclass(kw_only=True)
+class GapMeasuresConfig(Checked, path="analysis.gap_measures"):
+    """The gap as other papers report it: cone, RMG, Frechet distance, two-sample tests, hubs, and one modality's shape in the other."""
+
+    sample: int = bounded(2000, least=16, most=20_000)  # pairs of the measures that cost the square of their number
+    k: int = bounded(10, least=1)  # neighbours of hubs, CSLS, mutual neighbours and the test of own modality
+    draws: int = bounded(999, least=19)  # exchanges of pairs behind a p-value
+
+
+@dataclass(kw_only=True)
 class CompareConfig(Checked, path="analysis.compare"):
     """Spaces of several encoders on the same pairs, and the paper's predictions."""
 
@@ -184,4 +193,5 @@ class AnalysisConfig(Checked, path="analysis"):
     dimension: DimensionConfig = field(default_factory=DimensionConfig)
     homology: HomologyConfig = field(default_factory=HomologyConfig)
     alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
+    gap_measures: GapMeasuresConfig = field(default_factory=GapMeasuresConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)

@@ -5,12 +5,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from tda.config import jobs
-from tda.config.jobs import DedupeJob, EmbedJob, IngestJob, PaperJob, PlanJob, SubmitJob, TrainJob, VerifyJob
+from tda.config.jobs import DedupeJob, EmbedJob, FetchJob, IngestJob, PaperJob, PlanJob, SubmitJob, TrainJob, VerifyJob
 from tda.errors import UserError
 
-ALL = [
-    job for job in vars(jobs).values() if getattr(job, "__module__", "") == jobs.__name__ and job is not SubmitJob
-]  # it names no root of its own
+ROOTLESS = (SubmitJob, FetchJob)  # a submission's root is that of its job; what is fetched belongs to none
+ALL = [job for job in vars(jobs).values() if getattr(job, "__module__", "") == jobs.__name__ and job not in ROOTLESS]
 
 
 @pytest.mark.parametrize("job", ALL)

@@ -2,17 +2,18 @@
 
 from tda.report.topics.gap import components_figure, cosine_figure, findings
 from tda.report.topics.gap.alignment import alignment
+from tda.report.topics.gap.measures import measures
 from tda.report.topics.gap.tables import ablation, separability
 from tda.report.topics.topic import Headline, Topic
 
 TOPIC = Topic(
     section="gap",
     reads=(
-        "metrics.gap", "metrics.cosine", "metrics.separability", "metrics.alignment", "metrics.spectrum", "metrics.retrieval",
-        "cosine", "pca",
+        "metrics.gap", "metrics.cosine", "metrics.separability", "metrics.alignment", "metrics.gap_measures", "metrics.spectrum",
+        "metrics.retrieval", "cosine", "pca",
     ),
     figures=(*components_figure.FIGURES, *cosine_figure.FIGURES),
-    tables=(separability, ablation, alignment),
+    tables=(separability, ablation, alignment, measures),
     headlines=(
         Headline(subject="Modality gap", sentences=lambda run: findings.gap(run.cells, run.config)),
         Headline(subject="What closes it", sentences=lambda run: findings.ablation(run.cells, run.config)),

@@ -25,7 +25,7 @@ FIGURES = {
 }
 TABLES = {
     "data": ["repeats", "shift"],
-    "gap": ["table1", "ablation", "alignment", "layouts"],
+    "gap": ["table1", "ablation", "alignment", "measures", "layouts"],
     "settings": ["sweep", "cells", "temperature"],
     "dimension": ["dimension"],
     "retrieval": ["table2", "local"],
@@ -43,7 +43,8 @@ def _whole(cell: Cell) -> Cell:
     numbers = {"threshold": [0.5], **{key: [1.0] for key in ("recall", "recall_low", "recall_high", "precision", "others")}}
     evaluation = {"rule": ["decided"], "kind": [""], **numbers}
     columns = {key: np.asarray(column) for key, column in evaluation.items()}
-    return replace(cell, metrics=cell.metrics | alignment, parquet=cell.parquet | {"evaluation": columns})
+    measures = {"gap_measures": {"relative_modality_gap": 0.5, "sampled": {"own_modality": {"value": 0.9, "p_value": 0.001}}}}
+    return replace(cell, metrics=cell.metrics | alignment | measures, parquet=cell.parquet | {"evaluation": columns})
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_the_page_keeps_its_order(drawn_report: Path) -> None:
     page = (drawn_report / "report" / "index.html").read_text()
     parts = dict(re.findall(r'<section id="part-(\w+)">(.*?)(?=<section id="(?:part-|method))', page, re.DOTALL))
     inside = {key: re.findall(r'<figure class="[a-z]+" id="(\w+)"', part) for key, part in parts.items()}
-    unmeasured = {"repeats", "shift", "alignment", "over_training", "temperature"}
+    unmeasured = {"repeats", "shift", "alignment", "measures", "over_training", "temperature"}
     assert inside == {key: [name for name in TABLES.get(key, []) + FIGURES[key] if name not in unmeasured] for key in FIGURES}
     assert re.findall(r"<dt>(.*?)</dt>", page) == HEADLINES
 

@@ -51,7 +51,7 @@ def test_whole_part_and_sweep(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["dataset.nam=d"], "dataset.nam is unknown (did you mean name?); choose one of: name, shards, modalities, toy"),
+        (["dataset.nam=d"], "dataset.nam is unknown (did you mean name?); choose one of: name, shards, members, modalities, toy, "),
         (["analysis.retrieval.tyle=1"], "analysis.retrieval.tyle is unknown (did you mean tile?); choose one of: tile, max_pairs"),
         (["encodr=x"], "encodr is unknown (did you mean encoder?); choose one of: root, dataset, encoder, encoders, analysis, cluster"),
         (

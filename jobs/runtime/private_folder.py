@@ -29,6 +29,7 @@ REAPER = """
 import os, shutil, signal, sys, time
 sys.stdin.read()  # ends with the driver
 mark = f"{sys.argv[1]}={sys.argv[2]}".encode()
+spared = {os.getpid(), int(sys.argv[3])}  # the owner may still have a log of its Ray open
 
 def belongs(process):
     with open(f"{process}/environ", "rb") as environment:  # a process that has set its title has overwritten some of it
@@ -45,7 +46,7 @@ def belongs(process):
 def marked():
     for process in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else []):
         try:
-            if int(process) != os.getpid() and belongs(f"/proc/{process}"):
+            if int(process) not in spared and belongs(f"/proc/{process}"):
                 yield int(process)
         except OSError:
             pass
@@ -70,7 +71,7 @@ class PrivateFolder:
         base = _base()
         sweep(base)
         self.path, self._lock = _locked_folder(base)
-        command = [sys.executable, "-I", "-S", "-c", REAPER, MARK, self.path]
+        command = [sys.executable, "-I", "-S", "-c", REAPER, MARK, self.path, str(os.getpid())]
         self._reaper = subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True)  # noqa: S603 (constant)
 
     @contextmanager

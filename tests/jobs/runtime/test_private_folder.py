@@ -41,6 +41,15 @@ def test_only_its_owner_may_look_and_it_is_removed(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_an_owner_with_an_open_log_outlives_the_removal() -> None:
+    folder = PrivateFolder()
+    with (Path(folder.path) / "driver.log").open("w"):
+        child = subprocess.Popen(["sleep", "600"], env={**os.environ, MARK: folder.path})
+        folder.remove()
+    assert child.wait(15) == -9
+    assert not Path(folder.path).exists()
+
+
 def test_those_of_dead_owners_are_removed_and_no_others(tmp_path: Path) -> None:
     alive = PrivateFolder()
     (tmp_path / f"{PREFIX}dead" / "session").mkdir(parents=True)

@@ -78,4 +78,4 @@ clean: ## remove what was built here, but no data
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find jobs tda conf tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run test test-gpu test-long checks soak bench lock clean
+.PHONY: help setup run test test-gpu test-long checks soak bench bench-gpu lock clean

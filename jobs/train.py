@@ -184,7 +184,7 @@ class Crew:
 def _outcome(name: str, result: dict[str, Any], *, again: bool = False) -> Outcome:
     training = result["training"]
     loss = f"{training['loss']}{' + Hopfield' if training['hopfield'] else ''}, {training['steps']} steps on {training['pairs']} pairs"
-    how = "trained before" if again else f"trained in {training['seconds']:.0f} s"
+    how = "already trained" if again else f"trained in {training['seconds']:.0f} s"
     line = f"{name}: {loss}, final loss {training['final_loss']:.3f}, {how}"
     return Outcome(whole=True, line=line, numbers=flat(training))
 

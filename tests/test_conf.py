@@ -86,8 +86,12 @@ def _compose(job: str, *overrides: str) -> object:
 
 def test_no_group_is_left_out() -> None:
     groups = {folder.name for folder in CONF.iterdir() if list(folder.glob("*.yaml"))}
-    assert groups == set(TAKES) | PARTS
-    assert {file.stem for file in CONF.glob("*.yaml")} == set(JOBS)
+    assert not (untried := groups - set(TAKES) - PARTS), f"folders of conf/ that TAKES does not name: {untried}"
+    assert not (gone := set(TAKES) - groups), f"in TAKES, not in conf/: {gone}"
+    files, jobs = {file.stem for file in CONF.glob("*.yaml")}, {file.stem for file in (CONF.parent / "jobs").glob("[!_]*.py")}
+    assert not (untried := (files | jobs) - set(JOBS)), f"jobs that JOBS does not name: {untried}"
+    assert not (lacking := set(JOBS) - files), f"jobs without a file in conf/: {lacking}"
+    assert not (lacking := set(JOBS) - jobs), f"files of conf/ without a job: {lacking}"
 
 
 @pytest.mark.parametrize("job", JOBS)

@@ -7,7 +7,7 @@ from typing import Any
 from jobs.analysis.shape import Subject
 from jobs.runtime.run_progress import Work
 from tda.columns import Columns
-from tda.config.analysis import AnalysisConfig
+from tda.config.analysis import PARTS, AnalysisConfig
 from tda.config.cluster import ClusterConfig
 from tda.store.datasets.embedding_set import EmbeddingSet
 
@@ -72,13 +72,14 @@ def _no_words(_: Metrics) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part of the analysis. Its settings are the fields of the same name in `AnalysisConfig`, where it has any.
+    """A part of the analysis. Its settings are the field of its name in `AnalysisConfig`.
 
     A part with `start` runs as tasks beside the other parts; `finish` waits for them, or measures where nothing was started.
     """
 
     name: str
     finish: Callable[[Measuring, Any], Found]  # the second argument is what `start` returned
+    settings: bool = True  # False: it has none
     start: Callable[[Measuring], Any] | None = None
     turn: int = 0  # order of the starts: the longest chain of tasks first
     needs: Callable[[AnalysisConfig], tuple[str, ...]] = _nothing  # parts whose results it is made of
@@ -97,3 +98,11 @@ class Part:
     def keys(self) -> tuple[str, ...]:
         """The keys of metrics.json that the part fills."""
         return self.fills or (self.name,)
+
+    def __post_init__(self) -> None:
+        where = "tda/config/analysis.py"
+        if self.name not in PARTS:
+            raise ValueError(f"part {self.name!r}: add its name to PARTS in {where}")
+        if self.settings is not (self.name in AnalysisConfig.__dataclass_fields__):
+            wrong = "has no field: give it one" if self.settings else "has a field: remove it"
+            raise ValueError(f"part {self.name!r} has settings={self.settings}, and AnalysisConfig in {where} {wrong}, or change it here")

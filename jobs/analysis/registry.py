@@ -135,7 +135,7 @@ def _homology(_: Measuring, pending: Any) -> Found:
 
 
 REGISTRY = (
-    Part(name="gap", finish=_gap, line=lambda metrics: f"gap {metrics['gap']['centroid_distance']:.3f}"),
+    Part(name="gap", settings=False, finish=_gap, line=lambda metrics: f"gap {metrics['gap']['centroid_distance']:.3f}"),
     Part(name="cosine", finish=_cosine, tables=("cosine",)),
     Part(
         name="separability",
@@ -187,6 +187,7 @@ REGISTRY = (
     ),
     Part(
         name="placement",
+        settings=False,
         finish=finish_placement,
         needs=lambda _: ("umap", "clusters"),
         tables=("row_clusters",),

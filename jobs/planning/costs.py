@@ -1,6 +1,6 @@
 """What a stage costs, from sizes alone: FLOPs, bytes, memory and hours, each with its formula.
 
-N pairs or queries, M reference rows, D dimensions, C cells, P cells probed, b bytes of a stored number. Hours are those of the slowest of
+N pairs or queries, M reference rows, D dimensions, C cells, P cells probed. Hours are those of the slowest of
 what runs at the same time: the devices, the decoding cores, or the reading.
 """
 
@@ -96,7 +96,7 @@ def embed_cost(dataset: str, pairs: int, pair_bytes: float, models: Mapping[str,
         formulas={
             "FLOPs": f"N x sum over models of (first + second modality) = {pairs:,} x ({reported}) GFLOP",
             "read": f"N x bytes a pair = {pairs:,} x {pair_bytes:,.0f}, once for all models",
-            "written": f"N x sum over models of (2 D b + {ROW_BYTES})",
+            "written": f"N rows x sum over models of (2 vectors x D x {itemsize} bytes + {ROW_BYTES} bytes)",
             "memory": "parameters x 2 bytes x devices, beside the batches",
         },
     )
@@ -148,11 +148,12 @@ def nearest_cost(stage: str, size: JoinSize, machines: Machines) -> Cost:
             + (
                 ""
                 if size.laid_out
-                else f", and 2 x 2 C D ({ITERATIONS} S + M), S = {sampled_rows(size.reference, c, size.dim):,}, to lay it out"
+                else f", and 2 x 2 C D ({ITERATIONS} S + M), S = {sampled_rows(size.reference, c, size.dim):,}, to group it by cell"
             ),
-            "read": f"2 N D b x {passes} pass{'es' * (passes > 1)} + 2 M D b" + ("" if size.laid_out else " x 2, to lay it out"),
-            "written": f"{MATCH_BYTES} N" + ("" if size.laid_out else " + 2 M D b"),
-            "memory": f"2 M D b = {held:.3g} bytes, {HELD:.0%} of the cluster's hold {machines.memory:.3g}",
+            "read": f"queries {size.queries * vectors:.3g} bytes x {passes} pass{'es' * (passes > 1)}, reference {held:.3g} bytes"
+            + ("" if size.laid_out else ", twice: once to group it by cell"),
+            "written": f"{MATCH_BYTES} bytes a query" + ("" if size.laid_out else f", and the reference by cell, {held:.3g} bytes"),
+            "memory": f"the reference, {held:.3g} bytes; {HELD:.0%} of the cluster's memory hold {machines.memory:.3g}",
         },
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import resources
 from typing import Any, TypeVar
 
 import hydra
@@ -93,6 +94,7 @@ def command(
             statuses[-1] = _reported(_attempt(config, config_name, schema, run, recorded=recorded), config_name)
 
         try:
+            _require_quiet(config_name)
             words = with_experiment(literal_texts(literal_paths(_with_flags(flags)), schema), config_name, schema)
             if is_multirun(words):
                 sweep = Sweep(config_name, words, _cell_runner(config_name, schema, run), partial(_inputs_of, inputs))
@@ -123,6 +125,14 @@ def _mistake(error: Exception, name: str, schema: type[Job], *, started: bool) -
     if isinstance(error, AttributeError | AssertionError) and not started:  # OmegaConf's, where a field of a null value is set
         return _complain(name, explain(error, schema), EXIT_USER_ERROR)
     return None
+
+
+def _require_quiet(name: str) -> None:
+    """Raise UserError where Hydra would write its own folders beside the user's files."""
+    file = resources.files("conf") / f"{name}.yaml"
+    settings: Any = OmegaConf.create(file.read_text()) if file.is_file() else {}
+    if settings and "quiet" not in settings.get("defaults", []):
+        raise UserError(f"conf/{name}.yaml: add `quiet` to its defaults, or Hydra writes folders of its own into the working directory")
 
 
 def _cell_runner(name: str, schema: type[Job], run: Callable[[Job], Outcome]) -> Callable[[DictConfig, Cell], Attempt]:

@@ -62,7 +62,8 @@ def _unknown_key(key: str, schema: type) -> str:
     parent, _, last = key.rpartition(".")
     choices = names_at(schema, parent)
     if last in choices:
-        return f"{key} cannot be set like that"
+        job = schema.__name__.removesuffix("Job").lower()
+        return f"{key} takes no preset, for conf/{job}.yaml names no group {key}: set its fields, {key}.FIELD=VALUE"
     near = difflib.get_close_matches(last, choices, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     return f"{key} is unknown{hint}; choose one of: {', '.join(choices)}"

@@ -14,7 +14,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir, initialize_config_module
 from omegaconf import OmegaConf
 
-from jobs.runtime.literal_paths import quoted
+from jobs.runtime.literal_paths import quoted, unquoted
 from jobs.runtime.presets import preset_file
 from tda.errors import UserError
 
@@ -35,7 +35,7 @@ def with_experiment(words: list[str], job: str, schema: type) -> list[str]:
     at = [place for place, word in enumerate(words) if word.startswith("experiment=")]
     if not at or whole:
         return words
-    name = words[at[0]].partition("=")[2]
+    name = unquoted(words[at[0]].partition("=")[2])
     if len(at) > 1 or "," in name:
         raise UserError(f"experiment={name}: jobs.{job} takes one experiment at a time")
     given = {key.lstrip("+"): value for key, sign, value in (word.partition("=") for word in words) if sign}

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tda.errors import UserError
+
 PATHS = {  # fields whose values are paths, URLs or patterns
     "root",
     "source",
@@ -17,13 +19,14 @@ PATHS = {  # fields whose values are paths, URLs or patterns
     "encoder.tokenizer",
 }
 GROUPS = ("shards.", "checkpoints.")  # of an experiment: one path a name
-_WORD = re.compile(r"(\+{0,2})([\w.]+)=(.*)", re.DOTALL)
+WORD = re.compile(r"(\+{0,2})([\w.@/-]+)=(.*)", re.DOTALL)  # key=value, of any key that Hydra knows
 
 
 def literal_paths(words: list[str]) -> list[str]:
     """The words of a command line, with the values of path fields quoted for Hydra's grammar; interpolations `${...}` still work.
 
-    One enclosing pair of quotes is removed. `null` stays null, and `[a,b]` stays a list unless a file has that name.
+    One enclosing pair of quotes is removed. `null` stays null, and `[a,b]` stays a list unless a file has that name. Raises UserError for a
+    key with letters that Hydra does not know.
     """
     return [_literal(word) for word in words]
 
@@ -34,7 +37,9 @@ def is_path(field: str) -> bool:
 
 
 def _literal(word: str) -> str:
-    found = _WORD.fullmatch(word)
+    found = WORD.fullmatch(word)
+    if found and not found[2].isascii():
+        raise UserError(f"{found[2]}=...: names on the command line are of the letters a to z, digits and . _ -")
     if not found or not is_path(found[2]):
         return word
     return f"{found[1]}{found[2]}={_value(unquoted(found[3]))}"

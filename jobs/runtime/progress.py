@@ -1,6 +1,7 @@
 """Progress of shards and of other counted work, on the display of the command (`jobs.runtime.showing`)."""
 
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
 @dataclass(kw_only=True)
-class Bars:
+class Bars(ABC):
     """Bars on a terminal, lines elsewhere. A context manager; `note` may be called at any time inside it.
 
     Without a `stream` they stand on the display of the command, beside other work.
@@ -32,13 +33,13 @@ class Bars:
     _stack: ExitStack = field(default_factory=ExitStack)
     _tracks: dict[str, Track] = field(default_factory=dict)
 
+    @abstractmethod
     def totals(self) -> dict[str, int]:
         """Name of each bar -> its total."""
-        raise NotImplementedError
 
+    @abstractmethod
     def heartbeat(self, name: str) -> str:
         """The line of a bar that has not moved for long; empty for none."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         self._printed = time.monotonic()

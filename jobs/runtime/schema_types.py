@@ -17,6 +17,12 @@ def field_type(schema: type, path: str) -> Any:
     return kind
 
 
+def in_mapping(schema: type, path: str) -> bool:
+    """Whether the dotted path names something in a mapping (``report.models.clip``), whose names are open."""
+    parents = path.split(".")[:-1]
+    return any(_is_dict(group_of(field_type(schema, ".".join(parents[:depth])))) for depth in range(1, len(parents) + 1))
+
+
 def names_at(schema: type, path: str) -> list[str]:
     """Names of the fields of the nearest dataclass at or above the dotted `path`."""
     for part in filter(None, path.split(".")):

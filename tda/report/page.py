@@ -17,7 +17,7 @@ from tda.report.data.words import listing, visible
 from tda.report.drawing.figure import SHEET_COLUMNS, FigureSpec, panel_svg, sheet
 from tda.report.drawing.style import INK, MODALITIES, model_styles
 from tda.report.drawing.table import Table
-from tda.report.topics.registry import figures_of, headlines, registry, sections, tables
+from tda.report.topics.registry import figures_of, headlines, registry, sections, tables, tables_read
 from tda.source_digest import source_digest
 from tda.store.commit.versions import sha256_if_there
 from tda.store.documents import bad_names, document_if_whole, entry_of, sealed
@@ -84,7 +84,7 @@ def build(root: str, config: ReportConfig) -> Built:
     Nothing is drawn when the input files, the configuration and this code are unchanged. Raises UserError when nothing was analysed
     under `root`.
     """
-    run = load_run(root, config)
+    run = load_run(root, config, tables_read())
     sheets = build_sheets(root, [(cell.dataset, cell.encoder) for cell in run.cells], config)
     digest = hashlib.sha256(f"{run.digest} {_code()} {sheets}".encode()).hexdigest()
     folder = RootPaths(root).report().rpartition("/")[0]

@@ -67,7 +67,7 @@ def test_arms_side_by_side_then_again_then_an_actor_killed(tmp_path: Path) -> No
         assert [outcome.whole for outcome in outcomes] == [True, True]
         assert outcomes[1].line.startswith("cloob: infoloob + Hopfield, 60 steps on 60 pairs, final loss ")
         again = train_arms([_job(root, "nce", steps=60)])
-        assert again[0].line.endswith("trained before")
+        assert again[0].line.endswith("already trained")
         killer = _kill_an_actor_once(broken, "models/nce/step_00000002.json")
         resumed = run(_job(broken, "nce", steps=60))
         killer.join()

@@ -44,7 +44,10 @@ def sample_rows(count: int, size: int, seed: int) -> Any:
 
 
 def distinct(x_ND: Any) -> tuple[Any, Any]:
-    """Positions (U,) of the first of each set of equal rows, ascending, and the number (N,) of each row among the U. NumPy arrays."""
+    """Positions (U,) of the first of each set of equal rows, ascending, and the number (N,) of each row among the U. NumPy arrays.
+
+    By `first_equal`, which compares bytes; here 0.0 and -0.0 are equal, as they are for a distance.
+    """
     first_N = first_equal(to_host(x_ND) + 0)  # -0.0 + 0 is 0.0: equal values get equal bytes
     first_U = np.flatnonzero(first_N == np.arange(len(first_N)))
     return first_U, np.searchsorted(first_U, first_N)

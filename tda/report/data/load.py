@@ -5,7 +5,7 @@ N pairs, D dimensions. Every file but metrics.json may be missing; figures then 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +47,7 @@ class Cell:
     dataset: str
     encoder: str
     metrics: dict[str, Any]
-    parquet: dict[str, Columns] = field(default_factory=dict)  # the names of TABLES, and sweep -> columns
+    parquet: dict[str, Columns] = field(default_factory=dict)  # table of the analysis, and sweep -> columns
     sweep: dict[str, Any] = field(default_factory=dict)  # sweep.json: the layout under other settings
     failures: tuple[Failure, ...] = ()
     closest: dict[str, Closest] = field(default_factory=dict)  # reference -> closest cosines in it
@@ -99,11 +99,8 @@ class Run:
         return [cell for cell in self.cells if cell.dataset == dataset]
 
 
-TABLES = ("spectra", "cosine", "ranks", "pca", "layout", "cluster_spectra", "betti")
-
-
-def load_run(root: str, config: ReportConfig) -> Run:
-    """Read everything there is to report about `root`.
+def load_run(root: str, config: ReportConfig, tables: Collection[str] | None = None) -> Run:
+    """Read everything there is to report about `root`; of the tables of an analysis only those of these names, where any are given.
 
     Raises UserError when nothing was analysed or swept there, or when a metrics.json or Parquet file cannot be understood.
     """
@@ -115,7 +112,7 @@ def load_run(root: str, config: ReportConfig) -> Run:
     watched = watched_points(root, set(names), digest)
     hidden = earlier(watched) - set(config.models) - set(config.ablation)
     names = [(dataset, encoder) for dataset, encoder in names if encoder not in hidden]
-    ordered = _in_order([_cell(root, dataset, encoder, config, digest) for dataset, encoder in names], config)
+    ordered = _in_order([_cell(root, one, config, tables, digest) for one in names], config)
     encoders = dict.fromkeys(cell.encoder for cell in ordered)
     curves = {encoder: curve for encoder in encoders if (curve := _curve(root, encoder, digest))}
     datasets = dict.fromkeys(cell.dataset for cell in ordered)
@@ -154,20 +151,24 @@ def _place(order: Sequence[str], name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def _cell(root: str, dataset: str, encoder: str, config: ReportConfig, digest: Any) -> Cell:
+def _cell(root: str, names: tuple[str, str], config: ReportConfig, tables: Collection[str] | None, digest: Any) -> Cell:
+    dataset, encoder = names
     metrics = json_of(RootPaths(root).metrics(dataset, encoder), digest)
     folder = RootPaths(root).analysis_dir(dataset, encoder)
     sweep = _beside(root, digest, dataset, encoder, "sweep.json")
-    hashes = dict.fromkeys(TABLES, _hashes(metrics)) | ({"sweep": _hashes(sweep)} if sweep else {})
-    present = list_files(folder, ".parquet")
-    urls = {name: join(folder, f"{name}.parquet") for name in hashes if f"{name}.parquet" in present}
+    present = [file.removesuffix(".parquet") for file in list_files(folder, ".parquet")]
+    wanted = [
+        name for name in present if name.isidentifier() and (tables is None or name in {*tables, "ranks"})
+    ]  # sweep.<hash> is named by sweep.json
+    hashes = {name: _hashes(sweep if name == "sweep" else metrics) for name in [*wanted, "sweep"]}
+    urls = {name: join(folder, f"{name}.parquet") for name in wanted if name != "sweep" or sweep}
     entries = _entries(metrics)
     for url, entry in named_files(join(folder, "sweep.json"), sweep):
         urls |= {"sweep": url} if exists(url) else {}
         entries["sweep"] = entry
     found = {name: columns_of(url, digest, hashes[name], entries.get(name)) for name, url in urls.items()}
     parquet = {name: columns for name, columns in found.items() if columns is not None}
-    failures = _failures(root, (dataset, encoder), parquet.get("ranks"), config.failures, digest)
+    failures = _failures(root, names, parquet.get("ranks"), config.failures, digest)
     closest = closest_of(root, dataset, encoder)
     digest.update(json.dumps({reference: one.digest for reference, one in closest.items()}).encode())
     dedupe, evaluation = _made(root, dataset, encoder, digest)

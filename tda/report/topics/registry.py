@@ -38,6 +38,11 @@ def sections() -> dict[str, str]:
     return {section: SECTIONS[section] for section in dict.fromkeys(topic.section for topic in TOPICS)}
 
 
+def tables_read() -> frozenset[str]:
+    """Names of all that the topics read, the tables of an analysis among them."""
+    return frozenset(name for topic in TOPICS for name in topic.reads)
+
+
 def figures_of(section: str) -> list[FigureSpec]:
     """The figures of a section, by name."""
     return sorted((spec for topic in TOPICS if topic.section == section for spec in topic.figures), key=lambda spec: spec.name)

@@ -54,7 +54,10 @@ class Rows:
 
 
 def unit_rows(x_ND: NDArray[Any], dtype: str = "float32") -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Normalise rows in float64: (unit_ND in `dtype`, finite_N, nonzero_N). A row that is not both has no meaning."""
+    """Normalise rows in float64: (unit_ND in `dtype`, finite_N, nonzero_N). A row that is not both has no meaning.
+
+    Unlike `tda.geometry.arrays.namespace.unit_rows`, which refuses such rows: here each becomes a drop, and the others are kept.
+    """
     norm_N = row_norms(x_ND)
     finite_N = np.isfinite(norm_N)
     nonzero_N = norm_N != 0

@@ -14,13 +14,18 @@ from tda.errors import UserError
 from tda.store.remote.retry import timeout
 
 
+def _plain(url: str) -> tuple[Any, str]:
+    fs, path = fsspec.core.url_to_fs(url)
+    return fs, str(path)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Store:
     """One kind of store, by the protocols of its URLs."""
 
     protocols: tuple[str, ...]
     version: Callable[[Mapping[str, Any]], dict[str, str | None]]  # of a file's info: what `pipe_file` takes to replace this version only
-    opened: Callable[[str], tuple[Any, str]] = fsspec.core.url_to_fs  # URL -> its file system and the path inside it
+    opened: Callable[[str], tuple[Any, str]] = _plain  # URL -> its file system and the path inside it
     tune: Callable[[Any], None] = lambda _: None  # of a new file system: its own retries off, its timeouts ours
 
 
@@ -30,7 +35,7 @@ def _google(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise UserError(f"{url!r} is on Google's store, for which gcsfs is needed: pip install 'lacuna[gcs]' ({error})") from None
     fs = GoogleFileSystem()
-    return fs, fs._strip_protocol(url)  # noqa: SLF001 (as fsspec itself does)
+    return fs, str(fs._strip_protocol(url))  # noqa: SLF001 (as fsspec itself does)
 
 
 def _tune_s3(fs: Any) -> None:
@@ -53,5 +58,4 @@ def store_of(protocol: str) -> Store | None:
 def opened(url: str) -> tuple[Any, str]:
     """The file system of a URL and the path inside it. Raises ValueError or ImportError for a protocol that cannot be opened here."""
     store = store_of(fsspec.utils.get_protocol(url))
-    fs, path = store.opened(url) if store else fsspec.core.url_to_fs(url)
-    return fs, str(path)
+    return store.opened(url) if store else _plain(url)

@@ -31,8 +31,11 @@ def expand_shards(spec: Any, field: str = "dataset.shards") -> list[str]:
     """Return the URL of every shard that `spec` names, in its order (a glob's matches are sorted).
 
     A path that exists is taken as it is, whatever signs its name holds; else `@file`, braces and globs are expanded.
-    Raises UserError, naming `field` and the spec, where it matches nothing, names a shard twice, or none of its first shards exists.
+    Raises UserError, naming `field` and the spec, where it is missing, matches nothing or names a shard twice, or none of its first shards
+    exists.
     """
+    if spec is None:
+        raise UserError(f"{field} is missing: give {field}=PATTERN, a path, a pattern, a list of these, or @file")
     try:
         urls = [url for item in _items(spec) for url in _expand(item)]
     except _BadSpecError as error:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from jobs.analysis.part import Measuring, Part
 from tda.config.analysis import AnalysisConfig
@@ -45,10 +46,22 @@ def test_a_table_measured_now_comes_before_a_stored_one() -> None:
 
 
 def test_a_part_says_what_is_not_so_by_default() -> None:
-    part, analysis = Part(name="new", finish=lambda _run, _pending: ({}, {})), AnalysisConfig()
-    assert part.keys == ("new",)
+    part, analysis = Part(name="gap", settings=False, finish=lambda _run, _pending: ({}, {})), AnalysisConfig()
+    assert part.keys == ("gap",)
     assert not part.seeded(analysis)
     assert (part.needs(analysis), part.cost_only(analysis), part.datasets(analysis)) == ((), (), ())
     assert part.shared(analysis) == {}
     assert part.line({}) is None
-    assert Part(name="new", finish=part.finish, fills=("one", "two")).keys == ("one", "two")
+    assert Part(name="gap", settings=False, finish=part.finish, fills=("one", "two")).keys == ("one", "two")
+
+
+def test_a_part_without_its_place_in_the_configuration_is_refused_with_the_step_that_is_missing() -> None:
+    def finish(_run: Measuring, _pending: Any) -> Any:
+        return {}, {}
+
+    with pytest.raises(ValueError, match=r"^part 'new': add its name to PARTS in tda/config/analysis\.py$"):
+        Part(name="new", finish=finish)
+    with pytest.raises(ValueError, match=r"^part 'gap' has settings=True, and AnalysisConfig in tda/config/\S+ has no field: give"):
+        Part(name="gap", finish=finish)
+    with pytest.raises(ValueError, match=r"^part 'umap' has settings=False, and AnalysisConfig in .* has a field: remove it, or change"):
+        Part(name="umap", settings=False, finish=finish)

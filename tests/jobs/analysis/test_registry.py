@@ -39,7 +39,9 @@ OTHERWISE = {
 
 
 def test_the_names_in_the_configuration_are_those_of_the_registry() -> None:
-    assert tuple(part.name for part in REGISTRY) == PARTS
+    names = tuple(part.name for part in REGISTRY)
+    assert not (missing := set(PARTS) - set(names)), f"in PARTS of tda/config/analysis.py, not in REGISTRY: {missing}"
+    assert names == PARTS, "in the same order"
 
 
 def test_no_two_parts_fill_the_same_key_or_table() -> None:

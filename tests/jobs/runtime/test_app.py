@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.runtime import app
+from tda.errors import UserError
+
 COMMAND = """
 import sys
 from jobs.runtime.app import Outcome, command
@@ -51,13 +54,14 @@ def test_whole_part_and_sweep(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["dataset.nam=d"], "dataset.nam is unknown (did you mean name?); choose one of: name, shards, members, modalities, toy, "),
+        (["dataset.nam=d"], "dataset.nam is unknown (did you mean name?); choose one of: name, shards, members, modalities, toy"),
         (["analysis.retrieval.tyle=1"], "analysis.retrieval.tyle is unknown (did you mean tile?); choose one of: tile, max_pairs"),
         (["encodr=x"], "encodr is unknown (did you mean encoder?); choose one of: root, dataset, encoder, encoders, analysis, cluster"),
         (
             ["dataset.name=d", "analysis.retrieval.tile=many"],
             "analysis.retrieval.tile: Value 'many' of type 'str' could not",
         ),
+        (["dataset.name=d", "sweep=x"], "sweep takes no preset, for conf/analyze.yaml names no group sweep: set its fields, sweep.FIELD="),
         (["dataset.name=d", "encoder=open_klip"], "encoder=open_klip is unknown; choose one of: "),
         (["dataset.name=d", "analysis.parts=[gap,moon]"], "analysis.parts='moon' is unknown; choose one of: gap, "),
         (["dataset.name=d", "dataset.modalities=[image]"], "names 1 modalities; a pair has 2"),
@@ -89,6 +93,15 @@ def test_a_bug_of_a_job_shows_its_traceback(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "AttributeError: 'DatasetConfig' object has no attribute 'nothing'" in done.stderr
+
+
+def test_a_job_whose_file_lets_hydra_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "loud.yaml").write_text("defaults: [loud_schema, _self_]")
+    (tmp_path / "calm.yaml").write_text("defaults: [calm_schema, quiet, _self_]")
+    monkeypatch.setattr(app.resources, "files", lambda _: tmp_path)
+    with pytest.raises(UserError, match=r"^conf/loud\.yaml: add `quiet` to its defaults, or Hydra writes folders of its own"):
+        app._require_quiet("loud")
+    app._require_quiet("calm")
 
 
 def test_missing_root(tmp_path: Path) -> None:

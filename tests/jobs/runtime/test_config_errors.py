@@ -77,3 +77,8 @@ def test_an_unknown_preset_lists_the_choices() -> None:
 
 def test_an_error_without_a_key_keeps_its_first_line() -> None:
     assert explain(ConfigCompositionException("first\nsecond"), Car) == "first"
+
+
+def test_a_preset_of_what_is_no_group_of_the_job_names_the_file() -> None:
+    expected = "wheel takes no preset, for conf/car.yaml names no group wheel: set its fields, wheel.FIELD=VALUE"
+    assert explain(ConfigCompositionException("Could not find match for override 'wheel'"), Car) == expected

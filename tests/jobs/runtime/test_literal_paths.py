@@ -10,6 +10,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from jobs.runtime.literal_paths import literal_paths, quoted, unquoted
+from tda.errors import UserError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -40,7 +41,7 @@ def parsed(word: str) -> Any:
 
 
 @pytest.mark.parametrize("path", HARD)
-@pytest.mark.parametrize("field", ["dataset.shards", "root", "source", "reference.shards", "shards.laion2b", "++root"])
+@pytest.mark.parametrize("field", ["dataset.shards", "root", "source", "reference.shards", "shards.my-set", "checkpoints.my-enc", "++root"])
 def test_a_path_arrives_as_it_was_typed(field: str, path: str) -> None:
     assert parsed(f"{field}={path}") == path
 
@@ -49,6 +50,12 @@ def test_a_path_arrives_as_it_was_typed(field: str, path: str) -> None:
 def test_one_enclosing_pair_of_quotes_is_removed(path: str) -> None:
     assert parsed(f"dataset.shards='{path}'") == path
     assert parsed(f'dataset.shards="{path}"') == path
+
+
+def test_a_key_that_hydra_does_not_know_is_refused_in_a_sentence() -> None:
+    with pytest.raises(UserError, match=r"^shards\.größe=\.\.\.: names on the command line are of the letters a to z, digits and \. _ -$"):
+        literal_paths(["+shards.größe=/data/a.tar"])
+    assert literal_paths(["dataset.name=größe"]) == ["dataset.name=größe"]
 
 
 def test_quotes_that_enclose_nothing_stay() -> None:

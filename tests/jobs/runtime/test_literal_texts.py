@@ -81,7 +81,8 @@ def test_interpolations_work(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fields_of_the_jobs(schema: type, word: str) -> None:
     (made,) = literal_texts([word], schema)
     key, _, value = word.partition("=")
-    assert made == (f"{key}=['1.10']" if value == "[1.10]" else f"{key}='{value}'")
+    assert made.startswith("++") == (".models." in key), "a name in a mapping may be new"
+    assert made.lstrip("+") == (f"{key}=['1.10']" if value == "[1.10]" else f"{key}='{value}'")
 
 
 def test_two_names_that_are_one_number_are_two_data_sets(tmp_path: Any) -> None:
@@ -91,3 +92,22 @@ def test_two_names_that_are_one_number_are_two_data_sets(tmp_path: Any) -> None:
         assert "none.npz is not there" in done.stderr
     done = typed("nearest", "dataset.name=1.10", "reference.name=1e5", "encoder.name=e", f"root={tmp_path}", cwd=tmp_path)
     assert "dataset.name=1.10" in done.stderr
+
+
+@pytest.mark.parametrize("word", ["named.one=a", "++named.one=a", "+named.one=a", "named.my-own=a"])
+def test_a_name_in_a_mapping_is_added_or_replaced(word: str) -> None:
+    assert parsed(word) == "a"
+    assert literal_texts(["named.one=a"], Job) == ["++named.one='a'"]
+    assert literal_texts(["shards.one=/x"], PaperJob) == ["++shards.one=/x"]
+
+
+def test_a_number_in_place_of_a_preset_is_a_name_that_is_unknown(tmp_path: Any) -> None:
+    assert literal_texts(["encoder=3", "cluster=True", "embed=-1.5e3", "dataset@reference=4", "dedupe=null", "arm=cloob"], EmbedJob) == [
+        "encoder='3'", "cluster='True'", "embed='-1.5e3'", "dataset@reference='4'", "dedupe=null", "arm=cloob",
+    ]  # fmt: skip
+    assert literal_texts(["-m", "encoder=3,toy_cloob"], EmbedJob) == ["-m", "encoder='3',toy_cloob"]
+    for words in (["embed", "embed=3"], ["train", "arm=1"], ["analyze", "cluster=true"]):
+        done = typed(*words, "root=r", cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"lacuna {words[0]}: {words[1]} is unknown; choose one of: ")
+        assert done.stderr.count("\n") == 1

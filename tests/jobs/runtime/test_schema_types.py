@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.runtime.schema_types import alternatives, field_type, group_of, names_at
+from jobs.runtime.schema_types import alternatives, field_type, group_of, in_mapping, names_at
 from tda.config.analysis import UmapConfig
 from tda.config.datasets import ToyConfig
 from tda.config.jobs import AnalyzeJob, EmbedJob, PaperJob
@@ -42,3 +42,8 @@ def test_unions_are_divided_and_groups_found_in_them() -> None:
     assert group_of(ToyConfig | None) is ToyConfig
     assert group_of(dict[str, str]) == dict[str, str]
     assert group_of(str | None) is None
+
+
+def test_what_lies_in_a_mapping_has_an_open_name() -> None:
+    assert all(in_mapping(PaperJob, path) for path in ("arms.one", "arms.one.loss", "report.models.clip", "shards.my-set"))
+    assert not any(in_mapping(PaperJob, path) for path in ("arms", "report.models", "report.failures", "root", "nothing.at.all"))

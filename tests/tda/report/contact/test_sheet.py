@@ -132,14 +132,14 @@ def set_sources(root: Path, dataset: str, **fields: object) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "s3", "gs", "ftp", "nosuchstore"])
 def test_no_address_of_a_record_is_asked_unless_the_reader_allows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
-    from tda.store import files
+    from tda.store.remote import stores
 
     plant_drawn_world(tmp_path)
     set_sources(tmp_path, "toy_train", path=f"{scheme}://127.0.0.1:9/00000.tar")
     monkeypatch.setenv("LACUNA_STORE_ATTEMPTS", "1")
     with monkeypatch.context() as patch:
-        real = files.fsspec.core.url_to_fs
-        patch.setattr(files.fsspec.core, "url_to_fs", lambda url: pytest.fail(url) if f"{scheme}://" in url else real(url))
+        real = stores.fsspec.core.url_to_fs
+        patch.setattr(stores.fsspec.core, "url_to_fs", lambda url: pytest.fail(url) if f"{scheme}://" in url else real(url))
         image, _ = build_sheets(str(tmp_path), [], CONFIG)
     assert image.without_image == image.pairs
     assert "it is on a network, which is not asked: report.network=true shows its images" in page_of(tmp_path)

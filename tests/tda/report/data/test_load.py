@@ -18,7 +18,7 @@ def test_everything_is_read_in_the_papers_order(tmp_path: Path) -> None:
     assert run.datasets == ["toy_heldout", "toy_shifted"]
     assert run.encoders == ["toy_infonce", "toy_infonce_hopfield", "toy_infoloob", "toy_cloob"] == list(run.curves)
     cell = run.cells[0]
-    assert set(cell.parquet) == {"spectra", "cosine", "ranks", "pca", "layout", "cluster_spectra", "betti", "sweep"}
+    assert set(cell.parquet) == {"spectra", "cosine", "ranks", "pca", "layout", "clusters", "cluster_spectra", "betti", "sweep"}
     assert len(cell.sweep["cells"]) == 9
     assert set(run.comparisons) == {"toy_heldout", "toy_shifted"}
     assert len(cell.parquet["spectra"]["singular_value"]) == 3 * D

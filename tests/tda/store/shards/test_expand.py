@@ -94,7 +94,9 @@ def test_lines_of_a_list_are_no_lists(folder: Path) -> None:
 
 
 def test_the_field_is_named_as_given(folder: Path) -> None:
-    for spec in (None, f"{folder}/*.zip", f"{folder}/none.tar", f"{folder}/{{3..1}}.tar", [f"{folder}/00001.tar"] * 2):
+    with pytest.raises(UserError, match=r"^reference\.shards is missing: give reference\.shards=PATTERN, a path, a pattern, a list"):
+        expand_shards(None, "reference.shards")
+    for spec in (f"{folder}/*.zip", f"{folder}/none.tar", f"{folder}/{{3..1}}.tar", [f"{folder}/00001.tar"] * 2):
         with pytest.raises(UserError, match=r"^reference\.shards="):
             expand_shards(spec, "reference.shards")
 
@@ -159,7 +161,7 @@ def test_a_forbidden_question_leaves_the_pattern_a_pattern(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        (None, "is not a path"),
+        (None, "is missing: give"),
         ("", "is not a path"),
         ([], "matches no shard"),
         (7, "is not a path"),

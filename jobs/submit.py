@@ -7,18 +7,17 @@ is submitted again, and resumes. The exit status is that of the job. Ctrl-C deta
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.command_line.stopping import ends_with
 from jobs.submission.client import Jobs, dashboard_url
 from jobs.submission.follow import ENDED, await_end, ended, status
 from jobs.submission.request import Request, made_request, shown_here
 from tda.config.jobs import SubmitJob
 from tda.errors import UserError
 
-EXIT_DETACHED = 130
 STOP_SECONDS = 60.0  # Ray kills a driver that has not ended 3 seconds after its SIGTERM
 
 
@@ -75,19 +74,10 @@ def _submit(job: SubmitJob, jobs: Jobs, request: Request, name: str) -> None:
     )
 
 
-@contextmanager
-def _detaching(jobs: Jobs, name: str) -> Iterator[None]:
-    """Ctrl-C leaves the job alone, from its submission on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        here = f"python -m jobs.submit cluster.dashboard={jobs.url}"
-        print(
-            f"lacuna submit: detached; {name} runs on: {here} attach={name} follows it, {here} stop={name} ends it",
-            file=sys.stderr,
-            flush=True,
-        )
-        sys.exit(EXIT_DETACHED)
+def _detaching(jobs: Jobs, name: str) -> AbstractContextManager[None]:
+    """Ctrl-C and SIGTERM leave the job alone, from its submission on."""
+    here = f"python -m jobs.submit cluster.dashboard={jobs.url}"
+    return ends_with(f"detached; {name} runs on: {here} attach={name} follows it, {here} stop={name} ends it")
 
 
 def _follow(job: SubmitJob, jobs: Jobs, name: str) -> Outcome:

@@ -17,6 +17,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from jobs.runtime.command_line.ending import well_ended
+from jobs.runtime.command_line.output import note_result, print_error, print_result
 from jobs.runtime.config_errors import explain
 from jobs.runtime.experiment_settings import with_experiment
 from jobs.runtime.literal_paths import literal_paths
@@ -33,7 +35,7 @@ from tda.errors import LacunaError, UserError
 
 Job = TypeVar("Job", bound=Any)
 
-EXIT_WHOLE, EXIT_NOT_WHOLE, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_WHOLE, EXIT_NOT_WHOLE, EXIT_USER_ERROR = 0, 1, 2
 
 # Hydra writes no files beside the user's and logs nothing; a sweep keeps its list in the system's temporary folder.
 _NO_LOG = {"root": {"level": "ERROR", "handlers": []}, "disable_existing_loggers": True}
@@ -54,6 +56,7 @@ class Outcome:
     whole: bool
     line: str
     numbers: Mapping[str, float] = field(default_factory=dict)  # what a sweep records, by dotted path
+    places: Sequence[str] = ()  # paths or URLs of what was made, for --json; the root if empty
 
 
 def command(
@@ -72,6 +75,7 @@ def command(
     the root; not for a job that writes nothing there.
 
     0: all of the work is done. 1: it is not, or an expected error occurred, such as a full disk. 2: a user's mistake, shown in one line.
+    130, 143: ended by Ctrl-C or SIGTERM.
     """
     store = ConfigStore.instance()
     store.store(name=f"{config_name}_schema", node=schema)
@@ -99,7 +103,7 @@ def command(
             os.environ["HYDRA_FULL_ERROR"] = "1"  # without it Hydra prints several lines and exits
             with shared_ray(), in_sweep(sweep):  # the cells of a sweep run over one Ray
                 hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config_name)(attempt)()
-        except (Exception, KeyboardInterrupt) as error:
+        except Exception as error:
             status = _mistake(error, config_name, schema, started=bool(statuses or (sweep and sweep.entries)))
             if status is not None:
                 return status
@@ -107,10 +111,10 @@ def command(
                 raise  # else a sweeper that found no best among cells of which none is whole
         return _closed(sweep) if sweep and sweep.entries else max(statuses, default=EXIT_WHOLE)
 
-    return main
+    return well_ended(config_name, schema, main)
 
 
-def _mistake(error: BaseException, name: str, schema: type[Job], *, started: bool) -> int | None:
+def _mistake(error: Exception, name: str, schema: type[Job], *, started: bool) -> int | None:
     """Print what is wrong with the command, in one line, and return the exit status; None for an error of another kind."""
     if isinstance(error, UserError):
         return _complain(name, str(error), EXIT_USER_ERROR)
@@ -120,8 +124,6 @@ def _mistake(error: BaseException, name: str, schema: type[Job], *, started: boo
         return _complain(name, explain(error, schema), EXIT_USER_ERROR)
     if isinstance(error, AttributeError | AssertionError) and not started:  # OmegaConf's, where a field of a null value is set
         return _complain(name, explain(error, schema), EXIT_USER_ERROR)
-    if isinstance(error, KeyboardInterrupt):
-        return _complain(name, f"interrupted; {error or 'the same command resumes from here'}", EXIT_INTERRUPTED)
     return None
 
 
@@ -158,7 +160,7 @@ def _inputs_of(inputs: Callable[[Job], str | None] | None, config: DictConfig, c
 def _closed(sweep: Sweep) -> int:
     """Print the closing lines of a sweep; its exit status is 2 only where every cell was refused as a mistake."""
     for line in sweep.lines():
-        print(line, flush=True)
+        print_result(line)
     if sweep.whole == len(sweep.entries):
         return EXIT_WHOLE
     return EXIT_USER_ERROR if set(sweep.statuses) == {EXIT_USER_ERROR} and not sweep.whole else EXIT_NOT_WHOLE
@@ -179,6 +181,7 @@ def _attempt(
         with record, display():
             outcome = run(dataclasses.replace(job, root=cell.root) if cell else job)
             end_with(whole=outcome.whole, line=outcome.line)
+        note_result({} if cell else outcome.numbers, outcome.places or [job.root])
     except UserError as error:
         return Attempt(status=EXIT_USER_ERROR, error=str(error))
     except OmegaConfBaseException as error:
@@ -194,11 +197,10 @@ def _reported(done: Attempt, name: str, whose: str = "") -> int:
     """Print the job's line, or its error; returns its exit status."""
     if done.error:
         return _complain(name, f"{whose}{done.error}", done.status)
-    print(done.line, flush=True)
+    print_result(done.line)
     return done.status
 
 
 def _complain(name: str, message: str, status: int) -> int:
-    sys.stdout.flush()
-    print(f"lacuna {name}: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    print_error(name, message)
     return status

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from jobs.runtime.command_line.stopping import reached
 from jobs.runtime.showing.display import Display, display
 from jobs.runtime.showing.track import Track
 from tda.encoders.pipeline.timing import together
@@ -89,6 +90,7 @@ class ShardProgress(Bars):
     failed: int = 0
     _started: float = field(default_factory=time.monotonic)
     _noted: int = 0
+    _reached: ExitStack = field(default_factory=ExitStack)
     _recent: deque[tuple[dict[str, float], dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     def totals(self) -> dict[str, int]:
@@ -97,10 +99,12 @@ class ShardProgress(Bars):
     def __enter__(self) -> Self:
         self._started = time.monotonic()
         super().__enter__()
+        self._reached.enter_context(reached(self.reached))
         self._show()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._reached.__exit__(kind, error, trace)
         if self._shown is not None and not self._shown.terminal and kind is None and self.done > self._noted:
             self.note(self._shown.placed(self.line()))
         super().__exit__(kind, error, trace)
@@ -138,6 +142,9 @@ class ShardProgress(Bars):
             return ""
         roofline = f" at {reported['roofline']:.0%} of its roofline" if "roofline" in reported else ""
         return f"; device {reported['device_busy']:.0%} busy{roofline}, {reported['binds']} binds"
+
+    def reached(self) -> str:
+        return f"{self.what}: {self.done - self.failed} of {self.shards} shards of this run are done"
 
     def line(self) -> str:
         return f"{self.what}: {self.done} of {self.shards} shards, {self.status()}"

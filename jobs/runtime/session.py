@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jobs.runtime.command_line.stopping import listen
+from jobs.runtime.private_folder import PrivateFolder
 from tda.config.cluster import ClusterConfig
 from tda.errors import LacunaError, UserError
 
@@ -23,6 +25,7 @@ QUIET_RAY = "A worker died or was killed|Raylet is terminated|has been marked de
 RESTING_MONITOR = {"RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "0", "LOG_NAME_UPDATE_INTERVAL_S": "86400"}
 
 _held = False
+_folder: PrivateFolder | None = None  # of the Ray that was started here
 _sharers = 1
 
 
@@ -48,7 +51,7 @@ def ray_session(cluster: ClusterConfig) -> Iterator[None]:
         yield
     finally:
         if not _held:
-            ray.shutdown()
+            end_ray()
 
 
 @contextmanager
@@ -62,7 +65,16 @@ def shared_ray() -> Iterator[None]:
     finally:
         _held = outer
         if not (outer or joined) and "ray" in sys.modules:
-            sys.modules["ray"].shutdown()
+            end_ray()
+
+
+def end_ray() -> None:
+    """Leave the cluster, or end the Ray that was started here and remove its files."""
+    global _folder  # noqa: PLW0603 (as above)
+    sys.modules["ray"].shutdown()
+    if _folder is not None:
+        _folder.remove()
+        _folder = None
 
 
 @contextmanager
@@ -172,25 +184,33 @@ def share_of_cpus(actors: int) -> int:
 
 
 def _start() -> None:
-    """Start Ray on this machine. It can miss its own time limit on a busy machine: three attempts, then LacunaError."""
+    """Start Ray on this machine, its files in a private folder.
+
+    It can miss its own time limit on a busy machine: three attempts, then LacunaError.
+    """
+    global _folder  # noqa: PLW0603 (as above)
     import ray
 
     provide_token()
     for attempt in range(1, START_ATTEMPTS + 1):
+        end_ray()
+        _folder = PrivateFolder()
         try:
-            with _environment(RESTING_MONITOR):
+            with _environment(RESTING_MONITOR), _folder.marked():
                 ray.init(
                     address="local",
                     include_dashboard=False,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                     object_store_memory=OBJECT_STORE_BYTES,
+                    _temp_dir=_folder.path,
                 )
         except Exception as error:  # Ray raises a bare Exception when its node is late
-            ray.shutdown()
+            end_ray()
             if type(error) is not Exception or attempt == START_ATTEMPTS:
                 raise LacunaError(f"Ray did not start on this machine: {str(error).partition(chr(10))[0]}") from error
         else:
+            listen()
             return
 
 
@@ -212,6 +232,7 @@ def _join(address: str) -> None:
     try:
         _require_listener(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        listen()
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"cluster.address={address} cannot be joined: {reason}; cluster=local starts a Ray on this machine") from None

@@ -170,7 +170,8 @@ def _reference(config: "EncoderConfig", encoder: "Encoder") -> Canary:
     from dataclasses import replace
 
     from tda.encoders import load_configured
-    from tda.encoders.weights.local_copy import cache_dir, once
+    from tda.encoders.weights.fetched import cache_dir
+    from tda.encoders.weights.local_copy import once
 
     kept = cache_dir() / "canaries" / f"{_content_hash(encoder)}.npz"
     with once(kept) as missing:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tda.encoders.weights.local_copy import cache_dir, once, read_state_dict
+from tda.encoders.weights.fetched import cache_dir
+from tda.encoders.weights.local_copy import once, read_state_dict
 from tda.encoders.weights.safe_pickle import read_arrays
 from tda.errors import UserError
 

@@ -1,10 +1,16 @@
 """Where `jobs.fetch` puts published files, and where presets look for them: $LACUNA_FETCHED, else `fetched` in the cache folder."""
 
 import os
+from pathlib import Path
 
 from tda.config.models import EncoderConfig
-from tda.encoders.weights.local_copy import cache_dir
 from tda.store.files import exists, join
+
+
+def cache_dir() -> Path:
+    """The folder of fetched and converted checkpoints: $LACUNA_CACHE, else `lacuna` in the user's cache folder."""
+    own = os.environ.get("LACUNA_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lacuna"
 
 
 def fetched_dir() -> str:

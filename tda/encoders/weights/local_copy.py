@@ -5,7 +5,6 @@ import hashlib
 import importlib
 import importlib.resources
 import json
-import os
 import pickle
 import re
 import uuid
@@ -26,6 +25,7 @@ from tda.encoders.weights.bounds import (
     require_bounded_tensors,
     require_bounded_zip,
 )
+from tda.encoders.weights.fetched import cache_dir
 from tda.encoders.weights.naming import HOLDERS, adapted, held_state, plain_names
 from tda.encoders.weights.torchscript import is_torchscript, read_torchscript
 from tda.errors import UserError
@@ -60,12 +60,6 @@ _NUMBERS: list[Any] = [  # a trainer's epoch or best score is often a number of 
 _HUB_NAME = re.compile(r"(hf[-_]hub|local-dir):", re.IGNORECASE)
 _LINE = 300
 _CONFIG_BYTES = 16 * 2**20
-
-
-def cache_dir() -> Path:
-    """The folder of fetched and converted checkpoints: $LACUNA_CACHE, else `lacuna` in the user's cache folder."""
-    own = os.environ.get("LACUNA_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lacuna"
 
 
 def local_file(url: str | None, field: str, sha256: str | None = None, source: str | None = None) -> Path:

@@ -10,7 +10,6 @@ import numpy as np
 from tda.errors import UserError
 from tda.geometry.arrays.rows import sample_rows, to_host
 from tda.geometry.neighbors.graph import EXACT_ROWS, SAMPLE, SPARE, Knn, _distances, _ordered, _probes
-from tda.geometry.neighbors.reference import Reference
 from tda.geometry.neighbors.sizes import FEWEST
 
 
@@ -22,6 +21,8 @@ class Among:
     """
 
     def __init__(self, fixed_TD: Any, k: int, seed: int = 0, *, exact_rows: int = EXACT_ROWS) -> None:
+        from tda.geometry.neighbors.reference import Reference  # imported here: it takes the seconds of torch
+
         self.fixed_TD, self.k = to_host(fixed_TD), min(k, len(fixed_TD))
         self._wide, self._probes = min(self.k + SPARE, len(fixed_TD)), None
         one = len(self.fixed_TD) <= exact_rows

@@ -1,0 +1,96 @@
+"""SIGTERM, SIGINT and kill -9 to the driver of each job, over a Ray that it started: how it ends, and that it resumes.
+
+The jobs build on one another: each finds in the root what those before it made.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from chaos import EndedIn, ended, wait_for
+
+ENDS = {signal.SIGKILL: (-9, ""), signal.SIGINT: (130, "interrupted; "), signal.SIGTERM: (143, "stopped by SIGTERM; ")}
+pytestmark = pytest.mark.long
+LIMIT = 15.0  # seconds in which every process has to be gone
+JOBS = {
+    "ingest": ["dataset.name=a", "encoder.name=e", "source={folder}/rows.npz", "rows_per_shard=40"],
+    "nearest": ["dataset.name=a", "reference.name=b", "encoder.name=e"],
+    "dedupe": ["dataset.name=a", "reference.name=b", "encoder.name=e", "dedupe.max_drop_fraction=1"],
+    "analyze": ["dataset.name=a", "encoder.name=e", "analysis.parts=[gap,alignment]"],
+    "report": [],
+    "verify": [],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """With rows to ingest, and a root that has the reference `b`."""
+    folder = tmp_path_factory.mktemp("signals")
+    temporary = tempfile.mkdtemp(prefix="s", dir="/tmp")
+    (folder / "tmp").symlink_to(temporary)
+    row_ND = np.random.default_rng(0).standard_normal((120, 8)).astype("float32")
+    row_ND /= np.linalg.norm(row_ND, axis=1, keepdims=True)
+    np.savez(folder / "rows.npz", image=row_ND, text=row_ND[::-1].copy())
+    words = ["dataset.name=b", "encoder.name=e", f"source={folder}/rows.npz", f"root={folder}/root"]
+    subprocess.run([sys.executable, "-m", "jobs.ingest", *words], check=True, capture_output=True)
+    yield folder
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _start(folder: Path, job: str, mark: str) -> subprocess.Popen[str]:
+    words = [word.format(folder=folder) for word in JOBS[job]]
+    command = [sys.executable, "-m", "held_driver", str(folder / "flag"), job, *words, f"root={folder}/root"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_ADDRESS")}
+    paths = os.pathsep.join([str(Path(__file__).parents[1] / "support"), str(Path(__file__).parents[2])])
+    environment |= {"LACUNA_MARK": mark, "PYTHONPATH": paths, "TMPDIR": str((folder / "tmp").readlink())}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def _with_mark(mark: str) -> list[int]:
+    """Processes that were started with the mark in their environment, and have not ended."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"LACUNA_MARK={mark}".encode() in file.read_bytes().split(b"\0") and not ended(int(file.parent.name)):
+                found.append(int(file.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_driver_gets_a_signal(job: str, folder: Path, ended_in: EndedIn) -> None:
+    for number, (status, line) in ENDS.items():
+        mark = f"{job}-{number.name}"
+        (folder / "flag").unlink(missing_ok=True)
+        (folder / "hold").touch()
+        driver = _start(folder, job, mark)
+        wait_for(lambda driver=driver: (folder / "flag").exists() or driver.poll() is not None)
+        assert driver.poll() is None, driver.communicate()
+        driver.send_signal(number)
+        said = time.monotonic()
+        _, told = driver.communicate()
+        assert driver.returncode == status, told
+        wait_for(lambda mark=mark, said=said: not _with_mark(mark) or time.monotonic() > said + LIMIT)
+        left = [Path(f"/proc/{process}/cmdline").read_text()[:120] for process in _with_mark(mark)]
+        assert not left, left
+        assert time.monotonic() - said < LIMIT
+        if line:
+            assert told.splitlines()[-1].startswith(f"lacuna {job}: {line}"), told
+            assert told.endswith("; the same command resumes from here\n")
+            assert "Traceback" not in told
+            assert not list((folder / "tmp").glob("lacuna-ray-*"))
+    (folder / "hold").unlink()
+    driver = _start(folder, job, f"{job}-again")
+    _, told = driver.communicate()
+    assert driver.returncode == 0, told
+    assert not list((folder / "tmp").glob("lacuna-ray-*"))  # nor those of the one that was killed
+    ended_in("143, 130, -9; no process after 15 s; the same command ends whole")

@@ -78,13 +78,13 @@ class _InTurn:
             found, tables = part.finish(self.run, self.pending.get(part.name))
         self.shown.end(part.name)
         self.busy -= 1
-        self._count()
         self.run.tables |= tables
         self.run.work.did(part.name)
         if self.waiting or self.busy:
             self.run.publish([part.name], found, tables)
         else:
             self.last = found, tables
+        self._count()  # after the publication, which reads records
 
 
 def _done(pending: Any) -> bool:

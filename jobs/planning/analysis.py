@@ -74,7 +74,7 @@ def _separability(size: Size, analysis: AnalysisConfig) -> Work:
     n = min(size.pairs, analysis.separability.max_pairs)
     return Work(
         stage="separability",
-        seconds=SVM_VALUE * MODALITIES * n * size.dim + SVM_FIXED * size.dim / 512,
+        seconds=SVM_VALUE * MODALITIES * n**SVM_POWER * size.dim + SVM_FIXED * size.dim / 512,
         read=_set_bytes(size) * n / size.pairs,
         memory=float(5 * 8 * MODALITIES * n * size.dim),
         cores=2,
@@ -199,7 +199,7 @@ def _local_dimension(size: Size, analysis: AnalysisConfig) -> Work:
         stage="local_dimension",
         flops=MODALITIES * 2.0 * n * size.dim**2 * MOMENTS + within,
         reach=STATISTICS_REACH,
-        seconds=LOCAL_VALUE * n * size.dim + clusters * STATISTICS_EIGEN * size.dim**3,
+        seconds=LOCAL_VALUE * n * size.dim + clusters * CLUSTER_EIGEN * size.dim**3,
         read=_set_bytes(size) * n / size.pairs,
         memory=clusters * MODALITIES * 8.0 * size.dim**2 + _block_bytes(size, analysis),
         words=f"spectra of about {clusters} clusters (analysis.local_dimension.max_clusters) of {n:,} labelled pairs",
@@ -271,15 +271,15 @@ def _gap_measures(size: Size, analysis: AnalysisConfig) -> Work:
 
 
 # Core-seconds of the reference core
-STATISTICS_REACH, STATISTICS_ELEMENT, STATISTICS_EIGEN = 0.8, 1.5e-8, 1e-8
-SVM_VALUE, SVM_FIXED = 7.5e-7, 0.1
-RETRIEVAL_REACH, RETRIEVAL_VALUE = 0.9, 1.2e-7
-EXACT_REACH, CELLS_REACH, KNN_ENTRY, TRUST_CELL, LAYOUT_FIXED, EPOCH_EDGE = 0.7, 0.7, 2e-7, 1e-8, 0.1, 2.5e-8
-HDBSCAN_ROW, CLUSTER_FIXED = 3.5e-6, 0.3
-LOCAL_VALUE = 4e-7
-DIMENSION_REACH, DIMENSION_CELL = 0.7, 1e-8
-LANDMARK_VALUE, RIPSER_CUBE, DISTINCT_VALUE = 5e-10, 2e-9, 2e-8
-ALIGNMENT_REACH, ALIGNMENT_CELL, ALIGNMENT_VALUE = 0.7, 5e-9, 2e-8
-EXCHANGED_CELL, SAMPLED_CELL = 1e-9, 5e-7
-PLACED_ROW, PLACE_FIXED = 1e-5, 0.2
+STATISTICS_REACH, STATISTICS_ELEMENT, STATISTICS_EIGEN = 0.8, 4.5e-8, 6e-10
+SVM_VALUE, SVM_POWER, SVM_FIXED = 5.7e-9, 1.35, 0.03
+RETRIEVAL_REACH, RETRIEVAL_VALUE = 0.9, 2e-8
+EXACT_REACH, CELLS_REACH, KNN_ENTRY, TRUST_CELL, LAYOUT_FIXED, EPOCH_EDGE = 0.9, 0.7, 5e-8, 1e-9, 0.02, 1e-8
+HDBSCAN_ROW, CLUSTER_FIXED = 3e-6, 0.2
+LOCAL_VALUE, CLUSTER_EIGEN = 5e-8, 3e-10
+DIMENSION_REACH, DIMENSION_CELL = 0.9, 2e-8
+LANDMARK_VALUE, RIPSER_CUBE, DISTINCT_VALUE = 5e-10, 6e-9, 2e-8
+ALIGNMENT_REACH, ALIGNMENT_CELL, ALIGNMENT_VALUE = 0.9, 6e-9, 6e-8
+EXCHANGED_CELL, SAMPLED_CELL = 7e-10, 1e-7
+PLACED_ROW, PLACE_FIXED = 5e-6, 0.1
 MOST_ROWS, MANY_LANDMARKS, MANY_PLACED = 4_000_000, 1_000, 20_000_000

@@ -41,6 +41,7 @@ class Machines:
     hardware: HardwareConfig
     rate: float
     measured: bool = False
+    one_core: float | None = None  # FLOPs a second of a core while the others rest, where that was measured
 
     @classmethod
     def of(cls, hardware: HardwareConfig) -> "Machines":
@@ -54,9 +55,13 @@ class Machines:
     @property
     def core_rate(self) -> float:
         """FLOPs a second of one core, in products of matrices."""
-        if self.measured and not self.hardware.gpus:
-            return self.rate / self.cores
+        if self.one_core is not None:
+            return self.one_core
         return self.hardware.core_gflops * 1e9 * self.hardware.utilisation
+
+    def at_once(self, cores: int) -> float:
+        """What so many cores do together, in terms of one: two that share a unit do less than twice as much."""
+        return float(cores) if self.one_core is None else max(1.0, min(cores, cores / self.cores * self.rate / self.one_core))
 
     @property
     def devices(self) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from jobs.planning.costs import Cost, Machines
 
-REFERENCE_CORE = 60e9  # FLOPs a second of the core on which constants were measured
+REFERENCE_CORE = 116e9  # FLOPs a second of the core on which constants were measured
 CORES_OF_PLAN = 2  # of the machine on which the constants were measured
 
 
@@ -37,15 +37,16 @@ def cost_of(work: Work, machines: Machines, prefix: str) -> Cost:
     core = machines.core_rate
     seconds = work.flops / (work.reach * core) + work.seconds * REFERENCE_CORE / core
     cores = min(machines.cores, work.cores or machines.cores)
+    at_once = machines.at_once(cores)
     reading = work.read / (machines.hardware.read_bytes * machines.hardware.nodes)
-    bound = "reading" if reading > seconds / cores else "all cores" if work.cores is None else f"{cores} core{'s' * (cores > 1)}"
+    bound = "reading" if reading > seconds / at_once else "all cores" if work.cores is None else f"{cores} core{'s' * (cores > 1)}"
     return Cost(
         stage=f"{prefix}{work.stage}",
         flops=work.flops,
         read=work.read,
         written=0.0,
         memory=work.memory,
-        hours=max(seconds / cores, reading) / 3600,
+        hours=max(seconds / at_once, reading) / 3600,
         bound=bound,
         formulas={"work": work.words} if work.words else {},
         core_seconds=seconds,

@@ -49,11 +49,14 @@ class Sender:
 
     def __init__(self) -> None:
         self._next, self._key = time.monotonic() + REPORT_EVERY, ""
+        self._step = ""  # that was reported last, and not to its end
 
     def __call__(self, done: float, whole: float, what: str) -> None:
         now = time.monotonic()
-        if now < self._next:
+        ends = done >= whole and what == self._step  # else a step that is over would be shown as one that stands still
+        if now < self._next and not ends:
             return
+        self._step = what if done < whole else ""
         import ray
         from ray.experimental import internal_kv
 

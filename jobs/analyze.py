@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from jobs.analysis.comparisons import compare_encoders, comparison_line
+from jobs.analysis.layout_clusters_homology import Subject
 from jobs.analysis.ongoing import Ongoing
 from jobs.analysis.part import Measuring
 from jobs.analysis.parts import all_asked, digest, part_hashes, with_needed
@@ -18,7 +19,6 @@ from jobs.analysis.publication import standing_parts, table_url
 from jobs.analysis.registry import REGISTRY
 from jobs.analysis.run import measured
 from jobs.analysis.settled import settled, with_its_rows
-from jobs.analysis.shape import Subject
 from jobs.analysis.stored import taken_over
 from jobs.analysis.sweep import cell_line, sweep_cells
 from jobs.runtime.app import Outcome, command

@@ -44,10 +44,10 @@ def run(job: DedupeJob) -> Outcome:
 
 def _place(job: DedupeJob) -> View:
     """`<dataset>-minus-<reference>` is made by the first settings and stays; a cell of a sweep never becomes it."""
-    layout, plain = RootPaths(job.root), View(job.dataset.name, job.reference.name)
+    paths, plain = RootPaths(job.root), View(job.dataset.name, job.reference.name)
     own, cell = label(asdict(job.dedupe)), current_cell()
     swept = cell is not None and any(key.startswith("dedupe.") for key in cell.values)
-    standing = made_by(layout, plain, job.encoder.name)
+    standing = made_by(paths, plain, job.encoder.name)
     if cell is not None and "dedupe.by" in cell.values:
         return plain.labelled(f"{own}-by.{job.dedupe.by or job.encoder.name}")
     return plain if standing == own or (standing is None and not swept) else plain.labelled(own)
@@ -63,19 +63,19 @@ def dedupe(job: DedupeJob, view: View) -> Outcome:
 
 
 def _dedupe(job: DedupeJob, view: View) -> Outcome:
-    layout, by = RootPaths(job.root), job.dedupe.by or job.encoder.name
+    paths, by = RootPaths(job.root), job.dedupe.by or job.encoder.name
     rows = EmbeddingSet(job.root, view.base, job.encoder.name)
     deciding = rows if by == job.encoder.name else EmbeddingSet(job.root, view.base, by)
     inputs = _Inputs(job, deciding, by)
     head = inputs.head(rows)
-    summary = _standing(layout, view, job.encoder.name, head["content"])
+    summary = _standing(paths, view, job.encoder.name, head["content"])
     if summary is None:
         reason_N, found = _decide(job, inputs)
         reason_N = reason_N if deciding is rows else _carried(rows, deciding, reason_N)
         counts = {name: int(n) for name, n in zip(REASONS, np.bincount(reason_N, minlength=len(REASONS)), strict=True)}
         head |= {"rows": len(rows), "dropped": {name: n for name, n in counts.items() if n and name != REASONS[0]}, **found}
         _require_unchanged(job, rows)
-        summary = publish_kept(layout, view, job.encoder.name, _kept(rows, reason_N), head)
+        summary = publish_kept(paths, view, job.encoder.name, _kept(rows, reason_N), head)
     dropped = 1 - summary["rows_kept"] / summary["rows"]
     too_many = dropped > job.dedupe.max_drop_fraction
     line = result_line(view, summary)
@@ -157,16 +157,16 @@ class _Inputs:
         }
 
 
-def _standing(layout: RootPaths, view: View, encoder: str, content: str) -> dict[str, Any] | None:
+def _standing(paths: RootPaths, view: View, encoder: str, content: str) -> dict[str, Any] | None:
     """The published summary, if its content is this one and its rows exist."""
     try:
-        summary = read_summary(layout, view, encoder)
+        summary = read_summary(paths, view, encoder)
     except UserError:
         return None
     if summary.get("content") != content or seal_holds(summary) is False:
         return None
-    url = layout.dedupe_summary(view.base, encoder, view.reference)
-    entry = dict(named_files(url, summary)).get(kept := layout.kept(view.base, encoder, view.reference))
+    url = paths.dedupe_summary(view.base, encoder, view.reference)
+    entry = dict(named_files(url, summary)).get(kept := paths.kept(view.base, encoder, view.reference))
     found = sha256_if_there(kept)
     return summary if found is not None and (entry is None or found == entry.get("sha256")) else None
 
@@ -179,9 +179,9 @@ def rule_of(settings: DedupeConfig) -> Rule:
 
 def _decide(job: DedupeJob, inputs: _Inputs) -> tuple[Codes, dict[str, Any]]:
     """The reason of every deciding row, and the counts for summary.json."""
-    layout, rule = RootPaths(job.root), rule_of(job.dedupe)
+    paths, rule = RootPaths(job.root), rule_of(job.dedupe)
     rows, reference = inputs.rows, inputs.reference
-    flags_N = None if reference is None else exact_flags(layout, inputs.names, rows, reference, job.dedupe.exact)
+    flags_N = None if reference is None else exact_flags(paths, inputs.names, rows, reference, job.dedupe.exact)
     known_N = known_texts(rows, flags_N) if "text" in rule.needs else np.ones(len(rows), bool)
     reason_N, matched = decide(Cosines(inputs.nearest, rows, known_N), np.zeros(len(rows), np.uint8) if flags_N is None else flags_N, rule)
     found: dict[str, Any] = {"matched": matched}

@@ -18,10 +18,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from jobs.embedding.dataset_run import Records, Share, Tally
+from jobs.embedding.changed_shards import SourceCheck
+from jobs.embedding.dataset_run import Records, RunTotals, Share
 from jobs.embedding.embedder import IN_FLIGHT, Embedder, EmbedPlan, ShardTask
 from jobs.embedding.replayer import Replayer, replay_tasks
-from jobs.embedding.sources import SourceCheck
 from jobs.runtime.actors.dispatch import dispatch
 from jobs.runtime.actors.heartbeat import Watch, beating_actor
 from jobs.runtime.app import Outcome, command
@@ -83,26 +83,26 @@ def embed_sets(
     configuration is missing, the root cannot be written, or it holds vectors of other content under the same names; before the first
     shard, if a model does not fit its checkpoint or its canary is refused.
     """
-    layout, by_name = RootPaths(absolute(root)), _by_name(encoders)
+    paths, by_name = RootPaths(absolute(root)), _by_name(encoders)
     for encoder in by_name.values():
         for dataset in datasets:
             _require_modalities(encoder, _modalities(dataset))
     for dataset in datasets:
         ensure_toy(dataset)
-    shards = {dataset.name: shard_urls(layout.root, dataset, field.format(name=dataset.name)) for dataset in datasets}
+    shards = {dataset.name: shard_urls(paths.root, dataset, field.format(name=dataset.name)) for dataset in datasets}
     modalities = _modalities(datasets[0])  # those of every encoder, so of every data set
     identities = {name: _identity(encoder, modalities, limits) for name, encoder in by_name.items()}
     for dataset in datasets:
         for name, identity in identities.items():
-            check_identity(layout, dataset.name, name, identity)
+            check_identity(paths, dataset.name, name, identity)
     members = {dataset.name: made for dataset in datasets if (made := Members.of(dataset.members))}
     with tracked("what is recorded"):
-        shares = [_share(layout, name, urls, by_name, limits, members=members.get(name), replay=replay) for name, urls in shards.items()]
+        shares = [_share(paths, name, urls, by_name, limits, members=members.get(name), replay=replay) for name, urls in shards.items()]
     work = {share.dataset: track("embed", share.dataset, list(by_name), total=len(share.shards), before=share.before) for share in shares}
     if any(share.tasks for share in shares):
-        require_writable(layout.root)
+        require_writable(paths.root)
         plan = EmbedPlan(
-            root=layout.root,
+            root=paths.root,
             encoders=by_name,
             identities=identities,
             modalities=modalities,
@@ -114,12 +114,12 @@ def embed_sets(
         )
         _work(plan, shares, work, cluster, Replayer if replay else Embedder)
         for share in shares:
-            share.recount(partial(recorded_shards, layout, share.dataset))
+            share.recount(partial(recorded_shards, paths, share.dataset))
     return [share.outcome(limits, replay=replay) for share in shares]
 
 
 def _share(
-    layout: RootPaths,
+    paths: RootPaths,
     dataset: str,
     shards: dict[str, str],
     encoders: Iterable[str],
@@ -128,14 +128,14 @@ def _share(
     members: Members | None,
     replay: bool,
 ) -> Share:
-    records, outdated = dict[str, Tally](), dict[str, set[str]]()
+    records, outdated = dict[str, RunTotals](), dict[str, set[str]]()
     for name in encoders:
-        records[name] = Tally()
-        check = SourceCheck(layout, shards, limits, records[name].add, members.plain() if members else None)
+        records[name] = RunTotals()
+        check = SourceCheck(paths, shards, limits, records[name].add, members.plain() if members else None)
         for note in check.run(dataset, name):
             print(f"lacuna embed: {dataset} / {name}: {note}", file=sys.stderr)
         outdated[name] = set(check.outdated)
-    tasks = replay_tasks(layout, dataset, encoders, shards) if replay else _tasks(dataset, shards, records, outdated)
+    tasks = replay_tasks(paths, dataset, encoders, shards) if replay else _tasks(dataset, shards, records, outdated)
     return Share(dataset, shards, records, list(tasks))
 
 

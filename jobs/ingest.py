@@ -30,28 +30,26 @@ def run(job: IngestJob) -> Outcome:
 
     Raises UserError for an unusable source, or another source under the same names.
     """
-    layout, names = RootPaths(job.root), (job.dataset.name, job.encoder.name)
-    layout.embeddings_dir(*names)  # refuses bad names before anything is read
+    paths, names = RootPaths(job.root), (job.dataset.name, job.encoder.name)
+    paths.embeddings_dir(*names)  # refuses bad names before anything is read
     source = open_job_source(job)
     for note in source.notes:
         print(f"lacuna ingest: {note}", file=sys.stderr)
     content, size = fingerprint(source.files)
     identity = _identity(job, source, content)
     require_writable(job.root)
-    check_identity(layout, *names, identity)
-    done = set(recorded_shards(layout, *names))
+    check_identity(paths, *names, identity)
+    done = set(recorded_shards(paths, *names))
     names_of_all = _shard_names(job, source)
     missing = [shard for shard in names_of_all if shard not in done]
     work = track("embed", names[0], names[1:], total=len(names_of_all), before=len(names_of_all) - len(missing))
     with ShardProgress(what="ingest", shards=len(missing)) as progress:
         for shard, builder, seconds in _shards(job, source, missing):
             origin, rows = Source(job.source, size, content), builder.rows()
-            publish_shard(
-                layout, *names, shard, rows=rows, drops=builder.drops, identity=identity, source=origin, seconds={"read": seconds}
-            )
+            publish_shard(paths, *names, shard, rows=rows, drops=builder.drops, identity=identity, source=origin, seconds={"read": seconds})
             work.did(shard, len(rows) + len(builder.drops))
             progress.add(pairs=len(rows), drops=len(builder.drops))
-    return _outcome(job, layout, len(missing))
+    return _outcome(job, paths, len(missing))
 
 
 def _identity(job: IngestJob, source: VectorSource, content: str) -> Identity:
@@ -94,8 +92,8 @@ def _aligned(batches: Iterator[Batch], rows_per_shard: int) -> Iterator[Batch]:
             low = high
 
 
-def _outcome(job: IngestJob, layout: RootPaths, made: int) -> Outcome:
-    records = recorded(layout, job.dataset.name, job.encoder.name).values()
+def _outcome(job: IngestJob, paths: RootPaths, made: int) -> Outcome:
+    records = recorded(paths, job.dataset.name, job.encoder.name).values()
     rows_in, rows_out = sum(record.rows_in for record in records), sum(record.rows_out for record in records)
     dropped = rows_in - rows_out
     whole = dropped <= job.embed.max_drop_fraction * rows_in

@@ -68,12 +68,12 @@ def run(job: NearestJob) -> Outcome:
 
 def _of_recorded(root: str, job: NearestJob) -> NearestJob:
     """Closest rows are found for the base data set of a view, and used by all its views."""
-    layout, encoder = RootPaths(root), job.encoder.name
+    paths, encoder = RootPaths(root), job.encoder.name
     view = view_of(job.reference.name)
-    if view is not None and not recorded_shards(layout, job.reference.name, encoder):
+    if view is not None and not recorded_shards(paths, job.reference.name, encoder):
         base = recorded_name(view.base)
-        raise UserError(f"reference.name={view.name} is a view of {base}, which is laid out whole: give reference.name={base}")
-    if view_of(job.dataset.name) is None or recorded_shards(layout, job.dataset.name, encoder):
+        raise UserError(f"reference.name={view.name} is a view of {base}, which is grouped by cell whole: give reference.name={base}")
+    if view_of(job.dataset.name) is None or recorded_shards(paths, job.dataset.name, encoder):
         return job
     return dataclasses.replace(job, dataset=dataclasses.replace(job.dataset, name=recorded_name(job.dataset.name)))
 
@@ -131,9 +131,9 @@ def _settings(job: NearestJob, cells: CellPlan, queries: EmbeddingSet) -> dict[s
 
 def _done(root: str, names: tuple[str, str, str], settings: dict[str, Any]) -> dict[str, str]:
     """Query shards joined with the same settings -> sha256 of their rows at that time."""
-    layout = RootPaths(root)
+    paths = RootPaths(root)
     try:
-        records = nearest_recorded(layout, *names)
+        records = nearest_recorded(paths, *names)
     except ShardError:  # one is unreadable: join all again
         records = {}
     fields = ("reference_hash", "layout_hash", "weights_sha256", "probes", "k")

@@ -71,7 +71,7 @@ def plan(job: PlanJob, models: dict[str, ModelCost]) -> Iterator[Cost]:
         sizes[name] = _pairs(job, dataset, found[name])
         machines = calibrated(job.cluster.hardware, found[name])
         yield embed_cost(name, sizes[name], _pair_bytes(dataset, found[name]), models, itemsize=itemsize, machines=machines)
-    laid_out: set[tuple[str, str]] = set()
+    grouped: set[tuple[str, str]] = set()
     for dataset_name, reference in joins_of(job):
         cells = cells_of(job.nearest, sizes[reference])
         for encoder, model in models.items():
@@ -82,9 +82,9 @@ def plan(job: PlanJob, models: dict[str, ModelCost]) -> Iterator[Cost]:
                 itemsize=itemsize,
                 probes=probes_of(job.nearest, sizes[reference], cells),
                 cells=cells,
-                laid_out=(reference, encoder) in laid_out,
+                grouped=(reference, encoder) in grouped,
             )
-            laid_out.add((reference, encoder))
+            grouped.add((reference, encoder))
             yield nearest_cost(f"nearest {dataset_name} in {reference}, {encoder}", size, Machines.of(job.cluster.hardware))
     yield from _results(job, models, sizes, itemsize)
 

@@ -29,21 +29,21 @@ Chunk = tuple[str, str, str, tuple[str, ...], bool]  # root, data set, encoder, 
 
 def run(job: VerifyJob) -> Outcome:
     """Check everything under the root. Raises UserError if it does not exist."""
-    layout = RootPaths(job.root)
+    paths = RootPaths(job.root)
     top_folders(job.root)
-    found = list(folders(layout))
+    found = list(folders(paths))
     with tracked("verify"):
-        checked = _check_all(layout, found, job.cluster, deep=job.deep)
+        checked = _check_all(paths, found, job.cluster, deep=job.deep)
     problems = rows = drops = shards = 0
     superseded: list[str] = []
     for folder in found:
         mine = checked[folder.dataset, folder.encoder]
-        strays, left = folder.strays(layout, mine)
+        strays, left = folder.strays(paths, mine)
         superseded += left
-        problems += _print([*(line for one in mine for line in one.problems), *strays, *folder.mixed(layout, mine)])
+        problems += _print([*(line for one in mine for line in one.problems), *strays, *folder.mixed(paths, mine)])
         rows, drops, shards = rows + sum(one.rows for one in mine), drops + sum(one.drops for one in mine), shards + len(mine)
     contents = Contents(deep=job.deep)
-    problems += _print(check_models(layout, deep=job.deep)) + _print(check_derived(layout, contents))
+    problems += _print(check_models(paths, deep=job.deep)) + _print(check_derived(paths, contents))
     unsealed = contents.unsealed + sum(one.unsealed for made in checked.values() for one in made)
     swept, left_over = _sweep(job, superseded)
     problems += left_over
@@ -80,9 +80,9 @@ def _print(problems: Iterable[str]) -> int:
     return len(lines)
 
 
-def _check_all(layout: RootPaths, found: list[Folder], cluster: ClusterConfig, *, deep: bool) -> dict[tuple[str, str], list[Checked]]:
+def _check_all(paths: RootPaths, found: list[Folder], cluster: ClusterConfig, *, deep: bool) -> dict[tuple[str, str], list[Checked]]:
     """Every recorded shard, by folder in order of shard name."""
-    chunks = [(layout.root, folder.dataset, folder.encoder, tuple(shards), deep) for folder in found for shards in _chunks(folder.shards)]
+    chunks = [(paths.root, folder.dataset, folder.encoder, tuple(shards), deep) for folder in found for shards in _chunks(folder.shards)]
     results: dict[tuple[str, str], list[Checked]] = {(folder.dataset, folder.encoder): [] for folder in found}
     whole = sum(len(folder.shards) for folder in found)
     if whole <= IN_PROCESS:

@@ -22,7 +22,7 @@ from jobs.runtime.app import Outcome, command
 from jobs.runtime.presets import load_choice
 from jobs.runtime.session import shared_ray
 from jobs.watching.ledger import Ledger
-from jobs.watching.lookout import Orders
+from jobs.watching.lookout import WatchSettings
 from jobs.watching.naming import naming_of
 from jobs.watching.notify import Notifier
 from jobs.watching.place import Place
@@ -57,7 +57,7 @@ def watch(job: WatchJob, make_runner: Callable[[Callable[[Task], list[Outcome]]]
     Raises UserError, before anything is looked at, for settings that no checkpoint could be analysed with.
     """
     datasets = _checked(job)
-    orders = Orders(
+    settings = WatchSettings(
         name=job.encoder.name,
         work=work_digest(job, datasets),
         config=job.watch,
@@ -66,12 +66,12 @@ def watch(job: WatchJob, make_runner: Callable[[Callable[[Task], list[Outcome]]]
         once=job.once,
     )
     runner = make_runner(lambda task: list(_work(job, datasets, task)))
-    watcher = Watcher(Place(absolute(job.checkpoints), naming_of(job.watch)), Ledger(job.root, orders.name), runner, orders)
+    watcher = Watcher(Place(absolute(job.checkpoints), naming_of(job.watch)), Ledger(job.root, settings.name), runner, settings)
     names = [dataset.name for dataset in datasets]
     with shared_ray(), _published(watcher, job, names):
         _once(watcher, job.watch.settle_seconds) if job.once else _loop(watcher, job, names)
     rows = states(watcher)
-    return Outcome(whole=is_whole(rows), line=line(orders.name, rows))
+    return Outcome(whole=is_whole(rows), line=line(settings.name, rows))
 
 
 @contextmanager

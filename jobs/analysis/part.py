@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.analysis.shape import Subject
+from jobs.analysis.layout_clusters_homology import Subject
 from jobs.runtime.run_progress import Work
 from tda.columns import Columns
 from tda.config.analysis import PARTS, AnalysisConfig

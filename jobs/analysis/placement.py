@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from jobs.analysis.layout_clusters_homology import Subject
 from jobs.analysis.part import Found, Measuring, Metrics
 from jobs.analysis.placing import Fit, ShardPlacer, fit_of, fitted_rows
-from jobs.analysis.shape import Subject
 from jobs.runtime.actors.dispatch import dispatch
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.session import room, slots

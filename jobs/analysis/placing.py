@@ -10,7 +10,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from jobs.analysis.shape import Subject, sampled_space
+from jobs.analysis.layout_clusters_homology import Subject, sampled_space
 from tda.columns import Columns
 from tda.errors import ShardError, UserError
 from tda.geometry.clusters.predict import Predictor

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from jobs.analysis.blocks import Blocks
+from jobs.analysis.layout_clusters_homology import Subject, _placed
 from jobs.analysis.part import Found, Progress
-from jobs.analysis.shape import Subject, _placed
 from jobs.runtime.tasks import ordered
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig

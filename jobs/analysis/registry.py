@@ -5,10 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jobs.analysis import local as measure_local
-from jobs.analysis import pairs as measure
-from jobs.analysis import shape as measure_shape
-from jobs.analysis import spectrum as measure_spectrum
+from jobs.analysis import layout_clusters_homology, local, pairs, spectrum
 from jobs.analysis.alignment import finish_alignment, start_uniformity
 from jobs.analysis.gap_measures import finish_gap_measures, start_gap_measures
 from jobs.analysis.part import Found, Measuring, Metrics, Part
@@ -30,7 +27,7 @@ def _always(_: AnalysisConfig) -> bool:
 
 def _pair_stats(run: Measuring) -> PairStats:
     """Moments and cosines of the whole set: one reading of all rows for all parts that use them."""
-    stats: PairStats = run.once("pair_stats", lambda: measure.pair_stats(run.subject.embeddings, run.subject.analysis, run.cluster))
+    stats: PairStats = run.once("pair_stats", lambda: pairs.pair_stats(run.subject.embeddings, run.subject.analysis, run.cluster))
     return stats
 
 
@@ -52,7 +49,7 @@ def _retrieval(run: Measuring, _: Any) -> Found:
     subject, hashes = run.subject, run.hashes
     if subject.analysis.retrieval.sampled(len(subject.embeddings)) is not None:
         return sampled_retrieval(subject, hashes["retrieval"], run.cluster, run.progress)
-    row, image_to_text, text_to_image = measure.ranks(run.subject.embeddings, run.subject.analysis, run.cluster)
+    row, image_to_text, text_to_image = pairs.ranks(run.subject.embeddings, run.subject.analysis, run.cluster)
     table = {"row": row, "image_to_text": image_to_text, "text_to_image": text_to_image}
     return {"retrieval": retrieval.metrics(image_to_text, text_to_image)}, {"ranks": table}
 
@@ -67,7 +64,7 @@ def _spectrum(run: Measuring, _: Any) -> Found:
     if analysis.spectrum.method == "gram":
         found = _pair_stats(run).spectrum_metrics(embeddings.dtype, analysis.spectrum.collapse_threshold)
     else:
-        found = measure_spectrum.spectrum(embeddings, analysis, run.cluster)
+        found = spectrum.spectrum(embeddings, analysis, run.cluster)
     return {"spectrum": found}, {"spectra": _spectra_table(found)}
 
 
@@ -91,7 +88,7 @@ def _spectrum_line(metrics: Metrics) -> str | None:
 
 
 def _start_layout(run: Measuring) -> Any:
-    return run.once("layout", lambda: measure_shape.start_layout(run.subject, run.cluster))
+    return run.once("layout", lambda: layout_clusters_homology.start_layout(run.subject, run.cluster))
 
 
 def _umap(_: Measuring, pending: Any) -> Found:
@@ -111,11 +108,11 @@ def _start_clusters(run: Measuring) -> Any:
     layout = None
     if _on_layout(run.subject.analysis):
         layout = _start_layout(run) if {"umap", "mixing"} & set(run.parts) else run.stored("layout")
-    return measure_shape.start_clusters(run.subject, layout, run.cluster)
+    return layout_clusters_homology.start_clusters(run.subject, layout, run.cluster)
 
 
 def _clusters(run: Measuring, pending: Any) -> Found:
-    metrics, columns = measure_shape.labelled(run.subject, result(pending), run.cluster)
+    metrics, columns = layout_clusters_homology.labelled(run.subject, result(pending), run.cluster)
     return {"clusters": metrics}, {"clusters": columns}
 
 
@@ -125,12 +122,12 @@ def _clusters_line(metrics: Metrics) -> str:
 
 def _local_dimension(run: Measuring, _: Any) -> Found:
     tables, subject = (labels_for(run) or run.table("clusters"), run.table("ranks")), run.subject
-    metrics, columns = measure_local.local_dimension(subject.embeddings, *tables, subject.analysis, run.cluster)
+    metrics, columns = local.local_dimension(subject.embeddings, *tables, subject.analysis, run.cluster)
     return metrics, {"cluster_spectra": columns}
 
 
 def _homology(_: Measuring, pending: Any) -> Found:
-    metrics, tables = measure_shape.homology(pending)
+    metrics, tables = layout_clusters_homology.homology(pending)
     return {"homology": metrics}, tables
 
 
@@ -139,7 +136,7 @@ REGISTRY = (
     Part(name="cosine", finish=_cosine, tables=("cosine",)),
     Part(
         name="separability",
-        start=lambda run: measure.start_separation(run.subject.embeddings, run.others, run.subject.analysis, run.cluster),
+        start=lambda run: pairs.start_separation(run.subject.embeddings, run.others, run.subject.analysis, run.cluster),
         finish=_separability,
         turn=4,
         tables=("pca",),
@@ -208,14 +205,14 @@ REGISTRY = (
     ),
     Part(
         name="dimension",
-        start=lambda run: measure_shape.start_dimension(run.subject, run.cluster),
-        finish=lambda _, pending: ({"dimension": measure_shape.dimension(pending)}, {}),
+        start=lambda run: layout_clusters_homology.start_dimension(run.subject, run.cluster),
+        finish=lambda _, pending: ({"dimension": layout_clusters_homology.dimension(pending)}, {}),
         turn=5,
         seeded=_always,
     ),
     Part(
         name="homology",
-        start=lambda run: measure_shape.start_homology(run.subject, run.cluster),
+        start=lambda run: layout_clusters_homology.start_homology(run.subject, run.cluster),
         finish=_homology,
         turn=3,
         tables=("betti", "persistence"),

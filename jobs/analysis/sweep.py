@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from jobs.analysis.layout_clusters_homology import Subject
 from jobs.analysis.parts import digest
 from jobs.analysis.settled import settled
-from jobs.analysis.shape import Subject
 from jobs.runtime.session import ray_session
 from jobs.runtime.showing.display import tracked
 from jobs.runtime.tasks import ordered

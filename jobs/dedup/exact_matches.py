@@ -25,16 +25,16 @@ Bools = npt.NDArray[np.bool_]
 BLANK = len(KINDS)
 
 
-def exact_flags(layout: RootPaths, names: tuple[str, str, str], rows: EmbeddingSet, reference: EmbeddingSet, kinds: Sequence[str]) -> Flags:
+def exact_flags(paths: RootPaths, names: tuple[str, str, str], rows: EmbeddingSet, reference: EmbeddingSet, kinds: Sequence[str]) -> Flags:
     """(N,) which of `kinds` each row has in common with a row of the reference, and whose caption is not known.
 
     `names` are data set, encoder and reference: where the flags of every kind are kept for the next threshold.
     """
     content = content_hash([rows.digest, reference.digest, VERSION])
-    url = join(layout.dedupe_dir(*names), "exact.parquet")
+    url = join(paths.dedupe_dir(*names), "exact.parquet")
     flags_N = _stored(url, content)
     if flags_N is None or len(flags_N) != len(rows):
-        flags_N = _found(layout, rows, reference)
+        flags_N = _found(paths, rows, reference)
         table = pa.table({"flags": flags_N}).replace_schema_metadata({META_KEY: json.dumps({"content": content})})
         publish(url, partial(pq.write_table, table, compression="zstd"))
     return flags_N & np.uint8(1 << BLANK | sum(1 << KINDS.index(kind) for kind in kinds))
@@ -71,8 +71,8 @@ def _stored(url: str, content: str) -> Flags | None:
     return flags_N
 
 
-def _found(layout: RootPaths, rows: EmbeddingSet, reference: EmbeddingSet) -> Flags:
-    files = ensure_hashes(layout, reference)
+def _found(paths: RootPaths, rows: EmbeddingSet, reference: EmbeddingSet) -> Flags:
+    files = ensure_hashes(paths, reference)
     parts: list[Flags] = []
     with ExitStack() as stack:
         sorted_M: dict[str, Any] = {kind: stack.enter_context(files.opened(kind)) for kind in KINDS}

@@ -32,10 +32,10 @@ def evaluate(root: str, view: View, encoder: str, folder: str) -> str:
 
     An existing file of the same rows, cosines and decision is kept.
     """
-    layout = RootPaths(root)
+    paths = RootPaths(root)
     nearest = NearestSet(root, recorded_name(view.base), encoder, view.reference)
-    content = content_hash([read_summary(layout, view, encoder)["content"], nearest.digest, list(THRESHOLDS)])
-    url = join(layout.dedupe_dir(view.base, encoder, view.reference), "evaluation.parquet")
+    content = content_hash([read_summary(paths, view, encoder)["content"], nearest.digest, list(THRESHOLDS)])
+    url = join(paths.dedupe_dir(view.base, encoder, view.reference), "evaluation.parquet")
     table = _standing(url, content)
     if table is None:
         table = pa.Table.from_pylist(_rows(root, view, encoder, folder, nearest=nearest))

@@ -12,7 +12,7 @@ from tda.store.commit.records import ShardRecord
 
 
 @dataclass
-class Tally:
+class RunTotals:
     """The shards of one encoder that are done: counts, and of each shard no more than its name and its drops.
 
     Records are counted and let go: each has some kilobytes, and a data set has hundreds of thousands.
@@ -50,7 +50,7 @@ class Tally:
         return f"{self.rows_out} of {self.rows_in} pairs embedded, {self.drops.total()} dropped{f' ({reasons})' if reasons else ''}"
 
 
-Records = dict[str, Tally]  # encoder -> what is recorded
+Records = dict[str, RunTotals]  # encoder -> what is recorded
 
 
 @dataclass
@@ -91,9 +91,9 @@ class Share:
 
     def recount(self, recorded: Callable[[str], Iterable[str]]) -> None:
         """Hold what was counted to the records that lie in the root now; `recorded` lists those of an encoder."""
-        for encoder, tally in self.records.items():
+        for encoder, totals in self.records.items():
             there = set(recorded(encoder))
-            self.gone += [shard for shard in self.shards if shard in tally and shard not in there and shard not in self.gone]
+            self.gone += [shard for shard in self.shards if shard in totals and shard not in there and shard not in self.gone]
 
     def outcome(self, limits: EmbedConfig, *, replay: bool) -> Outcome:
         """Count what the records say; the line names what is not whole, and why."""

@@ -61,7 +61,7 @@ class Embedder(Beating):
     def __init__(self, plan: EmbedPlan) -> None:
         super().__init__()
         self.plan = plan
-        self.layout = RootPaths(plan.root)
+        self.paths = RootPaths(plan.root)
         self._metrics = EmbedMetrics()
         self._pipeline: Any = None
         self._models: dict[str, Any] = {}
@@ -84,7 +84,7 @@ class Embedder(Beating):
         if task.redo:
             source = check_shard(task.url, self.plan.modalities)
             outdated = self._outdated(task, source)
-        wanting = [name for name in task.encoders if name in outdated or not exists(self.layout.record(task.dataset, name, task.name))]
+        wanting = [name for name in task.encoders if name in outdated or not exists(self.paths.record(task.dataset, name, task.name))]
         if wanting:
             source = source or check_shard(task.url, self.plan.modalities)
             made = self._made(task, {name: self._model(name) for name in wanting})
@@ -92,17 +92,17 @@ class Embedder(Beating):
             for name, shard in made.items():
                 old = outdated.get(name)
                 self._publish(task, name, shard, source, attempt=old.attempt + 1 if old else attempt, replaces=old)
-        return [read_record(self.layout, task.dataset, name, task.name) for name in task.encoders]
+        return [read_record(self.paths, task.dataset, name, task.name) for name in task.encoders]
 
     def _outdated(self, task: ShardTask, source: Source) -> dict[str, ShardRecord]:
         """Records to be renewed; an earlier attempt may have renewed some."""
-        from tda.store.shards.sources import Standing, standing
+        from tda.store.shards.changed import Standing, standing
 
-        records = {name: read_record(self.layout, task.dataset, name, task.name) for name in task.redo}
+        records = {name: read_record(self.paths, task.dataset, name, task.name) for name in task.redo}
         return {
             name: old
             for name, old in records.items()
-            if old.source.get("members") != self._named(task) or standing(old.source, source, self.layout.root) is not Standing.SAME
+            if old.source.get("members") != self._named(task) or standing(old.source, source, self.paths.root) is not Standing.SAME
         }
 
     def _unchanged(self, task: ShardTask, before: Source, sha256: str | None) -> Source:
@@ -139,7 +139,7 @@ class Embedder(Beating):
         from tda.store.commit.transaction import publish_shard
 
         record = publish_shard(
-            self.layout,
+            self.paths,
             task.dataset,
             name,
             task.name,

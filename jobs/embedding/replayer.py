@@ -8,12 +8,12 @@ from tda.store.commit.records import ShardRecord, iter_records, read_record, rec
 from tda.store.paths import RootPaths
 
 
-def replay_tasks(layout: RootPaths, dataset: str, encoders: Iterable[str], shards: dict[str, str]) -> Iterator[ShardTask]:
+def replay_tasks(paths: RootPaths, dataset: str, encoders: Iterable[str], shards: dict[str, str]) -> Iterator[ShardTask]:
     """A task for every shard (name -> URL) of which an encoder has dropped pairs."""
     dropped: dict[str, list[str]] = {}
     for encoder in encoders:
-        here = [name for name in recorded_shards(layout, dataset, encoder) if name in shards]
-        for record in iter_records(layout, dataset, encoder, here):
+        here = [name for name in recorded_shards(paths, dataset, encoder) if name in shards]
+        for record in iter_records(paths, dataset, encoder, here):
             if record.drops:
                 dropped.setdefault(record.shard, []).append(encoder)
     yield from (ShardTask(dataset, shard, shards[shard], tuple(names)) for shard, names in dropped.items())
@@ -35,10 +35,10 @@ class Replayer(Embedder):
         from tda.store.shards import check_shard
 
         plan = self.plan
-        record = read_record(self.layout, task.dataset, name, task.name)
+        record = read_record(self.paths, task.dataset, name, task.name)
         if not record.drops:  # another driver was faster
             return record
-        source, replay = check_shard(task.url, plan.modalities), Replay(self.layout, record)
+        source, replay = check_shard(task.url, plan.modalities), Replay(self.paths, record)
         replay.check_source(source)
         made = self._made(task, {name: self._model(name)}, replay.select)[name]
         source = self._unchanged(task, source, made.source_sha256)

@@ -66,11 +66,11 @@ def summary_table(root: str, datasets: list[str], encoders: list[str]) -> Table:
     table.add_column("", overflow="fold")  # a long name wraps, so that no number is cut
     for heading in _COLUMNS:
         table.add_column(heading, justify="right", no_wrap=True)
-    layout = RootPaths(root)
+    paths = RootPaths(root)
     for dataset in datasets:
         table.add_row(f"[bold]{dataset}[/bold]")
         for encoder in encoders:
-            metrics = read_json(layout.metrics(dataset, encoder))
+            metrics = read_json(paths.metrics(dataset, encoder))
             table.add_row(f"  {encoder}", *(_number(metrics, path) for path in _COLUMNS.values()))
         table.add_section()
     return table

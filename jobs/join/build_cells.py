@@ -1,4 +1,4 @@
-"""The reference laid out by cell: three stages of tasks, each of which is skipped where it is done.
+"""The reference grouped by cell: three stages of tasks, each of which is skipped where it is done.
 
 `Coarse` finds centroids on a sample, `Part` labels a bundle of shards and writes its rows by group, `Whole` collects the rows of one group
 from all parts, splits heavy cells and publishes the group. If it is killed, the same command continues from there.
@@ -37,7 +37,7 @@ from tda.store.files import exists, filesystem, list_files, publish_json, read_j
 from tda.store.paths import RootPaths
 
 BUNDLE_ROWS = 131_072  # rows that one `Part` holds: at D = 512 in float16 0.27 GB of both modalities
-SAMPLED_SHARDS = 4  # times the sample: the rows of the shards it is drawn from
+ROWS_A_SAMPLED_ROW = 4  # times the sample: the rows of the shards it is drawn from
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Entire:
 
 
 def lay_out(plan: CellPlan, nearest: NearestConfig, cluster: ClusterConfig) -> list[Group]:
-    """Groups of the layout, made where they are not there. Inside a Ray session. Raises the first LacunaError of a task."""
+    """Groups of the reference by cell, made where they are not there. Inside a Ray session. Raises the first LacunaError of a task."""
     done = read_layout(plan)
     if done is not None:
         return done
@@ -81,7 +81,7 @@ def lay_out(plan: CellPlan, nearest: NearestConfig, cluster: ClusterConfig) -> l
     groups = [group for group in found if group is not None and group.rows]
     for modality in VECTORS:
         rows = sum(group.rows + group.repeats for group in groups if group.modality == modality)
-        assert rows == plan.rows, f"{rows} {modality} rows laid out of {plan.rows}"
+        assert rows == plan.rows, f"{rows} {modality} rows grouped of {plan.rows}"
     publish_layout(plan, groups)
     with suppress(OSError):  # leftover parts cost disk space only
         fs, path = filesystem(plan.url("_parts"))
@@ -113,7 +113,7 @@ def _run(tasks: list[Any], plan: CellPlan, nearest: NearestConfig, cluster: Clus
     failures: list[Exception] = []
     actors, gpus = slots(cluster)
     builder = ray.remote(num_cpus=cluster.cpus_per_actor, num_gpus=gpus, max_restarts=0, max_task_retries=0)(Builder)
-    with ShardProgress(what=f"layout of {plan.reference}: {type(tasks[0]).__name__.lower()}", shards=len(tasks)) as progress:
+    with ShardProgress(what=f"cells of {plan.reference}: {type(tasks[0]).__name__.lower()}", shards=len(tasks)) as progress:
         dispatch(
             tasks,
             make_actor=lambda: builder.remote(plan, max(1, int(cluster.cpus_per_actor)), "cuda" if gpus else "cpu"),
@@ -153,7 +153,7 @@ class Builder:
     """Runs tasks of any stage; each publishes what it makes and returns the rows that went through it."""
 
     def __init__(self, plan: CellPlan, threads: int, device: str) -> None:
-        self.plan, self.layout, self.threads, self.device = plan, RootPaths(plan.root), threads, device
+        self.plan, self.paths, self.threads, self.device = plan, RootPaths(plan.root), threads, device
 
     def build(self, task: Coarse | Part | Whole | Entire, attempt: int) -> int:
         """Raises ShardError for a reference shard that cannot be used."""
@@ -188,14 +188,14 @@ class Builder:
         rng, wanted = np.random.default_rng(self.plan.seed), sampled_rows(self.plan.rows, self.plan.cells, self.plan.dim)
         chosen, rows = list[str](), 0
         for index in rng.permutation(len(self.plan.shards)):
-            if rows >= SAMPLED_SHARDS * wanted:
+            if rows >= ROWS_A_SAMPLED_ROW * wanted:
                 break
             chosen.append(self.plan.shards[index][0])
             rows += self.plan.shards[index][1]
         kept = np.sort(rng.permutation(rows)[:wanted])
         taken, start = [], 0
         for shard in chosen:
-            x_ND = read_shard(self.layout, self.plan.reference, self.plan.encoder, shard, (modality,)).vectors[modality]
+            x_ND = read_shard(self.paths, self.plan.reference, self.plan.encoder, shard, (modality,)).vectors[modality]
             mine = kept[(kept >= start) & (kept < start + len(x_ND))] - start
             taken.append(x_ND[mine].astype(np.float32))
             start += len(x_ND)
@@ -218,7 +218,7 @@ class Builder:
 
     def _part(self, task: Part) -> int:
         plan = self.plan
-        shards = [read_shard(self.layout, plan.reference, plan.encoder, shard) for shard in task.shards]
+        shards = [read_shard(self.paths, plan.reference, plan.encoder, shard) for shard in task.shards]
         identity = {"ordinal": np.concatenate([rows.ordinal_N for rows in shards]), "key": np.concatenate([rows.key_N for rows in shards])}
         position_M = task.first + np.arange(len(identity["ordinal"]))
         reported: dict[str, dict[str, int]] = {}

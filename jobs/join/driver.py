@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from jobs.join.query_actor import Joiner, Lost, pass_name
-from jobs.join.reference_actor import Holder, JoinPlan, Unit
+from jobs.join.query_actor import Lost, QueryActor, pass_name
+from jobs.join.reference_actor import JoinPlan, ReferenceActor, Unit
 from jobs.runtime.actors.dispatch import dispatch
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.run_progress import Work
@@ -40,7 +40,7 @@ class Join:
 
 
 def cells_of(nearest: NearestConfig, rows: int) -> int:
-    """Cells that a reference of so many rows is laid out in."""
+    """Cells that a reference of so many rows is grouped into."""
     return min(nearest.cells or cell_count(rows), rows)
 
 
@@ -136,7 +136,7 @@ class Bench:
         self.assignment: Assignment = []
         self._holders: list[Any] = [None] * actors
         gpus = slots(cluster)[1]
-        self._actor = ray.remote(num_cpus=cluster.cpus_per_actor, num_gpus=gpus, max_restarts=0, max_task_retries=0)(Holder)
+        self._actor = ray.remote(num_cpus=cluster.cpus_per_actor, num_gpus=gpus, max_restarts=0, max_task_retries=0)(ReferenceActor)
 
     def __enter__(self) -> Self:
         return self
@@ -242,7 +242,7 @@ def _dispatch(
 ) -> None:
     import ray
 
-    actor = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(Joiner)  # waits for reference actors, whose CPUs are counted
+    actor = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(QueryActor)  # waits for reference actors, whose CPUs are counted
     dispatch(
         units,
         make_actor=lambda: actor.remote(bench.plan, bench.holders, bench.modalities, list(names), last=last),

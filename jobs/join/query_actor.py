@@ -49,12 +49,12 @@ def partial_url(plan: JoinPlan, name: str, unit: Unit, rows_sha256: str) -> str:
     return join(folder, "_partial", name, f"{unit.name.strip('_')}-{content}.parquet")
 
 
-class Joiner:
+class QueryActor:
     """`passes`: names of the passes so far, the one at hand last; `last`: whether the reference is complete with it."""
 
     def __init__(self, plan: JoinPlan, holders: Sequence[Any], modalities: Sequence[str], passes: Sequence[str], *, last: bool) -> None:
         self.plan, self.holders, self.modalities, self.passes, self.last = plan, holders, modalities, passes, last
-        self.layout = RootPaths(plan.cells.root)
+        self.paths = RootPaths(plan.cells.root)
 
     def join(self, unit: Unit, attempt: int) -> Any:
         """The rows joined; for the audit in the last pass, the exact cosine of every row of the sample, by modality; or `Lost`.
@@ -86,7 +86,7 @@ class Joiner:
 
     def _sha256(self, unit: Unit) -> str:
         names = [shard for shard, _ in unit.rows] or [unit.name]
-        records = [read_record(self.layout, self.plan.dataset, self.plan.cells.encoder, name) for name in names]
+        records = [read_record(self.paths, self.plan.dataset, self.plan.cells.encoder, name) for name in names]
         return "".join(str(record.output["sha256"]) for record in records)
 
     def _ask(self, unit: Unit) -> list[Found] | Lost:
@@ -108,9 +108,9 @@ class Joiner:
         return answers
 
     def _publish(self, unit: Unit, parts: Sequence[Any], sha256: str, attempt: int, began: float) -> int:
-        rows = read_shard(self.layout, self.plan.dataset, self.plan.cells.encoder, unit.name, ())
+        rows = read_shard(self.paths, self.plan.dataset, self.plan.cells.encoder, unit.name, ())
         publish_matches(
-            self.layout,
+            self.paths,
             ordinal_N=rows.ordinal_N.tolist(),
             keys=rows.key_N.tolist(),
             matches={name: _merge(parts, name, len(rows), self.plan.k, self.plan) for name in VECTORS},

@@ -22,7 +22,7 @@ from tda.store.files import publish_json
 from tda.store.paths import RootPaths
 
 SCHEMA = 2
-SAMPLED_SHARDS = 64  # at most: a sample of a larger set is drawn from some shards, not from all
+AUDITED_SHARDS = 64  # at most: a sample of a larger set is drawn from some shards, not from all
 NAME = "_audit"
 
 
@@ -41,7 +41,7 @@ class Audit:
         """The sample: rows drawn without repetition, in order."""
         rng = np.random.default_rng(self.nearest.seed)
         filled = [shard for shard, record in self.records.items() if record.rows_out]
-        shards = [filled[i] for i in np.sort(rng.permutation(len(filled))[:SAMPLED_SHARDS])]
+        shards = [filled[i] for i in np.sort(rng.permutation(len(filled))[:AUDITED_SHARDS])]
         counts = np.array([self.records[shard].rows_out for shard in shards])
         chosen = np.sort(rng.permutation(counts.sum())[: self.nearest.audit_rows])
         begin = np.cumsum(counts) - counts

@@ -65,14 +65,14 @@ class Unit:
 
     def read(self, plan: JoinPlan, modality: str) -> Any:
         """(N, D) vectors of its rows."""
-        layout, encoder = RootPaths(plan.cells.root), plan.cells.encoder
+        paths, encoder = RootPaths(plan.cells.root), plan.cells.encoder
         if not self.is_audit:
-            return read_shard(layout, plan.dataset, encoder, self.name, (modality,)).vectors[modality]
-        taken = [read_shard(layout, plan.dataset, encoder, shard, (modality,)).vectors[modality][list(rows)] for shard, rows in self.rows]
+            return read_shard(paths, plan.dataset, encoder, self.name, (modality,)).vectors[modality]
+        taken = [read_shard(paths, plan.dataset, encoder, shard, (modality,)).vectors[modality][list(rows)] for shard, rows in self.rows]
         return np.concatenate(taken)
 
 
-class Holder:
+class ReferenceActor:
     """Holds the groups given to `load`, not to the constructor: an unreadable file fails a task, not the start of an actor."""
 
     def __init__(self, plan: JoinPlan) -> None:

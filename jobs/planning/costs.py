@@ -122,7 +122,7 @@ class JoinSize:
     itemsize: int
     probes: int | None
     cells: int | None = None
-    laid_out: bool = False  # the reference already is, for an earlier data set
+    grouped: bool = False  # the reference already is, for an earlier data set
 
     @property
     def cell_count(self) -> int:
@@ -130,12 +130,12 @@ class JoinSize:
 
 
 def nearest_cost(stage: str, size: JoinSize, machines: Machines) -> Cost:
-    """Laying the reference out, once, and joining every query with it."""
+    """Grouping the reference by cell, once, and joining every query with it."""
     layout, join = layout_flops(size), join_flops(size)
     vectors = MODALITIES * size.dim * size.itemsize
     held = size.reference * vectors
     passes = max(1, ceil(held / machines.memory))
-    moved = size.reference * vectors * (0 if size.laid_out else 2)  # read from the store, and written by cell
+    moved = size.reference * vectors * (0 if size.grouped else 2)  # read from the store, and written by cell
     read = size.queries * vectors * passes + held + moved / 2
     hours, bound = machines.hours(flops=layout + join, read=read)
     c = size.cell_count
@@ -152,12 +152,12 @@ def nearest_cost(stage: str, size: JoinSize, machines: Machines) -> Cost:
             "FLOPs": f"2 modalities x 2 N D {compared}"
             + (
                 ""
-                if size.laid_out
+                if size.grouped
                 else f", and 2 x 2 C D ({ITERATIONS} S + M), S = {sampled_rows(size.reference, c, size.dim):,}, to group it by cell"
             ),
             "read": f"queries {size.queries * vectors:.3g} bytes x {passes} pass{'es' * (passes > 1)}, reference {held:.3g} bytes"
-            + ("" if size.laid_out else ", twice: once to group it by cell"),
-            "written": f"{MATCH_BYTES} bytes a query" + ("" if size.laid_out else f", and the reference by cell, {held:.3g} bytes"),
+            + ("" if size.grouped else ", twice: once to group it by cell"),
+            "written": f"{MATCH_BYTES} bytes a query" + ("" if size.grouped else f", and the reference by cell, {held:.3g} bytes"),
             "memory": f"the reference, {held:.3g} bytes; {HELD:.0%} of the cluster's memory hold {machines.memory:.3g}",
         },
     )
@@ -170,7 +170,7 @@ def join_flops(size: JoinSize) -> float:
 
 
 def layout_flops(size: JoinSize) -> float:
-    if size.laid_out or size.cell_count == 1:
+    if size.grouped or size.cell_count == 1:
         return 0.0
     sample = _sample(size)
     return MODALITIES * 2.0 * size.cell_count * size.dim * (ITERATIONS * sample + size.reference)

@@ -22,7 +22,7 @@ LOST = "its watcher was lost"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Orders:
+class WatchSettings:
     """What a watcher is given: `name` is of the encoders, `work` a digest of settings and code, `check` raises unless weights load."""
 
     name: str
@@ -37,12 +37,12 @@ class Orders:
 class Lookout:
     """Looks, and writes what it finds into the ledger."""
 
-    def __init__(self, place: Place, ledger: Ledger, runner: Runner, orders: Orders) -> None:
-        self.place, self.ledger, self.runner, self.orders = place, ledger, runner, orders
-        self.pins = Pins(ledger.folder, orders.work, copy=orders.config.copy)
+    def __init__(self, place: Place, ledger: Ledger, runner: Runner, settings: WatchSettings) -> None:
+        self.place, self.ledger, self.runner, self.settings = place, ledger, runner, settings
+        self.pins = Pins(ledger.folder, settings.work, copy=settings.config.copy)
         self.found: dict[str, Checkpoint] = {}
         self.mine: dict[str, Task] = {}  # folder of the entry -> the attempt that this watcher follows
-        self.leases = Leases(orders.config.lease_seconds, orders.clock)
+        self.leases = Leases(settings.config.lease_seconds, settings.clock)
         self._settled = set[str]()  # the same at two looks
         self._foreign = dict[str, str]()  # folder of the entry -> the address of another watcher's beat
 
@@ -94,13 +94,13 @@ class Lookout:
         for label in self.ledger.labels():
             if label in self.found:
                 continue
-            entries = {key: self.ledger.entry(label, key) for key in keys.get(label, []) if key.endswith(f"-{self.orders.work}")}
+            entries = {key: self.ledger.entry(label, key) for key in keys.get(label, []) if key.endswith(f"-{self.settings.work}")}
             if any(entry.over or entry.open for entry in entries.values()) or self._restored(label):
                 continue
             if not entries:
                 self._vanish(label, label, "its file was gone before it was read")
             for key, entry in entries.items():
-                if entry.failures < self.orders.config.max_attempts:
+                if entry.failures < self.settings.config.max_attempts:
                     self._vanish(label, f"{label}/{key}", "its file was gone before it was analysed")
 
     def _restored(self, label: str) -> bool:
@@ -117,7 +117,7 @@ class Lookout:
     def _vanish(self, label: str, folder: str, reason: str) -> None:
         if self.ledger.add(folder, "vanished.json", {"reason": reason}):
             step = self.ledger.content(label, "seen.json").get("step")
-            self._notify({"encoder": f"{self.orders.name}@{step}", "step": step, "state": "vanished", "message": reason})
+            self._notify({"encoder": f"{self.settings.name}@{step}", "step": step, "state": "vanished", "message": reason})
 
     def is_ready(self, one: Checkpoint) -> bool:
         """By its sentinel; without one, unchanged over two looks."""
@@ -125,10 +125,10 @@ class Lookout:
 
     def _notify(self, event: dict[str, Any]) -> None:
         print(f"lacuna watch: {event['encoder']}: {event['state']}: {event['message']}", file=sys.stderr, flush=True)
-        self.orders.notify(event)
+        self.settings.notify(event)
 
     def _key(self, digest: str) -> str:
-        return f"{digest[:16]}-{self.orders.work}"
+        return f"{digest[:16]}-{self.settings.work}"
 
     def unsettled(self) -> bool:
         """Whether a second look may find a checkpoint whole that has no sentinel."""

@@ -1,4 +1,4 @@
-"""A checkpoint's content, held fast before anything reads it: its sha256, and a copy that no trainer deletes."""
+"""A checkpoint is hashed, and copied to where no trainer deletes it, before anything reads it."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress

@@ -19,14 +19,14 @@ def states(watcher: Watcher) -> list[dict[str, Any]]:
     """
     keys, rows = watcher.ledger.keys(), []
     for label in dict.fromkeys([*watcher.ledger.labels(), *watcher.found]):
-        rows += _of(watcher, label, [key for key in keys.get(label, []) if key.endswith(f"-{watcher.orders.work}")])
+        rows += _of(watcher, label, [key for key in keys.get(label, []) if key.endswith(f"-{watcher.settings.work}")])
     return sorted(rows, key=lambda row: (row["step"], row["label"], row["encoder"]))
 
 
 def _of(watcher: Watcher, label: str, keys: Sequence[str]) -> list[dict[str, Any]]:
     one, ledger = watcher.found.get(label), watcher.ledger
     step = one.step if one else int(ledger.content(label, "seen.json").get("step", 0))
-    row = {"label": label, "step": step, "encoder": f"{watcher.orders.name}@{step}", "state": "waiting", "reason": "", "attempts": 0}
+    row = {"label": label, "step": step, "encoder": f"{watcher.settings.name}@{step}", "state": "waiting", "reason": "", "attempts": 0}
     current = ledger.digests(label).get(one.version, "") if one else ""
     shown = [key for key in keys if ledger.entry(label, key).over or not one or (current and key.startswith(current))]
     rows = [row | _entry(watcher, label, key) for key in shown]
@@ -42,7 +42,7 @@ def _of(watcher: Watcher, label: str, keys: Sequence[str]) -> list[dict[str, Any
 def _entry(watcher: Watcher, label: str, key: str) -> dict[str, Any]:
     ledger, folder = watcher.ledger, f"{label}/{key}"
     entry = ledger.entry(label, key)
-    given_up = entry.state == "failed" and entry.failures >= watcher.orders.config.max_attempts
+    given_up = entry.state == "failed" and entry.failures >= watcher.settings.config.max_attempts
     found: dict[str, Any] = {"state": "given up" if given_up else entry.state, "attempts": entry.attempt}
     if entry.state == "succeeded":
         return found | {"encoder": ledger.content(folder, "succeeded.json").get("encoder")}
@@ -52,7 +52,7 @@ def _entry(watcher: Watcher, label: str, key: str) -> dict[str, Any]:
 
 def publish_states(watcher: Watcher, url: str, datasets: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
     """Write `checkpoints.json`: made from the ledger, and made again at each look."""
-    publish_json(url, {"schema": SCHEMA, "name": watcher.orders.name, "datasets": list(datasets), "checkpoints": list(rows)})
+    publish_json(url, {"schema": SCHEMA, "name": watcher.settings.name, "datasets": list(datasets), "checkpoints": list(rows)})
 
 
 def is_whole(rows: Sequence[dict[str, Any]]) -> bool:

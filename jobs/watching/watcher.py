@@ -8,7 +8,7 @@ from dataclasses import replace
 from jobs.runtime.owner import owner
 from jobs.watching.lease import beating
 from jobs.watching.ledger import NOTICE, Entry, Ledger
-from jobs.watching.lookout import LOST, Lookout, Orders
+from jobs.watching.lookout import LOST, Lookout, WatchSettings
 from jobs.watching.pins import ChangedError, Pinned
 from jobs.watching.place import Checkpoint, Place
 from jobs.watching.runner import Run, Runner, State, Task
@@ -19,8 +19,8 @@ from tda.store.files import exists, join
 class Watcher(Lookout):
     """One watcher. Several may share a ledger: an attempt belongs to the one that created its first file."""
 
-    def __init__(self, place: Place, ledger: Ledger, runner: Runner, orders: Orders) -> None:
-        super().__init__(place, ledger, runner, orders)
+    def __init__(self, place: Place, ledger: Ledger, runner: Runner, settings: WatchSettings) -> None:
+        super().__init__(place, ledger, runner, settings)
         self.unread: dict[str, str] = {}  # checkpoint -> why its file could not be read in this look
         self._me = owner()
         self._passed = set[str]()  # started, or found to have nothing to do, since the last look
@@ -56,8 +56,8 @@ class Watcher(Lookout):
 
     def _startable(self, label: str, key: str) -> bool:
         entry, folder = self.ledger.entry(label, key), f"{label}/{key}"
-        tried = folder in self.mine or self.orders.clock() < self._again.get(folder, 0)
-        return not (tried or entry.over or entry.open or entry.failures >= self.orders.config.max_attempts)
+        tried = folder in self.mine or self.settings.clock() < self._again.get(folder, 0)
+        return not (tried or entry.over or entry.open or entry.failures >= self.settings.config.max_attempts)
 
     def _start(self, one: Checkpoint) -> None:
         """One attempt: pin, take, check, run. Ends early where the file changes or goes, or another watcher has taken it."""
@@ -76,7 +76,7 @@ class Watcher(Lookout):
             return
         self.mine[task.folder] = task
         beat = join(self.ledger.folder, task.folder, f"{task.attempt}.beat.json")
-        with beating(beat, self.orders.config.lease_seconds) if not self.runner.shared else nullcontext():
+        with beating(beat, self.settings.config.lease_seconds) if not self.runner.shared else nullcontext():
             self._run(task, check=one.whole is None)
 
     def _task(self, one: Checkpoint, pinned: Pinned, key: str, attempt: int) -> Task:
@@ -85,7 +85,7 @@ class Watcher(Lookout):
             step=one.step,
             key=key,
             attempt=attempt,
-            encoder=f"{self.orders.name}@{one.step}",
+            encoder=f"{self.settings.name}@{one.step}",
             url=pinned.url,
             sha256=pinned.digest,
             config=pinned.config,
@@ -94,7 +94,7 @@ class Watcher(Lookout):
     def _run(self, task: Task, *, check: bool) -> None:
         try:
             if check:
-                self.orders.check(task)
+                self.settings.check(task)
         except (LacunaError, OSError) as error:
             self._end(task, Run(State.FAILED, " ".join(str(error).split())))
             return
@@ -130,7 +130,7 @@ class Watcher(Lookout):
             return None
         content = {"sha256": pinned.digest, "step": one.step, "name": name, "url": one.url, "whole": one.whole}
         self.ledger.add(one.label, f"{one.version}.{pinned.digest[:16]}.pin.json", content)
-        if self.orders.config.copy:
+        if self.settings.config.copy:
             self.ledger.copied(pinned.url.rpartition("/")[2], pinned.config and pinned.config.rpartition("/")[2])
         return pinned
 
@@ -165,7 +165,7 @@ class Watcher(Lookout):
         for label, keys in self.ledger.keys().items():
             for key in keys:
                 entry, folder = self.ledger.entry(label, key), f"{label}/{key}"
-                given_up = entry.state == "failed" and entry.failures >= self.orders.config.max_attempts
+                given_up = entry.state == "failed" and entry.failures >= self.settings.config.max_attempts
                 if folder in self._announced or not (entry.over or given_up):
                     continue
                 self._announced.add(folder)
@@ -183,9 +183,9 @@ class Watcher(Lookout):
     def _after(self, task: Task, run: Run) -> None:
         entry = self.ledger.entry(task.label, task.key)
         failures = entry.failures
-        wait = self.orders.config.backoff_seconds * 2 ** max(0, failures - 1)
-        self._again[task.folder] = math.inf if self.orders.once else self.orders.clock() + wait
-        given_up = failures >= self.orders.config.max_attempts
+        wait = self.settings.config.backoff_seconds * 2 ** max(0, failures - 1)
+        self._again[task.folder] = math.inf if self.settings.once else self.settings.clock() + wait
+        given_up = failures >= self.settings.config.max_attempts
         if entry.over or given_up:
             self.pins.release(task.label, task.sha256, self.ledger.pins())
             self._announce(task, run.line or entry.state)

@@ -1,4 +1,4 @@
-"""The schema of `conf/analysis`: what is measured on a set of embeddings, and how."""
+"""The schema of `conf/analysis`: what is measured on a set of embeddings, and how. `default.yaml` there says what each field means."""
 
 from dataclasses import dataclass, field
 
@@ -21,7 +21,7 @@ class CosineConfig(Checked, path="analysis.cosine"):
     """Pair and random cosine (Fig. 3)."""
 
     quantiles: list[float] = bounded([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99], least=0, most=1)
-    bins: int = bounded(200, least=1)  # of the stored histogram over [-1, 1]
+    bins: int = bounded(200, least=1)
 
 
 @dataclass(kw_only=True)
@@ -29,17 +29,17 @@ class SeparabilityConfig(Checked, path="analysis.separability"):
     """Linear SVM on modality (Table I)."""
 
     c: float = bounded(1.0, above=0)
-    max_pairs: int = bounded(50_000, least=2)  # evenly spaced pairs of a larger set; the count used is in the metrics
-    transfer: list[str] = field(default_factory=list)  # data sets on which the classifier of this one is scored
+    max_pairs: int = bounded(50_000, least=2)
+    transfer: list[str] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
 class RetrievalConfig(Checked, path="analysis.retrieval"):
     """Cross-modal retrieval (Table II)."""
 
-    tile: int = bounded(2048, least=1)  # rows of a similarity tile: the bound of its memory
-    max_pairs: int | None = bounded(None, least=2)  # evenly spaced pairs of a larger set; null: all
-    queries: int | None = bounded(20_000, least=2)  # drawn pairs that are ranked among all; null, or no fewer than the pairs: all of them
+    tile: int = bounded(2048, least=1)
+    max_pairs: int | None = bounded(None, least=2)
+    queries: int | None = bounded(20_000, least=2)
 
     def sampled(self, pairs: int) -> int | None:
         """How many of a set's pairs are drawn as queries; None where every pair is one."""
@@ -52,31 +52,31 @@ class SpectrumConfig(Checked, path="analysis.spectrum"):
     """Singular values of the covariance (Figs 10 to 12)."""
 
     collapse_threshold: float = bounded(1e-3, least=0)
-    method: str = bounded("gram", choices=SPECTRUM_METHODS)  # gram: one pass | tsqr: two | randomized: the `rank` largest
-    rank: int = bounded(50, least=1)  # randomized: values found
-    oversample: int = bounded(10, least=0)  # randomized: columns of the sketch beyond them
-    power: int = bounded(2, least=0)  # randomized: power iterations, a pass each
+    method: str = bounded("gram", choices=SPECTRUM_METHODS)
+    rank: int = bounded(50, least=1)
+    oversample: int = bounded(10, least=0)
+    power: int = bounded(2, least=0)
 
 
 @dataclass(kw_only=True)
 class UmapConfig(Checked, path="analysis.umap"):
     """The layout of both modalities together (Figs 4, 5, 7, 16, 17)."""
 
-    n_neighbors: int = bounded(15, least=2)  # counts the row itself
+    n_neighbors: int = bounded(15, least=2)
     min_dist: float = bounded(0.1, least=0)
     spread: float = bounded(1.0, above=0)
-    n_epochs: int | None = bounded(None, least=1)  # null: 200 on the sphere, the library's choice in the plane
+    n_epochs: int | None = bounded(None, least=1)
     negative_sample_rate: int = bounded(5, least=0)
-    learning_rate: float | None = bounded(None, above=0)  # null: 0.3 radians an epoch on the sphere, 1 in the plane
-    init: str = bounded("spectral", choices=("spectral", "random"))  # spectral | random
-    output: str = bounded("sphere", choices=("sphere", "plane"))  # sphere | plane
+    learning_rate: float | None = bounded(None, above=0)
+    init: str = bounded("spectral", choices=("spectral", "random"))
+    output: str = bounded("sphere", choices=("sphere", "plane"))
     radius: float | None = bounded(
         None, above=0
     )  # of the sphere, in units of min_dist; null: 1, above 10,000 rows the root of rows / 10,000
-    max_pairs: int = bounded(50_000, least=2)  # evenly spaced pairs of a larger set
-    knn_k: int = bounded(100, least=1)  # neighbours found of each row and stored: the cells of a sweep up to it search only once
-    trust_k: int = bounded(15, least=1)  # neighbours that trustworthiness looks at
-    trust_rows: int = bounded(2000, least=1)  # rows that it is averaged over, each ranked among all
+    max_pairs: int = bounded(50_000, least=2)
+    knn_k: int = bounded(100, least=1)
+    trust_k: int = bounded(15, least=1)
+    trust_rows: int = bounded(2000, least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -95,27 +95,27 @@ class MixingConfig(Checked, path="analysis.mixing"):
 class ClustersConfig(Checked, path="analysis.clusters"):
     """Density clusters (HDBSCAN) of both modalities together."""
 
-    space: str = bounded("layout", choices=SPACES)  # layout: of the part umap | raw: unit vectors | pca: `components` of them
-    min_cluster_size: int | None = bounded(None, least=2)  # null: 10, above 10,000 fitted rows more
-    min_samples: int | None = bounded(None, least=1)  # null: min_cluster_size; 10 where that was chosen by the rows
-    method: str = bounded("eom", choices=("eom", "leaf"))  # eom | leaf
-    epsilon: float = bounded(0.0, least=0)  # clusters less than this apart are not split
-    engine: str = bounded("auto", choices=("auto", "hdbscan", "fast_hdbscan", "cuml"))  # auto | hdbscan | fast_hdbscan | cuml
-    single: bool = False  # one cluster of everything is an answer
-    components: int = bounded(12, least=1)  # of space=pca
-    max_pairs: int = bounded(1_000_000, least=2)  # evenly spaced pairs that are labelled; on the layout those that are laid out
-    sample: int | None = bounded(None, least=2)  # rows of the hierarchy; null: 100,000, or 10,000 above 20 dimensions
-    stability_seeds: int = bounded(2, least=1)  # clusterings of other layouts, or of other draws of the rows, that are compared
-    stability_sizes: list[int] = bounded([], least=2)  # values of min_cluster_size that are compared; []: it and its double
+    space: str = bounded("layout", choices=SPACES)
+    min_cluster_size: int | None = bounded(None, least=2)
+    min_samples: int | None = bounded(None, least=1)
+    method: str = bounded("eom", choices=("eom", "leaf"))
+    epsilon: float = bounded(0.0, least=0)
+    engine: str = bounded("auto", choices=("auto", "hdbscan", "fast_hdbscan", "cuml"))
+    single: bool = False
+    components: int = bounded(12, least=1)
+    max_pairs: int = bounded(1_000_000, least=2)
+    sample: int | None = bounded(None, least=2)
+    stability_seeds: int = bounded(2, least=1)
+    stability_sizes: list[int] = bounded([], least=2)
 
 
 @dataclass(kw_only=True)
 class LocalDimensionConfig(Checked, path="analysis.local_dimension"):
     """Dimension inside clusters against retrieval in them (Figs 13 to 15)."""
 
-    max_clusters: int = bounded(200, least=1)  # the largest; a spectrum costs 16 D² bytes while rows are read
-    draws: int = bounded(1000, least=1)  # of the bootstrap over clusters
-    max_pairs: int = bounded(50_000, least=1)  # of the labelled pairs: rows from which each cluster's intrinsic dimension is estimated
+    max_clusters: int = bounded(200, least=1)
+    draws: int = bounded(1000, least=1)
+    max_pairs: int = bounded(50_000, least=1)
 
 
 @dataclass(kw_only=True)
@@ -123,8 +123,8 @@ class DimensionConfig(Checked, path="analysis.dimension"):
     """Intrinsic dimension from the distances of neighbours."""
 
     max_pairs: int = bounded(20_000, least=2)
-    discard: float = bounded(0.1, least=0, below=1)  # share of the largest ratios that Two-NN leaves out
-    k: int = bounded(20, least=2)  # neighbours of the maximum-likelihood estimate
+    discard: float = bounded(0.1, least=0, below=1)
+    k: int = bounded(20, least=2)
 
 
 @dataclass(kw_only=True)
@@ -132,40 +132,40 @@ class HomologyConfig(Checked, path="analysis.homology"):
     """Components and loops of landmarks. H1 costs the cube of their number and more."""
 
     landmarks: int = bounded(200, least=2, most=LANDMARK_LIMIT)
-    choice: str = bounded("farthest", choices=("farthest", "random"))  # farthest: covers the space | random: follows the density
-    metric: str = bounded("geodesic", choices=("geodesic", "chord"))  # geodesic: radians | chord
+    choice: str = bounded("farthest", choices=("farthest", "random"))
+    metric: str = bounded("geodesic", choices=("geodesic", "chord"))
     max_degree: int = bounded(1, least=0, most=1)
-    max_pairs: int = bounded(20_000, least=2)  # among which landmarks are chosen
-    stability_seeds: int = bounded(3, least=1)  # choices of landmarks whose spread is reported; 1: none
+    max_pairs: int = bounded(20_000, least=2)
+    stability_seeds: int = bounded(3, least=1)
 
 
 @dataclass(kw_only=True)
 class AlignmentConfig(Checked, path="analysis.alignment"):
     """How close pairs are, and how evenly rows spread over the sphere (Wang and Isola 2020)."""
 
-    exact_rows: int = bounded(20_000, least=0, most=100_000)  # pairs up to which uniformity is exact, at a cost of their square
-    sample_pairs: int = bounded(100_000, least=100, most=1_000_000)  # pairs of rows drawn from a larger set
+    exact_rows: int = bounded(20_000, least=0, most=100_000)
+    sample_pairs: int = bounded(100_000, least=100, most=1_000_000)
 
 
 @dataclass(kw_only=True)
 class GapMeasuresConfig(Checked, path="analysis.gap_measures"):
     """The gap as other papers report it: cone, RMG, Frechet distance, two-sample tests, hubs, and one modality's shape in the other."""
 
-    sample: int = bounded(2000, least=16, most=20_000)  # pairs of the measures that cost the square of their number
-    k: int = bounded(10, least=1)  # neighbours of hubs, CSLS, mutual neighbours and the test of own modality
-    draws: int = bounded(999, least=19)  # exchanges of pairs behind a p-value
+    sample: int = bounded(2000, least=16, most=20_000)
+    k: int = bounded(10, least=1)
+    draws: int = bounded(999, least=19)
 
 
 @dataclass(kw_only=True)
 class CompareConfig(Checked, path="analysis.compare"):
     """Spaces of several encoders on the same pairs, and the paper's predictions."""
 
-    k: int = bounded(10, least=1)  # neighbours of mutual kNN
-    sample: int = bounded(500, least=8)  # pairs that are compared
-    draws: int = bounded(30, least=2)  # halves of them, for the intervals
-    clip: str | None = None  # the encoders that Prediction 1 is about
+    k: int = bounded(10, least=1)
+    sample: int = bounded(500, least=8)
+    draws: int = bounded(30, least=2)
+    clip: str | None = None
     cloob: str | None = None
-    datasets: list[str] = field(default_factory=list)  # further data sets whose spaces are points of Prediction 2
+    datasets: list[str] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -183,11 +183,11 @@ class SweepConfig(MultirunConfig, path="sweep"):
 class AnalysisConfig(Checked, path="analysis"):
     """What is measured on a set of embeddings."""
 
-    parts: list[str] = bounded(list(PARTS), choices=PARTS)  # a part brings those that it rests on
+    parts: list[str] = bounded(list(PARTS), choices=PARTS)
     seed: int = bounded(0, least=0, most=2**31)
-    device: str = bounded("auto", choices=DEVICES)  # auto | cpu | cuda: where neighbours, layouts and clusters are computed
-    block_rows: int = bounded(65_536, least=1)  # rows a task reads at once
-    rows: str = bounded("auto", choices=("auto", "all", "sample"))  # which rows are placed and labelled; auto: all up to 1,000,000 pairs
+    device: str = bounded("auto", choices=DEVICES)
+    block_rows: int = bounded(65_536, least=1)
+    rows: str = bounded("auto", choices=("auto", "all", "sample"))
     cosine: CosineConfig = field(default_factory=CosineConfig)
     separability: SeparabilityConfig = field(default_factory=SeparabilityConfig)
     retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)

@@ -1,5 +1,7 @@
 """How modalities mix among nearest neighbours, and the trustworthiness of a layout.
 
+The part `mixing` of metrics.json holds the share of neighbours of the SAME modality; `umap.mixing` that of the OTHER one on the layout.
+
 N rows, D dimensions, K neighbours, C coordinates of a layout, B rows of a tile. Shares are in [0, 1].
 """
 

@@ -10,7 +10,7 @@ from typing import Any
 from tda.config.stages import ReportConfig
 from tda.progress import report_progress
 from tda.report.contact.sheet import Sheet, build_sheets
-from tda.report.data.evidence import RULES, name, value
+from tda.report.data.evidence import name, value
 from tda.report.data.load import Run, load_run
 from tda.report.data.stale import MARK, figure_warning, stale_rows, warning
 from tda.report.data.words import listing, visible
@@ -18,6 +18,7 @@ from tda.report.drawing.figure import SHEET_COLUMNS, FigureSpec, panel_svg, shee
 from tda.report.drawing.style import INK, MODALITIES, model_styles
 from tda.report.drawing.table import Table
 from tda.report.topics.registry import figures_of, headlines, registry, sections, tables, tables_read
+from tda.report.topics.rules import RULES
 from tda.source_digest import source_digest
 from tda.store.commit.versions import sha256_if_there
 from tda.store.documents import bad_names, document_if_whole, entry_of, sealed

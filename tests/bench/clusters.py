@@ -58,9 +58,9 @@ def contest(rows: int, dim: int, engine: str, sample: int) -> dict[str, float]:
 def run(*arguments: Any) -> dict[str, float]:
     done = subprocess.run([sys.executable, __file__, *map(str, arguments)], capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
-    told = "  ".join(f"{name} {value:.3g}" for name, value in found.items() if name != "peak")
+    line = "  ".join(f"{name} {value:.3g}" for name, value in found.items() if name != "peak")
     print(
-        f"{arguments[0]:>9,} x {arguments[1]:<3} {arguments[2]:13s} sample {arguments[3]:>9,}: {told}  peak {found['peak'] / 1e6:,.0f} MB",
+        f"{arguments[0]:>9,} x {arguments[1]:<3} {arguments[2]:13s} sample {arguments[3]:>9,}: {line}  peak {found['peak'] / 1e6:,.0f} MB",
         flush=True,
     )
     return found
@@ -74,8 +74,8 @@ def main() -> int:
     own = 3 * 8 + 3 * 8 + 3 * 4 + 3 * 8  # bytes a row that the contestant itself holds: drawn rows, their copies, truth and labels
     ratio = (million["peak"] - 1_000_000 * own) / (quarter["peak"] - 250_000 * own)
     met = fast["cold"] <= SECONDS_TARGET and ratio <= MEMORY_TARGET
-    told = f"{fast['cold']:.1f} s cold for 100,000 rows, target {SECONDS_TARGET:.0f}; memory {ratio:.2f}"
-    print(f"clusters: {told}: {'met' if met else 'NOT MET'}")
+    line = f"{fast['cold']:.1f} s cold for 100,000 rows, target {SECONDS_TARGET:.0f}; memory {ratio:.2f}"
+    print(f"clusters: {line}: {'met' if met else 'NOT MET'}")
     return 0 if met else 1
 
 

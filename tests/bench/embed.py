@@ -5,7 +5,7 @@ python tests/bench/embed.py --parts        a real image's decoding and resizing 
 
 bare: the model alone, on tensors that are decoded already. clip_retrieval: clip-retrieval's `clip_inference`, as it is published, in an
 environment of its own. ray_data: Ray Data's `read_webdataset` and `map_batches` with open_clip, likewise. The environments are made once,
-under the system's temporary folder (`LACUNA_BENCH_ENVS` names another place); a rival that cannot be installed is told and left out.
+under the system's temporary folder (`LACUNA_BENCH_ENVS` names another place); a rival that cannot be installed is named and left out.
 Rates leave out starting Ray and loading the model. The last lines are two encoders in one pass against two passes, where decoding binds.
 """
 
@@ -201,8 +201,8 @@ def seconds(name: str, folder: Path) -> float:
         words = [sys.executable, str(HERE), "--contestant", name, "--folder", str(folder)]
     away = {"OMP_NUM_THREADS": "2", "RAY_AUTH_MODE": "disabled"}
     done = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, **away}, cwd=folder, timeout=900)
-    (told,) = (line for line in done.stdout.splitlines() if line.startswith("seconds "))  # among what libraries say
-    return float(told.split()[1])
+    (reported,) = (line for line in done.stdout.splitlines() if line.startswith("seconds "))  # among what libraries say
+    return float(reported.split()[1])
 
 
 def shared_decode(folder: Path, turns: int) -> tuple[float, float]:
@@ -275,8 +275,8 @@ def compare(folder: Path, pairs: int, turns: int, names: list[str]) -> None:
             try:
                 took[name].append(seconds(name, folder))
             except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                told = str(error.stderr or error).strip().splitlines()[-3:]
-                print(f"{name} is left out: {' | '.join(told)}")
+                reported = str(error.stderr or error).strip().splitlines()[-3:]
+                print(f"{name} is left out: {' | '.join(reported)}")
                 del took[name]
     table = Table(title=f"{pairs} pairs, batches of {BATCH}, on {_machine()}, median of {turns} interleaved turns")
     for heading in ("", "seconds", "pairs/s", "lacuna's rate to it"):

@@ -101,10 +101,10 @@ def main() -> None:
         sys.exit(f"{shard} is not there")
     for name in sys.argv[1:] or PRESETS:
         found = embed(name, shard)
-        told = (
+        reported = (
             f"{found['parameters']:>13,} parameters {found['gigabytes']:5.2f} GB {found['rows']:4} rows {found['seconds']:6.1f} s encoding"
         )
-        print(f"{name:<24}{told}", flush=True)
+        print(f"{name:<24}{reported}", flush=True)
 
 
 if __name__ == "__main__":

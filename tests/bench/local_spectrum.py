@@ -77,8 +77,8 @@ def main(rows: int = 1_000_000, dim: int = 512, clusters: int = 200) -> int:
     for count in (rows // 50, rows // 5, rows):
         times = best((count, dim, clusters))
         ratio = times["local"][0] / times["whole"][0]
-        told = "   ".join(f"{name} {cpu:6.1f} s CPU, {wall:6.1f} s" for name, (cpu, wall) in times.items())
-        print(f"{count:>9,} x {dim}, {clusters} clusters: {told}   {ratio:.2f} times", flush=True)
+        reported = "   ".join(f"{name} {cpu:6.1f} s CPU, {wall:6.1f} s" for name, (cpu, wall) in times.items())
+        print(f"{count:>9,} x {dim}, {clusters} clusters: {reported}   {ratio:.2f} times", flush=True)
     small, large = (peak("local", count, dim, clusters) for count in (rows // 4, rows))
     print(f"peak memory: {small / 1e6:,.0f} MB at {rows // 4:,} rows, {large / 1e6:,.0f} MB at {rows:,}")
     met = ratio <= TARGET and large <= MEMORY_TARGET * small

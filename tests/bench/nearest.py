@@ -4,7 +4,7 @@ One run, turn about. The rows lie in topics that each spread over 32 dimensions 
 through embeddings (`--apart`: 2,000 tight clusters, each of which is one cell or two), and half of the queries are perturbed reference
 rows with cosines from .85 to 1. Both probed searches have as many cells, and look into as many of them as give a recall of .999 at cosine
 .95, found on the exact answer; faiss, which likes cells smaller, is measured with three times as many too. They are measured once more at
-the number of cells that `jobs.nearest` looks into where nothing is said. Building an index is told apart from searching it. `--pieces`
+the number of cells that `jobs.nearest` looks into with default settings. Building an index is timed apart from searching it. `--pieces`
 holds 1 and 5 cuts, and one and three passes over them, to the exact answer; `--sizes` measures the cost against the number of reference
 rows. OPENBLAS_CORETYPE, where it is set, slows faiss and NumPy alike: unset it.
 """
@@ -110,13 +110,13 @@ def compete(turns: int) -> dict[str, list[float]]:
         f"{mine} of {cells} cells": lambda: ours(mine)[0],
         f"faiss IVF, {other} of {cells}": lambda: theirs(other)[0],
         f"faiss IVF, {fine} of {FINER * cells}": lambda: finer(fine)[0],
-        f"unless told: {DEFAULT} of {cells} cells": lambda: ours(DEFAULT)[0],
+        f"unless reported: {DEFAULT} of {cells} cells": lambda: ours(DEFAULT)[0],
         f"faiss IVF, too: {DEFAULT} of {cells}": lambda: theirs(DEFAULT)[0],
     }
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
     seconds["exact"].append((first[0], first[1]))
     for turn in range(turns):
-        for name, one in list(work.items())[turn == 0 :]:  # the first turn of the exact search was what told the recall
+        for name, one in list(work.items())[turn == 0 :]:  # the first turn of the exact search gave the recall
             found, clock, cpu = timed(one)
             seconds[name].append((clock, cpu))
             if clock < SHORT:  # as likely as the long ones to meet a quiet moment
@@ -183,14 +183,14 @@ def _peak() -> int:
 
 def sizes() -> None:
     """Seconds of the processor against the reference's rows, and the exponent of a straight line through their logarithms."""
-    told: dict[str, list[float]] = {"exact": [], "8 cells": []}
+    reported: dict[str, list[float]] = {"exact": [], "8 cells": []}
     counts = [ROWS // 9, ROWS // 3, ROWS]
     for rows in counts:
         queries, reference = drawn(rows, 4000)
         made = Reference(reference)
         for name, probes in (("exact", None), ("8 cells", 8)):
-            told[name].append(min(timed(lambda p=probes, m=made, q=queries: m.search(q, p))[2] for _ in range(3)))
-    for name, cpu in told.items():
+            reported[name].append(min(timed(lambda p=probes, m=made, q=queries: m.search(q, p))[2] for _ in range(3)))
+    for name, cpu in reported.items():
         exponent = np.polyfit(np.log(counts), np.log(cpu), 1)[0]
         print(f"{name}: {', '.join(f'{c:,} rows {s:.2f} s' for c, s in zip(counts, cpu, strict=True))}; exponent {exponent:.2f}")
 
@@ -223,10 +223,10 @@ def main() -> int:
         f" faiss IVF / ours {mine[3][1] / mine[2][1]:.1f} at the fewest cells and {mine[6][1] / mine[5][1]:.1f} at {DEFAULT} (target: 4),"
         f" exact / probed {mine[0][1] / mine[2][1]:.1f} (target: 15)"
     )
-    told = json.loads(
+    reported = json.loads(
         subprocess.run([sys.executable, __file__, "--memory", "--rows", str(ROWS)], capture_output=True, text=True, check=True).stdout
     )
-    print(f"memory: reference {told['reference'] / 1e6:.0f} MB, search {told['beyond'] / 1e6:.0f} MB beyond it")
+    print(f"memory: reference {reported['reference'] / 1e6:.0f} MB, search {reported['beyond'] / 1e6:.0f} MB beyond it")
     return 0
 
 

@@ -28,8 +28,8 @@ before, began = peak(), time.perf_counter()
 listed = len(recorded_shards(layout, "d", "e"))
 listing = time.perf_counter() - began
 began = time.perf_counter()
-tally = _recorded(layout, "d", "e", shards)
-print(json.dumps([listed, listing, time.perf_counter() - began, peak() - before, tally.rows_in]))
+totals = _recorded(layout, "d", "e", shards)
+print(json.dumps([listed, listing, time.perf_counter() - began, peak() - before, totals.rows_in]))
 """
 
 

@@ -2,7 +2,7 @@
 
 Ours sums in float64. PCA sums in the type of its input: float32 as the rows are, or float64 after a copy, which is the contest at
 equal accuracy. The planted variances fall to 1e-14 of the first, turned at random. Contestants take turns, so that other load on
-the machine meets them alike; medians are told, wall and CPU.
+the machine meets them alike; medians are reported, wall and CPU.
 """
 
 import statistics

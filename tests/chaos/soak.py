@@ -203,8 +203,8 @@ def redone(root: Path, shards: Shards, encoder: EncoderConfig, address: str) -> 
 
 def check(root: Path, shards: Shards, outcome: Outcome) -> list[str]:
     """What is wrong: pairs lost or doubled, a ledger that does not close, drops without their reason, rows that are no unit vectors."""
-    layout, wrong = RootPaths(str(root)), []
-    records = recorded(layout, "soak", "tiny")
+    paths, wrong = RootPaths(str(root)), []
+    records = recorded(paths, "soak", "tiny")
     if records.keys() != shards.pairs.keys() - shards.unusable.keys():
         wrong.append(
             f"shards recorded and not expected, or the reverse: {sorted(records.keys() ^ (shards.pairs.keys() - shards.unusable.keys()))}"
@@ -212,7 +212,7 @@ def check(root: Path, shards: Shards, outcome: Outcome) -> list[str]:
     wrong += [f"{shard}: the ledger does not close" for shard, r in records.items() if r.rows_in != r.rows_out + sum(r.drops.values())]
     made = EmbeddingSet(str(root), "soak", "tiny")
     rows = Counter(map(tuple, zip(*made.table(["shard", "key"]).to_pydict().values(), strict=True)))
-    drops = read_quarantine(layout, "soak", "tiny").to_pylist()
+    drops = read_quarantine(paths, "soak", "tiny").to_pylist()
     found = rows + Counter((drop["shard"], drop["key"]) for drop in drops)
     wrong += [f"lost: {shard} {key}" for shard, key in shards.keys - found]
     wrong += [f"doubled: {shard} {key}" for shard, key in found - shards.keys]

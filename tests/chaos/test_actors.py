@@ -65,9 +65,9 @@ def test_hung_actors(
         meeting.let_go()
         outcome = run.result()
     assert outcome.whole
-    told = capfd.readouterr().err
-    assert "its work stood still for " in told
-    assert f"it has not answered for {limit:g} s" in told
+    reported = capfd.readouterr().err
+    assert "its work stood still for " in reported
+    assert f"it has not answered for {limit:g} s" in reported
     assert len(meeting.at_work("00000")) == 1, "slow is not hung"
     assert_same_table(root, clean)
     ended_in(SAME)

@@ -38,7 +38,7 @@ def start(machines: Machines, dataset: DatasetConfig, meeting: Meeting, root: Pa
 
 
 def test_driver_killed_at_every_commit_point(start: Start, meeting: Meeting, clean: Path, root: Path, ended_in: EndedIn) -> None:
-    layout, shard = RootPaths(str(root)), "00002"
+    paths, shard = RootPaths(str(root)), "00002"
     files = {
         "rows": root / f"embeddings/set/quick/{shard}.parquet",
         "drops": root / f"quarantine/set/quick/{shard}.parquet",
@@ -47,17 +47,17 @@ def test_driver_killed_at_every_commit_point(start: Start, meeting: Meeting, cle
     for point in (*files, "after"):
         meeting.say(shard, point)
         driver = start()
-        _, told = driver.communicate()
-        assert driver.returncode == -signal.SIGKILL, told
+        _, reported = driver.communicate()
+        assert driver.returncode == -signal.SIGKILL, reported
         (meeting.folder / f"{shard}.{point}").unlink()
         there = [name for name, path in files.items() if path.exists()]
         assert there == list(files)[: [*files, "after"].index(point)]
-        done = recorded_shards(layout, "set", "quick")
+        done = recorded_shards(paths, "set", "quick")
         assert (shard in done) == (point == "after")
         assert not done or len(EmbeddingSet(str(root), "set", "quick")) == 4 * len(done)
     driver = start()
-    said, told = driver.communicate()
-    assert driver.returncode == 0, told
+    said, reported = driver.communicate()
+    assert driver.returncode == 0, reported
     assert f"6 shards ({len(done)} done before)" in said
     assert_same_table(root, clean)
     ended_in(f"killed {len(files) + 1} times, {SAME}")
@@ -71,8 +71,8 @@ def test_two_drivers_on_one_root(start: Start, meeting: Meeting, clean: Path, ro
         wait_for(lambda shard=shard: len(meeting.at_work(shard)) == 2)
         meeting.let_go(shard)
     for driver in drivers:
-        said, told = driver.communicate()
-        assert driver.returncode == 0, told
+        said, reported = driver.communicate()
+        assert driver.returncode == 0, reported
         assert said == "set / quick: 24 of 30 pairs embedded, 6 dropped (missing_caption 6), 6 shards (0 done before)\n"
     assert_same_table(root, clean)
     ended_in(f"both exit 0, {SAME}")

@@ -13,7 +13,7 @@ from machines import Machines, actors_on
 from nearest_rows import clustered, publish_set
 
 from jobs.join.build_cells import Builder
-from jobs.join.reference_actor import Found, Holder, Unit
+from jobs.join.reference_actor import Found, ReferenceActor, Unit
 from jobs.nearest import run
 from jobs.runtime.app import Outcome
 from tda.config.cluster import ClusterConfig
@@ -44,10 +44,10 @@ def _outputs(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((root / "nearest/q/e/r").glob("*.parquet"))}
 
 
-def _waiting(folder: Path) -> type[Holder]:
+def _waiting(folder: Path) -> type[ReferenceActor]:
     """Reference actors that wait, in the middle of one shard, until they are let go."""
 
-    class Waiting(Holder):
+    class Waiting(ReferenceActor):
         def match(self, unit: Unit, routes: Any) -> Found:
             if unit.name == f"q-{SHARDS // 2:05d}":
                 (folder / "waiting").touch()
@@ -68,7 +68,7 @@ def test_killed_node_of_a_reference_actor(
         publish_set(str(folder), "q", clustered(SHARDS * 10, 32, 2), clustered(SHARDS * 10, 32, 3), 10)
     assert _join(calm).whole
     shutil.copytree(calm / "nearest/_layouts", root / "nearest/_layouts")
-    monkeypatch.setattr("jobs.join.driver.Holder", _waiting(tmp_path))
+    monkeypatch.setattr("jobs.join.driver.ReferenceActor", _waiting(tmp_path))
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(_join, root)
         try:
@@ -108,21 +108,21 @@ def test_layout_killed_in_every_stage(
 ) -> None:
     machines.have((1, 0), (1, 0))
     monkeypatch.setattr("jobs.join.build_cells.BUNDLE_ROWS", 250)  # several parts
-    calm, told = tmp_path / "calm", tmp_path / "told"
-    told.mkdir()
+    calm, reported = tmp_path / "calm", tmp_path / "reported"
+    reported.mkdir()
     for folder in (root, calm):
         publish_set(str(folder), "r", clustered(800, 32, 0), clustered(800, 32, 1), 200)
         publish_set(str(folder), "q", clustered(20, 32, 2), clustered(20, 32, 3), 10)
     assert _join(calm, actors=1).whole
     for stage in ("coarse", "part", "whole"):
-        monkeypatch.setattr("jobs.join.build_cells.Builder", _builder(told, stage))
+        monkeypatch.setattr("jobs.join.build_cells.Builder", _builder(reported, stage))
         with pytest.raises(LacunaError):
             _join(root, attempts=1, actors=1)
-        assert len(list(told.glob(f"{stage}-*"))) == 1
+        assert len(list(reported.glob(f"{stage}-*"))) == 1
         assert not (root / "nearest/q").exists()
-    monkeypatch.setattr("jobs.join.build_cells.Builder", _builder(told))
+    monkeypatch.setattr("jobs.join.build_cells.Builder", _builder(reported))
     assert _join(root).whole  # a task that is done twice would fail
-    assert {path.name.partition("-")[0] for path in told.iterdir()} == {"coarse", "part", "whole"}
+    assert {path.name.partition("-")[0] for path in reported.iterdir()} == {"coarse", "part", "whole"}
     assert _layout(root) == _layout(calm)
     assert _outputs(root) == _outputs(calm)
     ended_in(f"killed in 3 stages, no task done twice, {SAME}")

@@ -24,12 +24,12 @@ def test_no_node_for_too_long(machines: Machines, running: Running, root: Path, 
 def test_no_node_yet(
     *, machines: Machines, running: Running, clean: Path, root: Path, capfd: pytest.CaptureFixture[str], ended_in: EndedIn
 ) -> None:
-    told = ""
+    reported = ""
     machines.have((1, 0), (1, 0))
     with running(gpus_per_actor=1, cpus_per_actor=0.5) as run:
-        while "waiting for a node, up to 600 s more" not in told:
-            told += wait_for(lambda: capfd.readouterr().err)
-        assert "do not fit a cluster of 2 CPUs and 0 GPUs on 3 nodes" in told
+        while "waiting for a node, up to 600 s more" not in reported:
+            reported += wait_for(lambda: capfd.readouterr().err)
+        assert "do not fit a cluster of 2 CPUs and 0 GPUs on 3 nodes" in reported
         machines.add(1, gpus=1)
         assert run.result().whole
     assert_same_table(root, clean)
@@ -92,10 +92,10 @@ def test_out_of_memory(
     full = machines.add(1, gpus=1, env_vars={"RAY_memory_usage_threshold": "0", "RAY_memory_monitor_refresh_ms": "100"})
     for i in range(6):
         meeting.say(f"{i:05d}", "hold")
-    told = ""
+    reported = ""
     with running(gpus_per_actor=1, max_attempts=9) as run:
-        while "OutOfMemoryError" not in told:
-            told += wait_for(lambda: capfd.readouterr().err)
+        while "OutOfMemoryError" not in reported:
+            reported += wait_for(lambda: capfd.readouterr().err)
         machines.kill(full)
         meeting.let_go()
         assert run.result().whole

@@ -36,7 +36,7 @@ def drawn(n: int, gap: float = 0.4, dim: int = 24, seed: int = 0) -> tuple[Any, 
 
 
 def job(root: Path, dataset: str = "world", *, encoder: str = "tiny", **analysis: Any) -> AnalyzeJob:
-    """The parts of Figs 2 to 12 unless told otherwise; `test_analyze_shape` has the others."""
+    """The parts of Figs 2 to 12 unless others are given; `test_layout_clusters_homology` has the others."""
     analysis.setdefault("parts", BASIC)
     return AnalyzeJob(
         root=str(root),

@@ -135,7 +135,7 @@ def test_killed_between_rows_and_summary_is_made_again(root: Path, monkeypatch: 
 
 
 def test_one_encoder_decides_for_all(root: Path) -> None:
-    """Another encoder sees other repeats, and has not embedded every pair; told whose cosines decide, it keeps the same pairs."""
+    """Another encoder sees other repeats, and has not embedded every pair; given whose cosines decide, it keeps the same pairs."""
     rng = np.random.default_rng(5)
     image_ND, reference_MD = drawn(N, 50), drawn(60, 51)
     image_ND[30] = towards(reference_MD[3], 0.99, rng)
@@ -198,7 +198,7 @@ def test_the_closest_rows_of_a_view_are_those_of_its_base(root: Path) -> None:
     assert sorted(path.name for path in (root / "nearest").iterdir() if path.name[0] != "_") == ["d"]
     np.testing.assert_allclose(NearestSet(str(root), "d-minus-r", "e", "r").cosines("image"), before, atol=1e-6)
     sides |= {"dataset": DatasetConfig(name="r"), "reference": DatasetConfig(name="d-minus-r")}
-    with pytest.raises(UserError, match=r"reference.name=d-minus-r is a view of d, which is laid out whole: give reference.name=d$"):
+    with pytest.raises(UserError, match=r"reference.name=d-minus-r is a view of d, which is grouped by cell whole: give reference.name=d$"):
         nearest(NearestJob(root=str(root), nearest=NearestConfig(), cluster=ClusterConfig(), **sides))
 
 
@@ -261,8 +261,8 @@ def test_as_it_is_typed(root: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"d-minus-r / e: {N - len(PLANTED)} of {N} pairs kept, {len(PLANTED)} dropped (")
     done = typed("dedupe", *words, "dedupe.threshold=95", cwd=root)
-    told = "lacuna dedupe: dedupe.threshold=95.0 is out of range; it must be from -1 to 1\n"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
+    reported = "lacuna dedupe: dedupe.threshold=95.0 is out of range; it must be from -1 to 1\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", reported)
 
 
 def test_a_root_that_goes_while_it_runs_is_no_success(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ def test_bad_input_two_encoders_and_resumption(tiny: EncoderConfig, quick: Encod
     assert "dropped is more than embed.max_drop_fraction=0.05 allows" in first.line
     assert f"{len(reasons)} shards failed: " in first.line
 
-    layout = RootPaths(str(root))
+    paths = RootPaths(str(root))
     kept = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in root.rglob("tiny/**/*") if path.is_file()}
     (folder / "page.tar").write_bytes(write_tar(tmp_path / "mended.tar", good_pairs(5, first=100)).read_bytes())
     second = embed_all(root, shards, [tiny, quick], batch_size=8, max_drop_fraction=0.9)
@@ -141,10 +141,10 @@ def test_bad_input_two_encoders_and_resumption(tiny: EncoderConfig, quick: Encod
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in kept} == kept
 
     for encoder in ("tiny", "quick"):
-        records = recorded(layout, "set", encoder)
+        records = recorded(paths, "set", encoder)
         assert records.keys() == {"good", "bad", "page"}
         assert all(record.rows_in == record.rows_out + sum(record.drops.values()) for record in records.values())
-        quarantine = read_quarantine(layout, "set", encoder).to_pylist()
+        quarantine = read_quarantine(paths, "set", encoder).to_pylist()
         assert {row["key"]: row["reason"] for row in quarantine} == drops
         assert len(EmbeddingSet(str(root), "set", encoder)) == rows + 5
     tiny_ND, quick_ND = (EmbeddingSet(str(root), "set", encoder).image() for encoder in ("tiny", "quick"))
@@ -186,7 +186,7 @@ def require_same_as_alone(root: Path, dataset: str, encoder: EncoderConfig, shar
 
 @pytest.mark.usefixtures("ray_cluster", "one_thread")
 def test_several_sets_are_embedded_by_the_same_actors(tiny: EncoderConfig, tmp_path: Path) -> None:
-    """Each set is told of on its own, and is what it would be alone."""
+    """Each set is reported on its own, and is what it would be alone."""
     write_tar(tmp_path / "a.tar", good_pairs(6))
     write_tar(tmp_path / "b.tar", good_pairs(9, first=50))
     (tmp_path / "c.tar").write_text("<html>")
@@ -215,7 +215,7 @@ def test_a_checkpoint_of_another_model_is_the_users_mistake(tiny: EncoderConfig,
 
 def test_mistakes_before_any_actor(tiny: EncoderConfig, tmp_path: Path) -> None:
     shard = str(write_tar(tmp_path / "a.tar", good_pairs(1)))
-    for told, shards, encoders in (
+    for message, shards, encoders in (
         ("matches no shard", str(tmp_path / "{00..09}.tar"), [tiny]),
         ("absent.safetensors", shard, [EncoderConfig(name="x", config=tiny.config, checkpoint="absent.safetensors")]),
         ("absent.json", shard, [EncoderConfig(name="x", config="absent.json", checkpoint=tiny.checkpoint)]),
@@ -225,7 +225,7 @@ def test_mistakes_before_any_actor(tiny: EncoderConfig, tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError) as caught:
             embed_all(tmp_path / "root", shards, encoders)
-        assert told in str(caught.value)
+        assert message in str(caught.value)
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "root").exists()
 

@@ -92,7 +92,7 @@ def kill_driver_halfway(root: Path, shards: str, encoder: EncoderConfig, cwd: Pa
 
 
 def kill_actor_halfway(root: Path, already: int, killed: dict[int, int]) -> None:
-    """Kill once two more shards are recorded; `killed` is told the process, and how many were recorded then."""
+    """Kill once two more shards are recorded; `killed` is given the process, and how many were recorded then."""
     wait_for(lambda: len(records(root)) > already + 1)
     for process in actors(os.getpid()):
         os.kill(process, signal.SIGKILL)

@@ -125,11 +125,11 @@ def test_probes_are_audited_and_a_reference_actor_killed_half_way_changes_nothin
     probed = {"probes": 2, "exact_below": 0, "cells": 40, "audit_rows": 200, "min_recall": 0.5}
     outcome = join(root, 2, **probed)
     assert outcome.whole, outcome.line
-    calm, told = outputs(root), json.loads((root / "nearest/q/e/r/audit.json").read_text())
-    at = {one["threshold"]: one for one in told["image"]}
+    calm, reported = outputs(root), json.loads((root / "nearest/q/e/r/audit.json").read_text())
+    at = {one["threshold"]: one for one in reported["image"]}
     assert at.keys() == {0.9, 0.95, 0.98}
     assert at[0.98]["low"] <= at[0.98]["recall"] <= at[0.98]["high"]
-    assert (told["rows"], told["exact"], told["probes"]) == (200, False, 2)
+    assert (reported["rows"], reported["exact"], reported["probes"]) == (200, False, 2)
     assert "recall of duplicates at 0.95: image" in outcome.line
     # the same audit, held to more than this join can do
     refused = join(root, 1, **{**probed, "min_recall": 1.0, "thresholds": [], "threshold": 0.2, "probes": 1})
@@ -142,7 +142,7 @@ def test_probes_are_audited_and_a_reference_actor_killed_half_way_changes_nothin
     assert mark.exists()
     assert outcome.whole, outcome.line
     assert outputs(root) == calm
-    assert json.loads((root / "nearest/q/e/r/audit.json").read_text()) == told
+    assert json.loads((root / "nearest/q/e/r/audit.json").read_text()) == reported
 
 
 def _mortal(mark: Path) -> type[Holder]:
@@ -162,7 +162,7 @@ def _mortal(mark: Path) -> type[Holder]:
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_changed_reference_is_laid_out_anew_and_changed_queries_are_joined_again(root: Path, drawn: dict[str, Any]) -> None:
+def test_a_changed_reference_is_grouped_anew_and_changed_queries_are_joined_again(root: Path, drawn: dict[str, Any]) -> None:
     assert join(root).whole
     layouts = set((root / "nearest/_layouts/r/e").iterdir())
     publish_set(str(root), "q", drawn["qi"][::-1], drawn["qt"], 90)

@@ -94,7 +94,7 @@ def test_every_stage_left_its_work(unbroken: Path) -> None:
     assert f"tiny_seen-minus-tiny_train keeps {kept} of 120 pairs" in page
 
 
-def test_planted_copies_are_told_of(unbroken: Path) -> None:
+def test_planted_copies_are_reported(unbroken: Path) -> None:
     found = pq.read_table(unbroken / "dedupe/tiny_seen/tiny_infonce/tiny_train/evaluation.parquet").to_pylist()
     decided = {row["kind"]: row for row in found if row["rule"] == "decided"}
     assert {kind: decided[kind]["planted"] for kind in decided} == {"": 10, **dict.fromkeys(KINDS, 2)}

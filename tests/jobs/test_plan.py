@@ -111,7 +111,7 @@ def test_an_experiment_is_planned_to_its_last_stage(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "reported"),
     [
         (["experiment=paper", "cluster=h200x8"], "embed laion2b"),
         (["experiment=paper", "cluster=h200x8"], "analyze coco, cloob_vitb16_laion400m: retrieval"),
@@ -119,11 +119,11 @@ def test_an_experiment_is_planned_to_its_last_stage(root: Path) -> None:
         (["experiment=paper", "cluster=h200x8", "nearest.probes=null"], "2 modalities x 2 N D M"),
     ],
 )
-def test_as_it_is_typed(tmp_path: Path, overrides: list[str], told: str) -> None:
+def test_as_it_is_typed(tmp_path: Path, overrides: list[str], reported: str) -> None:
     (tmp_path / "root").mkdir()
     done = typed("plan", *overrides, "root=root", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert told in done.stdout
+    assert reported in done.stdout
     assert done.stdout.splitlines()[-1].startswith("plan: ")
     assert "GPU-hours" in done.stdout.splitlines()[-1]
     assert list(tmp_path.rglob("*")) == [tmp_path / "root"], "a plan writes nothing"

@@ -49,7 +49,7 @@ def stamped(root: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def test_from_quarantine_to_rows(encoder: EncoderConfig, tmp_path: Path) -> None:
-    root, layout = tmp_path / "root", RootPaths(str(tmp_path / "root"))
+    root, paths = tmp_path / "root", RootPaths(str(tmp_path / "root"))
     write_shard(tmp_path / "a.tar")
     write_tar(tmp_path / "b.tar", good_pairs(4, first=90))
     first = embed_all(root, encoder, max_pixels=10_000)
@@ -69,8 +69,8 @@ def test_from_quarantine_to_rows(encoder: EncoderConfig, tmp_path: Path) -> None
         "embeddings/set/tiny/_records/a.json",
         "quarantine/set/tiny/a.parquet",
     }, "and the other shard is left alone"
-    assert recorded(layout, "set", "tiny")["a"].attempt == 2
-    assert read_quarantine(layout, "set", "tiny")["key"].to_pylist() == ["mute"]
+    assert recorded(paths, "set", "tiny")["a"].attempt == 2
+    assert read_quarantine(paths, "set", "tiny")["key"].to_pylist() == ["mute"]
 
     found, model = EmbeddingSet(str(root), "set", "tiny"), {"tiny": load_configured(encoder, "cpu")}
     wanted = [embed_shard(str(tmp_path / f"{shard}.tar"), model, EmbedConfig())["tiny"].rows for shard in ("a", "b")]

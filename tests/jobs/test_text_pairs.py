@@ -83,7 +83,7 @@ def test_from_shards_to_the_page(carp: EncoderConfig, tmp_path: Path) -> None:
     config = ReportConfig(models={"carp_l": "CARP"}, datasets={"stories": "Stories"})
     assert report.run(ReportJob(root=str(root), report=config)).whole
     page = (root / "report/index.html").read_text()
-    for told in (
+    for reported in (
         "The shape of passage-review embeddings",
         "A linear classifier of review rows against passage rows",
         "98.9%",
@@ -92,7 +92,7 @@ def test_from_shards_to_the_page(carp: EncoderConfig, tmp_path: Path) -> None:
         "Singular values of review embeddings",
         "review is the positive class",
     ):
-        assert told in page, told
+        assert reported in page, reported
     for foreign in ("image rows", "text rows", "Text to image", "image embeddings", "an image", "{first}", "{second}"):
         assert foreign not in page, foreign
     table = (root / "report/table1.csv").read_text().splitlines()

@@ -90,10 +90,10 @@ def test_fix_sweeps_temporary_files_of_some_age_and_nothing_else(root: Path, cap
 def test_what_an_attempt_that_was_killed_left_behind_is_known_as_such(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layout, old = RootPaths(str(root)), read_record(RootPaths(str(root)), "d", "e", "00001")
+    paths, old = RootPaths(str(root)), read_record(RootPaths(str(root)), "d", "e", "00001")
     with monkeypatch.context() as patch:
         patch.setattr(transaction, "tidy", lambda *_: None)
-        publish_shard(layout, "d", "e", "00001", rows=small_rows(6), drops=[], identity=identity(), source=SOURCE, replaces=old)
+        publish_shard(paths, "d", "e", "00001", rows=small_rows(6), drops=[], identity=identity(), source=SOURCE, replaces=old)
     whole, lines, _ = checked(root, capsys)
     assert not whole
     assert lines == [f"{folder}/00001.parquet: left behind by an earlier attempt" for folder in (EMBEDDINGS, QUARANTINE)]

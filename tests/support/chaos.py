@@ -156,13 +156,13 @@ def _kill(driver: int) -> None:
 
 
 def quick_embed(plan: EmbedPlan, task: ShardTask, attempt: int) -> list[ShardRecord]:
-    layout = RootPaths(plan.root)
+    paths = RootPaths(plan.root)
     for name in task.encoders:
-        if not exists(layout.record(task.dataset, name, task.name)):
+        if not exists(paths.record(task.dataset, name, task.name)):
             source = check_shard(task.url, plan.modalities)
             rows, drops = _quick_rows(task.url, plan)
             publish_shard(
-                layout,
+                paths,
                 task.dataset,
                 name,
                 task.name,
@@ -172,7 +172,7 @@ def quick_embed(plan: EmbedPlan, task: ShardTask, attempt: int) -> list[ShardRec
                 source=source,
                 attempt=attempt,
             )
-    return [read_record(layout, task.dataset, name, task.name) for name in task.encoders]
+    return [read_record(paths, task.dataset, name, task.name) for name in task.encoders]
 
 
 def _quick_rows(url: str, plan: EmbedPlan) -> tuple[Rows, list[Drop]]:

@@ -53,10 +53,10 @@ class FakeEngine:
     """Takes the place of Ray under `jobs.embed`. `stop_after`: results after which the run is interrupted, as by Ctrl-C."""
 
     def __init__(self, root: Path, identity: Identity, stop_after: int | None = None) -> None:
-        self.layout, self.identity, self.stop_after = RootPaths(str(root)), identity, stop_after
+        self.paths, self.identity, self.stop_after = RootPaths(str(root)), identity, stop_after
         self.random, self.embedded, self.lost, self.workers = random.Random(0), 0, 0, 0
         self.seconds = 0.0
-        self.folder = Path(self.layout.records_dir("d", identity.encoder))
+        self.folder = Path(self.paths.records_dir("d", identity.encoder))
         self.folder.mkdir(parents=True, exist_ok=True)
         self._record = asdict(_record(identity))
 

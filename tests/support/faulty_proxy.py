@@ -137,11 +137,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(status, found, data, kind)
 
     def _answer(self, status: int, headers: Any, data: bytes, kind: str | None) -> None:
-        told = {name: value for name, value in headers.items() if name.lower() in PASSED_ON or name.lower().startswith("x-")}
+        reported = {name: value for name, value in headers.items() if name.lower() in PASSED_ON or name.lower().startswith("x-")}
         if self.command == "HEAD" and kind == "short":
             kind = None  # it would say that the file is empty
         half = data[: len(data) // 2] if kind in ("stall", "cut", "short") else data
-        self._send(status, told, half, len(half) if kind == "short" else int(headers.get("Content-Length") or len(data)))
+        self._send(status, reported, half, len(half) if kind == "short" else int(headers.get("Content-Length") or len(data)))
         if kind == "stall":
             time.sleep(8)
         if kind in ("stall", "cut"):

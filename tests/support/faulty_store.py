@@ -39,10 +39,10 @@ class Google:
     """
 
     def about(self, method: str, path: str, body: bytes) -> tuple[str, str]:
-        told = unquote(path)
+        reported = unquote(path)
         if "/upload/" in path and method == "POST":
-            return "PUT", f"{told}/{_name(path, body)}"
-        return ("HEAD" if method == "GET" and "/download/" not in path else method), told
+            return "PUT", f"{reported}/{_name(path, body)}"
+        return ("HEAD" if method == "GET" and "/download/" not in path else method), reported
 
     def error(self, status: int, name: str) -> tuple[str, bytes]:
         return "application/json", json.dumps({"error": {"code": status, "message": name}}).encode()
@@ -57,8 +57,8 @@ class Google:
 
 def _name(path: str, body: bytes) -> str:
     """The object that a POST uploads, by its address or else by the JSON before its content."""
-    told = parse_qs(urlsplit(path).query).get("name")
-    return told[0] if told else json.loads(body[body.index(b"{") : body.index(b"}") + 1])["name"]
+    reported = parse_qs(urlsplit(path).query).get("name")
+    return reported[0] if reported else json.loads(body[body.index(b"{") : body.index(b"}") + 1])["name"]
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def faulty_store() -> Iterator[Proxy]:
     proxy = Proxy(moto.get_host_and_port(), S3(), f"s3://{BUCKET}")
     account = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "something", "AWS_DEFAULT_REGION": "us-east-1"}
     try:
-        with serving(proxy) as url, _told({"AWS_ENDPOINT_URL": url, **account}, S3FileSystem):
+        with serving(proxy) as url, _pointed_at({"AWS_ENDPOINT_URL": url, **account}, S3FileSystem):
             boto3.client("s3").create_bucket(Bucket=BUCKET)
             yield proxy
     finally:
@@ -97,7 +97,7 @@ def faulty_google() -> Iterator[Proxy]:
     proxy = Proxy(("127.0.0.1", server.server_port), Google(), f"gs://{BUCKET}")
     nobody = {"NO_GCE_CHECK": "true", "GOOGLE_APPLICATION_CREDENTIALS": os.devnull + "/none"}  # else Google's metadata server is looked for
     try:
-        with serving(proxy) as url, _told({"STORAGE_EMULATOR_HOST": url, **nobody}, GoogleFileSystem):
+        with serving(proxy) as url, _pointed_at({"STORAGE_EMULATOR_HOST": url, **nobody}, GoogleFileSystem):
             yield proxy
     finally:
         server.shutdown()
@@ -105,7 +105,7 @@ def faulty_google() -> Iterator[Proxy]:
 
 
 @contextmanager
-def _told(variables: dict[str, str], kind: Any) -> Iterator[None]:
+def _pointed_at(variables: dict[str, str], kind: Any) -> Iterator[None]:
     """Set environment variables. fsspec keeps its file systems, with the endpoint that they began with: they are forgotten."""
     variables = {**variables, **IMPATIENT}
     before = {name: os.environ.get(name) for name in variables}

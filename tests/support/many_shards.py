@@ -50,20 +50,20 @@ def write_matches(root: Path, count: int, reference: str = "r") -> None:
     """Record the closest rows of every shard of `d` in a reference of one shard."""
     import numpy as np
 
-    layout = RootPaths(str(root))
+    paths = RootPaths(str(root))
     first_shard(root, reference)
     one_N1 = np.ones((ROWS, 1))
     found = Matches(
         cosine_NK=one_N1, shard_NK=np.full((ROWS, 1), "000000"), ordinal_NK=one_N1.astype(np.int64), key_NK=np.full((ROWS, 1), "k"),
         count_N=np.ones(ROWS, np.int64),
     )  # fmt: skip
-    row = read_record(layout, "d", "e", "000000")
+    row = read_record(paths, "d", "e", "000000")
     made: NearestRecord = publish_matches(
-        layout, ordinal_N=range(ROWS), keys=["k"] * ROWS, matches={"image": found, "text": found}, dataset="d", encoder="e",
-        reference=reference, shard="000000", rows_sha256=row.output["sha256"], reference_hash=reference_hash(layout, reference, "e"),
+        paths, ordinal_N=range(ROWS), keys=["k"] * ROWS, matches={"image": found, "text": found}, dataset="d", encoder="e",
+        reference=reference, shard="000000", rows_sha256=row.output["sha256"], reference_hash=reference_hash(paths, reference, "e"),
         layout_hash="", weights_sha256=row.weights_sha256, probes=None, k=1,
     )  # fmt: skip
-    folder = Path(layout.nearest_dir("d", "e", reference))
+    folder = Path(paths.nearest_dir("d", "e", reference))
     record = asdict(made)
     record.pop("shard")
     for name in shard_names(count)[1:]:

@@ -15,10 +15,10 @@ from tda.store.files import remove
 from tda.store.paths import RootPaths
 
 
-def embedded(layout: RootPaths, dataset: str, shard: str, n: int = 4, *, seed: int = 0, weights: str = "w", **columns: Any) -> ShardRecord:
-    remove(layout.record(dataset, "e", shard))  # the first record would win
+def embedded(paths: RootPaths, dataset: str, shard: str, n: int = 4, *, seed: int = 0, weights: str = "w", **columns: Any) -> ShardRecord:
+    remove(paths.record(dataset, "e", shard))  # the first record would win
     return publish_shard(
-        layout, dataset, "e", shard, rows=small_rows(n, seed=seed, **columns), drops=[], identity=identity(weights=weights), source=SOURCE
+        paths, dataset, "e", shard, rows=small_rows(n, seed=seed, **columns), drops=[], identity=identity(weights=weights), source=SOURCE
     )
 
 
@@ -35,13 +35,13 @@ def drawn_matches(n: int, k: int = 1, seed: int = 0) -> Matches:
     )
 
 
-def joined(layout: RootPaths, record: ShardRecord, *, reference: str = "r", k: int = 1, **fields: Any) -> NearestRecord:
+def joined(paths: RootPaths, record: ShardRecord, *, reference: str = "r", k: int = 1, **fields: Any) -> NearestRecord:
     """Publish drawn matches for the rows of `record`."""
     n = record.rows_out
     names = {"dataset": record.dataset, "encoder": record.encoder, "reference": reference, "shard": record.shard}
-    hashes = {"reference_hash": reference_hash(layout, reference, record.encoder), "layout_hash": "l", "weights_sha256": "w"}
+    hashes = {"reference_hash": reference_hash(paths, reference, record.encoder), "layout_hash": "l", "weights_sha256": "w"}
     return publish_matches(
-        layout,
+        paths,
         ordinal_N=range(n),
         keys=[f"{i:09d}" for i in range(n)],
         matches={"image": drawn_matches(n, k, 1), "text": drawn_matches(n, k, 2)},

@@ -33,14 +33,14 @@ def plant_nearest(
 ) -> None:
     """Matches of every row of a data set that is there; the reference too."""
     plant_reference(root, encoder, reference)
-    layout, rows = RootPaths(str(root)), EmbeddingSet(str(root), dataset, encoder)
+    paths, rows = RootPaths(str(root)), EmbeddingSet(str(root), dataset, encoder)
     rng = np.random.default_rng([seed, *dataset.encode(), *encoder.encode()])
     image, text = centres or CENTRES[dataset]
-    for shard, record in recorded(layout, dataset, encoder).items():
+    for shard, record in recorded(paths, dataset, encoder).items():
         n = record.rows_out
         side = rows.table(["ordinal", "key"])
         publish_matches(
-            layout,
+            paths,
             ordinal_N=side["ordinal"].to_pylist(),
             keys=side["key"].to_pylist(),
             matches={"image": _drawn(rng, n, image), "text": _drawn(rng, n, text)},
@@ -49,7 +49,7 @@ def plant_nearest(
             reference=reference,
             shard=shard,
             rows_sha256=record.output["sha256"],
-            reference_hash=reference_hash(layout, reference, encoder),
+            reference_hash=reference_hash(paths, reference, encoder),
             layout_hash="l",
             weights_sha256=record.weights_sha256,
             probes=None,

@@ -90,9 +90,9 @@ def plant_cell(
     """Write metrics.json, the Parquet files and the embeddings of one cell; `metrics` replaces whole parts. Returns the metrics."""
     arm = ARMS[encoder]
     rng = np.random.default_rng([seed, *encoder.encode()])
-    layout = RootPaths(str(root))
+    paths = RootPaths(str(root))
     spectra = {modality: spectrum(arm, height) for modality, height in (("image", 1.0), ("text", 0.6), ("both", 0.9))}
-    folder = Path(layout.analysis_dir(dataset, encoder))
+    folder = Path(paths.analysis_dir(dataset, encoder))
     folder.mkdir(parents=True, exist_ok=True)
     mix = arm["mix"]
     planted = planted_metrics(dataset, encoder, arm, spectra, others or []) | plant_shape(folder, mix, rng) | dict(metrics or {})
@@ -103,7 +103,7 @@ def plant_cell(
     write(folder / "cosine.parquet", _cosine(arm, rng))
     write(folder / "ranks.parquet", _ranks(arm, rng))
     write(folder / "pca.parquet", _pca(arm, rng))
-    plant_captions(layout, dataset, encoder, rng)
+    plant_captions(paths, dataset, encoder, rng)
     return planted
 
 
@@ -138,14 +138,14 @@ def plant_curve(root: Path | str, encoder: str, steps: int = 400) -> None:
     write(folder / "curve.parquet", {"step": step, "loss": loss, "learning_rate": rate})
 
 
-def plant_captions(layout: RootPaths, dataset: str, encoder: str, rng: np.random.Generator) -> None:
+def plant_captions(paths: RootPaths, dataset: str, encoder: str, rng: np.random.Generator) -> None:
     vectors = rng.normal(size=(N, 8))
     unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     captions = [CAPTIONS.get(row, f"a small red square above a large blue circle, {row}") for row in range(N)]
     rows = Rows(ordinals=range(N), keys=[f"{row:06}" for row in range(N)], captions=captions, image_ND=unit, text_ND=unit)
     identity = Identity(encoder=encoder, weights_sha256="ab" * 32, preprocessing={}, dtype="float32")
     publish_shard(
-        layout, dataset, encoder, "00000", rows=rows, drops=[], identity=identity, source=Source(path="00000.tar", size=1, etag="1")
+        paths, dataset, encoder, "00000", rows=rows, drops=[], identity=identity, source=Source(path="00000.tar", size=1, etag="1")
     )
 
 

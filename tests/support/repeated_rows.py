@@ -98,16 +98,16 @@ def plant_world(root: Path, *, encoder: str = "e", seed: int = 0) -> None:
 
 def join_exactly(root: Path, dataset: str, reference: str, *, encoder: str = "e", k: int = 1) -> None:
     """Closest rows by brute force, published as `jobs.nearest` does; ties break on reference order."""
-    layout, queries, others = RootPaths(str(root)), EmbeddingSet(str(root), dataset, encoder), EmbeddingSet(str(root), reference, encoder)
+    paths, queries, others = RootPaths(str(root)), EmbeddingSet(str(root), dataset, encoder), EmbeddingSet(str(root), reference, encoder)
     names = others.table(["shard", "ordinal", "key"]).to_pylist()
     start = 0
-    for shard, record in recorded(layout, dataset, encoder).items():
+    for shard, record in recorded(paths, dataset, encoder).items():
         rows = slice(start, start + record.rows_out)
         start = rows.stop
         pairs = {"image": unit(queries.image(rows), others.image()), "text": unit(queries.text(rows), others.text())}
         side_columns = queries.table(["ordinal", "key"]).slice(rows.start, record.rows_out)
         publish_matches(
-            layout,
+            paths,
             ordinal_N=side_columns["ordinal"].to_pylist(),
             keys=side_columns["key"].to_pylist(),
             matches={name: _matches(x_ND @ y_MD.T, names, k) for name, (x_ND, y_MD) in pairs.items()},
@@ -116,7 +116,7 @@ def join_exactly(root: Path, dataset: str, reference: str, *, encoder: str = "e"
             reference=reference,
             shard=shard,
             rows_sha256=record.output["sha256"],
-            reference_hash=reference_hash(layout, reference, encoder),
+            reference_hash=reference_hash(paths, reference, encoder),
             layout_hash="l",
             weights_sha256=record.weights_sha256,
             probes=None,

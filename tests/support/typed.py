@@ -22,10 +22,10 @@ class Typed:
 def typed(job: str, *words: str, cwd: Path | None = None) -> Typed:
     """Run `python -m jobs.<job> <words>` by the `main` that it runs."""
     main = importlib.import_module(f"jobs.{job}").main
-    told, complained = StringIO(), StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(told), redirect_stderr(complained):
+    reported, complained = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(reported), redirect_stderr(complained):
         patch.setattr(sys, "argv", [f"jobs.{job}", *words])
         if cwd is not None:
             patch.chdir(cwd)
         status = main()
-    return Typed(status, told.getvalue(), complained.getvalue())
+    return Typed(status, reported.getvalue(), complained.getvalue())

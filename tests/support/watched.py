@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.watching.ledger import Ledger
-from jobs.watching.lookout import Orders
+from jobs.watching.lookout import WatchSettings
 from jobs.watching.naming import naming_of
 from jobs.watching.place import Place
 from jobs.watching.runner import Run, State, Task
@@ -64,8 +64,8 @@ def watcher(tmp_path: Path, runner: Any, *, once: bool = True, name: str = "clip
     """Over `tmp_path`/run, named as open_clip does, without a sentinel, unless the settings are others."""
     config = WatchConfig(**{"naming": "open_clip", "backoff_seconds": 10, **settings})
     events: list[dict[str, Any]] = []
-    orders = Orders(name=name, work=WORK, config=config, check=whole, notify=events.append, once=once, clock=Clock())
-    made = Watcher(Place(str(tmp_path / "run"), naming_of(config)), Ledger(str(tmp_path / "root"), name), runner, orders)
+    settings = WatchSettings(name=name, work=WORK, config=config, check=whole, notify=events.append, once=once, clock=Clock())
+    made = Watcher(Place(str(tmp_path / "run"), naming_of(config)), Ledger(str(tmp_path / "root"), name), runner, settings)
     made.events = events  # type: ignore[attr-defined]  # for the test to read
     return made
 

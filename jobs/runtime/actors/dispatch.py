@@ -2,7 +2,7 @@
 
 Ray's own retries burn out before it has declared a node dead, and its actor pool forgets the item of a dead actor. Here each actor
 has a short queue. When it is lost, the oldest item is charged an attempt, what stood behind it goes back uncharged, and another actor
-takes its place. The roster starts and ends actors; the heartbeat decides whether one hangs.
+takes its place. The pool starts and ends actors; the heartbeat decides whether one hangs.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from jobs.runtime.actors.heartbeat import Watch
-from jobs.runtime.actors.pool import Member, Roster
+from jobs.runtime.actors.pool import ActorPool, Member
 from tda.errors import LacunaError, ShardError, UserError
 
 Item = TypeVar("Item")
@@ -49,29 +49,29 @@ class Dispatcher(Generic[Item]):
     def __post_init__(self) -> None:
         actors = self.actors
         size = actors if callable(actors) else lambda: actors
-        self._roster = Roster(make_actor=self.make_actor, size=size, watch=self.watch, wait_seconds=self.wait_seconds, report=self.report)
+        self._pool = ActorPool(make_actor=self.make_actor, size=size, watch=self.watch, wait_seconds=self.wait_seconds, report=self.report)
 
     def run(self, items: Iterable[Item]) -> None:
         """Raises UserError that a task raised (it would be the same for every item), and LacunaError if no actor starts or stays alive."""
         self._todo.extend((item, 1) for item in items)
         try:
-            while self._todo or any(member.queue for member in self._roster.members):
-                self._roster.fit(len(self._todo))
+            while self._todo or any(member.queue for member in self._pool.members):
+                self._pool.fit(len(self._todo))
                 self._fill()
-                self._serve(_ready(self._roster.references()))
+                self._serve(_ready(self._pool.references()))
                 self.on_tick()
         finally:
-            for member in list(self._roster.members):
-                self._roster.dismiss(member)
+            for member in list(self._pool.members):
+                self._pool.dismiss(member)
 
     def _serve(self, ready: list[Any]) -> None:
         """Collect results that are ready, and replace lost and hung actors."""
-        for member, error in self._roster.admit(ready):
+        for member, error in self._pool.admit(ready):
             self._replace(member, _reason(error))
-        for member in self._roster.ready():
+        for member in self._pool.ready():
             if member.queue and member.queue[0][0] in ready:
                 self._collect(member)
-        for member, fault in self._roster.hung():
+        for member, fault in self._pool.hung():
             self._replace(member, fault)
 
     def _fill(self) -> None:
@@ -90,8 +90,8 @@ class Dispatcher(Generic[Item]):
         An item that has lost an actor works alone: a dying actor takes the answer of the item before with it, or the work on the item
         behind, so only then is it certain whose fault the next loss is.
         """
-        member = min(self._roster.ready(), key=self._load, default=None)
-        if member is None or (member.queue and len(self._todo) <= len(self._roster.pending())):
+        member = min(self._pool.ready(), key=self._load, default=None)
+        if member is None or (member.queue and len(self._todo) <= len(self._pool.pending())):
             return None
         return member if self._load(member) < (1 if alone else self.in_flight) else None
 
@@ -127,7 +127,7 @@ class Dispatcher(Generic[Item]):
 
     def _replace(self, member: Member, reason: str) -> None:
         """Put the items of a lost actor back; the next round starts another actor."""
-        self._roster.dismiss(member)
+        self._pool.dismiss(member)
         behind = list(member.queue)[1:]
         self._todo.extendleft((item, attempt) for _, item, attempt in reversed(behind))
         if member.queue:
@@ -140,7 +140,7 @@ class Dispatcher(Generic[Item]):
         else:
             self.report(f"an actor did not start: {reason}")
         self._losses += 1
-        if self._losses > 2 * self._roster.target * self.max_attempts:
+        if self._losses > 2 * self._pool.target * self.max_attempts:
             raise LacunaError(f"no actor stays alive: {self._losses} died in a row, the last: {reason}")
 
 

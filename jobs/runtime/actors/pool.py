@@ -33,7 +33,7 @@ class Member:
 
 
 @dataclass(eq=False, kw_only=True)
-class Roster:
+class ActorPool:
     """Starts, watches and ends actors. `size` returns how many there may be now; `report` receives lines for the user."""
 
     make_actor: Callable[[], Any]

@@ -1,4 +1,4 @@
-"""The cells of one command with `-m`: run one after the other or side by side, recorded in `sweep.json`, and told in a closing table."""
+"""The cells of one command with `-m`: run one after the other or side by side, recorded in `sweep.json`, and listed in a closing table."""
 
 import threading
 import time

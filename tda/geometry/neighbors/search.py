@@ -17,7 +17,7 @@ import torch
 
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.arrays.threads import threaded
-from tda.geometry.neighbors import cell_scan as scan
+from tda.geometry.neighbors import cell_scan
 from tda.geometry.neighbors.bfloat16_tiles import tile_by_tile
 from tda.geometry.neighbors.table import Queries, Table, band, joined, pair_cosines
 from tda.geometry.neighbors.tiles import cell_steps, whole_steps
@@ -86,11 +86,11 @@ def _near(table: Table, queries: Queries, k: int, cells_NP: Any, threads: int) -
     """Candidate queries and rows (L,), among which the K best are, by float32 products (preceded by bfloat16 where faster)."""
     on_cpu = not queries.rows_ND.is_cuda
     threads = threads if on_cpu else 1
-    by_query = None if cells_NP is None else scan.asked(cells_NP, len(table.bounds) - 1)
+    by_query = None if cells_NP is None else cell_scan.asked(cells_NP, len(table.bounds) - 1)
     if on_cpu:
-        scan.prepare(table, queries, k)
-    if on_cpu and (by_query or len(table) <= scan.LARGEST):
-        parts = _in_threads(partial(scan.scan, table, queries, k), scan.scan_steps(table, queries, by_query), threads)
+        cell_scan.prepare(table, queries, k)
+    if on_cpu and (by_query or len(table) <= cell_scan.LARGEST):
+        parts = _in_threads(partial(cell_scan.scan, table, queries, k), cell_scan.scan_steps(table, queries, by_query), threads)
     else:
         steps = cell_steps(table, queries, *by_query) if by_query else whole_steps(table, queries, threads)
         parts = _in_threads(partial(tile_by_tile, table, queries, k), steps, threads)

@@ -61,7 +61,7 @@ def layouts_again(x_ND: Any, knn: Knn, analysis: AnalysisConfig, seeds: list[int
 
 
 def umap_metrics(x_ND: Any, layout_NC: Any, analysis: AnalysisConfig, notes: list[str]) -> dict[str, Any]:
-    """The `umap` part of metrics.json. `mixing` is the share of neighbours on the layout that have the other modality."""
+    """The `umap` part of metrics.json. `mixing` is the share of neighbours on the layout that have the OTHER modality."""
     umap, count = analysis.umap, len(layout_NC)
     trust_k = min(umap.trust_k, (count - 1) // 2)
     if trust_k < umap.trust_k:
@@ -84,7 +84,7 @@ def umap_metrics(x_ND: Any, layout_NC: Any, analysis: AnalysisConfig, notes: lis
 
 
 def mixing_metrics(knn: Knn, layout_NC: Any, analysis: AnalysisConfig) -> dict[str, Any]:
-    """The `mixing` part: share of neighbours of the same modality in the space (`ambient`), on the layout, and by chance."""
+    """The `mixing` part: share of neighbours of the SAME modality in the space (`ambient`), on the layout, and by chance."""
     k = min(analysis.mixing.k, knn.k)
     ambient, layout = modality_mixing(knn.index_NK, _modality(len(knn)), k), _on_layout(layout_NC, analysis)
     notes = [f"{k} neighbours, not {analysis.mixing.k}: there are {len(knn)} rows"] if k < analysis.mixing.k else []

@@ -207,7 +207,7 @@ class SphereUMAP:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class Setting:
     """One layout of a sweep."""
 
     n_neighbors: int
@@ -215,7 +215,7 @@ class Cell:
     embedding: Any
 
 
-def sweep(knn: Knn, n_neighbors: Sequence[int], min_dist: Sequence[float], **options: Any) -> Iterator[Cell]:
+def sweep(knn: Knn, n_neighbors: Sequence[int], min_dist: Sequence[float], **options: Any) -> Iterator[Setting]:
     """Yield the layouts of a grid (Figs 16, 17), computing the fuzzy graph and the start once for each value of `n_neighbors`.
 
     `knn` holds at least ``max(n_neighbors) - 1`` neighbours. `options`: the other fields of `SphereUMAP`. Raises UserError otherwise, and
@@ -225,7 +225,7 @@ def sweep(knn: Knn, n_neighbors: Sequence[int], min_dist: Sequence[float], **opt
         graph = fuzzy_graph(knn, k, device=options.get("device", "auto"))
         init = SphereUMAP(k, **options).start(graph)
         for distance in min_dist:
-            yield Cell(n_neighbors=k, min_dist=distance, embedding=SphereUMAP(k, distance, **options).layout(graph, init=init))
+            yield Setting(n_neighbors=k, min_dist=distance, embedding=SphereUMAP(k, distance, **options).layout(graph, init=init))
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

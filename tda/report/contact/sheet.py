@@ -25,8 +25,8 @@ from tda.store.datasets.views import content_hash, recorded_name
 from tda.store.documents import document_if_whole, entry_of, named_files, sealed
 from tda.store.files import join, list_folders, publish_bytes, publish_json
 from tda.store.paths import RootPaths
+from tda.store.shards.changed import Standing, standing
 from tda.store.shards.origins import content_sha256, reachable, source_now
-from tda.store.shards.sources import Standing, standing
 
 FOLDER = "contact"
 CAPTION = 500  # characters shown

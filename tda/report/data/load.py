@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tda.columns import Columns
 from tda.config.stages import ReportConfig
 from tda.errors import LacunaError, UserError
 from tda.report.data.closest import Closest, closest_of
-from tda.report.data.read import Columns, columns_of, json_of
+from tda.report.data.read import columns_of, json_of
 from tda.report.data.standing import of_other_rows
 from tda.report.data.sweeps import Sweep, sweeps_of
 from tda.report.data.watched import Point, earlier, watched_points

@@ -7,15 +7,13 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from tda.columns import Columns
 from tda.errors import UserError
 from tda.store.files import read_bytes
 from tda.store.tables import is_entry_of
 
 SCHEMA = 1
-
-Columns = dict[str, npt.NDArray[Any]]
 
 
 def json_of(url: str, digest: Any) -> dict[str, Any]:

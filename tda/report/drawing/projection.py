@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tda.report.data.read import Columns
+from tda.columns import Columns
 from tda.report.drawing.style import MODALITIES, MUTED
 
 if TYPE_CHECKING:

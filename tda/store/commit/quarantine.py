@@ -48,17 +48,17 @@ def write_drops(shard: str, drops: Sequence[Drop], file: BinaryIO) -> None:
     pq.write_table(drops_table(shard, drops), file, compression="zstd")
 
 
-def read_drops(layout: RootPaths, record: ShardRecord) -> pa.Table:
+def read_drops(paths: RootPaths, record: ShardRecord) -> pa.Table:
     """The dropped pairs of one recorded shard; raises FileNotFoundError if its file is missing."""
     if record.quarantine_file is None:
         return SCHEMA.empty_table()
-    fs, path = filesystem(join(layout.quarantine_dir(record.dataset, record.encoder), record.quarantine_file))
+    fs, path = filesystem(join(paths.quarantine_dir(record.dataset, record.encoder), record.quarantine_file))
     with fs.open(path, "rb") as file:
         return pq.read_table(file, schema=SCHEMA)
 
 
-def read_quarantine(layout: RootPaths, dataset: str, encoder: str, shard: str | None = None) -> pa.Table:
+def read_quarantine(paths: RootPaths, dataset: str, encoder: str, shard: str | None = None) -> pa.Table:
     """Every dropped pair of the recorded shards of a data set under an encoder (or of one shard); empty if nothing was dropped."""
-    shards = [name for name in recorded_shards(layout, dataset, encoder) if shard in (None, name)]
-    records = iter_records(layout, dataset, encoder, shards)
-    return pa.concat_tables([SCHEMA.empty_table(), *(read_drops(layout, record) for record in records if record.drops)])
+    shards = [name for name in recorded_shards(paths, dataset, encoder) if shard in (None, name)]
+    records = iter_records(paths, dataset, encoder, shards)
+    return pa.concat_tables([SCHEMA.empty_table(), *(read_drops(paths, record) for record in records if record.drops)])

@@ -107,20 +107,20 @@ def code_version() -> str:
         return "unknown"
 
 
-def publish_record(layout: RootPaths, record: ShardRecord) -> None:
-    publish_json(layout.record(record.dataset, record.encoder, record.shard), _document(record))
+def publish_record(paths: RootPaths, record: ShardRecord) -> None:
+    publish_json(paths.record(record.dataset, record.encoder, record.shard), _document(record))
 
 
-def create_record(layout: RootPaths, record: ShardRecord) -> ShardRecord:
+def create_record(paths: RootPaths, record: ShardRecord) -> ShardRecord:
     """Commit a shard unless another writer has; returns the valid record."""
     try:
-        publish_json(layout.record(record.dataset, record.encoder, record.shard), _document(record), once=True)
+        publish_json(paths.record(record.dataset, record.encoder, record.shard), _document(record), once=True)
     except FileExistsError:  # another writer's, or ours if the store's answer was lost
-        return read_record(layout, record.dataset, record.encoder, record.shard)
+        return read_record(paths, record.dataset, record.encoder, record.shard)
     return record
 
 
-def renew_record(layout: RootPaths, old: ShardRecord, new: ShardRecord) -> ShardRecord:
+def renew_record(paths: RootPaths, old: ShardRecord, new: ShardRecord) -> ShardRecord:
     """Replace `old` with `new` unless another writer has replaced it; returns the valid record."""
 
     def change(data: bytes | None) -> bytes | None:
@@ -128,7 +128,7 @@ def renew_record(layout: RootPaths, old: ShardRecord, new: ShardRecord) -> Shard
             raise ShardError(old.shard, "not_recorded", url)
         return json_bytes(_document(new)) if _parse(old.shard, data) == old else None
 
-    url = layout.record(old.dataset, old.encoder, old.shard)
+    url = paths.record(old.dataset, old.encoder, old.shard)
     return _parse(old.shard, update_bytes(url, change) or b"")
 
 
@@ -136,9 +136,9 @@ def _document(record: ShardRecord) -> dict[str, Any]:
     return sealed(asdict(record))
 
 
-def read_record(layout: RootPaths, dataset: str, encoder: str, shard: str) -> ShardRecord:
+def read_record(paths: RootPaths, dataset: str, encoder: str, shard: str) -> ShardRecord:
     """Read one record; raises ShardError if it is missing or not a record of this version."""
-    url = layout.record(dataset, encoder, shard)
+    url = paths.record(dataset, encoder, shard)
     try:
         return _parse(shard, read_bytes(url))
     except FileNotFoundError:
@@ -165,24 +165,24 @@ def _require_own_files(record: ShardRecord) -> None:
             raise ValueError(f"it names {name!r}, which is no file of shard {record.shard}")
 
 
-def recorded_shards(layout: RootPaths, dataset: str, encoder: str) -> list[str]:
+def recorded_shards(paths: RootPaths, dataset: str, encoder: str) -> list[str]:
     """Names of the recorded shards, sorted, from one listing."""
-    return [name.removesuffix(".json") for name in list_files(layout.records_dir(dataset, encoder), ".json")]
+    return [name.removesuffix(".json") for name in list_files(paths.records_dir(dataset, encoder), ".json")]
 
 
-def iter_records(layout: RootPaths, dataset: str, encoder: str, shards: list[str] | None = None) -> Iterator[ShardRecord]:
+def iter_records(paths: RootPaths, dataset: str, encoder: str, shards: list[str] | None = None) -> Iterator[ShardRecord]:
     """Records in order of shard name, of all shards or of `shards`, a few at a time: those of a large root need not fit in memory."""
-    shards = recorded_shards(layout, dataset, encoder) if shards is None else shards
-    contents = iter_many(layout.records_dir(dataset, encoder), [f"{shard}.json" for shard in shards])
+    shards = recorded_shards(paths, dataset, encoder) if shards is None else shards
+    contents = iter_many(paths.records_dir(dataset, encoder), [f"{shard}.json" for shard in shards])
     for count, (shard, data) in enumerate(zip(shards, contents, strict=True), start=1):
         yield _parse(shard, data)
         report_progress(count, len(shards), "records")
 
 
-def recorded(layout: RootPaths, dataset: str, encoder: str) -> dict[str, ShardRecord]:
+def recorded(paths: RootPaths, dataset: str, encoder: str) -> dict[str, ShardRecord]:
     """Every record of a data set under an encoder, in order of shard name; empty if there is none."""
-    shards = recorded_shards(layout, dataset, encoder)
-    return dict(zip(shards, iter_records(layout, dataset, encoder, shards), strict=True))
+    shards = recorded_shards(paths, dataset, encoder)
+    return dict(zip(shards, iter_records(paths, dataset, encoder, shards), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,36 +193,36 @@ class RecordedRows:
     sha256: str
 
 
-def recorded_rows(layout: RootPaths, dataset: str, encoder: str) -> dict[str, RecordedRows]:
+def recorded_rows(paths: RootPaths, dataset: str, encoder: str) -> dict[str, RecordedRows]:
     """The rows of every recorded shard, in order of shard name; empty if there is none."""
-    return {record.shard: RecordedRows(record.rows_out, record.sha256) for record in iter_records(layout, dataset, encoder)}
+    return {record.shard: RecordedRows(record.rows_out, record.sha256) for record in iter_records(paths, dataset, encoder)}
 
 
-def check_identity(layout: RootPaths, dataset: str, encoder: str, identity: Identity) -> None:
+def check_identity(paths: RootPaths, dataset: str, encoder: str, identity: Identity) -> None:
     """Raise UserError, with both hashes, if this root holds other vectors under the same names."""
-    shards = recorded_shards(layout, dataset, encoder)
+    shards = recorded_shards(paths, dataset, encoder)
     if shards:
-        _require_same(layout, dataset, encoder, read_record(layout, dataset, encoder, shards[0]).config_hash, identity)
+        _require_same(paths, dataset, encoder, read_record(paths, dataset, encoder, shards[0]).config_hash, identity)
 
 
-def claim_identity(layout: RootPaths, dataset: str, encoder: str, identity: Identity) -> None:
+def claim_identity(paths: RootPaths, dataset: str, encoder: str, identity: Identity) -> None:
     """Take the folder for vectors of this content: the first publication does, every later one is held to it.
 
     Two commands that began on an empty folder with different weights can then not mix their shards. Raises UserError, with both hashes.
     """
-    url = join(layout.embeddings_dir(dataset, encoder), IDENTITY_FILE)
+    url = join(paths.embeddings_dir(dataset, encoder), IDENTITY_FILE)
     if not exists(url):
-        check_identity(layout, dataset, encoder, identity)  # shards that were recorded before there were such files
+        check_identity(paths, dataset, encoder, identity)  # shards that were recorded before there were such files
         with suppress(FileExistsError):
             publish_json(url, {"config_hash": identity.config_hash}, once=True)
     try:
         found = str(read_json(url)["config_hash"])
     except (ValueError, KeyError, TypeError):
         raise LacunaError(f"{url} is damaged: remove it, and it is made again from the shards' records") from None
-    _require_same(layout, dataset, encoder, found, identity)
+    _require_same(paths, dataset, encoder, found, identity)
 
 
-def _require_same(layout: RootPaths, dataset: str, encoder: str, found: str, identity: Identity) -> None:
+def _require_same(paths: RootPaths, dataset: str, encoder: str, found: str, identity: Identity) -> None:
     if found != identity.config_hash:
-        folder = layout.embeddings_dir(dataset, encoder)
+        folder = paths.embeddings_dir(dataset, encoder)
         raise UserError(f"{folder} holds vectors of config {found}, not of {identity.config_hash}: use another encoder.name or root")

@@ -26,9 +26,9 @@ Item = TypeVar("Item", bound=Any)  # a pair or a drop: has an ordinal and a key
 class Replay:
     """The pairs that `record` counts as dropped. Raises ShardError if the shard has changed since."""
 
-    def __init__(self, layout: RootPaths, record: ShardRecord) -> None:
-        self.layout, self.record = layout, record
-        self._dropped = {row["ordinal"]: row for row in read_drops(layout, record).to_pylist()}
+    def __init__(self, paths: RootPaths, record: ShardRecord) -> None:
+        self.paths, self.record = paths, record
+        self._dropped = {row["ordinal"]: row for row in read_drops(paths, record).to_pylist()}
 
     def check_source(self, source: Source) -> None:
         """The shard must have its recorded size. The time of its last change is not compared: a copy has another."""
@@ -59,12 +59,12 @@ class Replay:
 
     def merged(self, rows: Rows) -> Rows:
         """The recorded rows and `rows`; a Parquet table of them is in order of ordinal."""
-        return _joined(recorded_rows(self.layout, self.record), rows)
+        return _joined(recorded_rows(self.paths, self.record), rows)
 
 
-def recorded_rows(layout: RootPaths, record: ShardRecord) -> Rows:
+def recorded_rows(paths: RootPaths, record: ShardRecord) -> Rows:
     """The rows of a recorded shard as they are stored. Raises ShardError if its Parquet is missing or damaged."""
-    url = join(layout.embeddings_dir(record.dataset, record.encoder), record.file)
+    url = join(paths.embeddings_dir(record.dataset, record.encoder), record.file)
     fs, path = filesystem(url)
     try:
         with fs.open(path, "rb") as file:

@@ -22,7 +22,7 @@ from tda.store.types import Drop, Source
 
 
 def publish_shard(
-    layout: RootPaths,
+    paths: RootPaths,
     dataset: str,
     encoder: str,
     shard: str,
@@ -47,8 +47,8 @@ def publish_shard(
     """
     began = time.perf_counter()
     _assert_whole(rows, drops, identity)
-    claim_identity(layout, dataset, encoder, identity)
-    rows_folder, drops_folder = layout.embeddings_dir(dataset, encoder), layout.quarantine_dir(dataset, encoder)
+    claim_identity(paths, dataset, encoder, identity)
+    rows_folder, drops_folder = paths.embeddings_dir(dataset, encoder), paths.quarantine_dir(dataset, encoder)
     record = ShardRecord(
         dataset=dataset,
         encoder=encoder,
@@ -68,7 +68,7 @@ def publish_shard(
         canary=None if canary is None else dict(canary),
         replaces=[] if replaces is None else sorted({name for name in (replaces.file, replaces.quarantine_file) if name}),
     )
-    standing = create_record(layout, record) if replaces is None else renew_record(layout, replaces, record)
+    standing = create_record(paths, record) if replaces is None else renew_record(paths, replaces, record)
     before = replaces or record
     tidy(rows_folder, shard, standing.file, record.file, before.file)
     tidy(drops_folder, shard, standing.quarantine_file, record.quarantine_file, before.quarantine_file)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from tda.columns import Columns
 from tda.errors import LacunaError
 from tda.store.commit.parquet import from_binary, is_damage, to_binary
 from tda.store.documents import document_if_whole, sealed
@@ -25,12 +26,11 @@ from tda.store.files import file_sha256, filesystem, join, publish, publish_json
 from tda.store.paths import NAME, RootPaths
 
 SCHEMA = 1
-Columns = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellPlan:
-    """What decides a layout: the reference's rows and the cell settings. `content` is the hash of both."""
+    """What decides the groups of cells: the reference's rows and the cell settings. `content` is the hash of both."""
 
     root: str
     reference: str
@@ -155,13 +155,13 @@ def _group_record(plan: CellPlan, modality: str, name: str) -> str:
 
 
 def publish_layout(plan: CellPlan, groups: Sequence[Group]) -> None:
-    """Commit the layout, once every group is recorded."""
+    """Commit the groups, once every group is recorded."""
     whole = {"schema": SCHEMA, **asdict(plan), "root": "", "groups": [asdict(group) for group in groups]}
     publish_json(plan.url("layout.json"), sealed(whole))
 
 
 def read_layout(plan: CellPlan) -> list[Group] | None:
-    """Groups of a committed layout in order; None if it is not committed."""
+    """Committed groups in order; None if they are not committed."""
     listed = document_if_whole(plan.url("layout.json")).get("groups")
     groups = [_group(one) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     return [group for group in groups if group] if groups and None not in groups else None

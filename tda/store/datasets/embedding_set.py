@@ -44,9 +44,9 @@ class EmbeddingSet:
     """
 
     def __init__(self, root: str, dataset: str, encoder: str) -> None:
-        self._layout = RootPaths(root)
+        self._paths = RootPaths(root)
         view = view_of(dataset)
-        if view is not None and not recorded_shards(self._layout, dataset, encoder):
+        if view is not None and not recorded_shards(self._paths, dataset, encoder):
             self._choose(EmbeddingSet(root, view.base, encoder), view, encoder)
             return
         self._names = (dataset, encoder)
@@ -55,7 +55,7 @@ class EmbeddingSet:
         self.rows_per_shard: list[int] = []
         self._files: list[str] = []
         self.content: list[Any] = []
-        self._take(iter_records(self._layout, dataset, encoder))
+        self._take(iter_records(self._paths, dataset, encoder))
         if not self.shards:
             raise UserError(f"root={root} holds no embeddings of dataset.name={dataset} by encoder.name={encoder}")
         self._rows_in_files = self.rows_per_shard
@@ -65,7 +65,7 @@ class EmbeddingSet:
 
     def _take(self, records: Iterator[ShardRecord]) -> None:
         """Keep the fields of every record that reading needs."""
-        folder = self._layout.embeddings_dir(*self._names)
+        folder = self._paths.embeddings_dir(*self._names)
         present, config_hash = set(list_files(folder, ".parquet")), None
         for record in records:
             config_hash = config_hash or record.config_hash
@@ -82,7 +82,7 @@ class EmbeddingSet:
         """Select the kept rows of `base`, in the same files: nothing is copied."""
         self._names, self._rows_in_files = base._names, base._rows_in_files  # noqa: SLF001 (of this class)
         self.shards, self.meta, self._files = base.shards, base.meta, base._files  # noqa: SLF001
-        self._kept = KeptRows(self._layout, view, encoder, base.digest, base.shards)
+        self._kept = KeptRows(self._paths, view, encoder, base.digest, base.shards)
         self.content = [*base.content, ["kept", self._kept.content]]
         self.rows_per_shard = self._kept.counts
         self._begin = [0, *accumulate(self.rows_per_shard)]
@@ -165,7 +165,7 @@ class EmbeddingSet:
 
     def records(self, shards: Sequence[str]) -> dict[str, ShardRecord]:
         """The records of the named shards."""
-        return {record.shard: record for record in iter_records(self._layout, *self._names, sorted(shards))}
+        return {record.shard: record for record in iter_records(self._paths, *self._names, sorted(shards))}
 
     def captions(self) -> list[str]:
         """Every caption, in row order."""
@@ -204,7 +204,7 @@ class EmbeddingSet:
     def _open(self, index: int) -> Iterator[pq.ParquetFile]:
         """Open a shard's Parquet (by memory map if it is local) and check it against its record and the set."""
         shard = self.shards[index]
-        url = join(self._layout.embeddings_dir(*self._names), self._files[index])
+        url = join(self._paths.embeddings_dir(*self._names), self._files[index])
         try:
             with open_mapped(url) as file:
                 self._check(shard, file, self._rows_in_files[index])

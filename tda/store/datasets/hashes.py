@@ -86,9 +86,9 @@ def found_in(sorted_M: NDArray[np.uint64], hashes: Hashes) -> NDArray[np.bool_]:
     return found_N
 
 
-def ensure_hashes(layout: RootPaths, embeddings: EmbeddingSet) -> HashFiles:
+def ensure_hashes(paths: RootPaths, embeddings: EmbeddingSet) -> HashFiles:
     """The hash files of this content of a data set, made if they are not there yet; the manifest, written last, commits them."""
-    folder = layout.hashes_dir(f"{embeddings.digest}-v{VERSION}")
+    folder = paths.hashes_dir(f"{embeddings.digest}-v{VERSION}")
     manifest = join(folder, MANIFEST)
     found = document_if_whole(manifest)
     if not _whole(folder, found):

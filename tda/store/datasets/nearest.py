@@ -82,9 +82,9 @@ class NearestRecord:
         return self.reference_hash, self.layout_hash, self.weights_sha256, self.probes, self.k
 
 
-def reference_hash(layout: RootPaths, reference: str, encoder: str) -> str:
+def reference_hash(paths: RootPaths, reference: str, encoder: str) -> str:
     """SHA-256 over the recorded rows of a reference: shard names, counts and the sha256 of each Parquet. "" if nothing is recorded."""
-    rows = [[shard, record.rows_out, record.sha256] for shard, record in recorded_rows(layout, reference, encoder).items()]
+    rows = [[shard, record.rows_out, record.sha256] for shard, record in recorded_rows(paths, reference, encoder).items()]
     return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest() if rows else ""
 
 
@@ -98,7 +98,7 @@ def matches_schema(k: int) -> pa.Schema:
 
 
 def publish_matches(
-    layout: RootPaths, *, ordinal_N: Sequence[int], keys: Sequence[str], matches: Mapping[str, Matches], **record: Any
+    paths: RootPaths, *, ordinal_N: Sequence[int], keys: Sequence[str], matches: Mapping[str, Matches], **record: Any
 ) -> NearestRecord:
     """Publish the matches of a query shard, then its record, which is returned; a repetition gives the same file.
 
@@ -114,15 +114,15 @@ def publish_matches(
                 raise ShardError(record["shard"], "damaged", "the written matches do not read back")
         output.update(sha256=file_sha256(path), bytes=path.stat().st_size)
 
-    publish(layout.nearest(*names), lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True), check)
+    publish(paths.nearest(*names), lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True), check)
     made = NearestRecord(rows=len(table), output=output, **record)
-    publish_json(layout.nearest_record(*names), sealed(asdict(made)))
+    publish_json(paths.nearest_record(*names), sealed(asdict(made)))
     return made
 
 
-def nearest_recorded(layout: RootPaths, dataset: str, encoder: str, reference: str) -> dict[str, NearestRecord]:
+def nearest_recorded(paths: RootPaths, dataset: str, encoder: str, reference: str) -> dict[str, NearestRecord]:
     """Every record of a join by shard, in order; raises ShardError for one that cannot be read."""
-    folder = layout.nearest_records_dir(dataset, encoder, reference)
+    folder = paths.nearest_records_dir(dataset, encoder, reference)
     names = list_files(folder, ".json")
     return {name.removesuffix(".json"): _parse(name, data) for name, data in zip(names, iter_many(folder, names), strict=True)}
 
@@ -139,10 +139,10 @@ class NearestSet:
     def __init__(self, root: str, dataset: str, encoder: str, reference: str) -> None:
         self._view = None if recorded_name(dataset) == dataset else EmbeddingSet(root, dataset, encoder)
         dataset = recorded_name(dataset)
-        self._layout, self._names = RootPaths(root), (dataset, encoder, reference)
+        self._paths, self._names = RootPaths(root), (dataset, encoder, reference)
         self._command = f"python -m jobs.nearest dataset.name={dataset} reference.name={reference} encoder.name={encoder} root={root}"
-        rows = recorded_rows(self._layout, dataset, encoder)
-        found = nearest_recorded(self._layout, *self._names)
+        rows = recorded_rows(self._paths, dataset, encoder)
+        found = nearest_recorded(self._paths, *self._names)
         if not rows:
             raise UserError(f"root={root} holds no embeddings of dataset.name={dataset} by encoder.name={encoder}")
         if not found:
@@ -203,13 +203,13 @@ class NearestSet:
 
     def _require_fresh(self) -> None:
         dataset, encoder, reference = self._names
-        now, then = reference_hash(self._layout, reference, encoder), next(iter(self.records.values())).reference_hash
+        now, then = reference_hash(self._paths, reference, encoder), next(iter(self.records.values())).reference_hash
         if now not in ("", then):  # a reference that was removed to save space counts as unchanged
             raise UserError(f"the rows of {reference} by {encoder} are {now[:12]}, the join of {dataset} used {then[:12]}: {self._command}")
 
     @contextmanager
     def _open(self, shard: str) -> Iterator[pq.ParquetFile]:
-        url = self._layout.nearest(*self._names, shard)
+        url = self._paths.nearest(*self._names, shard)
         try:
             with open_mapped(url) as file:
                 if file.metadata.num_rows != self.records[shard].rows:

@@ -32,12 +32,12 @@ class ShardRows:
         return len(self.ordinal_N)
 
 
-def read_shard(layout: RootPaths, dataset: str, encoder: str, shard: str, modalities: Sequence[str] = ("image", "text")) -> ShardRows:
+def read_shard(paths: RootPaths, dataset: str, encoder: str, shard: str, modalities: Sequence[str] = ("image", "text")) -> ShardRows:
     """Read a shard.
 
     Raises ShardError if its record or file is missing or damaged, or a vector is not finite, zero or not of unit length.
     """
-    fs, path = filesystem(join(layout.embeddings_dir(dataset, encoder), read_record(layout, dataset, encoder, shard).file))
+    fs, path = filesystem(join(paths.embeddings_dir(dataset, encoder), read_record(paths, dataset, encoder, shard).file))
     try:
         with fs.open(path, "rb") as stream, pq.ParquetFile(stream) as file:
             meta, table = read_meta(file.schema_arrow), file.read(columns=["ordinal", "key", *modalities], use_threads=False)

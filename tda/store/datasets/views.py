@@ -83,18 +83,18 @@ def label(settings: Mapping[str, Any]) -> str:
     return "-".join([rule, *dict.fromkeys(used), *more, *(["self"] if settings.get("self") else [])])
 
 
-def standing(layout: RootPaths, view: View, encoder: str) -> View:
+def standing(paths: RootPaths, view: View, encoder: str) -> View:
     """Where a view is: at its label, or at the place of the plain one, if that was made by these settings."""
     wanted = label_of(view.reference)[1]
-    if not wanted or exists(layout.dedupe_summary(view.base, encoder, view.reference)):
+    if not wanted or exists(paths.dedupe_summary(view.base, encoder, view.reference)):
         return view
-    return view.plain if made_by(layout, view.plain, encoder) == wanted else view
+    return view.plain if made_by(paths, view.plain, encoder) == wanted else view
 
 
-def made_by(layout: RootPaths, view: View, encoder: str) -> str | None:
+def made_by(paths: RootPaths, view: View, encoder: str) -> str | None:
     """The label of the settings that a view was made by; None where there is none."""
     try:
-        return label(read_document(layout.dedupe_summary(view.base, encoder, view.reference))["settings"])
+        return label(read_document(paths.dedupe_summary(view.base, encoder, view.reference))["settings"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
@@ -111,12 +111,12 @@ def recorded_name(name: str) -> str:
     return name if view is None else recorded_name(view.base)
 
 
-def command_for(layout: RootPaths, view: View, encoder: str) -> str:
+def command_for(paths: RootPaths, view: View, encoder: str) -> str:
     """The command that makes a view; of a label its rule and threshold."""
     reference, wanted = label_of(view.reference)
     found = re.match(r"(\w+)-(-?[0-9.]+)", wanted)
     settings = f" dedupe.rule={found[1]} dedupe.threshold={found[2]}" if found else ""
-    return f"python -m jobs.dedupe dataset.name={view.base} reference.name={reference} encoder.name={encoder} root={layout.root}{settings}"
+    return f"python -m jobs.dedupe dataset.name={view.base} reference.name={reference} encoder.name={encoder} root={paths.root}{settings}"
 
 
 def content_hash(content: Any) -> str:
@@ -124,20 +124,20 @@ def content_hash(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def read_summary(layout: RootPaths, view: View, encoder: str) -> dict[str, Any]:
+def read_summary(paths: RootPaths, view: View, encoder: str) -> dict[str, Any]:
     """The summary of a view by `jobs.dedupe`. Raises UserError if it is missing or cannot be read."""
-    view = standing(layout, view, encoder)
-    url = layout.dedupe_summary(view.base, encoder, view.reference)
+    view = standing(paths, view, encoder)
+    url = paths.dedupe_summary(view.base, encoder, view.reference)
     try:
         summary = read_document(url)
     except FileNotFoundError:
-        raise UserError(f"{view.name} is not made yet for encoder.name={encoder}: {command_for(layout, view, encoder)}") from None
+        raise UserError(f"{view.name} is not made yet for encoder.name={encoder}: {command_for(paths, view, encoder)}") from None
     except ValueError as error:
-        raise UserError(f"{url} is not JSON: {error}; {command_for(layout, view, encoder)}") from None
+        raise UserError(f"{url} is not JSON: {error}; {command_for(paths, view, encoder)}") from None
     if summary.get("schema") != SCHEMA_VERSION:
-        raise UserError(f"{url} is not of schema {SCHEMA_VERSION}; {command_for(layout, view, encoder)}")
+        raise UserError(f"{url} is not of schema {SCHEMA_VERSION}; {command_for(paths, view, encoder)}")
     if not isinstance(summary.get("inputs"), dict) or not isinstance(summary.get("kept_per_shard"), dict):
-        raise UserError(f"{url} lacks fields; {command_for(layout, view, encoder)}")
+        raise UserError(f"{url} lacks fields; {command_for(paths, view, encoder)}")
     return summary
 
 
@@ -147,11 +147,11 @@ class KeptRows:
     Raises UserError if the view is not made yet, was made from rows of another digest than `base_digest`, or its files do not match.
     """
 
-    def __init__(self, layout: RootPaths, view: View, encoder: str, base_digest: str, shards: list[str]) -> None:
-        view = standing(layout, view, encoder)
-        self._url = layout.kept(view.base, encoder, view.reference)
-        self._again = f"again: {command_for(layout, view, encoder)}"
-        self.summary = read_summary(layout, view, encoder)
+    def __init__(self, paths: RootPaths, view: View, encoder: str, base_digest: str, shards: list[str]) -> None:
+        view = standing(paths, view, encoder)
+        self._url = paths.kept(view.base, encoder, view.reference)
+        self._again = f"again: {command_for(paths, view, encoder)}"
+        self.summary = read_summary(paths, view, encoder)
         if self.summary["inputs"]["rows"] != base_digest:
             raise UserError(f"{self._url} is stale: {view.base} has other rows by {encoder} now; make it {self._again}")
         self.content = str(self.summary["content"])
@@ -192,14 +192,14 @@ class KeptRows:
         self._metadata = file.metadata
 
 
-def publish_kept(layout: RootPaths, view: View, encoder: str, kept: Iterator[Kept], summary: dict[str, Any]) -> dict[str, Any]:
+def publish_kept(paths: RootPaths, view: View, encoder: str, kept: Iterator[Kept], summary: dict[str, Any]) -> dict[str, Any]:
     """Write kept.parquet, then summary.json, which gains `kept_per_shard`, `rows_kept` and the file's sha256 and bytes.
 
     Of two commands that decide the same view, the one whose summary comes last has also published the last rows.
     """
     counts: dict[str, int] = {}
     meta = {META_KEY: json.dumps({"content": summary["content"]}).encode()}
-    url = layout.kept(view.base, encoder, view.reference)
+    url = paths.kept(view.base, encoder, view.reference)
     with staged(url, lambda file: _write(file, SCHEMA.with_metadata(meta), kept, counts)) as finished:
         entry = {"sha256": file_sha256(finished), "bytes": finished.stat().st_size}
         whole = {
@@ -214,7 +214,7 @@ def publish_kept(layout: RootPaths, view: View, encoder: str, kept: Iterator[Kep
             give_name(finished, url, once=False)
             return whole
 
-        return update_json(layout.dedupe_summary(view.base, encoder, view.reference), change) or whole
+        return update_json(paths.dedupe_summary(view.base, encoder, view.reference), change) or whole
 
 
 def _write(file: Any, schema: pa.Schema, kept: Iterator[Kept], counts: dict[str, int]) -> None:

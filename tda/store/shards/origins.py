@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tda.errors import ShardError
 from tda.store.files import file_sha256
-from tda.store.shards import sources
+from tda.store.shards import changed
 from tda.store.shards.units.read import places_of, unit_sha256, unit_source_now
 from tda.store.shards.units.unit import is_unit, planned_source
 from tda.store.types import Source
@@ -13,7 +13,7 @@ from tda.store.types import Source
 def source_now(url: str) -> Source | None:
     """Size and etag of one shard; None where it is not there."""
     if not is_unit(url):
-        return sources.source_now(url)
+        return changed.source_now(url)
     try:
         return unit_source_now(url)
     except (FileNotFoundError, NotADirectoryError):
@@ -25,10 +25,10 @@ def source_now(url: str) -> Source | None:
 
 
 def current_sources(urls: Iterable[str]) -> dict[str, Source]:
-    """As `tda.store.shards.sources.current_sources`; of units as they were cut, which the caller has just done."""
+    """As `tda.store.shards.changed.current_sources`; of units as they were cut, which the caller has just done."""
     listed = list(urls)
     units = {url: planned_source(url) for url in listed if is_unit(url)}
-    return units | sources.current_sources(url for url in listed if not is_unit(url))
+    return units | changed.current_sources(url for url in listed if not is_unit(url))
 
 
 def content_sha256(url: str) -> str:
@@ -38,6 +38,6 @@ def content_sha256(url: str) -> str:
 
 def reachable(root: str, path: str) -> bool:
     """Whether a source, and for a unit every file of it, may be looked at unasked. Raises ShardError for a unit that cannot be read."""
-    if not sources.reachable(root, path):
+    if not changed.reachable(root, path):
         return False
-    return not is_unit(path) or all(sources.reachable(root, place) for place in places_of(path))
+    return not is_unit(path) or all(changed.reachable(root, place) for place in places_of(path))

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from tda.errors import ShardError
 from tda.store.files import filesystem
-from tda.store.shards.sources import etag_of
+from tda.store.shards.changed import etag_of
 from tda.store.types import Source, printable
 
 MAX_META_BYTES = 2**20

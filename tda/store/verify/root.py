@@ -46,14 +46,14 @@ class Folder:
     files: set[str] = field(default_factory=set)
     quarantine_files: set[str] = field(default_factory=set)
 
-    def strays(self, layout: RootPaths, checked: list[Checked]) -> tuple[list[str], list[str]]:
+    def strays(self, paths: RootPaths, checked: list[Checked]) -> tuple[list[str], list[str]]:
         """(problems, URLs of files that a later attempt replaced and that no record can name again)."""
         problems: list[str] = []
         superseded: list[str] = []
         named = {one.shard: one for one in checked}
         for folder, files, attribute in (
-            (layout.embeddings_dir(self.dataset, self.encoder), self.files, "file"),
-            (layout.quarantine_dir(self.dataset, self.encoder), self.quarantine_files, "quarantine_file"),
+            (paths.embeddings_dir(self.dataset, self.encoder), self.files, "file"),
+            (paths.quarantine_dir(self.dataset, self.encoder), self.quarantine_files, "quarantine_file"),
         ):
             for name in sorted(files - {getattr(one, attribute) for one in checked}):
                 owner = named.get(name.removesuffix(".parquet")) or named.get(name.rsplit(".", 2)[0])
@@ -62,15 +62,15 @@ class Folder:
                 problems.append(f"{join(folder, name)}: {'left behind by an earlier attempt' if unreachable else 'no record names it'}")
         return problems, superseded
 
-    def mixed(self, layout: RootPaths, checked: list[Checked]) -> list[str]:
+    def mixed(self, paths: RootPaths, checked: list[Checked]) -> list[str]:
         """Shards whose configuration differs from the first shard's."""
         known = [one for one in checked if one.config_hash]
         if not known:
             return []
         first = known[0]
-        claimed = _claimed(join(layout.embeddings_dir(self.dataset, self.encoder), IDENTITY_FILE), first.config_hash)
+        claimed = _claimed(join(paths.embeddings_dir(self.dataset, self.encoder), IDENTITY_FILE), first.config_hash)
         return claimed + [
-            f"{layout.record(self.dataset, self.encoder, one.shard)}: config {one.config_hash}, {first.shard} has {first.config_hash}"
+            f"{paths.record(self.dataset, self.encoder, one.shard)}: config {one.config_hash}, {first.shard} has {first.config_hash}"
             for one in known
             if one.config_hash != first.config_hash
         ]
@@ -87,19 +87,19 @@ def _claimed(url: str, config_hash: str | None) -> list[str]:
     return [] if found == config_hash else [f"{url}: config {printable(str(found), 64)}, the records have {config_hash}"]
 
 
-def folders(layout: RootPaths) -> Iterator[Folder]:
+def folders(paths: RootPaths) -> Iterator[Folder]:
     """Every (data set, encoder) with embeddings or a quarantine in the root."""
     pairs = set()
     for top in ("embeddings", "quarantine"):
-        for dataset in sub_folders(join(layout.root, top)):
-            pairs |= {(dataset, encoder) for encoder in sub_folders(join(layout.root, top, dataset))}
+        for dataset in sub_folders(join(paths.root, top)):
+            pairs |= {(dataset, encoder) for encoder in sub_folders(join(paths.root, top, dataset))}
     for dataset, encoder in sorted(pairs):
         yield Folder(
             dataset,
             encoder,
-            [name.removesuffix(".json") for name in list_files(layout.records_dir(dataset, encoder), ".json")],
-            set(list_files(layout.embeddings_dir(dataset, encoder))),
-            set(list_files(layout.quarantine_dir(dataset, encoder))),
+            [name.removesuffix(".json") for name in list_files(paths.records_dir(dataset, encoder), ".json")],
+            set(list_files(paths.embeddings_dir(dataset, encoder))),
+            set(list_files(paths.quarantine_dir(dataset, encoder))),
         )
 
 
@@ -125,10 +125,10 @@ def _touched(entry: dict[str, Any], now: float) -> float:
     return float(when.timestamp() if hasattr(when, "timestamp") else when)
 
 
-def check_models(layout: RootPaths, *, deep: bool = True) -> Iterator[str]:
+def check_models(paths: RootPaths, *, deep: bool = True) -> Iterator[str]:
     """Compare weights and step checkpoints with the sha256 in their JSON files."""
-    for encoder in sub_folders(join(layout.root, "models")):
-        folder = layout.model_dir(encoder)
+    for encoder in sub_folders(join(paths.root, "models")):
+        folder = paths.model_dir(encoder)
         names = set(list_files(folder))
         for name in sorted(names):
             stem, _, ending = name.rpartition(".")
@@ -157,65 +157,65 @@ def _check_sentinel(folder: str, stem: str, names: set[str], *, deep: bool) -> I
             yield f"{file}: {problem} {stem}.json"
 
 
-def check_derived(layout: RootPaths, contents: Contents | None = None) -> Iterator[str]:
+def check_derived(paths: RootPaths, contents: Contents | None = None) -> Iterator[str]:
     """Compare joins, views, metrics, layouts, hashes and reports with the rows that they were made from, and with their own digests.
 
     `contents` counts what it reads. A file is named once, by the first check that it fails.
     """
     contents = contents or Contents()
-    found = list(contents.check(layout.root))
-    relations = list(_check_relations(layout, deep=contents.deep))
-    told = {line.partition(": ")[0] for line in relations}
+    found = list(contents.check(paths.root))
+    relations = list(_check_relations(paths, deep=contents.deep))
+    message = {line.partition(": ")[0] for line in relations}
     yield from relations
-    yield from (line for line in found if line.partition(": ")[0] not in told and not _explained(line.partition(": ")[0], told))
+    yield from (line for line in found if line.partition(": ")[0] not in message and not _explained(line.partition(": ")[0], message))
 
 
-def _explained(url: str, told: set[str]) -> bool:
+def _explained(url: str, message: set[str]) -> bool:
     """Whether a problem of the folder that holds this file was printed: it names the file already, or makes it meaningless."""
-    return any(url.startswith(f"{one}/") for one in told)
+    return any(url.startswith(f"{one}/") for one in message)
 
 
-def _check_relations(layout: RootPaths, *, deep: bool) -> Iterator[str]:
+def _check_relations(paths: RootPaths, *, deep: bool) -> Iterator[str]:
     for kind in ("nearest", "dedupe"):
-        for dataset, encoder, reference in _triples(join(layout.root, kind)):
-            folder = join(layout.root, kind, dataset, encoder, reference)
+        for dataset, encoder, reference in _triples(join(paths.root, kind)):
+            folder = join(paths.root, kind, dataset, encoder, reference)
             try:
                 if kind == "nearest":
-                    yield from _check_join(layout, dataset, encoder, reference, deep=deep)
-                elif made := _views(layout, dataset, encoder, reference):
+                    yield from _check_join(paths, dataset, encoder, reference, deep=deep)
+                elif made := _views(paths, dataset, encoder, reference):
                     for one in made:
-                        yield from _check_view(layout, View(dataset, one), encoder)
+                        yield from _check_view(paths, View(dataset, one), encoder)
                 else:
                     yield f"{folder}: there is no summary.json: the job did not finish"
             except (LacunaError, *UNREADABLE) as error:
                 yield f"{folder}: {error if isinstance(error, LacunaError) else f'{type(error).__name__}: {brief(error)}'}"
-    for dataset in sub_folders(join(layout.root, "analysis")):
-        for encoder in sub_folders(join(layout.root, "analysis", dataset)):
-            yield from _check_metrics(layout, dataset, encoder)
+    for dataset in sub_folders(join(paths.root, "analysis")):
+        for encoder in sub_folders(join(paths.root, "analysis", dataset)):
+            yield from _check_metrics(paths, dataset, encoder)
 
 
-def _views(layout: RootPaths, dataset: str, encoder: str, reference: str) -> list[str]:
+def _views(paths: RootPaths, dataset: str, encoder: str, reference: str) -> list[str]:
     """The references, with their labels, against which there are results."""
-    labels = sub_folders(join(layout.dedupe_dir(dataset, encoder, reference), "views"))
+    labels = sub_folders(join(paths.dedupe_dir(dataset, encoder, reference), "views"))
     names = [reference, *(f"{reference}@{label}" for label in labels)]
-    return [name for name in names if exists(layout.dedupe_summary(dataset, encoder, name))]
+    return [name for name in names if exists(paths.dedupe_summary(dataset, encoder, name))]
 
 
-def _check_view(layout: RootPaths, view: View, encoder: str) -> Iterator[str]:
+def _check_view(paths: RootPaths, view: View, encoder: str) -> Iterator[str]:
     """The kept rows are those of the base, in number and place; also where the summary has no digest of their file."""
-    rows = EmbeddingSet(layout.root, view.name, encoder)
+    rows = EmbeddingSet(paths.root, view.name, encoder)
     for index in range(len(rows.shards)):
         if len(rows.rows_in_file(index)) != rows.rows_per_shard[index]:
-            kept = layout.kept(view.base, encoder, view.reference)
+            kept = paths.kept(view.base, encoder, view.reference)
             yield f"{kept}: it has not the rows of shard {rows.shards[index]} in its summary.json"
     next(rows.blocks(1), None)
 
 
-def _check_join(layout: RootPaths, dataset: str, encoder: str, reference: str, *, deep: bool) -> Iterator[str]:
-    records = NearestSet(layout.root, dataset, encoder, reference).records
-    folder = layout.nearest_dir(dataset, encoder, reference)
+def _check_join(paths: RootPaths, dataset: str, encoder: str, reference: str, *, deep: bool) -> Iterator[str]:
+    records = NearestSet(paths.root, dataset, encoder, reference).records
+    folder = paths.nearest_dir(dataset, encoder, reference)
     for shard, record in records.items():
-        url = layout.nearest(dataset, encoder, reference, shard)
+        url = paths.nearest(dataset, encoder, reference, shard)
         if not exists(url):
             yield f"{url}: recorded, but not there"
         elif deep and sha256_if_there(url) != record.output["sha256"]:
@@ -223,12 +223,12 @@ def _check_join(layout: RootPaths, dataset: str, encoder: str, reference: str, *
     for name in list_files(folder, ".parquet"):
         if name.removesuffix(".parquet") not in records:
             yield f"{join(folder, name)}: no record names it"
-    if not exists(audit := layout.nearest_audit(dataset, encoder, reference)):
+    if not exists(audit := paths.nearest_audit(dataset, encoder, reference)):
         yield f"{audit}: missing: the job did not finish"
 
 
-def _check_metrics(layout: RootPaths, dataset: str, encoder: str) -> Iterator[str]:
-    url = layout.metrics(dataset, encoder)
+def _check_metrics(paths: RootPaths, dataset: str, encoder: str) -> Iterator[str]:
+    url = paths.metrics(dataset, encoder)
     try:
         found = json.loads(read_bytes(url))
         if not isinstance(found, dict) or found.get("schema") != 1:
@@ -241,7 +241,7 @@ def _check_metrics(layout: RootPaths, dataset: str, encoder: str) -> Iterator[st
         yield f"{url}: cannot be read: {brief(error)}"
         return
     try:
-        rows = EmbeddingSet(layout.root, dataset, encoder).digest
+        rows = EmbeddingSet(paths.root, dataset, encoder).digest
     except LacunaError:  # the embeddings are under another root, or have problems of their own
         return
     if found.get("rows_sha256", rows) != rows:
@@ -250,8 +250,8 @@ def _check_metrics(layout: RootPaths, dataset: str, encoder: str) -> Iterator[st
     placed = found.get("rows")
     placed = placed if isinstance(placed, dict) else {}
     sample = placed.get("scope") == "sample" and placed.get("pairs") != found.get("pairs")
-    folder = join(layout.analysis_dir(dataset, encoder), FOLDER)
-    yield from problems(folder, EmbeddingSet(layout.root, dataset, encoder), None if sample else placed.get("fit"))
+    folder = join(paths.analysis_dir(dataset, encoder), FOLDER)
+    yield from problems(folder, EmbeddingSet(paths.root, dataset, encoder), None if sample else placed.get("fit"))
 
 
 def sub_folders(url: str) -> list[str]:

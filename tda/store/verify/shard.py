@@ -27,8 +27,8 @@ from tda.store.commit.rows import NORM_TOLERANCE, row_norms
 from tda.store.documents import read_document, seal_holds
 from tda.store.files import file_sha256, filesystem, is_local, join
 from tda.store.paths import RootPaths
+from tda.store.shards.changed import Standing, standing
 from tda.store.shards.origins import content_sha256, reachable, source_now
-from tda.store.shards.sources import Standing, standing
 from tda.store.types import Reason, printable
 from tda.store.verify.contents import different
 
@@ -50,15 +50,15 @@ class Checked:
     unsealed: int = 0  # records of earlier versions, without a digest
 
 
-def check_shard_files(layout: RootPaths, dataset: str, encoder: str, shard: str, *, deep: bool = True) -> Checked:
+def check_shard_files(paths: RootPaths, dataset: str, encoder: str, shard: str, *, deep: bool = True) -> Checked:
     """Compare the files of a recorded shard with its record, its rows with its drops, and its record with its source and digest.
 
     Not `deep`: sizes of files alone, and no byte of a source.
     """
     try:
-        record = read_record(layout, dataset, encoder, shard)
+        record = read_record(paths, dataset, encoder, shard)
     except ShardError as error:
-        return Checked(shard=shard, problems=[f"{layout.record(dataset, encoder, shard)}: {error.reason}: {error.detail}"])
+        return Checked(shard=shard, problems=[f"{paths.record(dataset, encoder, shard)}: {error.reason}: {error.detail}"])
     found = Checked(
         shard=shard,
         rows=record.rows_out,
@@ -70,43 +70,41 @@ def check_shard_files(layout: RootPaths, dataset: str, encoder: str, shard: str,
     )
     if (record.dataset, record.encoder, record.shard) != (dataset, encoder, shard):
         own = f"{record.dataset}/{record.encoder}/{record.shard}"
-        found.problems.append(f"{layout.record(dataset, encoder, shard)}: it is the record of {own}")
+        found.problems.append(f"{paths.record(dataset, encoder, shard)}: it is the record of {own}")
         return found
     if deep:
-        ordinals = [*_check_rows(layout, record, found.problems), *_check_drops(layout, record, found.problems)]
+        ordinals = [*_check_rows(paths, record, found.problems), *_check_drops(paths, record, found.problems)]
         if not found.problems:
-            found.problems += _check_ordinals(layout, record, np.concatenate([np.empty(0, np.int64), *ordinals]))
+            found.problems += _check_ordinals(paths, record, np.concatenate([np.empty(0, np.int64), *ordinals]))
     else:
-        found.problems += _check_sizes(layout, record)
+        found.problems += _check_sizes(paths, record)
     if not found.problems:
-        holds = seal_holds(read_document(layout.record(dataset, encoder, shard)))
+        holds = seal_holds(read_document(paths.record(dataset, encoder, shard)))
         found.unsealed = int(holds is None)
         if holds is False:
-            found.problems.append(
-                f"{layout.record(dataset, encoder, shard)}: was changed after it was written: it is not of its own sha256"
-            )
-    found.problems += _check_source(layout, record, deep=deep)
+            found.problems.append(f"{paths.record(dataset, encoder, shard)}: was changed after it was written: it is not of its own sha256")
+    found.problems += _check_source(paths, record, deep=deep)
     return found
 
 
-def _check_sizes(layout: RootPaths, record: ShardRecord) -> Iterator[str]:
-    named = [(join(layout.embeddings_dir(record.dataset, record.encoder), record.file), record.output)]
+def _check_sizes(paths: RootPaths, record: ShardRecord) -> Iterator[str]:
+    named = [(join(paths.embeddings_dir(record.dataset, record.encoder), record.file), record.output)]
     if record.quarantine_file is not None:
-        folder = layout.quarantine_dir(record.dataset, record.encoder)
+        folder = paths.quarantine_dir(record.dataset, record.encoder)
         named.append((join(folder, record.quarantine_file), record.quarantine or {}))
     for url, entry in named:
         if "bytes" in entry and (problem := different(url, entry, deep=False)):
             yield f"{url}: {problem} its record"
 
 
-def _check_source(layout: RootPaths, record: ShardRecord, *, deep: bool) -> Iterator[str]:
+def _check_source(paths: RootPaths, record: ShardRecord, *, deep: bool) -> Iterator[str]:
     """A source that is there but is not the one that was embedded. Stores other than this machine and the root's own are not asked."""
     path, own = str(record.source.get("path", "")), record.source.get("sha256")
     try:
-        if not path or not reachable(layout.root, path):
+        if not path or not reachable(paths.root, path):
             return
         now = source_now(path)
-        found = standing(record.source, now, layout.root)
+        found = standing(record.source, now, paths.root)
         changed = found is Standing.CHANGED
         if found is Standing.TOUCHED and own and deep:
             changed = content_sha256(path) != own
@@ -116,9 +114,9 @@ def _check_source(layout: RootPaths, record: ShardRecord, *, deep: bool) -> Iter
         yield f"{path}: has changed since it was embedded (shard {record.shard}): embed it again under another name"
 
 
-def _check_rows(layout: RootPaths, record: ShardRecord, problems: list[str]) -> list[NDArray[np.int64]]:
+def _check_rows(paths: RootPaths, record: ShardRecord, problems: list[str]) -> list[NDArray[np.int64]]:
     """The ordinals of the rows, batch by batch; problems of the file are appended to `problems`."""
-    url = join(layout.embeddings_dir(record.dataset, record.encoder), record.file)
+    url = join(paths.embeddings_dir(record.dataset, record.encoder), record.file)
     ordinals: list[NDArray[np.int64]] = []
     try:
         with local_copy(url) as path:
@@ -169,10 +167,10 @@ def _check_vectors(url: str, file: pq.ParquetFile, record: ShardRecord, problems
     problems += [f"{url}: {n} {what}" for what, n in reported.items() if n]
 
 
-def _check_drops(layout: RootPaths, record: ShardRecord, problems: list[str]) -> list[NDArray[np.int64]]:
+def _check_drops(paths: RootPaths, record: ShardRecord, problems: list[str]) -> list[NDArray[np.int64]]:
     if record.quarantine_file is None:
         return []
-    url = join(layout.quarantine_dir(record.dataset, record.encoder), record.quarantine_file)
+    url = join(paths.quarantine_dir(record.dataset, record.encoder), record.quarantine_file)
     try:
         with local_copy(url) as path:
             if record.quarantine is not None:
@@ -195,9 +193,9 @@ def _check_drops(layout: RootPaths, record: ShardRecord, problems: list[str]) ->
     return [table["ordinal"].to_numpy()]
 
 
-def _check_ordinals(layout: RootPaths, record: ShardRecord, ordinal_N: NDArray[np.int64]) -> Iterator[str]:
+def _check_ordinals(paths: RootPaths, record: ShardRecord, ordinal_N: NDArray[np.int64]) -> Iterator[str]:
     """Each pair of the shard must be one row or one drop."""
-    url = layout.record(record.dataset, record.encoder, record.shard)
+    url = paths.record(record.dataset, record.encoder, record.shard)
     values_N, count_N = np.unique(ordinal_N, return_counts=True)
     twice, beyond = values_N[count_N > 1], values_N[(values_N < 0) | (values_N >= record.rows_in)]
     missing = np.setdiff1d(np.arange(record.rows_in), values_N)

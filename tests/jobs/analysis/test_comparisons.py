@@ -88,7 +88,7 @@ class TestComparisons:
         assert file.stat().st_mtime_ns == stamp
         assert run(job(compared)).whole
         after = read(file)
-        assert after["prediction_1"] is None, "no encoders are told to be CLIP and CLOOB"
+        assert after["prediction_1"] is None, "no encoders are named as CLIP and CLOOB"
         assert after["comparisons"] == before["comparisons"]
 
     def test_other_encoders_stand_beside(self, compared: Path, monkeypatch: pytest.MonkeyPatch) -> None:

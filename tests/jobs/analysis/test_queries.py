@@ -10,8 +10,8 @@ from recorded_rows import spoil, write_set
 
 from jobs.analysis import queries
 from jobs.analysis.blocks import Blocks
+from jobs.analysis.layout_clusters_homology import Subject
 from jobs.analysis.queries import Asked, sampled_retrieval
-from jobs.analysis.shape import Subject
 from tda.config.analysis import AnalysisConfig, RetrievalConfig
 from tda.config.cluster import ClusterConfig
 from tda.errors import UserError

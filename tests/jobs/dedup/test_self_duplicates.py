@@ -40,10 +40,10 @@ class TestWithin:
         self.chain(tmp_path, k=k)
         assert run(dedupe_job(tmp_path, "s", "s", self=True)).whole
         assert gone(tmp_path, "s", "s") == {12, 27, 6, 8, 9, 14, 15, 20, 21, 34, 39, 31}
-        told = summary_of(tmp_path, "s", "s")["within"]
-        assert (told["groups"], told["largest_group"]) == (3, 10)
+        reported = summary_of(tmp_path, "s", "s")["within"]
+        assert (reported["groups"], reported["largest_group"]) == (3, 10)
         compared = {None: N, 1: N, 3: 11, 8: 10, 12: 0, N: 0}  # of 3 entries 12's are all near: itself, 3 and 27
-        assert told["compared_with_all"] == compared[k]
+        assert reported["compared_with_all"] == compared[k]
 
     @pytest.mark.parametrize("k", [None, 4])
     @pytest.mark.parametrize(("rule", "rows"), [("both", set()), ("either", {12, 27, 6, 8, 9, 14, 15, 20, 21, 34, 39, 2}), ("text", {2})])

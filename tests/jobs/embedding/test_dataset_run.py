@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.embedding.dataset_run import Tally
+from jobs.embedding.dataset_run import RunTotals
 from tda.store.commit.records import ShardRecord
 
 
@@ -26,26 +26,26 @@ def record(shard: str, rows_in: int = 100, **drops: int) -> ShardRecord:
 
 
 def test_counts_close_and_a_renewed_record_takes_its_place() -> None:
-    tally = Tally()
-    assert (len(tally), tally.drop_fraction) == (0, 0.0)
-    tally.add(record("a", empty_caption=3, image_truncated=7))
-    tally.add(record("b", rows_in=50))
-    assert ("a" in tally, "c" in tally, len(tally)) == (True, False, 2)
-    assert tally.summary() == "140 of 150 pairs embedded, 10 dropped (image_truncated 7, empty_caption 3)"
-    tally.add(record("a", empty_caption=1))
-    assert len(tally) == 2
-    assert tally.summary() == "149 of 150 pairs embedded, 1 dropped (empty_caption 1)"
-    assert tally.drop_fraction == pytest.approx(1 / 150)
+    totals = RunTotals()
+    assert (len(totals), totals.drop_fraction) == (0, 0.0)
+    totals.add(record("a", empty_caption=3, image_truncated=7))
+    totals.add(record("b", rows_in=50))
+    assert ("a" in totals, "c" in totals, len(totals)) == (True, False, 2)
+    assert totals.summary() == "140 of 150 pairs embedded, 10 dropped (image_truncated 7, empty_caption 3)"
+    totals.add(record("a", empty_caption=1))
+    assert len(totals) == 2
+    assert totals.summary() == "149 of 150 pairs embedded, 1 dropped (empty_caption 1)"
+    assert totals.drop_fraction == pytest.approx(1 / 150)
 
 
 def test_memory_hardly_grows_with_the_records() -> None:
     def records() -> Iterator[ShardRecord]:
         yield from (record(f"{i:06d}", empty_caption=3) for i in range(5_000))
 
-    tally = Tally()
+    totals = RunTotals()
     tracemalloc.start()
     for one in records():
-        tally.add(one)
+        totals.add(one)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     print(f"{peak / 5_000:.0f} bytes a record")

@@ -21,7 +21,7 @@ MODALITIES = ("image", "text")
 
 
 class Exported:
-    """Stands for Ray's metrics, which only a worker can export: what every metric was told, by name and tags."""
+    """Stands for Ray's metrics, which only a worker can export: what every metric was reported, by name and tags."""
 
     def __init__(self) -> None:
         self.values: dict[str, dict[tuple[str, ...], float]] = defaultdict(lambda: defaultdict(float))
@@ -87,7 +87,7 @@ def task(folder: Path, name: str, pairs: int) -> ShardTask:
     return ShardTask("set", name, str(write_tar(folder / f"{name}.tar", good_pairs(pairs))), ("tiny",))
 
 
-def test_two_shards_at_once_are_told_in_their_records_and_metrics(embedder: Embedder, exported: Exported, tmp_path: Path) -> None:
+def test_two_shards_at_once_are_reported_in_their_records_and_metrics(embedder: Embedder, exported: Exported, tmp_path: Path) -> None:
     tasks, records = [task(tmp_path, "a", 6), task(tmp_path, "b", 9)], {}
     workers = [threading.Thread(target=lambda one=one: records.update({one.name: embedder.embed(one, 1)})) for one in tasks]
     for worker in workers:
@@ -114,8 +114,8 @@ def test_two_shards_at_once_are_told_in_their_records_and_metrics(embedder: Embe
 @pytest.mark.usefixtures("exported")
 def test_the_way_of_resizing_is_part_of_the_identity(embedder: Embedder) -> None:
     config = embedder.plan.encoders["tiny"]
-    told = {way: describe(config, way)[1] for way in ("fast", "exact")}
-    assert {way: preprocessing["resize"] for way, preprocessing in told.items()} == {"fast": "fast", "exact": "exact"}
+    reported = {way: describe(config, way)[1] for way in ("fast", "exact")}
+    assert {way: preprocessing["resize"] for way, preprocessing in reported.items()} == {"fast": "fast", "exact": "exact"}
 
 
 @pytest.mark.usefixtures("exported")
@@ -150,7 +150,7 @@ def test_a_shard_that_is_written_while_it_is_read_is_a_mixture(embedder: Embedde
     monkeypatch.setattr(embedder, "_made", torn)
     with pytest.raises(ShardError, match=r"changed.*while it was read: \d+ bytes, .*; then \d+ bytes.*Run again when it is written"):
         embedder.embed(task, 1)
-    assert not recorded_shards(embedder.layout, "set", "tiny")
+    assert not recorded_shards(embedder.paths, "set", "tiny")
     monkeypatch.undo()
     (record,) = embedder.embed(task, 2)
     assert record.rows_out == 9

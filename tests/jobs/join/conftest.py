@@ -1,4 +1,4 @@
-"""A small reference laid out in cells, and queries of which some repeat it."""
+"""A small reference grouped by cell, and queries of which some repeat it."""
 
 from pathlib import Path
 from typing import Any

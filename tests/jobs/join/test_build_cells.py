@@ -1,4 +1,4 @@
-"""The reference laid out by cell: every row stands once, beside rows of its cell, and what is done is not done again."""
+"""The reference grouped by cell: every row stands once, beside rows of its cell, and what is done is not done again."""
 
 import dataclasses
 from pathlib import Path

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from nearest_rows import publish_set
 
-from jobs.join.query_actor import Joiner, Lost, partial_url, pass_name
-from jobs.join.reference_actor import Holder, JoinPlan, Unit
+from jobs.join.query_actor import Lost, QueryActor, partial_url, pass_name
+from jobs.join.reference_actor import JoinPlan, ReferenceActor, Unit
 from tda.errors import ShardError
 from tda.geometry.neighbors import best_match
 from tda.store.commit.parquet import VECTORS
@@ -31,7 +31,7 @@ def hold() -> Iterator[Any]:
     actors: list[Any] = []
 
     def hold(plan: JoinPlan, shares: Sequence[list[Group]]) -> list[Any]:
-        mine = [ray.remote(num_cpus=0.01)(Holder).remote(plan) for _ in shares]
+        mine = [ray.remote(num_cpus=0.01)(ReferenceActor).remote(plan) for _ in shares]
         actors.extend(mine)
         ray.get([actor.load.remote(groups) for actor, groups in zip(mine, shares, strict=True)])
         return mine
@@ -58,7 +58,7 @@ def require_brute_force(plan: JoinPlan, drawn: dict[str, Any]) -> None:
 
 def test_the_best_of_all_actors_is_brute_force_in_one_pass_and_in_two(plan: JoinPlan, drawn: dict[str, Any], hold: Any) -> None:
     holders = hold(plan, shares(plan))
-    whole = Joiner(plan, holders, VECTORS, [pass_name(plan, plan.groups)], last=True)
+    whole = QueryActor(plan, holders, VECTORS, [pass_name(plan, plan.groups)], last=True)
     assert [whole.join(unit, 2) for unit in SHARDS] == [50, 40]
     require_brute_force(plan, drawn)
     records = nearest_recorded(RootPaths(plan.cells.root), "q", "e", "r")
@@ -67,10 +67,10 @@ def test_the_best_of_all_actors_is_brute_force_in_one_pass_and_in_two(plan: Join
         path.unlink()
     names = [pass_name(plan, share) for share in shares(plan)]
     assert len({*names, pass_name(plan, plan.groups)}) == 3
-    first = Joiner(plan, holders[:1], VECTORS, names[:1], last=False)
+    first = QueryActor(plan, holders[:1], VECTORS, names[:1], last=False)
     assert [first.join(unit, 1) for unit in SHARDS] == [0, 0]
     assert nearest_recorded(RootPaths(plan.cells.root), "q", "e", "r") == {}, "a pass publishes no result"
-    last = Joiner(plan, holders[1:], VECTORS, names, last=True)
+    last = QueryActor(plan, holders[1:], VECTORS, names, last=True)
     assert [last.join(unit, 1) for unit in SHARDS] == [50, 40]
     require_brute_force(plan, drawn)
     assert not list(Path(plan.cells.root, "nearest/q/e/r/_partial").rglob("*.parquet")), "what was merged is removed"
@@ -78,10 +78,10 @@ def test_the_best_of_all_actors_is_brute_force_in_one_pass_and_in_two(plan: Join
 
 def test_a_pass_that_is_done_is_not_searched_again_until_the_rows_change(plan: JoinPlan, drawn: dict[str, Any], hold: Any) -> None:
     name = pass_name(plan, plan.groups[:1])
-    Joiner(plan, hold(plan, [list(plan.groups[:1])]), ["image"], [name], last=False).join(SHARDS[0], 1)
+    QueryActor(plan, hold(plan, [list(plan.groups[:1])]), ["image"], [name], last=False).join(SHARDS[0], 1)
     sha256 = str(read_record(RootPaths(plan.cells.root), "q", "e", "q-00000").output["sha256"])
     assert Path(partial_url(plan, name, SHARDS[0], sha256)).exists()
-    nobody = Joiner(plan, [], ["image"], [name], last=False)
+    nobody = QueryActor(plan, [], ["image"], [name], last=False)
     assert nobody.join(SHARDS[0], 1) == 0, "no actor is asked"
     publish_set(plan.cells.root, "q", drawn["qi"][::-1], drawn["qt"], 50)
     with pytest.raises(ZeroDivisionError):
@@ -91,7 +91,7 @@ def test_a_pass_that_is_done_is_not_searched_again_until_the_rows_change(plan: J
 def test_the_sample_is_answered_exactly_where_the_join_probes(plan: JoinPlan, drawn: dict[str, Any], hold: Any) -> None:
     probing = dataclasses.replace(plan, probes=1)
     sample = Unit("_audit", (("q-00000", (1, 12)), ("q-00001", (0, 39))))
-    joiner = Joiner(probing, hold(probing, shares(plan)), VECTORS, ["p"], last=True)
+    joiner = QueryActor(probing, hold(probing, shares(plan)), VECTORS, ["p"], last=True)
     found = joiner.join(sample, 1)
     for modality in VECTORS:
         exact_S, _ = best_match(drawn[f"q{modality[0]}"][[1, 12, 50, 89]], drawn[f"r{modality[0]}"])
@@ -104,14 +104,14 @@ def test_an_actor_that_does_not_answer_is_lost_and_nothing_is_published(plan: Jo
 
     holders = hold(plan, shares(plan))
     ray.kill(holders[1])
-    found = [Joiner(plan, holders, VECTORS, ["p"], last=True).join(unit, 1) for unit in SHARDS]
+    found = [QueryActor(plan, holders, VECTORS, ["p"], last=True).join(unit, 1) for unit in SHARDS]
     assert all(isinstance(one, Lost) and "Actor" in one.reason for one in found), found
     assert nearest_recorded(RootPaths(plan.cells.root), "q", "e", "r") == {}
 
 
 def test_a_shard_that_cannot_be_read_is_an_error_of_that_shard(plan: JoinPlan, hold: Any) -> None:
     Path(plan.cells.root, "embeddings/q/e/q-00001.parquet").unlink()
-    joiner = Joiner(plan, hold(plan, shares(plan)), VECTORS, ["p"], last=True)
+    joiner = QueryActor(plan, hold(plan, shares(plan)), VECTORS, ["p"], last=True)
     with pytest.raises(ShardError, match=r"shard q-00001: missing"):
         joiner.join(SHARDS[1], 1)
     assert joiner.join(SHARDS[0], 1) == 50

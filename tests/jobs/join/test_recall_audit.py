@@ -19,11 +19,11 @@ SIZES = {"q-00000": 30, "q-00001": 0, "q-00002": 50}
 
 @pytest.fixture
 def audit(tmp_path: Path) -> Audit:
-    layout = RootPaths(str(tmp_path))
-    embedded(layout, "r", "r-00000", 100)
-    records = {shard: embedded(layout, "q", shard, n, seed=n) for shard, n in SIZES.items()}
+    paths = RootPaths(str(tmp_path))
+    embedded(paths, "r", "r-00000", 100)
+    records = {shard: embedded(paths, "q", shard, n, seed=n) for shard, n in SIZES.items()}
     for record in records.values():
-        joined(layout, record)
+        joined(paths, record)
     config = NearestConfig(audit_rows=25, seed=3, thresholds=[0.5], threshold=0.0)
     return Audit(str(tmp_path), ("q", "e", "r"), config, records, {"probes": 2, "k": 1})
 
@@ -51,7 +51,7 @@ def test_the_sample_is_drawn_without_repetition_in_order_and_by_its_seed(audit: 
 
 
 def test_many_shards_are_sampled_from_some(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recall_audit, "SAMPLED_SHARDS", 1)
+    monkeypatch.setattr(recall_audit, "AUDITED_SHARDS", 1)
     ((shard, rows),) = audit.unit.rows
     assert len(rows) == min(25, SIZES[shard])
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.join.reference_actor import Holder, JoinPlan, Unit
+from jobs.join.reference_actor import JoinPlan, ReferenceActor, Unit
 from tda.errors import ShardError
 
 SHARD = Unit("q-00000")
@@ -36,7 +36,7 @@ def require_best(table: Any, queries_ND: Any, rows_MD: Any, positions_M: Any, k:
 
 
 def test_the_whole_reference_is_brute_force(plan: JoinPlan, drawn: dict[str, Any]) -> None:
-    holder = Holder(plan)
+    holder = ReferenceActor(plan)
     distinct = sum(group.rows for group in plan.groups)
     assert holder.load(list(plan.groups)) == distinct
     found = holder.match(SHARD, holder.route(SHARD, ["image", "text"]))
@@ -48,7 +48,7 @@ def test_the_whole_reference_is_brute_force(plan: JoinPlan, drawn: dict[str, Any
 
 def test_repeats_of_a_row_are_matches_too(plan: JoinPlan, drawn: dict[str, Any]) -> None:
     """`clustered` repeats its first eighth from the middle on: queries 10 to 19 repeat the first text rows."""
-    holder = Holder(plan)
+    holder = ReferenceActor(plan)
     holder.load(list(plan.groups))
     matches = by_query(holder.match(SHARD, {})["text"], 50)
     for query in range(10, 20):
@@ -59,7 +59,7 @@ def test_repeats_of_a_row_are_matches_too(plan: JoinPlan, drawn: dict[str, Any])
 
 def test_other_groups_take_the_place_of_those_held(plan: JoinPlan, drawn: dict[str, Any]) -> None:
     first, *rest = (group for group in plan.groups if group.modality == "image")
-    holder = Holder(plan)
+    holder = ReferenceActor(plan)
     assert holder.load([first]) == first.rows
     held = holder._held["image"]
     assert holder.load([first]) == first.rows
@@ -74,7 +74,7 @@ def test_other_groups_take_the_place_of_those_held(plan: JoinPlan, drawn: dict[s
 
 def test_probes_search_the_closest_cells_alone(plan: JoinPlan) -> None:
     probing = dataclasses.replace(plan, probes=2, k=1)
-    holder = Holder(probing)
+    holder = ReferenceActor(probing)
     holder.load([group for group in plan.groups if group.modality == "image"])
     routes = holder.route(SHARD, ["image"])
     cells = len(holder._centroid_table("image"))
@@ -86,13 +86,13 @@ def test_probes_search_the_closest_cells_alone(plan: JoinPlan) -> None:
         at = int(np.flatnonzero(identity == one["position"])[0])
         cell = np.searchsorted(np.asarray(bounds), at, side="right") - 1
         assert np.flatnonzero(holder._held["image"].local_C == cell)[0] in routes["image"][one["query"]]
-    every = Holder(dataclasses.replace(plan, probes=cells))
+    every = ReferenceActor(dataclasses.replace(plan, probes=cells))
     assert every.route(SHARD, ["image"]) == {}, "all cells: no choice to make"
 
 
 def test_a_sample_is_searched_exactly(plan: JoinPlan, drawn: dict[str, Any]) -> None:
     sample = Unit("_audit", (("q-00000", (3, 40)), ("q-00001", (5,))))
-    probing = Holder(dataclasses.replace(plan, probes=1))
+    probing = ReferenceActor(dataclasses.replace(plan, probes=1))
     assert sample.is_audit
     assert probing.route(sample, ["image", "text"]) == {}
     np.testing.assert_array_equal(sample.read(plan, "text"), drawn["qt"][[3, 40, 55]])
@@ -101,7 +101,7 @@ def test_a_sample_is_searched_exactly(plan: JoinPlan, drawn: dict[str, Any]) -> 
 
 
 def test_a_shard_that_is_not_there_is_named(plan: JoinPlan) -> None:
-    holder = Holder(plan)
+    holder = ReferenceActor(plan)
     holder.load(list(plan.groups[:1]))
     with pytest.raises(ShardError, match="q-00009"):
         holder.match(Unit("q-00009"), {})

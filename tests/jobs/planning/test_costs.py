@@ -26,13 +26,13 @@ def test_probing_costs_thousands_of_times_less_and_then_reading_rules() -> None:
     assert "C = 131,072, P = 8" in cost.formulas["FLOPs"]
 
 
-def test_a_reference_larger_than_memory_is_read_in_passes_and_laid_out_once() -> None:
+def test_a_reference_larger_than_memory_is_read_in_passes_and_grouped_once() -> None:
     small = HardwareConfig(gpus=1, tflops=100, gpu_bytes=80e9)
     cost = nearest_cost("nearest", LAION, Machines.of(small))
     held = 2 * 512 * 2 * 400_000_000
     assert "x 21 passes" in cost.formulas["read"]  # 819 GB in halves of 80
     assert cost.memory == 0.5 * 80e9
-    again = nearest_cost("nearest", JoinSize(**{**vars(LAION), "laid_out": True}), Machines.of(small))
+    again = nearest_cost("nearest", JoinSize(**{**vars(LAION), "grouped": True}), Machines.of(small))
     assert cost.flops - again.flops == layout_flops(LAION) > 0
     assert cost.written - again.written == held
 

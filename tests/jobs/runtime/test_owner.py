@@ -23,4 +23,4 @@ def test_a_process_of_this_machine_is_known_to_live_or_to_have_ended(monkeypatch
         assert not known({**holder, "machine": "elsewhere"})
         assert not known({})
     monkeypatch.setattr(module, "_machine", lambda: "")
-    assert not is_dead({**holder, "machine": ""})  # machines that cannot be told apart
+    assert not is_dead({**holder, "machine": ""})  # machines that cannot be distinguished

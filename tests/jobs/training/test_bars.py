@@ -22,8 +22,8 @@ def test_a_terminal_has_a_bar_for_every_arm() -> None:
     with TrainBars(steps={"one": 9, "two": 9}, stream=stream) as bars:
         bars.update("one", progress(3))
         bars.note("two: resumed")
-    told = stream.getvalue()
-    assert all(word in told for word in ("one", "two", "3/9", "loss 1.250, learning rate 1.0e-03", "two: resumed"))
+    reported = stream.getvalue()
+    assert all(word in reported for word in ("one", "two", "3/9", "loss 1.250, learning rate 1.0e-03", "two: resumed"))
 
 
 def test_without_a_terminal_a_line_holds_all_arms_that_still_train(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,6 @@ def test_compiled_towers(shared_golden: Path) -> None:
             torch.testing.assert_close(found_BD, wanted_BD, rtol=1e-5, atol=1e-5 * float(wanted_BD.abs().max()))
     for modality, batch in inputs(plain, 3).items():
         assert torch.equal(again.encode(modality, batch), compiled.encode(modality, batch)), "it depends on what went before"
-    told, reference = vouch(config, compiled), vouch(config, plain)
-    assert 0.9999 < told["cosine"] <= 1
-    assert told["digest"] == reference["digest"]
+    reported, reference = vouch(config, compiled), vouch(config, plain)
+    assert 0.9999 < reported["cosine"] <= 1
+    assert reported["digest"] == reference["digest"]

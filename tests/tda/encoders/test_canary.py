@@ -53,22 +53,22 @@ def test_the_inputs_are_as_different_as_they_can_be() -> None:
     from tda.encoders.tokens import ClipTokenizer
 
     tokenize = ClipTokenizer()
-    told = captions(77)
-    assert told[0] == ""
-    assert not told[3].isascii()
-    ends = [int(row.argmax()) for row in tokenize(told)]
+    reported = captions(77)
+    assert reported[0] == ""
+    assert not reported[3].isascii()
+    ends = [int(row.argmax()) for row in tokenize(reported)]
     assert ends[:2] == [1, 3]
-    assert tokenize(told[1:2])[0, 1] == 0  # a word, not padding
-    assert len(" ".join(told[4:5]).split()) + 2 == 77 == ends[4] + 1  # exactly full
-    assert len(told[5].split()) > 77 == ends[5] + 1  # cut, with its end
+    assert tokenize(reported[1:2])[0, 1] == 0  # a word, not padding
+    assert len(" ".join(reported[4:5]).split()) + 2 == 77 == ends[4] + 1  # exactly full
+    assert len(reported[5].split()) > 77 == ends[5] + 1  # cut, with its end
 
 
 def test_a_wrong_activation_is_reported_by_the_expected_canary(shared_golden: Path) -> None:
     exact, quick = (config_of(shared_golden, f"openclip_vit_tiny{end}") for end in ("", "_quickgelu"))
-    told = vouch(exact, load_configured(exact, "cpu"))
-    assert (told["device"], told["precision"], told["cosine"]) == ("cpu", "fp32", 1.0)
-    expecting = config_of(shared_golden, "openclip_vit_tiny", canary=told["digest"])
-    assert vouch(expecting, load_configured(expecting, "cpu")) == told
+    reported = vouch(exact, load_configured(exact, "cpu"))
+    assert (reported["device"], reported["precision"], reported["cosine"]) == ("cpu", "fp32", 1.0)
+    expecting = config_of(shared_golden, "openclip_vit_tiny", canary=reported["digest"])
+    assert vouch(expecting, load_configured(expecting, "cpu")) == reported
     expecting.config = quick.config  # the same weights load under it without a fault
     with pytest.raises(
         UserError, match=r"^encoder openclip_vit_tiny is refused: encoder.canary=c1:.* the activation, preprocessing or tokenizer"
@@ -91,14 +91,14 @@ def test_the_reference_is_encoded_once_and_only_where_it_is_another_computation(
     plain, half = config_of(shared_golden, "openclip_vit_tiny"), config_of(shared_golden, "openclip_vit_tiny", precision="bf16")
     vouch(plain, load_configured(plain, "cpu"))
     assert not cache.exists()
-    told = vouch(half, load_configured(half, "cpu"))
+    reported = vouch(half, load_configured(half, "cpu"))
     (kept,) = cache.rglob("*.npz")
     made = kept.stat().st_mtime_ns
-    assert told["precision"] == "bf16"
-    assert AGREES["bf16"] <= told["cosine"] < 1
-    assert vouch(half, load_configured(half, "cpu")) == told
+    assert reported["precision"] == "bf16"
+    assert AGREES["bf16"] <= reported["cosine"] < 1
+    assert vouch(half, load_configured(half, "cpu")) == reported
     assert kept.stat().st_mtime_ns == made
-    assert told["digest"] == canary(load_configured(plain, "cpu")).digest
+    assert reported["digest"] == canary(load_configured(plain, "cpu")).digest
 
 
 def test_a_precision_that_is_too_coarse_is_blamed(shared_golden: Path) -> None:
@@ -129,7 +129,7 @@ def off(encoder: Encoder, answer: Callable[[Tensor], Tensor]) -> Encoder:
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "reported"),
     [
         (lambda x_BD: x_BD * torch.tensor(float("nan")), "its image vectors hold NaN or infinity"),
         (lambda x_BD: x_BD / 0, "its image vectors hold NaN or infinity"),
@@ -138,9 +138,9 @@ def off(encoder: Encoder, answer: Callable[[Tensor], Tensor]) -> Encoder:
         (lambda x_BD: x_BD.roll(1, dims=1), "bf16 on cpu gives cosine .* this device computes something else"),
     ],
 )
-def test_each_wrong_answer_is_one_line(shared_golden: Path, answer: Callable[[Tensor], Tensor], told: str) -> None:
+def test_each_wrong_answer_is_one_line(shared_golden: Path, answer: Callable[[Tensor], Tensor], reported: str) -> None:
     config = config_of(shared_golden, "openclip_vit_tiny", precision="bf16")
-    with pytest.raises(UserError, match=f"^encoder openclip_vit_tiny is refused: {told}") as refused:
+    with pytest.raises(UserError, match=f"^encoder openclip_vit_tiny is refused: {reported}") as refused:
         vouch(config, off(load_configured(config, "cpu"), answer))
     assert "\n" not in str(refused.value)
 

@@ -33,8 +33,10 @@ PAPER = {
 
 
 def _preset(name: str) -> EncoderConfig:
-    told = OmegaConf.merge(OmegaConf.structured(EncoderConfig), {"name": "unnamed"}, OmegaConf.load(FOLDER / "encoder" / f"{name}.yaml"))
-    loaded = OmegaConf.to_object(told)
+    reported = OmegaConf.merge(
+        OmegaConf.structured(EncoderConfig), {"name": "unnamed"}, OmegaConf.load(FOLDER / "encoder" / f"{name}.yaml")
+    )
+    loaded = OmegaConf.to_object(reported)
     assert isinstance(loaded, EncoderConfig)
     return loaded
 
@@ -122,8 +124,8 @@ def test_a_tag_brings_its_activation_and_statistics(shared_golden: Path, monkeyp
         "interpolation": "bicubic",
         "resize_mode": "squash",
     }
-    told = json.loads((shared_golden / "openclip_vit_tiny.json").read_text())
-    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", told)  # open_clip's own way to add a model is a folder of JSONs
+    reported = json.loads((shared_golden / "openclip_vit_tiny.json").read_text())
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", reported)  # open_clip's own way to add a model is a folder of JSONs
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "tiny", {"toy": {"mean": (0.1,) * 3, "std": (0.2,) * 3, "quick_gelu": True}})
     encoder = load_configured(
         EncoderConfig(name="t", config="tiny", pretrained="toy", checkpoint=str(shared_golden / "openclip_vit_tiny.safetensors")), "cpu"

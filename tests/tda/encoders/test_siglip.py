@@ -107,21 +107,21 @@ def test_the_description_holds_the_tokenizers_content(siglip: EncoderConfig, tmp
 
 def test_a_tokenizer_is_asked_for_in_one_line(siglip: EncoderConfig, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for folder, told in (
+    for folder, reported in (
         (None, "asks for the tokenizer timm/ViT-B-16-SigLIP: fetch it and set encoder.tokenizer to its folder"),
         (str(tmp_path / "absent"), "absent is not a folder with the model's tokenizer"),
         (str(tmp_path / "empty"), "empty holds no tokenizer"),
         (str(tokenizer_folder(tmp_path / "large", [*WORDS, *map(str, range(30)), "a1"])), "is another model's: it gives id"),
     ):
         siglip.tokenizer = folder
-        with pytest.raises(UserError, match=told) as refused:
+        with pytest.raises(UserError, match=reported) as refused:
             load_configured(siglip, "cpu").tokenize(["29"])
         assert "\n" not in str(refused.value)
 
 
 def test_the_registrys_siglip_has_its_size(tmp_path: Path) -> None:
-    told = clip.registered("ViT-B-16-SigLIP", "webli")
+    reported = clip.registered("ViT-B-16-SigLIP", "webli")
     with torch.device("meta"):
-        model = clip.build(told["model_cfg"])
+        model = clip.build(reported["model_cfg"])
     assert sum(parameter.numel() for parameter in model.parameters()) == 203_155_970
-    assert clip.preprocessing_of(told, "ViT-B-16-SigLIP", str(tmp_path))["image"]["resize_mode"] == "squash"
+    assert clip.preprocessing_of(reported, "ViT-B-16-SigLIP", str(tmp_path))["image"]["resize_mode"] == "squash"

@@ -41,7 +41,7 @@ def test_ranks_are_those_of_float64(dtype: str, n: int, dim: int, noise: float) 
     equal(retrieval.ranks(image_ND, text_ND, tile=128), by_hand(image_ND, text_ND))
 
 
-def test_cosines_crowded_below_float32_are_told_apart() -> None:
+def test_cosines_crowded_below_float32_are_distinguished() -> None:
     """Differences of 1e-9 around a common direction: float32 sees one score, float64 the order."""
     image_ND, text_ND = (1e-4 * x for x in noisy_pairs(400, 32, 1.0))
     image_ND[:, 0] += 1

@@ -37,8 +37,8 @@ class _Handler(BaseHTTPRequestHandler):
             first, last = (int(n or len(DATA) - 1) for n in self.headers.get("Range", f"bytes=0-{len(DATA) - 1}")[6:].split("-"))
             part = DATA[first : last + 1]
             status = 206 if "Range" in self.headers else 200
-            told = {"Content-Range": f"bytes {first}-{last}/{len(DATA)}"} if status == 206 else {}
-            self._head(status, {"Content-Length": str(len(part)), "ETag": '"one"', "Accept-Ranges": "bytes", **told})
+            reported = {"Content-Range": f"bytes {first}-{last}/{len(DATA)}"} if status == 206 else {}
+            self._head(status, {"Content-Length": str(len(part)), "ETag": '"one"', "Accept-Ranges": "bytes", **reported})
             self.wfile.write(part if body else b"")
 
     def _head(self, status: int, headers: dict[str, str]) -> None:

@@ -7,14 +7,14 @@ from tda.store.paths import TOP_FOLDERS, RootPaths
 
 
 def test_names_are_those_that_were_published() -> None:
-    layout = RootPaths("s3://bucket/root/")
-    assert layout.embedding("coco", "clip", "00000") == "s3://bucket/root/embeddings/coco/clip/00000.parquet"
-    assert layout.record("coco", "clip", "00000") == "s3://bucket/root/embeddings/coco/clip/_records/00000.json"
-    assert layout.quarantine("coco", "clip", "00000") == "s3://bucket/root/quarantine/coco/clip/00000.parquet"
-    assert layout.metrics("coco", "clip") == "s3://bucket/root/analysis/coco/clip/metrics.json"
-    assert layout.model_dir("clip") == "s3://bucket/root/models/clip"
-    assert layout.report() == "s3://bucket/root/report/index.html"
-    assert layout.toy_shards_dir("toy") == "s3://bucket/root/shards/toy"
+    paths = RootPaths("s3://bucket/root/")
+    assert paths.embedding("coco", "clip", "00000") == "s3://bucket/root/embeddings/coco/clip/00000.parquet"
+    assert paths.record("coco", "clip", "00000") == "s3://bucket/root/embeddings/coco/clip/_records/00000.json"
+    assert paths.quarantine("coco", "clip", "00000") == "s3://bucket/root/quarantine/coco/clip/00000.parquet"
+    assert paths.metrics("coco", "clip") == "s3://bucket/root/analysis/coco/clip/metrics.json"
+    assert paths.model_dir("clip") == "s3://bucket/root/models/clip"
+    assert paths.report() == "s3://bucket/root/report/index.html"
+    assert paths.toy_shards_dir("toy") == "s3://bucket/root/shards/toy"
 
 
 def test_the_top_folders_are_those_of_the_files() -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tda.columns import Columns
 from tda.report.data.evidence import name
 from tda.report.data.load import Cell, Run
-from tda.report.data.read import Columns
 from tda.report.data.words import fixed
 from tda.report.drawing.figure import FigureSpec, Panel, every_cell
 from tda.report.drawing.ridges import HEIGHT, draw_density, name_rows

@@ -1,29 +1,16 @@
 """What this run shows of the gap between modalities, in sentences computed from metrics.json; none was written with a result in mind.
 
 Every function takes the cells (data set, encoder) and returns one sentence a data set, its finding first; what was not measured has no
-sentence. `evidence.RULES`, printed on the page, lists the thresholds that choose the words.
+sentence. `rules.RULES`, printed on the page, lists the thresholds that choose the words.
 """
 
 from collections.abc import Sequence
 
 from tda.config.stages import ReportConfig
-from tda.report.data.evidence import (
-    ABOUT,
-    GAP,
-    HALF,
-    MIXED,
-    SEPARATES,
-    d_prime,
-    each,
-    gap_of,
-    gap_ratio,
-    known,
-    name,
-    same_gap,
-    shared_part,
-)
+from tda.report.data.evidence import each, known, name
 from tda.report.data.load import Cell
 from tda.report.data.words import fixed, listing, percent
+from tda.report.topics.rules import ABOUT, GAP, HALF, MIXED, SEPARATES, d_prime, gap_of, gap_ratio, same_gap, shared_part
 from tda.report.topics.sentences import all_of, by_verdict, models_of, span
 
 ARMS = ("InfoNCE", "InfoNCE + Hopfield", "InfoLOOB", "InfoLOOB + Hopfield")

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from tda.report.data.evidence import GAP, gap_by_chance, name, value
+from tda.report.data.evidence import name, value
 from tda.report.data.load import Cell, Run
 from tda.report.data.published import ARMS_TOP1, PAIRS, SEPARABILITY, published
 from tda.report.data.words import percent
 from tda.report.drawing.table import Column, Table, Value, tenth
 from tda.report.topics.gap import findings
+from tda.report.topics.rules import GAP, gap_by_chance
 
 if TYPE_CHECKING:
     from collections.abc import Callable

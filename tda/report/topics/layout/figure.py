@@ -4,13 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tda.report.data.evidence import other_share, value
+from tda.report.data.evidence import value
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import percent
-from tda.report.drawing import projection as globe
+from tda.report.drawing import projection
 from tda.report.drawing.figure import FigureSpec, Panel, model_panels
 from tda.report.drawing.style import INK
 from tda.report.topics.layout import findings as findings_layout
+from tda.report.topics.rules import other_share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,10 +21,10 @@ COCO = "COCO"
 
 def _draw(axes: "Axes", cell: Cell, most: int) -> None:
     columns = cell.parquet["layout"]
-    sphere = globe.on_sphere(columns)
-    globe.draw_outline(axes, sphere=sphere)
-    globe.draw_points(axes, globe.on_paper(columns, most), size=4 if most > 500 else 7)
-    half = (globe.WIDTH / 2, globe.HEIGHT / 2) if sphere else (1.04, 1.04)
+    sphere = projection.on_sphere(columns)
+    projection.draw_outline(axes, sphere=sphere)
+    projection.draw_points(axes, projection.on_paper(columns, most), size=4 if most > 500 else 7)
+    half = (projection.WIDTH / 2, projection.HEIGHT / 2) if sphere else (1.04, 1.04)
     axes.set(xlim=(-half[0] - 0.02, half[0] + 0.02), ylim=(-half[1] - 0.24, half[1] + 0.02), aspect="equal")
     axes.set_axis_off()
     if numbers := _in_numbers(cell):

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from tda.config.stages import ReportConfig
-from tda.report.data.evidence import APART, INTERWOVEN, each, known, name, other_share, value
+from tda.report.data.evidence import each, known, name, value
 from tda.report.data.load import Cell
 from tda.report.data.words import fixed, listing, percent
+from tda.report.topics.rules import APART, INTERWOVEN, other_share
 from tda.report.topics.sentences import by_verdict, span
 
 TRUST = ("umap", "trustworthiness")

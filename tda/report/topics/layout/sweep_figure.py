@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tda.columns import Columns
 from tda.report.data.evidence import name
 from tda.report.data.load import Cell, Run
-from tda.report.data.read import Columns
 from tda.report.data.words import percent
-from tda.report.drawing import projection as globe
+from tda.report.drawing import projection
 from tda.report.drawing.figure import FigureSpec, Panel
 from tda.report.drawing.style import INK, MODALITIES
 from tda.report.topics.layout import findings as findings_layout
@@ -28,7 +28,7 @@ ARGUMENTS = ("-m", "analysis.umap.n_neighbors=5,15,50,100", "analysis.umap.min_d
 
 def _draw(axes: "Axes", cell: Cell) -> None:
     columns = cell.parquet["sweep"]
-    sphere = globe.on_sphere(columns)
+    sphere = projection.on_sphere(columns)
     pitch = PITCH if sphere else PLANE_PITCH
     neighbors, distances = (sorted(set(columns[setting].tolist())) for setting in SETTINGS)
     mixed = {_key(one["n_neighbors"], one["min_dist"]): one.get("mixing") for one in cell.sweep.get("cells", [])}
@@ -39,11 +39,11 @@ def _draw(axes: "Axes", cell: Cell) -> None:
             at = np.array([right * pitch[0], -down * pitch[1]])
             here = _of(columns, k, distance)
             if len(here["row"]):
-                globe.draw_outline(axes, sphere=sphere, at=(at[0], at[1]), grid=False)
-                _write_share(axes, mixed.get(_key(k, distance)), at, half=globe.WIDTH / 2 if sphere else 1.0)
-                for modality, points_N2 in globe.on_paper(here, POINTS).items():
+                projection.draw_outline(axes, sphere=sphere, at=(at[0], at[1]), grid=False)
+                _write_share(axes, mixed.get(_key(k, distance)), at, half=projection.WIDTH / 2 if sphere else 1.0)
+                for modality, points_N2 in projection.on_paper(here, POINTS).items():
                     points[modality].append(points_N2 + at)
-    globe.draw_points(axes, {modality: np.concatenate(parts) for modality, parts in points.items() if parts}, size=0.8)
+    projection.draw_points(axes, {modality: np.concatenate(parts) for modality, parts in points.items() if parts}, size=0.8)
     for down, distance in enumerate(distances):
         axes.text(-pitch[0] / 2 - 0.1, -down * pitch[1], f"{distance:g}", ha="right", va="center", fontsize=8, color=INK)
     _frame(axes, (len(neighbors), len(distances)), pitch)

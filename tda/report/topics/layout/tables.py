@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tda.report.data.evidence import other_share, value
+from tda.report.data.evidence import value
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import fixed, percent
 from tda.report.drawing.table import Column, Table, Value, count, model_columns, model_values, remarks_of
 from tda.report.topics.layout import findings as findings_layout
+from tda.report.topics.rules import other_share
 
 
 def layouts(run: Run) -> Table:

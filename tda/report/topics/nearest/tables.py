@@ -4,10 +4,10 @@ from itertools import combinations
 
 import numpy as np
 
+from tda.columns import Columns
 from tda.geometry.shift import Shift
 from tda.report.data.evidence import name
 from tda.report.data.load import Cell, Run
-from tda.report.data.read import Columns
 from tda.report.data.words import listing, percent
 from tda.report.drawing.table import Column, Table, Value
 from tda.report.topics.nearest.findings import compared, references, shifts

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from tda.config.stages import ReportConfig
-from tda.report.data.evidence import TOP1, candidates, each, mean_top1, name, queries, same_top1
+from tda.report.data.evidence import each, name
 from tda.report.data.load import Cell
 from tda.report.data.words import listing, percent
+from tda.report.topics.rules import TOP1, candidates, mean_top1, queries, same_top1
 from tda.report.topics.sentences import all_of, span
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from tda.report.data.evidence import TOP1, each
+from tda.report.data.evidence import each
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import typeset
+from tda.report.topics.rules import TOP1
 
 
-def prediction_one(run: Run) -> list[str]:
+def prediction_sentences(run: Run) -> list[str]:
     """The verdict on Prediction 1 of each data set. Without a comparison on the same pairs there is none, and the sentence says how."""
     found = verdicts(run, "prediction_1")
     return [*found.values(), *_not_compared([cell for cell in run.cells if cell.dataset not in found], run)]

@@ -1,12 +1,13 @@
 """The table of retrieval: Table II of the paper."""
 
-from tda.report.data.evidence import name, queries, value
+from tda.report.data.evidence import name, value
 from tda.report.data.load import Cell, Run
 from tda.report.data.published import PAIRS, RETRIEVAL, published
 from tda.report.data.words import percent
 from tda.report.drawing.table import Column, Table, Value, count, interval_text
 from tda.report.topics.retrieval import findings
-from tda.report.topics.retrieval.predictions import prediction_one
+from tda.report.topics.retrieval.predictions import prediction_sentences
+from tda.report.topics.rules import queries
 
 DRAWN_NOTE = " Where queries were drawn, each was ranked among all candidates; intervals are binomial."
 
@@ -46,7 +47,7 @@ def retrieval(run: Run) -> Table:
         title="Cross-modal retrieval",
         columns=columns,
         rows=rows,
-        sentences=[*findings.retrieval(run.cells, run.config), *prediction_one(run)],
+        sentences=[*findings.retrieval(run.cells, run.config), *prediction_sentences(run)],
         note=f"Rank of the true partner by cosine among all candidates; ties count against it. The paper ranked among {PAIRS:,}; more "
         "candidates make it harder. Its figures are as printed; the results published with its code differ on LAION by up to "
         "half a point." + (DRAWN_NOTE if sampled else ""),

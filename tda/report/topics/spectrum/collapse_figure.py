@@ -14,7 +14,7 @@ from tda.geometry.spectrum.collapse import KINDS, POINT_VARIANCE, Collapse, clas
 from tda.geometry.spectrum.moments import Moments, Spectrum
 from tda.report.data.evidence import value
 from tda.report.data.load import Cell, Run
-from tda.report.drawing import projection as globe
+from tda.report.drawing import projection
 from tda.report.drawing.figure import FigureSpec, Panel, every_cell
 from tda.report.drawing.style import INK, MODALITIES, MUTED, ModelStyle, model_styles
 from tda.report.topics.spectrum import findings
@@ -40,8 +40,8 @@ def example(kind: str) -> tuple[Spectrum, Collapse]:
 def _draw_rows(axes: "Axes", kind: str) -> None:
     """Rows on the sphere in three dimensions: near one point, or along one great circle."""
     rows_N3 = collapsed_rows(kind, PICTURED, 3, kept=2 if kind == "dimensional" else None, spread=0.12, seed=1)
-    globe.draw_outline(axes, sphere=True)
-    points = globe.mollweide(rows_N3 @ _towards(rows_N3).T)
+    projection.draw_outline(axes, sphere=True)
+    points = projection.mollweide(rows_N3 @ _towards(rows_N3).T)
     axes.scatter(points[:, 0], points[:, 1], s=7, color=INK, alpha=0.6, linewidths=0, rasterized=True, zorder=2)
     axes.set(xlim=(-2.02, 2.02), ylim=(-1.3, 1.02), aspect="equal")
     axes.set_axis_off()

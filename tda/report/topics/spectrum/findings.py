@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from tda.config.stages import ReportConfig
 from tda.geometry.spectrum.collapse import Collapse
-from tda.report.data.evidence import ABOUT, each, few_rows, known, name, under_the_floor, value
+from tda.report.data.evidence import each, known, name, value
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import listing
+from tda.report.topics.rules import ABOUT, few_rows, under_the_floor
 from tda.report.topics.sentences import models_of, span
 
 TWO_NN = ("dimension", "two_nn", "both", "value")

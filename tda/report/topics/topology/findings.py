@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tda.config.stages import ReportConfig
-from tda.report.data.evidence import ABOUT, each, known, name, value
+from tda.report.data.evidence import each, known, name, value
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import fixed, listing, percent
+from tda.report.topics.rules import ABOUT
 from tda.report.topics.sentences import all_of, models_of, span
 
 JOIN, LOOPS = ("homology", "both", "h0", "longest"), ("homology", "both", "h1", "total_persistence")

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tda.report.data.evidence import loss_ends, name
+from tda.columns import Columns
+from tda.report.data.evidence import name
 from tda.report.data.load import Cell, Run
-from tda.report.data.read import Columns
 from tda.report.drawing.figure import FigureSpec, Panel
 from tda.report.drawing.style import INK, ModelStyle, model_styles
+from tda.report.topics.rules import loss_ends
 from tda.report.topics.training import findings
 
 if TYPE_CHECKING:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from tda.columns import Columns
 from tda.config.stages import ReportConfig
-from tda.report.data.evidence import loss_ends, name
-from tda.report.data.read import Columns
+from tda.report.data.evidence import name
 from tda.report.data.words import listing
+from tda.report.topics.rules import loss_ends
 
 
 def training(curves: Mapping[str, Columns], config: ReportConfig) -> list[str]:

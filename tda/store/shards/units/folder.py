@@ -10,7 +10,7 @@ from typing import Any
 
 from tda.errors import UserError
 from tda.store.files import filesystem, is_local
-from tda.store.shards.sources import etag_of
+from tda.store.shards.changed import etag_of
 from tda.store.shards.units.unit import Entry, File
 from tda.store.shards.webdataset import ImageGroup
 

@@ -13,7 +13,7 @@ from typing import Any
 from tda.errors import ShardError
 from tda.store.files import filesystem, is_local, join
 from tda.store.remote.local import require_plain
-from tda.store.shards.sources import etag_of
+from tda.store.shards.changed import etag_of
 from tda.store.shards.units.unit import Entry, File, Unit
 from tda.store.types import MAX_KEY_LENGTH, Reason, printable
 

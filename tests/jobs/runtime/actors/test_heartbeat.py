@@ -1,4 +1,4 @@
-"""Whether work moves on, told by the one who does it. What is made of the answers: tests/chaos/test_actors.py."""
+"""Whether work moves on, reported by the one who does it. What is made of the answers: tests/chaos/test_actors.py."""
 
 import time
 

@@ -7,7 +7,7 @@ import pytest
 
 from jobs.runtime.actors import pool
 from jobs.runtime.actors.heartbeat import Watch
-from jobs.runtime.actors.pool import Roster
+from jobs.runtime.actors.pool import ActorPool
 from tda.errors import LacunaError
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -30,7 +30,7 @@ class Setting:
 
         self.room, self.lines = 1, list[str]()
         actor = ray.remote(num_cpus=cpus, max_restarts=0)(kind)
-        self.roster = Roster(
+        self.roster = ActorPool(
             make_actor=actor.remote, size=lambda: self.room, watch=watch, wait_seconds=wait_seconds, report=self.lines.append
         )
 
@@ -50,7 +50,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             one.roster.dismiss(member)
 
 
-def wait_and_admit(roster: Roster) -> list[Any]:
+def wait_and_admit(roster: ActorPool) -> list[Any]:
     import ray
 
     references = roster.references()

@@ -48,9 +48,9 @@ def test_padding_changes_nothing(shared_golden: Path) -> None:
 
 
 def test_epsilon_is_roberta_larges_where_the_configuration_does_not_say(shared_golden: Path, tmp_path: Path) -> None:
-    told = json.loads((shared_golden / "carp_v1_tiny.json").read_text())
-    del told["roberta"]["layer_norm_eps"]
-    (tmp_path / "carp.json").write_text(json.dumps(told))
+    reported = json.loads((shared_golden / "carp_v1_tiny.json").read_text())
+    del reported["roberta"]["layer_norm_eps"]
+    (tmp_path / "carp.json").write_text(json.dumps(reported))
     golden = np.load(shared_golden / "carp_v1_tiny_io.npz")
     found = _load(shared_golden, config=tmp_path / "carp.json").encode_text(torch.from_numpy(golden["passage_input_ids"]))
     np.testing.assert_allclose(found.numpy(), golden["passage_features_norm"], atol=1e-6)

@@ -26,21 +26,21 @@ def test_features_are_upstreams(shared_golden: Path, tower: str) -> None:
         expected = golden[f"{part}_features"]
         assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
         np.testing.assert_allclose(found / np.linalg.norm(found, axis=1, keepdims=True), golden[f"{part}_features_norm"], atol=1e-5)
-    told = describe(EncoderConfig(name="e", format="cloob_official", checkpoint=str(shared_golden / f"{tower}.pt")))
-    assert told == (encoder.weights_sha256, {**encoder.preprocessing, "precision": "auto"})
+    reported = describe(EncoderConfig(name="e", format="cloob_official", checkpoint=str(shared_golden / f"{tower}.pt")))
+    assert reported == (encoder.weights_sha256, {**encoder.preprocessing, "precision": "auto"})
 
 
 @pytest.mark.parametrize("tower", TOWERS)
 def test_backbone_architecture_decides_nothing(shared_golden: Path, tmp_path: Path, tower: str) -> None:
-    told = json.loads((shared_golden / f"{tower}.json").read_text())
-    told.pop("backbone_architecture", None)  # as in upstream's own ViT configurations
-    (tmp_path / "model.json").write_text(json.dumps(told))
+    reported = json.loads((shared_golden / f"{tower}.json").read_text())
+    reported.pop("backbone_architecture", None)  # as in upstream's own ViT configurations
+    (tmp_path / "model.json").write_text(json.dumps(reported))
     load("cloob_official", str(shared_golden / f"{tower}.pt"), str(tmp_path / "model.json"), device="cpu")
 
 
 def test_text_heads_are_the_configurations(shared_golden: Path, tmp_path: Path) -> None:
-    told = json.loads((shared_golden / "cloob_vit_tiny.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps({**told, "transformer_heads": 2}))
+    reported = json.loads((shared_golden / "cloob_vit_tiny.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps({**reported, "transformer_heads": 2}))
     tokens = torch.from_numpy(np.load(shared_golden / "cloob_vit_tiny_io.npz")["tokens"])
     path = str(shared_golden / "cloob_vit_tiny.pt")
     two, four = (load("cloob_official", path, config, device="cpu") for config in (str(tmp_path / "model.json"), None))

@@ -130,7 +130,7 @@ def no_config(_: Path, config: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "expected"),
     [
         (cut, "openclip_vit_tiny.safetensors"),
         (key_missing, "visual.proj"),
@@ -145,11 +145,11 @@ def no_config(_: Path, config: Path) -> None:
         (no_config, "encoder.config="),
     ],
 )
-def test_each_wrong_file_is_one_line(model: tuple[Path, Path], damage: Any, told: str) -> None:
+def test_each_wrong_file_is_one_line(model: tuple[Path, Path], damage: Any, expected: str) -> None:
     damage(*model)
     with pytest.raises(UserError) as caught:
         load("open_clip", str(model[0]), str(model[1]), device="cpu")
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

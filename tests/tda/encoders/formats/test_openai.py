@@ -30,15 +30,15 @@ def test_features_are_upstreams(shared_golden: Path, tower: str, file: str, suff
     assert _relative_error(encoder.encode_text(torch.from_numpy(golden["tokens"])), golden[f"text_features{suffix}"]) < 1e-5
     assert encoder.dim == golden["image_features"].shape[1]
     assert encoder.weights_sha256 == file_sha256(path)
-    told = describe(EncoderConfig(name="e", format="openai", checkpoint=str(path)))
-    assert told == (encoder.weights_sha256, {**encoder.preprocessing, "precision": "auto"})
+    reported = describe(EncoderConfig(name="e", format="openai", checkpoint=str(path)))
+    assert reported == (encoder.weights_sha256, {**encoder.preprocessing, "precision": "auto"})
 
 
 @pytest.mark.parametrize("tower", ["openai_rn_tiny", "openai_vit_tiny"])
 def test_sizes_come_from_the_weights(shared_golden: Path, tower: str) -> None:
     path = shared_golden / f"{tower}.pt"
-    told = json.loads((shared_golden / f"{tower}.json").read_text())
-    assert vars(sizes_of(weights(torch.load(path, weights_only=True)), path)) == told
+    reported = json.loads((shared_golden / f"{tower}.json").read_text())
+    assert vars(sizes_of(weights(torch.load(path, weights_only=True)), path)) == reported
     load("openai", str(path), str(shared_golden / f"{tower}.json"), device="cpu")
 
 
@@ -57,18 +57,18 @@ def test_configuration_of_another_model_is_refused(shared_golden: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gone", "new", "told"),
+    ("gone", "new", "reported"),
     [
         ("visual.ln_pre.weight", None, r"1 missing \(visual.ln_pre.weight\)"),
         ("visual.ln_pre.weight", "visual.ln_pré.weight", r"1 missing \(visual.ln_pre.weight\); 1 unexpected \(visual.ln_pré.weight\)"),
         ("text_projection", None, "is not of this CLIP layout: it lacks 'text_projection'"),
     ],
 )
-def test_a_lost_or_renamed_key_is_named(shared_golden: Path, tmp_path: Path, gone: str, new: str | None, told: str) -> None:
+def test_a_lost_or_renamed_key_is_named(shared_golden: Path, tmp_path: Path, gone: str, new: str | None, reported: str) -> None:
     state = torch.load(shared_golden / "openai_vit_tiny.pt", weights_only=True)
     value = state.pop(gone)
     torch.save({**state, new: value} if new else state, tmp_path / "w.pt")
-    with pytest.raises(UserError, match=told) as refused:
+    with pytest.raises(UserError, match=reported) as refused:
         load("openai", str(tmp_path / "w.pt"), device="cpu")
     assert "\n" not in str(refused.value)
 

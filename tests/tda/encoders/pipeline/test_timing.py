@@ -30,17 +30,17 @@ def test_the_busiest_stage_binds(threads: int, binds: str) -> None:
 
 
 def test_speed() -> None:
-    told = speed(STAGES, pairs=500, threads=4, flops=2e9, rate=1e9)
-    assert told == {"pairs_per_second": 50.0, "device_busy": 0.7, "binds": "encode", "decode_threads": 4, "roofline": 0.2}
+    reported = speed(STAGES, pairs=500, threads=4, flops=2e9, rate=1e9)
+    assert reported == {"pairs_per_second": 50.0, "device_busy": 0.7, "binds": "encode", "decode_threads": 4, "roofline": 0.2}
     assert "roofline" not in speed(STAGES, pairs=500, threads=4, flops=0, rate=1e9)
 
 
 def test_shards_together_weigh_by_their_spans() -> None:
     quick = {"span": 1.0, "encode": 1.0}
     slow = {"span": 3.0, "encode": 1.0, "decode": 5.0}
-    told = together(
+    reported = together(
         [(quick, speed(quick, pairs=8, threads=2, flops=5, rate=10)), (slow, speed(slow, pairs=12, threads=2, flops=3, rate=10))]
     )
-    assert (told["device_busy"], told["roofline"], told["binds"], told["pairs_per_second"]) == (0.5, 0.2, "decode", 5.0)
+    assert (reported["device_busy"], reported["roofline"], reported["binds"], reported["pairs_per_second"]) == (0.5, 0.2, "decode", 5.0)
     assert together([]) == {}
     assert together([({}, {})]) == {}

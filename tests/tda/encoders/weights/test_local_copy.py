@@ -82,9 +82,9 @@ def test_the_sha256_is_checked_before_the_file_is_opened(tmp_path: Path, shared_
 
 def test_a_missing_file_names_where_the_original_is_published() -> None:
     source = "w.pt by github.com/someone/model"
-    told = "the original is published as w.pt by github.com/someone/model: fetch it and set encoder.checkpoint to its path"
+    reported = "the original is published as w.pt by github.com/someone/model: fetch it and set encoder.checkpoint to its path"
     for url, missing in (("/no/w.pt", "is not a file"), (None, "is not set"), ("???", "is not set"), ("memory://no/w.pt", "is not there")):
-        with pytest.raises(UserError, match=rf"{missing}; {told}") as refused:
+        with pytest.raises(UserError, match=rf"{missing}; {reported}") as refused:
             load("openai", url, source=source, device="cpu")
         assert "\n" not in str(refused.value)
     with pytest.raises(UserError, match=r"'nope://w.pt' cannot be opened here"):

@@ -19,7 +19,7 @@ def test_first_equal_is_that_of_a_dictionary(n: int, dtype: Any, dim: int) -> No
 
 
 @pytest.mark.parametrize("hashes", [1, 3])
-def test_rows_of_one_hash_are_told_apart_by_their_bytes(hashes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_one_hash_are_distinguished_by_their_bytes(hashes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tda.geometry.arrays.equal_rows._hash", lambda x_BD: (x_BD[:, 0] % hashes).astype(np.uint64))
     x_ND = np.random.default_rng(0).integers(0, 4, (300, 3)).astype(np.float32)
     seen: dict[bytes, int] = {}

@@ -13,9 +13,9 @@ from tda.store.commit.transaction import publish_shard
 from tda.store.paths import RootPaths
 
 
-def publish(layout: RootPaths, shard: str = "00000") -> ShardRecord:
+def publish(paths: RootPaths, shard: str = "00000") -> ShardRecord:
     return publish_shard(
-        layout,
+        paths,
         "d",
         "e",
         shard,
@@ -42,11 +42,11 @@ def test_a_record_says_all_that_was_done(tmp_path: Path) -> None:
 
 
 def test_records_are_found_by_shard_in_order(tmp_path: Path) -> None:
-    layout = RootPaths(str(tmp_path))
-    assert recorded(layout, "d", "e") == {}
-    records = {shard: publish(layout, shard) for shard in ("00002", "00000", "00001")}
-    assert recorded_shards(layout, "d", "e") == ["00000", "00001", "00002"]
-    assert list(recorded(layout, "d", "e").items()) == sorted(records.items())
+    paths = RootPaths(str(tmp_path))
+    assert recorded(paths, "d", "e") == {}
+    records = {shard: publish(paths, shard) for shard in ("00002", "00000", "00001")}
+    assert recorded_shards(paths, "d", "e") == ["00000", "00001", "00002"]
+    assert list(recorded(paths, "d", "e").items()) == sorted(records.items())
 
 
 def test_a_ledger_that_does_not_close_is_no_record(tmp_path: Path) -> None:
@@ -57,22 +57,22 @@ def test_a_ledger_that_does_not_close_is_no_record(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema": 1}', b'{"schema": 99}', b'{"schema": 1, "dataset": 1, "more": 2}'])
 def test_a_spoilt_record_is_named(tmp_path: Path, content: bytes) -> None:
-    layout = RootPaths(str(tmp_path))
-    publish(layout)
+    paths = RootPaths(str(tmp_path))
+    publish(paths)
     (tmp_path / "embeddings/d/e/_records/00000.json").write_bytes(content)
     with pytest.raises(ShardError, match=r"shard 00000: bad_record"):
-        recorded(layout, "d", "e")
+        recorded(paths, "d", "e")
     with pytest.raises(ShardError, match=r"not_recorded"):
-        read_record(layout, "d", "e", "00001")
+        read_record(paths, "d", "e", "00001")
 
 
 def test_another_content_under_the_same_name_is_refused_with_both_hashes(tmp_path: Path) -> None:
-    layout, other = RootPaths(str(tmp_path)), identity(weights="other")
-    check_identity(layout, "d", "e", other)
-    publish_record(layout, publish(layout))
-    check_identity(layout, "d", "e", identity())
+    paths, other = RootPaths(str(tmp_path)), identity(weights="other")
+    check_identity(paths, "d", "e", other)
+    publish_record(paths, publish(paths))
+    check_identity(paths, "d", "e", identity())
     with pytest.raises(UserError, match=f"{identity().config_hash}.*{other.config_hash}"):
-        check_identity(layout, "d", "e", other)
+        check_identity(paths, "d", "e", other)
 
 
 def test_identity_is_content_and_not_a_name() -> None:
@@ -92,50 +92,50 @@ def test_identity_is_content_and_not_a_name() -> None:
 
 
 def test_the_first_publication_takes_the_folder_and_later_ones_are_held_to_it(tmp_path: Path) -> None:
-    layout = RootPaths(str(tmp_path))
+    paths = RootPaths(str(tmp_path))
     other = replace(identity(), weights_sha256="v")
-    publish(layout)
-    claim_identity(layout, "d", "e", identity())
+    publish(paths)
+    claim_identity(paths, "d", "e", identity())
     with pytest.raises(UserError, match=rf"holds vectors of config {identity().config_hash}, not of {other.config_hash}"):
-        claim_identity(layout, "d", "e", other)
-    claim_identity(layout, "d", "f", other)
+        claim_identity(paths, "d", "e", other)
+    claim_identity(paths, "d", "f", other)
 
 
 def test_a_folder_of_the_last_version_is_claimed_by_its_records(tmp_path: Path) -> None:
-    layout, claim = RootPaths(str(tmp_path)), tmp_path / "embeddings/d/e/_identity.json"
-    publish(layout)
+    paths, claim = RootPaths(str(tmp_path)), tmp_path / "embeddings/d/e/_identity.json"
+    publish(paths)
     claim.unlink()
     with pytest.raises(UserError, match="holds vectors of config"):
-        claim_identity(layout, "d", "e", replace(identity(), weights_sha256="v"))
+        claim_identity(paths, "d", "e", replace(identity(), weights_sha256="v"))
     assert not claim.exists()
-    claim_identity(layout, "d", "e", identity())
+    claim_identity(paths, "d", "e", identity())
     assert json.loads(claim.read_text()) == {"config_hash": identity().config_hash}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", "null"])
 def test_a_damaged_claim_is_named(tmp_path: Path, content: str) -> None:
-    layout, claim = RootPaths(str(tmp_path)), tmp_path / "embeddings/d/e/_identity.json"
-    publish(layout)
+    paths, claim = RootPaths(str(tmp_path)), tmp_path / "embeddings/d/e/_identity.json"
+    publish(paths)
     claim.write_text(content)
     with pytest.raises(LacunaError, match=r"_identity\.json is damaged: remove it"):
-        claim_identity(layout, "d", "e", identity())
+        claim_identity(paths, "d", "e", identity())
 
 
 def test_of_two_that_began_on_an_empty_folder_with_other_weights_one_commits(tmp_path: Path) -> None:
-    layout = RootPaths(str(tmp_path))
+    paths = RootPaths(str(tmp_path))
     identities = [replace(identity(), weights_sha256=f"{i}") for i in range(8)]
 
     def attempt(number: int) -> str:
         try:
             with_rows = {"rows": small_rows(4), "drops": [], "identity": identities[number], "source": SOURCE}
-            return publish_shard(layout, "d", "e", f"{number:05d}", **with_rows).config_hash
+            return publish_shard(paths, "d", "e", f"{number:05d}", **with_rows).config_hash
         except UserError:
             return ""
 
     with ThreadPoolExecutor(8) as pool:
         hashes = {found for found in pool.map(attempt, range(8)) if found}
     assert len(hashes) == 1
-    assert {record.config_hash for record in recorded(layout, "d", "e").values()} == hashes
+    assert {record.config_hash for record in recorded(paths, "d", "e").values()} == hashes
 
 
 @pytest.mark.parametrize(
@@ -157,11 +157,11 @@ def test_of_two_that_began_on_an_empty_folder_with_other_weights_one_commits(tmp
     ],
 )
 def test_a_record_names_files_of_its_own_shard_alone(tmp_path: Path, damage: dict[str, Any]) -> None:
-    layout, path = RootPaths(str(tmp_path)), tmp_path / "embeddings/d/e/_records/00000.json"
-    publish(layout)
+    paths, path = RootPaths(str(tmp_path)), tmp_path / "embeddings/d/e/_records/00000.json"
+    publish(paths)
     path.write_text(json.dumps(json.loads(path.read_text()) | damage))
     with pytest.raises(ShardError, match=r"^shard 00000: bad_record") as refused:
-        read_record(layout, "d", "e", "00000")
+        read_record(paths, "d", "e", "00000")
     assert "\n" not in str(refused.value)
 
 

@@ -46,13 +46,13 @@ def publish(root: str, seed: int = 0, rows: int = 5, replaces: ShardRecord | Non
 
 def whole(root: str) -> ShardRecord:
     """Assert that the record and the files it names agree, and that there are no others; returns it."""
-    layout = RootPaths(root)
-    record = read_record(layout, "d", "e", "0")
-    assert file_sha256(join(layout.embeddings_dir("d", "e"), record.file)) == record.output["sha256"]
-    assert list_files(layout.embeddings_dir("d", "e")) == [record.file]
-    assert list_files(layout.quarantine_dir("d", "e")) == ([record.quarantine_file] if record.drops else [])
+    paths = RootPaths(root)
+    record = read_record(paths, "d", "e", "0")
+    assert file_sha256(join(paths.embeddings_dir("d", "e"), record.file)) == record.output["sha256"]
+    assert list_files(paths.embeddings_dir("d", "e")) == [record.file]
+    assert list_files(paths.quarantine_dir("d", "e")) == ([record.quarantine_file] if record.drops else [])
     assert len(EmbeddingSet(root, "d", "e")) == record.rows_out
-    assert read_quarantine(layout, "d", "e").num_rows == 6 - record.rows_out
+    assert read_quarantine(paths, "d", "e").num_rows == 6 - record.rows_out
     return record
 
 
@@ -166,12 +166,12 @@ def test_three_processes_race_for_forty_shards(tmp_path: Path) -> None:
         racer.stdin.write("go\n")
         racer.stdin.flush()
     assert [racer.wait() for racer in racers] == [0, 0, 0]
-    layout, files, drops = RootPaths(str(tmp_path)), [], []
+    paths, files, drops = RootPaths(str(tmp_path)), [], []
     for i in range(40):
-        record = read_record(layout, "d", "e", f"{i:05d}")
-        assert file_sha256(join(layout.embeddings_dir("d", "e"), record.file)) == record.output["sha256"]
-        assert read_quarantine(layout, "d", "e", record.shard).num_rows == 6 - record.rows_out
+        record = read_record(paths, "d", "e", f"{i:05d}")
+        assert file_sha256(join(paths.embeddings_dir("d", "e"), record.file)) == record.output["sha256"]
+        assert read_quarantine(paths, "d", "e", record.shard).num_rows == 6 - record.rows_out
         files.append(record.file)
         drops.append(record.quarantine_file)
-    assert list_files(layout.embeddings_dir("d", "e")) == sorted(files)
-    assert list_files(layout.quarantine_dir("d", "e")) == sorted(map(str, drops))
+    assert list_files(paths.embeddings_dir("d", "e")) == sorted(files)
+    assert list_files(paths.quarantine_dir("d", "e")) == sorted(map(str, drops))

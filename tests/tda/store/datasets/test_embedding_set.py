@@ -133,8 +133,8 @@ def test_a_file_that_is_gone_or_spoilt_is_named(tmp_path: Path) -> None:
 
 def test_rows_that_differ_from_the_record_are_named(tmp_path: Path) -> None:
     publish(str(tmp_path), "0", 5)
-    layout = RootPaths(str(tmp_path))
-    publish_record(layout, replace(read_record(layout, "d", "e", "0"), rows_in=6, rows_out=6))
+    paths = RootPaths(str(tmp_path))
+    publish_record(paths, replace(read_record(paths, "d", "e", "0"), rows_in=6, rows_out=6))
     with pytest.raises(ShardError, match="5 rows, its record has 6"):
         EmbeddingSet(str(tmp_path), "d", "e").image()
 

@@ -102,14 +102,14 @@ def test_files_are_sorted_and_find_what_they_hold(tmp_path: Path, monkeypatch: p
 
 
 def test_they_are_made_once_and_another_content_has_others(tmp_path: Path) -> None:
-    layout = RootPaths(str(tmp_path))
+    paths = RootPaths(str(tmp_path))
     write_set(tmp_path, "r", (drawn(9, 0), drawn(9, 1)), side(9, "r"))
-    first = ensure_hashes(layout, EmbeddingSet(layout.root, "r", "e"))
+    first = ensure_hashes(paths, EmbeddingSet(paths.root, "r", "e"))
     stamps = {path: path.stat().st_mtime_ns for path in Path(first.folder).iterdir()}
-    assert ensure_hashes(layout, EmbeddingSet(layout.root, "r", "e")) == first
+    assert ensure_hashes(paths, EmbeddingSet(paths.root, "r", "e")) == first
     assert stamps == {path: path.stat().st_mtime_ns for path in Path(first.folder).iterdir()}
     write_set(tmp_path, "r", (drawn(9, 0), drawn(9, 1)), side(9, "s"))
-    assert ensure_hashes(layout, EmbeddingSet(layout.root, "r", "e")).folder != first.folder
+    assert ensure_hashes(paths, EmbeddingSet(paths.root, "r", "e")).folder != first.folder
 
 
 def test_on_a_store_that_is_not_local_they_are_copied_here_to_be_mapped() -> None:

@@ -35,7 +35,7 @@ def test_rows_from_anywhere(dtype: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("array", "told"),
+    ("array", "reported"),
     [
         (np.zeros(3, np.float32), "shape"),
         (np.zeros((2, 2, 2), np.float32), "shape"),
@@ -45,8 +45,8 @@ def test_rows_from_anywhere(dtype: str) -> None:
         (np.asfortranarray(np.ones((4, 3), np.float32)), "column by column"),
     ],
 )
-def test_what_is_not_rows_of_floats_is_refused(array: np.ndarray, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_what_is_not_rows_of_floats_is_refused(array: np.ndarray, reported: str) -> None:
+    with pytest.raises(UserError, match=reported):
         reader_of(stream(array))
 
 

@@ -132,8 +132,8 @@ def test_what_cannot_be_a_source_is_reported_in_one_line(tmp_path: Path) -> None
         "is not a Parquet file": _written(tmp_path / "junk.parquet", b"<html>"),
         "Parquet$": str(tmp_path / "*.nothing"),
     }
-    for told, url in faults.items():
-        with pytest.raises(UserError, match=told) as caught:
+    for reported, url in faults.items():
+        with pytest.raises(UserError, match=reported) as caught:
             open_source(url)
         assert "\n" not in str(caught.value)
 

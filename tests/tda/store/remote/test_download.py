@@ -61,7 +61,7 @@ def test_wrong_bytes_are_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", ["403", "404", "410", "401"])
-def test_a_refusal_is_told_at_once(status: str, tmp_path: Path) -> None:
+def test_a_refusal_is_reported_at_once(status: str, tmp_path: Path) -> None:
     with published(status) as server, pytest.raises(UserError, match=f"is refused by its server: {status}"):
         download(server.url, tmp_path / "m", SHA256, 0)
     assert len(server.asked) == 1

@@ -66,7 +66,7 @@ def test_faults_that_pass_change_nothing(shard: tuple[str, list[object]], proxy:
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason", "told"),
+    ("fault", "reason", "reported"),
     [
         (Fault(".tar", 404, "HEAD"), "missing", "no such file"),
         (Fault(".tar", 403, "HEAD"), "forbidden", "403"),
@@ -77,12 +77,12 @@ def test_faults_that_pass_change_nothing(shard: tuple[str, list[object]], proxy:
     ],
     ids=["404", "403 head", "403", "503", "reset", "short"],
 )
-def test_faults_that_stay_are_named(shard: tuple[str, list[object]], proxy: Proxy, fault: Fault, reason: str, told: str) -> None:
+def test_faults_that_stay_are_named(shard: tuple[str, list[object]], proxy: Proxy, fault: Fault, reason: str, reported: str) -> None:
     proxy.faults.append(fault)
     before = proxy.seen.total()
     with pytest.raises(ShardError) as caught:
         list(read_pairs(shard[0]))
-    assert (caught.value.reason, told in str(caught.value)) == (reason, True), str(caught.value)
+    assert (caught.value.reason, reported in str(caught.value)) == (reason, True), str(caught.value)
     assert "\n" not in str(caught.value)
     if reason in ("missing", "forbidden"):
         assert proxy.seen.total() - before <= 4, "nothing that stays is tried again"
@@ -121,23 +121,23 @@ def test_of_two_drivers_the_first_record_wins(proxy: Proxy, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("lost", [False, True], ids=["", "lost"])
 def test_of_two_replays_the_first_renews_the_record(proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, lost: bool) -> None:
-    layout = RootPaths(f"{proxy.root}/{tmp_path.name}")
-    old = publish_shard(layout, "d", "e", "0", rows=small_rows(4), drops=[drop(4)], identity=identity(), source=SOURCE)
+    paths = RootPaths(f"{proxy.root}/{tmp_path.name}")
+    old = publish_shard(paths, "d", "e", "0", rows=small_rows(4), drops=[drop(4)], identity=identity(), source=SOURCE)
     mine, theirs = (replace(old, attempt=attempt) for attempt in (2, 3))
     if lost:
         proxy.faults.append(Fault("_records/0.json", "lost", "PUT", times=1))
-        assert renew_record(layout, old, mine) == mine
+        assert renew_record(paths, old, mine) == mine
         old, mine = mine, replace(old, attempt=4)
     parse = records._parse
 
     def and_then_comes_another(*args: Any) -> ShardRecord:
         found = parse(*args)
         monkeypatch.setattr(records, "_parse", parse)
-        assert renew_record(layout, old, theirs) == theirs
+        assert renew_record(paths, old, theirs) == theirs
         return found
 
     monkeypatch.setattr(records, "_parse", and_then_comes_another)
-    assert renew_record(layout, old, mine) == theirs == read_record(layout, "d", "e", "0")
+    assert renew_record(paths, old, mine) == theirs == read_record(paths, "d", "e", "0")
 
 
 def test_a_name_is_taken_once(proxy: Proxy) -> None:
@@ -179,7 +179,7 @@ def test_a_folder_is_listed_as_it_is_now(proxy: Proxy) -> None:
         ["inner"],
     )
     fs, path = filesystem(folder)
-    type(fs.fs)(skip_instance_cache=True).rm_file(f"{path}/a.json")  # by another client, of whom this one is not told
+    type(fs.fs)(skip_instance_cache=True).rm_file(f"{path}/a.json")  # by another client, of whom this one knows nothing
     assert list_files(folder, ".json") == fs_names(fs.glob(f"{path}/*.json")) == ["b.json"]
     assert fs_names(fs.find(path)) == ["_private", "a.txt", "b.json", "c.json"]
     assert fs_names(fs.find(path, maxdepth=1)) == ["_private", "a.txt", "b.json"]

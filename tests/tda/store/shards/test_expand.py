@@ -159,7 +159,7 @@ def test_a_forbidden_question_leaves_the_pattern_a_pattern(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "reported"),
     [
         (None, "is missing: give"),
         ("", "is not a path"),
@@ -176,10 +176,10 @@ def test_a_forbidden_question_leaves_the_pattern_a_pattern(monkeypatch: pytest.M
         (["{folder}/00000.tar", "{folder}/0000{0..1}.tar"], "names a shard twice"),
     ],
 )
-def test_what_names_no_shard_is_told_in_one_line(folder: Path, spec: object, told: str) -> None:
+def test_what_names_no_shard_is_named_in_one_line(folder: Path, spec: object, reported: str) -> None:
     placed = [item.replace("{folder}", str(folder)) for item in spec] if isinstance(spec, list) else spec
     placed = placed.replace("{folder}", str(folder)) if isinstance(placed, str) else placed
-    with pytest.raises(UserError, match=told) as caught:
+    with pytest.raises(UserError, match=reported) as caught:
         expand_shards(placed)
     assert "\n" not in str(caught.value)
 

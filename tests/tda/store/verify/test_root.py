@@ -37,10 +37,10 @@ def only_folder(root: Path | str) -> Folder:
 
 def strays(root: Path) -> tuple[list[str], list[str]]:
     """Problems and superseded files of the only folder, with the root cut off."""
-    layout, folder = RootPaths(str(root)), only_folder(root)
-    checked = [check_shard_files(layout, "d", "e", shard) for shard in folder.shards]
-    problems, superseded = folder.strays(layout, checked)
-    cut = [[line.replace(f"{root}/", "") for line in lines] for lines in (problems, superseded, folder.mixed(layout, checked))]
+    paths, folder = RootPaths(str(root)), only_folder(root)
+    checked = [check_shard_files(paths, "d", "e", shard) for shard in folder.shards]
+    problems, superseded = folder.strays(paths, checked)
+    cut = [[line.replace(f"{root}/", "") for line in lines] for lines in (problems, superseded, folder.mixed(paths, checked))]
     return cut[0] + cut[2], cut[1]
 
 
@@ -84,10 +84,10 @@ def test_files_of_a_record_that_cannot_be_read_are_not_superseded(root: Path) ->
 
 
 def test_files_of_an_attempt_that_was_replaced_are_superseded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    layout = RootPaths(str(root))
-    old = read_record(layout, "d", "e", "00001")
+    paths = RootPaths(str(root))
+    old = read_record(paths, "d", "e", "00001")
     monkeypatch.setattr(transaction, "tidy", lambda *_: None)
-    publish_shard(layout, "d", "e", "00001", rows=small_rows(6), drops=[], identity=identity(), source=SOURCE, replaces=old)
+    publish_shard(paths, "d", "e", "00001", rows=small_rows(6), drops=[], identity=identity(), source=SOURCE, replaces=old)
     files = [f"{folder}/00001.parquet" for folder in (EMBEDDINGS, QUARANTINE)]
     assert strays(root) == ([f"{file}: left behind by an earlier attempt" for file in files], files)
 
@@ -172,12 +172,12 @@ def test_a_step_checkpoint_is_compared_with_its_sentinel(root: Path) -> None:
 @pytest.fixture
 def derived(tmp_path: Path) -> RootPaths:
     """A join of d with r, a view of what is not in r, and metrics."""
-    layout = RootPaths(str(tmp_path))
-    embedded(layout, "r", "r-00000", 8, seed=5)
-    joined(layout, embedded(layout, "d", "00000", 4))
-    write(Path(layout.nearest_audit("d", "e", "r")), '{"schema": 2}')
-    write(Path(layout.metrics("d", "e")), '{"schema": 1}')
-    return layout
+    paths = RootPaths(str(tmp_path))
+    embedded(paths, "r", "r-00000", 8, seed=5)
+    joined(paths, embedded(paths, "d", "00000", 4))
+    write(Path(paths.nearest_audit("d", "e", "r")), '{"schema": 2}')
+    write(Path(paths.metrics("d", "e")), '{"schema": 1}')
+    return paths
 
 
 def test_sound_joins_views_and_metrics_have_no_problems(derived: RootPaths) -> None:
@@ -227,19 +227,19 @@ def test_what_was_derived_is_compared_with_its_rows(derived: RootPaths, fault: s
 
 def test_a_view_is_compared_with_its_base(tmp_path: Path) -> None:
     plant_world(tmp_path)
-    layout, rows = RootPaths(str(tmp_path)), EmbeddingSet(str(tmp_path), "d", "e")
-    write(Path(layout.nearest_audit("d", "e", "r")), '{"schema": 2}')
+    paths, rows = RootPaths(str(tmp_path)), EmbeddingSet(str(tmp_path), "d", "e")
+    write(Path(paths.nearest_audit("d", "e", "r")), '{"schema": 2}')
     ordinals = [table["ordinal"].to_numpy()[:5] for table in rows.tables(["ordinal"])]
     kept = [Kept(shard, ordinals[i], rows.rows_in_file(i)[:5]) for i, shard in enumerate(rows.shards)]
-    publish_kept(layout, View("d", "r"), "e", iter(kept), {"content": "c", "inputs": {"rows": rows.digest}})
-    assert list(check_derived(layout)) == []
+    publish_kept(paths, View("d", "r"), "e", iter(kept), {"content": "c", "inputs": {"rows": rows.digest}})
+    assert list(check_derived(paths)) == []
     summary = tmp_path / "dedupe/d/e/r/summary.json"
     summary.write_text(summary.read_text().replace('"content": "c"', '"content": "other"'))
-    (problem,) = cut_off(tmp_path, check_derived(layout))
+    (problem,) = cut_off(tmp_path, check_derived(paths))
     assert problem.startswith("dedupe/d/e/r: ")
     assert "does not match its summary.json" in problem
     (tmp_path / "dedupe/d/e/r/kept.parquet").write_bytes(b"PAR1 cut")
-    (problem,) = cut_off(tmp_path, check_derived(layout))
+    (problem,) = cut_off(tmp_path, check_derived(paths))
     assert "kept.parquet cannot be read" in problem
 
 

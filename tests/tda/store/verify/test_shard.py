@@ -163,12 +163,12 @@ def test_norms_are_held_to_the_precision_of_the_dtype(tmp_path: Path) -> None:
 
 
 def test_a_renewed_record_lists_the_files_that_it_replaced(root: Path) -> None:
-    layout = RootPaths(str(root))
-    old = read_record(layout, "d", "e", SHARD)
-    publish_shard(layout, "d", "e", SHARD, rows=small_rows(6, seed=3), drops=[], identity=identity(), source=SOURCE, replaces=old)
+    paths = RootPaths(str(root))
+    old = read_record(paths, "d", "e", SHARD)
+    publish_shard(paths, "d", "e", SHARD, rows=small_rows(6, seed=3), drops=[], identity=identity(), source=SOURCE, replaces=old)
     found = check(root)
     assert (found.problems, found.replaces) == ([], [f"{SHARD}.parquet"])
-    assert found.file == read_record(layout, "d", "e", SHARD).file != f"{SHARD}.parquet"
+    assert found.file == read_record(paths, "d", "e", SHARD).file != f"{SHARD}.parquet"
 
 
 def test_a_remote_shard_is_checked_through_a_copy_that_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,10 @@ import pytest
 from planted_cells import arm_cells
 from planted_report import ARMS, CONFIG, N
 
-from tda.report.data.evidence import gap_by_chance
 from tda.report.data.load import Cell, Run
 from tda.report.topics.gap import findings
 from tda.report.topics.registry import headlines
+from tda.report.topics.rules import gap_by_chance
 
 
 def _gaps(**gaps: float) -> list[Cell]:

@@ -35,7 +35,7 @@ def test_the_ablation_has_every_arm(planted_run: Run, csv_rows: Rows) -> None:
     assert rows[4]["Published: Img→txt"] == "0.1654"
 
 
-def test_two_encoders_of_one_arm_are_told_apart(tmp_path: Path) -> None:
+def test_two_encoders_of_one_arm_are_distinguished(tmp_path: Path) -> None:
     plant(tmp_path, ("d",), ("toy_infonce", "toy_cloob"))
     config = ReportConfig(ablation={"toy_infonce": "InfoNCE", "toy_cloob": "InfoNCE"})
     assert [row[:2] for row in ablation(load_run(str(tmp_path), config)).blocks["d"]] == [

@@ -12,7 +12,7 @@ from tda.report.topics.layout.tables import layouts, sweeps
 Rows = Callable[[Table], list[dict[str, str]]]
 
 
-def test_layouts_are_told_in_numbers(planted_run: Run, csv_rows: Rows) -> None:
+def test_layouts_are_reported_in_numbers(planted_run: Run, csv_rows: Rows) -> None:
     row = csv_rows(layouts(planted_run))[3]
     assert (row["Model"], row["Layout: Trust"], row["Clusters: Number"]) == ("toy_cloob (CLOOB)", "0.93", "16.0")
     assert float(row["Layout: Mixing"]) == pytest.approx(0.45)

@@ -14,8 +14,8 @@ from loose_pairs import COUNT, PAIRS, as_bytes, as_coco, as_folder, as_list, as_
 
 from tda.config.datasets import DatasetConfig
 from tda.errors import ShardError, UserError
+from tda.store.shards.changed import Standing, standing
 from tda.store.shards.origins import content_sha256, reachable, source_now
-from tda.store.shards.sources import Standing, standing
 from tda.store.shards.units.plan import shard_urls
 from tda.store.shards.webdataset import RawPair
 from tda.store.types import Drop

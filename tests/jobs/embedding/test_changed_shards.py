@@ -10,7 +10,7 @@ import pytest
 from bad_shards import good_pairs, write_tar
 
 from jobs.embed import embed
-from jobs.embedding.sources import SourceCheck
+from jobs.embedding.changed_shards import SourceCheck
 from jobs.runtime.app import Outcome
 from tda.config.cluster import ClusterConfig
 from tda.config.datasets import DatasetConfig
@@ -125,10 +125,10 @@ def test_records_of_the_last_version_have_no_digest_and_pass_with_a_line(
 ) -> None:
     root = tmp_path / "root"
     run(root, data, encoder)
-    layout = RootPaths(str(root))
-    for record in recorded(layout, "set", "tiny").values():
+    paths = RootPaths(str(root))
+    for record in recorded(paths, "set", "tiny").values():
         del record.source["sha256"]
-        publish_record(layout, record)
+        publish_record(paths, record)
     (root / "embeddings/set/tiny/_identity.json").unlink()
     os.utime(data / "00002.tar", (1, 1))
     assert run(root, data, encoder).whole
@@ -147,12 +147,12 @@ def test_shards_that_are_gone_stay_done(tmp_path: Path, data: Path, encoder: Enc
 
 
 def test_redo_keeps_the_record_until_the_new_one_stands(tmp_path: Path, data: Path, encoder: EncoderConfig) -> None:
-    root, layout = tmp_path / "root", RootPaths(str(tmp_path / "root"))
+    root, paths = tmp_path / "root", RootPaths(str(tmp_path / "root"))
     run(root, data, encoder)
-    old = read_record(layout, "set", "tiny", "00001")
+    old = read_record(paths, "set", "tiny", "00001")
     (data / "00001.tar").write_bytes((data / "00001.tar").read_bytes()[:-600])
     assert not run(root, data, encoder, changed="redo").whole
-    assert read_record(layout, "set", "tiny", "00001") == old
+    assert read_record(paths, "set", "tiny", "00001") == old
     assert len(images(root)) == 3 * PAIRS
 
 

@@ -9,8 +9,8 @@ import pytest
 from faulty_store import faulty_store
 
 from tda.store.files import filesystem, publish_bytes
-from tda.store.shards import sources
-from tda.store.shards.sources import Standing, current_sources, same_place, source_now, standing
+from tda.store.shards import changed
+from tda.store.shards.changed import Standing, current_sources, same_place, source_now, standing
 from tda.store.shards.tar import stat_shard
 from tda.store.types import Source
 
@@ -56,7 +56,7 @@ def test_what_is_not_there_is_left_out(tmp_path: Path, memory: str) -> None:
 
 def test_on_s3_the_etag_is_that_of_the_listing() -> None:
     with faulty_store() as store:
-        urls = [f"{store.root}/shards/{i}.tar" for i in range(sources.FEW + 2)]
+        urls = [f"{store.root}/shards/{i}.tar" for i in range(changed.FEW + 2)]
         for i, url in enumerate(urls):
             publish_bytes(url, bytes(1024 + i))
         found = current_sources(urls)

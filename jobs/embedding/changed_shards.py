@@ -1,4 +1,4 @@
-"""Recorded shards held to what lies at their place now: what is the same stays done, what is not is refused, redone or trusted."""
+"""Recorded shards compared with the files at their place now: an unchanged one stays done, a changed one is refused, redone or trusted."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +9,8 @@ from tda.config.stages import EmbedConfig
 from tda.errors import UserError
 from tda.store.commit.records import ShardRecord, iter_records, recorded_shards, renew_record
 from tda.store.paths import RootPaths
+from tda.store.shards.changed import Standing, standing
 from tda.store.shards.origins import content_sha256, current_sources
-from tda.store.shards.sources import Standing, standing
 from tda.store.types import Source
 
 READERS = 4  # shards hashed at once
@@ -20,7 +20,7 @@ READERS = 4  # shards hashed at once
 class SourceCheck:
     """The check of one data set under one encoder. `shards`: name -> URL; `keep` is given each record whose rows still count."""
 
-    layout: RootPaths
+    paths: RootPaths
     shards: Mapping[str, str]
     limits: EmbedConfig
     keep: Callable[[ShardRecord], None]
@@ -36,9 +36,9 @@ class SourceCheck:
 
         Raises UserError for a shard of other bytes, or in another place, that `embed.changed` and `embed.moved` do not allow.
         """
-        names = [name for name in recorded_shards(self.layout, dataset, encoder) if name in self.shards]
+        names = [name for name in recorded_shards(self.paths, dataset, encoder) if name in self.shards]
         now = current_sources(self.shards[name] for name in names)
-        for record in iter_records(self.layout, dataset, encoder, names):
+        for record in iter_records(self.paths, dataset, encoder, names):
             self._judge(record, now.get(self.shards[record.shard]))
             if len(self._waiting) >= 16 * READERS:
                 self._compare()
@@ -48,7 +48,7 @@ class SourceCheck:
         return self._notes()
 
     def _judge(self, record: ShardRecord, source: Source | None) -> None:
-        what = standing(record.source, source, self.layout.root)
+        what = standing(record.source, source, self.paths.root)
         if what is Standing.ELSEWHERE and not self.limits.moved and self.limits.changed == "refuse":
             raise UserError(_elsewhere(record, self.shards[record.shard]))
         if record.source.get("members") != self.members:
@@ -76,7 +76,7 @@ class SourceCheck:
                 continue
             renewed = replace(source, sha256=digest, members=record.source.get("members"))
             with suppress(UserError):  # a root that can only be read
-                renew_record(self.layout, record, replace(record, source=renewed.recorded()))
+                renew_record(self.paths, record, replace(record, source=renewed.recorded()))
             self.keep(record)
         self._hashed += len(self._waiting)
         self._waiting = []

@@ -16,6 +16,7 @@ from tda.report.topics.sweeps.findings import extremes, short, value_text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}  # behind a number, which has to be read on every colour
 MOST_LABELS = 12  # of a line each; of a larger sweep the lines alone are drawn
 Cells = Sequence[dict[str, Any]]
 
@@ -47,10 +48,9 @@ def _draw_map(axes: "Axes", cells: Cells, keys: tuple[str, str], number: str) ->
         x, y = (place.index(cell["values"][key]) for place, key in zip(places, keys, strict=True))
         grid_YX[y, x] = cell["numbers"][number]
     axes.imshow(grid_YX, cmap="cividis", aspect="auto", origin="lower")
-    dark = np.nanmean([np.nanmin(grid_YX), np.nanmax(grid_YX)])
     for (y, x), value in np.ndenumerate(grid_YX):
         if np.isfinite(value):
-            axes.text(x, y, f"{value:.3g}", ha="center", va="center", fontsize=7, color="white" if value <= dark else "black")
+            axes.text(x, y, f"{value:.3g}", ha="center", va="center", fontsize=7, color=INK, bbox=PLATE)
     axes.set_xticks(range(len(places[0])), [value_text(value) for value in places[0]])
     axes.set_yticks(range(len(places[1])), [value_text(value) for value in places[1]])
     axes.set(xlabel=short(keys[0]), ylabel=short(keys[1]))

@@ -12,7 +12,7 @@ import pytest
 from nearest_rows import clustered, publish_set, scale_first_row
 
 import jobs.join.driver
-from jobs.join.reference_actor import Found, Holder, Unit
+from jobs.join.reference_actor import Found, ReferenceActor, Unit
 from jobs.nearest import run
 from jobs.runtime.app import Outcome
 from tda.config.cluster import ClusterConfig
@@ -137,7 +137,7 @@ def test_probes_are_audited_and_a_reference_actor_killed_half_way_changes_nothin
     assert "below nearest.min_recall=1: raise nearest.probes=1" in refused.line
     mark = tmp_path_factory.mktemp("mark") / "died"
     shutil.rmtree(root / "nearest/q")
-    monkeypatch.setattr(jobs.join.driver, "Holder", _mortal(mark))
+    monkeypatch.setattr(jobs.join.driver, "ReferenceActor", _mortal(mark))
     outcome = join(root, 2, **probed)
     assert mark.exists()
     assert outcome.whole, outcome.line
@@ -145,10 +145,10 @@ def test_probes_are_audited_and_a_reference_actor_killed_half_way_changes_nothin
     assert json.loads((root / "nearest/q/e/r/audit.json").read_text()) == reported
 
 
-def _mortal(mark: Path) -> type[Holder]:
+def _mortal(mark: Path) -> type[ReferenceActor]:
     """Reference actors of which the first to match for the third time dies of it, leaving the mark."""
 
-    class Mortal(Holder):
+    class Mortal(ReferenceActor):
         matches = 0
 
         def match(self, unit: Unit, routes: Any) -> Found:

@@ -20,6 +20,7 @@ TOP_FOLDERS = (  # of a root
     RUNS,
     "shards",
     "sweeps",
+    "units",
     "watch",
 )
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,159}")

@@ -35,6 +35,9 @@ def belongs(process):
     with open(f"{process}/environ", "rb") as environment:  # a process that has set its title has overwritten some of it
         if mark in environment.read().split(b"\\0"):
             return True
+    with open(f"{process}/cmdline", "rb") as words:  # open files are looked at only where it may be one of Ray's: they are many
+        if b"ray" not in words.read().lower():
+            return False
     for file in os.scandir(f"{process}/fd"):
         try:
             if os.readlink(file.path).startswith(f"{sys.argv[2]}/"):

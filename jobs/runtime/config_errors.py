@@ -27,7 +27,8 @@ def explain(error: Exception, schema: type) -> str:
     if isinstance(cause, MissingMandatoryValue):
         return _missing(_full_key(cause) or str(cause).rsplit(" ", 1)[-1])
     if isinstance(cause, ValidationError | InterpolationResolutionError):
-        return f"{_merged(error) or _full_key(cause)}: {_first_line(cause)}"
+        key = _merged(error) or _full_key(cause)
+        return _unknown_key(key, schema) if _without_presets(key, cause) else f"{key}: {_first_line(cause)}"
     if not isinstance(cause, OmegaConfBaseException | HydraException):  # of OmegaConf, on fields of a null value
         null = re.search(r"full_key: ([\w.]+)", str(cause))
         return f"{null.group(1) if null else 'a value'} is null, and so its fields cannot be set: choose a preset that has them"
@@ -56,6 +57,11 @@ def _merged(error: Exception) -> str:
     """The whole key of an override that could not be merged, which the error's own key may be only a part of."""
     found = re.match(r"Error merging override \+*([\w.]+)=", str(error))
     return found.group(1) if found else ""
+
+
+def _without_presets(key: str, error: Exception) -> bool:
+    """Whether a group of settings was given one value, as if it had presets."""
+    return "." not in key and re.match(r"Invalid type assigned: \w+ is not a subclass of \w+Config", str(error)) is not None
 
 
 def _unknown_key(key: str, schema: type) -> str:

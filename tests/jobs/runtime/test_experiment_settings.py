@@ -43,7 +43,7 @@ JOBS: dict[str, tuple[Any, type]] = {
 }
 EXPERIMENTS = sorted(file.stem for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml"))
 REFUSED = {(job, experiment) for job in ("ingest", "report", "verify") for experiment in EXPERIMENTS}
-REFUSED |= {("train", "paper"), ("nearest", "checkpoints"), ("dedupe", "checkpoints")}
+REFUSED |= {("train", "paper"), *((job, name) for job in ("nearest", "dedupe") for name in ("checkpoints", "temperature"))}
 EXPERIMENT = """# @package _global_
 defaults:
   - /arm@arms.mine: cloob
@@ -166,7 +166,7 @@ def test_words_without_an_experiment_stay() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["experiment=tyo"], "lacuna dedupe: experiment=tyo is unknown; choose one of: checkpoints, paper, toy"),
+        (["experiment=tyo"], "lacuna dedupe: experiment=tyo is unknown; choose one of: checkpoints, paper, temperature, toy"),
         (["experiment=toy,paper", "-m"], "lacuna dedupe: experiment=toy,paper: jobs.dedupe takes one experiment at a time"),
         (["experiment=toy", "experiment=paper"], "lacuna dedupe: experiment=toy: jobs.dedupe takes one experiment at a time"),
         (

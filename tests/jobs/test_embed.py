@@ -194,7 +194,8 @@ def test_several_sets_are_embedded_by_the_same_actors(tiny: EncoderConfig, tmp_p
     datasets = [DatasetConfig(name=name, shards=[str(tmp_path / f"{stem}.tar") for stem in stems]) for name, stems in sets.items()]
     cluster = ClusterConfig(cpus_per_actor=0.5, actors=1)
     one, two = embed_sets(str(tmp_path / "together"), datasets, [tiny], EmbedConfig(), cluster)
-    assert one == Outcome(whole=True, line="one / tiny: 6 of 6 pairs embedded, 0 dropped, 1 shard (0 done before)")
+    line = "one / tiny: 6 of 6 pairs embedded, 0 dropped, 1 shard (0 done before)"
+    assert one == Outcome(whole=True, line=line, numbers={"drop_fraction": 0.0, "failed": 0})
     assert not two.whole
     assert two.line.startswith("two / tiny: 9 of 9 pairs embedded, 0 dropped, 1 shard (0 done before); 1 shard failed: ")
     for name, stem in (("one", "a"), ("two", "b")):

@@ -111,7 +111,8 @@ def test_killed_driver_then_killed_actor_then_the_table_of_a_clean_run(encoder: 
     outcome = embed_all(root, shards, encoder)
     killer.join()
     pairs = f"{SHARDS * PAIRS} of {SHARDS * PAIRS} pairs embedded, 0 dropped"
-    assert outcome == Outcome(whole=True, line=f"set / tiny: {pairs}, {SHARDS} shards ({len(done_before)} done before)")
+    line = f"set / tiny: {pairs}, {SHARDS} shards ({len(done_before)} done before)"
+    assert outcome == Outcome(whole=True, line=line, numbers={"drop_fraction": 0.0, "failed": 0})
     after = records(root)
     assert {name: after[name] for name in done_before} == done_before
     assert killed

@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: the folders of real data, and one Ray for everything that may share it."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's workers are polite to everything else, here to the other tests: they would starve
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell: processes of tests could not be interrupted
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 FIRST = ("test_paper.py", "chaos", "test_remote_run.py")  # what takes longest: nobody waits for it alone at the end
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 

@@ -24,7 +24,7 @@ def encoders(one: Watcher) -> list[str]:
 
 
 def advance(one: Watcher, seconds: float) -> None:
-    clock: Any = one.orders.clock
+    clock: Any = one.settings.clock
     assert isinstance(clock, Clock)
     clock.now += seconds
 
@@ -378,4 +378,4 @@ def test_an_interrupted_run_is_no_failure(tmp_path: Path) -> None:
     last = watcher(tmp_path, StandIn())
     look(last, times=2)
     assert by_state(last) == {"epoch_1.pt": "succeeded"}
-    assert whole is last.orders.check
+    assert whole is last.settings.check

@@ -12,7 +12,7 @@ from tda.report.data.load import load_run
 from tda.report.page import MANIFEST, build
 from tda.report.topics.registry import registry
 
-NOT_PLANTED = {"fig01", "over_training"}  # its data are of another kind
+NOT_PLANTED = {"fig01", "over_training", "temperature"}  # their data are of another kind
 VOID = {"meta", "img", "br", "link", "hr", "input", "line", "path", "use", "image", "rect"}
 
 

@@ -3,12 +3,14 @@
 import io
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from planted_nearest import plant_nearest
 from planted_report import ARMS, CONFIG, plant, plant_cell
+from planted_temperature import temperature_run
 
 from tda.config.stages import ReportConfig
 from tda.report.data.load import Run, load_run
@@ -71,6 +73,8 @@ def test_panels_show_whom_the_figure_is_about(run: Run, name: str, titles: list[
 @pytest.mark.parametrize("name", [name for name in SPECS if name != "over_training"])  # no run of this root was watched
 def test_a_panel_is_one_sound_svg_of_the_pages_ink(run: Run, name: str) -> None:
     spec = SPECS[name]
+    if name == "temperature":  # no model of this root was trained at two
+        run = replace(run, sweeps=temperature_run(lambda _encoder, inv_tau, seed: inv_tau + seed).sweeps)
     svg = panel_svg(spec.panels(run)[0], spec, f"{name}-0")
     assert svg == panel_svg(spec.panels(run)[0], spec, f"{name}-0")  # the same numbers, the same bytes
     ET.fromstring(svg)  # noqa: S314 our own

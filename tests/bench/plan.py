@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from recorded_rows import write_set
 
-from jobs.analysis import alignment, gap_measures, local, pairs, shape
+from jobs.analysis import alignment, gap_measures, layout_clusters_homology, local, pairs
 from jobs.analysis.settled import settled
 from jobs.planning.analysis import part_costs
 from jobs.planning.machine import measured_here
@@ -80,7 +80,7 @@ class Parts:
     def __init__(self, root: str) -> None:
         self.rows, self.analysis = EmbeddingSet(root, "d", "tiny"), AnalysisConfig()
         self.analysis = settled(self.analysis, len(self.rows))
-        self.subject = shape.Subject(
+        self.subject = layout_clusters_homology.Subject(
             embeddings=self.rows, analysis=self.analysis, folder=f"{root}/analysis", rows_hash="", results=f"{root}/analysis"
         )
         self.layout: Any = None
@@ -89,10 +89,10 @@ class Parts:
             "separability": lambda: pairs._separate_of(self.rows, {}, self.analysis),
             "retrieval": self.retrieval,
             "umap, mixing": self.umap,
-            "clusters": lambda: shape._fit_of(self.subject, self.layout),
+            "clusters": lambda: layout_clusters_homology._fit_of(self.subject, self.layout),
             "local_dimension": self.local,
-            "dimension": lambda: [shape._dimension_of(self.subject, name) for name in ("image", "text", "both")],
-            "homology": lambda: [shape._homology_of(self.subject, name) for name in ("image", "text", "both")],
+            "dimension": lambda: [layout_clusters_homology._dimension_of(self.subject, name) for name in ("image", "text", "both")],
+            "homology": lambda: [layout_clusters_homology._homology_of(self.subject, name) for name in ("image", "text", "both")],
             "alignment": self.alignment,
             "gap_measures": lambda: gap_measures._sampled_of(self.rows, self.analysis),
         }
@@ -125,7 +125,7 @@ class Parts:
             pairs._counts_of(self.rows, positions_M, block.start, block.stop, self.analysis)
 
     def umap(self) -> None:
-        self.layout = shape._layout_of(self.subject)
+        self.layout = layout_clusters_homology._layout_of(self.subject)
 
     def alignment(self) -> None:
         for block in self.blocks():

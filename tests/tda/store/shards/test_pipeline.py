@@ -91,9 +91,10 @@ def test_where_webdataset_is_silent_this_reader_names_what_is_lost(tmp_path: Pat
     assert [(sample["__key__"], sample["txt"]) for sample in ours(dots)] == [("v1.0", b"0"), ("v1.1", b"1")]
 
 
-def test_drops_are_logged_and_a_handler_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_drops_are_logged_and_a_handler_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     half = write_tar(tmp_path / "half.tar", [("a.jpg", picture(1)), *good_pairs(1)])
     gone, seen = tmp_path / "gone.tar", list[Exception]()
+    monkeypatch.setattr(logging.getLogger("lacuna.shards"), "disabled", False)  # Hydra's set-up of logging disables what is there before it
     with caplog.at_level(logging.WARNING, "lacuna.shards"):
         found = ours(gone, half, handler=lambda error: seen.append(error) or True)  # type: ignore[func-returns-value]  # None, then true
     assert [sample["__key__"] for sample in found] == ["000000"]

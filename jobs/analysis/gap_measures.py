@@ -11,10 +11,10 @@ from jobs.analysis.pairs import pair_stats
 from jobs.analysis.part import Found, Measuring
 from jobs.runtime.tasks import result, start
 from tda.config.analysis import AnalysisConfig
-from tda.geometry import between, gap_measures, hubness, two_sample
 from tda.geometry.arrays.namespace import unit_rows
 from tda.geometry.arrays.rows import sample_rows
 from tda.geometry.compare import compare
+from tda.geometry.modalities import between, gap_measures, hubness, two_sample
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.sampling import Array, read_pairs
 

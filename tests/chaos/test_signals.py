@@ -77,20 +77,20 @@ def test_a_driver_gets_a_signal(job: str, folder: Path, ended_in: EndedIn) -> No
         assert driver.poll() is None, driver.communicate()
         driver.send_signal(number)
         said = time.monotonic()
-        _, told = driver.communicate()
-        assert driver.returncode == status, told
+        _, errors = driver.communicate()
+        assert driver.returncode == status, errors
         wait_for(lambda mark=mark, said=said: not _with_mark(mark) or time.monotonic() > said + LIMIT)
         left = [Path(f"/proc/{process}/cmdline").read_text()[:120] for process in _with_mark(mark)]
         assert not left, left
         assert time.monotonic() - said < LIMIT
         if line:
-            assert told.splitlines()[-1].startswith(f"lacuna {job}: {line}"), told
-            assert told.endswith("; the same command resumes from here\n")
-            assert "Traceback" not in told
+            assert errors.splitlines()[-1].startswith(f"lacuna {job}: {line}"), errors
+            assert errors.endswith("; the same command resumes from here\n")
+            assert "Traceback" not in errors
             assert not list((folder / "tmp").glob("lacuna-ray-*"))
     (folder / "hold").unlink()
     driver = _start(folder, job, f"{job}-again")
-    _, told = driver.communicate()
-    assert driver.returncode == 0, told
+    _, errors = driver.communicate()
+    assert driver.returncode == 0, errors
     assert not list((folder / "tmp").glob("lacuna-ray-*"))  # nor those of the one that was killed
     ended_in("143, 130, -9; no process after 15 s; the same command ends whole")

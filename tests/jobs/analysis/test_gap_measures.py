@@ -16,9 +16,9 @@ from tda.config.jobs import AnalyzeJob
 from tda.config.models import EncoderConfig
 from tda.config.stages import ReportConfig
 from tda.errors import UserError
-from tda.geometry import gap_measures, hubness, two_sample
 from tda.geometry.arrays.namespace import unit_rows
-from tda.geometry.between import procrustes
+from tda.geometry.modalities import gap_measures, hubness, two_sample
+from tda.geometry.modalities.between import procrustes
 from tda.geometry.spectrum.moments import Moments
 from tda.report.data.load import load_run
 from tda.report.topics.registry import tables

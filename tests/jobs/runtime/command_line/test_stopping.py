@@ -42,8 +42,8 @@ def _ended_by(number: int, how: str) -> tuple[int, str]:
     assert job.stdout is not None
     assert job.stdout.readline() == "working\n"
     job.send_signal(number)
-    _, told = job.communicate(timeout=60)
-    return job.returncode, told
+    _, errors = job.communicate(timeout=60)
+    return job.returncode, errors
 
 
 @pytest.mark.parametrize("how", ["python", "compiled"])

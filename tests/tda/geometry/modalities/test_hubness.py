@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import skew
 
 from tda.errors import UserError
-from tda.geometry.hubness import csls, hub_metrics, inverted_softmax, metrics, occurrences, top1
+from tda.geometry.modalities.hubness import csls, hub_metrics, inverted_softmax, metrics, occurrences, top1
 
 
 def cosines(count: int = 50, seed: int = 0) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import sqrtm, subspace_angles
 
 from tda.errors import UserError
-from tda.geometry import gap_measures
+from tda.geometry.modalities import gap_measures
 from tda.geometry.spectrum.moments import Moments
 
 

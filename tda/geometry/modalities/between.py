@@ -11,7 +11,7 @@ from tda.errors import UserError
 from tda.geometry.arrays.namespace import check_pairs, unit_rows
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.dimension import two_nn
-from tda.geometry.hubness import top1
+from tda.geometry.modalities.hubness import top1
 
 LEAST = 8  # pairs
 

@@ -8,7 +8,7 @@ from scipy.linalg import orthogonal_procrustes
 from scipy.stats import ortho_group
 
 from tda.errors import UserError
-from tda.geometry.between import differences, dimension_correlation, information_imbalance, procrustes
+from tda.geometry.modalities.between import differences, dimension_correlation, information_imbalance, procrustes
 
 
 def unit(x_MD: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from tda.errors import UserError
-from tda.geometry.two_sample import mmd, own_modality
+from tda.geometry.modalities.two_sample import mmd, own_modality
 
 
 def drawn(count: int, gap: float, seed: int) -> tuple[Any, Any]:

@@ -27,6 +27,8 @@ from tda.store.verify.shard import Checked
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp|\.writable-[0-9a-f]{12}")
 
+COMPARISONS = "comparisons"  # beside the encoders of a data set: one file for each set of encoders that were compared
+
 
 @dataclass(frozen=True)
 class Temporary:
@@ -191,7 +193,8 @@ def _check_relations(paths: RootPaths, *, deep: bool) -> Iterator[str]:
                 yield f"{folder}: {error if isinstance(error, LacunaError) else f'{type(error).__name__}: {brief(error)}'}"
     for dataset in sub_folders(join(paths.root, "analysis")):
         for encoder in sub_folders(join(paths.root, "analysis", dataset)):
-            yield from _check_metrics(paths, dataset, encoder)
+            if encoder != COMPARISONS or exists(paths.metrics(dataset, encoder)):
+                yield from _check_metrics(paths, dataset, encoder)
 
 
 def _views(paths: RootPaths, dataset: str, encoder: str, reference: str) -> list[str]:

@@ -67,6 +67,16 @@ def test_a_sound_root_has_no_problems(root: Path) -> None:
     assert list(check_models(RootPaths(str(root)))) == list(check_derived(RootPaths(str(root)))) == list(temporaries(str(root))) == []
 
 
+def test_comparisons_of_encoders_are_no_encoder(root: Path) -> None:
+    before = list(check_derived(RootPaths(str(root))))
+    folder = root / "analysis" / "d" / "comparisons"
+    folder.mkdir(parents=True)
+    (folder / "0123456789ab.json").write_text("{}")
+    assert list(check_derived(RootPaths(str(root)))) == before
+    (root / "analysis" / "d" / "other").mkdir()
+    assert [line for line in check_derived(RootPaths(str(root))) if line not in before], "a folder without metrics.json is named"
+
+
 def test_files_that_no_record_names_are_strays(root: Path) -> None:
     (root / RECORDS / "00001.json").unlink()
     (root / QUARANTINE / "00009.parquet").write_bytes(b"")

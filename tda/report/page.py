@@ -17,6 +17,8 @@ from tda.report.data.words import listing, visible
 from tda.report.drawing.figure import SHEET_COLUMNS, FigureSpec, panel_svg, sheet
 from tda.report.drawing.style import INK, MODALITIES, model_styles
 from tda.report.drawing.table import Table
+from tda.report.explorer.explorer import PAGE as EXPLORER
+from tda.report.explorer.explorer import build_explorer, has_explorer
 from tda.report.topics.registry import figures_of, headlines, registry, sections, tables, tables_read
 from tda.report.topics.rules import RULES
 from tda.source_digest import source_digest
@@ -87,7 +89,8 @@ def build(root: str, config: ReportConfig) -> Built:
     """
     run = load_run(root, config, tables_read())
     sheets = build_sheets(root, [(cell.dataset, cell.encoder) for cell in run.cells], config)
-    digest = hashlib.sha256(f"{run.digest} {_code()} {sheets}".encode()).hexdigest()
+    explorer = build_explorer(run)
+    digest = hashlib.sha256(f"{run.digest} {_code()} {sheets} {explorer.digest if explorer else ''}".encode()).hexdigest()
     folder = RootPaths(root).report().rpartition("/")[0]
     before = _manifest(folder)
     if before.get("digest") == digest and _stand(folder, before["files"]):
@@ -96,6 +99,7 @@ def build(root: str, config: ReportConfig) -> Built:
     made = [replace(table, stale=stale_rows(run, table.rows)) for table in tables(run)]
     files |= {f"{table.name}.csv": table.csv() for table in made if table.rows}
     files["index.html"] = render(run, figures, made, digest, sheets).encode()
+    files |= {EXPLORER: explorer.page} if explorer else {}
     for file, data in files.items():
         publish_bytes(join(folder, file), data)
     lines = [line for figure in figures for line in figure.missing] + [line for table in made for line in table.missing]
@@ -188,6 +192,7 @@ def render(run: Run, figures: list[Figure], made: list[Table], digest: str, shee
         stale=warning(run),
         mark=MARK,
         sheets=sheets,
+        explorer=EXPLORER if has_explorer(run) else "",
         css=Markup(resources.files("tda.report").joinpath("page.css").read_text()),  # noqa: S704 our own file
         headlines=headlines(run),
         rules=RULES,

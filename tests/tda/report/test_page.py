@@ -49,7 +49,7 @@ def test_all_files_are_there_and_the_page_is_small(drawn_report: Path) -> None:
     figures = [spec.name for spec in registry() if spec.name not in NOT_PLANTED]
     tables = ("table1", "table2", "ablation", "layouts", "sweep", "cells", "dimension", "local", "compared", "topology")
     made = {f"{name}.{suffix}" for name in figures for suffix in ("svg", "png")} | {f"{name}.csv" for name in tables}
-    assert names == made | {"index.html", MANIFEST}
+    assert names == made | {"index.html", "explore.html", "explore", MANIFEST}
     assert (drawn_report / "report" / "index.html").stat().st_size < 8_000_000
 
 
@@ -57,7 +57,7 @@ def test_nothing_points_outside(drawn_report: Path) -> None:
     page = (drawn_report / "report" / "index.html").read_text()
     seen = _elements(page)
     links = [value for tag, attrs in seen for key, value in attrs.items() if key in ("src", "href", "xlink:href") and value]
-    assert all(re.match(r"#|data:image/png;base64,|[\w]+\.(svg|png|csv)$", link) for link in links)
+    assert all(re.match(r"#|data:image/png;base64,|[\w]+\.(svg|png|csv)$|explore\.html$", link) for link in links)
     assert {tag for tag, _ in seen}.isdisjoint({"script", "link", "iframe", "object", "form", "base"})
     (policy,) = [attrs["content"] for tag, attrs in seen if tag == "meta" and attrs.get("http-equiv")]
     assert policy is not None

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.kept_rows import of_kept_rows
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.session import ray_session
 from jobs.runtime.tasks import ordered
@@ -28,6 +29,7 @@ def run(job: ExportJob) -> Outcome:
 
     Raises UserError for a data set that is not there, and where `to` holds another export.
     """
+    job = of_kept_rows(job, job.encoder.name)
     rows = EmbeddingSet(absolute(job.root), job.dataset.name, job.encoder.name)
     export = Export(
         root=absolute(job.root),

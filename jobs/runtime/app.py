@@ -21,6 +21,7 @@ from jobs.runtime.command_line.ending import well_ended
 from jobs.runtime.command_line.output import note_result, print_error, print_result
 from jobs.runtime.config_errors import explain
 from jobs.runtime.experiment_settings import with_experiment
+from jobs.runtime.kept_rows import refuse_keep
 from jobs.runtime.literal_paths import literal_paths
 from jobs.runtime.literal_texts import literal_texts
 from jobs.runtime.run_log import logged_errors
@@ -177,6 +178,7 @@ def _attempt(
 ) -> Attempt:
     try:
         job: Any = OmegaConf.to_object(config)
+        refuse_keep(name, job)
         record = recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext()
         with record, display():
             outcome = run(dataclasses.replace(job, root=cell.root) if cell else job)

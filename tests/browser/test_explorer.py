@@ -88,18 +88,32 @@ def explore(shared: "tuple[Page, list[str]]", explorer: Path) -> Iterator[Explor
 
 def _ready(page: "Page") -> "Page":
     page.wait_for_selector("body[data-ready]")
-    page.wait_for_function("lacuna.app.panes.every(pane => !pane.stale || !pane.lane.place)")
+    _settled(page)
     return page
 
 
+def _until(page: "Page", expression: str) -> None:
+    """Waits without the page's own eval, which its policy forbids."""
+    for _ in range(600):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(25)
+    raise AssertionError(expression)
+
+
 def _settled(page: "Page") -> None:
-    page.wait_for_function("lacuna.app.panes.every(pane => !pane.stale || !pane.lane.place)")
+    _until(page, "lacuna.app.panes.every(pane => !pane.stale || !pane.lane.place)")
 
 
 def _at(page: "Page", selector: str, x: float = 0.5, y: float = 0.5) -> tuple[float, float]:
     box = page.locator(selector).bounding_box()
     assert box is not None
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def _ink(page: "Page", selector: str) -> int:
+    """Pixels as dark as lines and rings are."""
+    return sum(count for colour, count in page.eval_on_selector(selector, PIXELS).items() if max(map(int, colour.split(","))) < 90)
 
 
 def _saved(page: "Page", kind: str) -> tuple[str, str]:
@@ -162,7 +176,7 @@ def test_hovering_shows_the_picture_the_caption_and_the_partner(explore: Explore
     assert re.search(r"cluster 1: .*green", text)
     assert re.search(r"Closest in seen\s+1\.000: seen in training", text)
     thumb = card.locator(".thumb")
-    page.wait_for_function("document.querySelector('.card .thumb').style.backgroundImage !== ''")
+    _until(page, "document.querySelector('.card .thumb').style.backgroundImage !== ''")
     assert np.abs(_colour(thumb) - COLOUR).max() < 15
     assert page.eval_on_selector(FIRST, "canvas => canvas.toDataURL().length") > 100  # never tainted
     page.mouse.move(1, 1)
@@ -180,11 +194,11 @@ def test_the_same_pair_lights_in_each_model(explore: Explore) -> None:
 
 def test_a_click_pins_a_pair_with_its_great_circle_and_its_neighbours(explore: Explore) -> None:
     page = explore()
-    plain = page.eval_on_selector(FIRST, PIXELS).get("17,20,24", 0)
+    plain = _ink(page, FIRST)
     page.mouse.click(*_at(page, FIRST))
     page.mouse.move(1, 1)
     _settled(page)
-    assert page.eval_on_selector(FIRST, PIXELS).get("17,20,24", 0) > plain + 50  # ink of the circle and its rings
+    assert _ink(page, FIRST) > plain + 100  # of the circle and its rings
     panel = page.locator("#panel-pair")
     assert panel.locator("h3").inner_text() == caption(PLANTED)
     assert panel.locator("thead").inner_text().split() == ["The", "pair", "clip", "cloob"]
@@ -246,7 +260,7 @@ def test_clusters_are_sorted_filtered_and_lit(explore: Explore) -> None:
     assert rows.count() == 3
     page.click('[data-sort="top1"]')
     assert [text.split("%")[0].split()[-1] for text in rows.all_inner_texts()] == ["90.0", "70.0", "50.0"]
-    page.click('[data-sort="top1"]')
+    page.keyboard.press("Enter")  # the focus is still on the heading
     assert page.locator('th[aria-sort="ascending"]').inner_text().startswith("Top-1")
     assert "blue" in rows.nth(0).inner_text()
     page.fill("#panel-clusters input", "green")
@@ -284,7 +298,7 @@ def test_the_slider_moves_points_between_checkpoints(explore: Explore) -> None:
     assert 0 < np.linalg.norm(places["2"] - places["0"], axis=-1).mean() < 0.2  # they drift, the random turns are gone
     page.locator("#step").fill("0")
     page.click("#play")
-    page.wait_for_function("lacuna.state.step === 2")
+    _until(page, "lacuna.state.step === 2")
     assert page.inner_text("#play") == "Play"
 
 
@@ -402,7 +416,7 @@ def test_no_serious_finding_of_axe_in_any_panel(browser: "Browser", explorer: Pa
     _ready(page)
     for tab in TABS:
         page.click(f"#tab-{tab}")
-        found = Axe().run(page).response["violations"]
+        found = Axe().run(page, options={"preload": False}).response["violations"]
         assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 384) is (scheme == "dark")
@@ -430,7 +444,7 @@ def test_reduced_motion_jumps(browser: "Browser", explorer: Path) -> None:
     page, _ = opened(context, explorer, own=explorer.parent / "explore")
     _ready(page)
     page.evaluate("lacuna.set({ lanes: ['arm'], step: 0.4 })")
-    page.wait_for_function("lacuna.app.lanes.length === 1 && lacuna.app.lanes[0].id === 'arm'")
+    _until(page, "lacuna.app.lanes.length === 1 && lacuna.app.lanes[0].id === 'arm'")
     assert page.evaluate("lacuna.app.lanes[0].place === lacuna.app.lanes[0].loaded[0].place.sphere")
     context.close()
 

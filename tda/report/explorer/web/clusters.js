@@ -4,7 +4,9 @@
   const { el, state, set, fixed, percent, count } = lacuna;
   const panel = lacuna.by("panel-clusters");
   const filter = el("input", { type: "search", autocomplete: "off", spellcheck: "false" });
+  const head = el("div");
   const body = el("div");
+  const rest = el("div", {}, el("label", { class: "field" }, "Filter by words ", filter), body);
   const PART = 40;
   let listed = PART;
 
@@ -75,7 +77,8 @@
         el("tbody", {}, ...found.slice(0, listed).map(cluster => row(app, lane, cluster))))),
       found.length > listed ? el("button", { type: "button", click: () => { listed += 4 * PART; render(app); } }, `Show more of the other ${count(found.length - listed)}`) : null,
     ].filter(Boolean));
-    panel.replaceChildren(...[chooser(app, lane, "Clusters of"), el("label", { class: "field" }, "Filter by words ", filter), body].filter(Boolean));
+    head.replaceChildren(...[chooser(app, lane, "Clusters of")].filter(Boolean));
+    if (rest.parentNode !== panel) panel.replaceChildren(head, rest); // the filter keeps its focus
   };
 
   filter.addEventListener("input", () => { listed = PART; set({ filter: filter.value }); });

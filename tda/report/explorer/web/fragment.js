@@ -24,6 +24,11 @@
   const numbers = text => text.split(",").map(Number);
   const finite = (list, length) => list.length === length && list.every(Number.isFinite);
 
+  // What a field may be; others are checked by who shows them.
+  const ALLOWED = {
+    tool: /^(turn|lasso|box)$/, members: /^(both|first|second)$/, tab: /^(pair|selection|clusters|failures|models)$/, sort: /^(words|size|auc|top1|share)-?$/,
+  };
+
   const write = state => {
     const fields = {
       d: state.dataset, m: state.lanes.map(encodeURIComponent).join(","), v: state.view, c: state.colour, w: state.members, u: state.tool,
@@ -44,6 +49,7 @@
     const plain = name => { try { return decodeURIComponent(get.get(name)); } catch { return undefined; } };
     const text_ = { d: "dataset", v: "view", c: "colour", w: "members", u: "tool", q: "query", a: "tab", s: "sort", f: "filter", n: "clusterOf" };
     for (const [key, name] of Object.entries(text_)) if (get.has(key) && plain(key) !== undefined) found[name] = plain(key);
+    for (const [name, allowed] of Object.entries(ALLOWED)) if (name in found && !allowed.test(found[name])) delete found[name];
     if (get.has("m")) found.lanes = get.get("m").split(",").filter(Boolean).map(part => { try { return decodeURIComponent(part); } catch { return ""; } });
     for (const [key, name] of Object.entries({ l: "lines", g: "density" })) if (get.has(key)) found[name] = get.get(key) === "1";
     const turn = numbers(plain("r") ?? "");

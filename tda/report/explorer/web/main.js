@@ -57,7 +57,17 @@
     app.redraw();
   };
 
-  const panel = () => lacuna[PANELS[state.tab] ?? PANELS.pair].render(app);
+  const panel = () => {
+    const box = by(`panel-${state.tab}`), held = box.contains(document.activeElement) ? document.activeElement : null;
+    const places = () => [...box.querySelectorAll("button, select, summary, input, [tabindex]")];
+    const at = held ? places().indexOf(held) : -1, name = held && nameOf(held);
+    lacuna[PANELS[state.tab]].render(app);
+    if (!held || held.isConnected) return;
+    const now = places();
+    (now.find(one => nameOf(one) === name) ?? now[Math.min(at, now.length - 1)] ?? box).focus({ preventScroll: true }); // what was rendered anew is where keys were
+  };
+
+  const nameOf = element => `${element.tagName} ${element.dataset.sort ?? element.dataset.cluster ?? element.textContent}`;
 
   app.redraw = pane => {
     for (const one of pane ? [pane] : app.panes) one.stale = true;

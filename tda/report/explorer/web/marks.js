@@ -8,12 +8,21 @@
     const cosine = Math.min(1, Math.max(-1, a[0] * b[0] + a[1] * b[1] + a[2] * b[2]));
     const angle = Math.acos(cosine);
     if (angle < 1e-6) return [a, b];
+    const aside = direction(a, angle > Math.PI - 1e-3 ? across(a) : b);
     return Array.from({ length: steps + 1 }, (_, i) => {
-      const t = i / steps;
-      const [p, q] = [Math.sin((1 - t) * angle) / Math.sin(angle), Math.sin(t * angle) / Math.sin(angle)];
-      return [0, 1, 2].map(at => p * a[at] + q * b[at]);
+      const turn = angle * i / steps;
+      return [0, 1, 2].map(at => Math.cos(turn) * a[at] + Math.sin(turn) * aside[at]);
     });
   };
+
+  // The unit vector at right angles to `a` on the way to `b`; between opposite points every way is as short.
+  const direction = (a, b) => {
+    const along = a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+    const rest = [0, 1, 2].map(at => b[at] - along * a[at]);
+    const length = Math.hypot(...rest);
+    return rest.map(value => value / length);
+  };
+  const across = a => (Math.abs(a[0]) < 0.9 ? [1, 0, 0] : [0, 1, 0]);
 
   const point = (place, columns, i) => Array.from(place.subarray(columns * i, columns * i + columns));
 

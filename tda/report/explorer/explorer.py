@@ -15,7 +15,7 @@ from tda.report.data.load import Run
 from tda.report.data.words import visible
 from tda.report.explorer.columns import columns_of_model
 from tda.report.explorer.content import dataset_content, dataset_entry, model_content, model_entry, pictured
-from tda.report.explorer.models import Model, models_of
+from tda.report.explorer.models import TABLES, Model, models_of
 from tda.report.explorer.pairs import shown_pairs
 from tda.report.explorer.payload import script
 from tda.report.explorer.placing import placed
@@ -41,7 +41,7 @@ class Explorer:
 
 def has_explorer(run: Run) -> bool:
     """Whether a run has anything to explore, and its settings ask for it."""
-    return bool(run.config.explorer and run.cells)
+    return bool(run.config.explorer) and any(set(TABLES) & set(cell.parquet) for cell in run.cells)
 
 
 def build_explorer(run: Run) -> Explorer | None:

@@ -58,8 +58,12 @@
     return Array.from({ length: most }, (_, i) => from[Math.floor(i * from.length / most)]);
   };
 
-  const ring = (context, [x, y, depth], radius, ink, ground) => {
+  const ring = (context, [x, y, depth], radius, { ink, ground, fill }) => {
     context.globalAlpha = depth < 0 ? 0.6 : 1;
+    context.beginPath();
+    context.arc(x, y, radius / 2, 0, 2 * Math.PI);
+    context.fillStyle = fill;
+    context.fill();
     for (const [colour, width] of [[ground, 4], [ink, 2]]) {
       context.beginPath();
       context.arc(x, y, radius, 0, 2 * Math.PI);
@@ -75,6 +79,7 @@
     const pairs = shown.dataset.pairs;
     const dark = lacuna.colours.dark();
     const ink = dark ? "#f2f4f7" : "#111418", ground = dark ? "#14171b" : "#ffffff";
+    const fills = lacuna.colours.modalities().map(lacuna.colours.css);
     const wrap = view.kind === "map" ? view.scale : width * 4;
     if (lines) {
       context.strokeStyle = ink;
@@ -90,8 +95,7 @@
       context.strokeStyle = ink;
       context.lineWidth = ratio * (thick ? 2 : 1.2);
       stroke(context, places, ratio * 2, wrap);
-      ring(context, places[0], ratio * (thick ? 8 : 6), ink, ground);
-      ring(context, places[places.length - 1], ratio * (thick ? 8 : 6), ink, ground);
+      [places[0], places[places.length - 1]].forEach((place, side) => ring(context, place, ratio * (thick ? 8 : 6), { ink, ground, fill: fills[side] }));
     }
     if (path.length > 1) {
       context.beginPath();

@@ -127,7 +127,7 @@
               if (rest < 0) continue;
               c = Math.sqrt(rest);
             }
-            cell = lacuna.density.cellOfSphere(m[0] * a + m[3] * b + m[6] * c, m[1] * a + m[4] * b + m[7] * c, m[2] * a + m[5] * b + m[8] * c, rows, columns);
+            cell = lacuna.density.cellOfSphere(m[0] * a + m[3] * b + m[6] * c, m[1] * a + m[4] * b + m[7] * c, m[2] * a + m[5] * b + m[8] * c, rows);
           }
           const one = first[cell], two = second[cell];
           if (one + two < 0.02) continue;

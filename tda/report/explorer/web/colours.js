@@ -16,7 +16,8 @@
   const background = () => parse(dark() ? "#14171b" : "#ffffff");
 
   const ramp = share => {
-    const at = Math.min(Math.max(share, 0), 1) * (RAMP.length - 1);
+    const end = dark() ? 1 : 0.9; // its last yellow does not show on white
+    const at = Math.min(Math.max(share, 0), 1) * end * (RAMP.length - 1);
     const low = Math.min(Math.floor(at), RAMP.length - 2);
     return RAMP[low].map((value, i) => Math.round(value + (at - low) * (RAMP[low + 1][i] - value)));
   };

@@ -3,7 +3,7 @@
 (() => {
   const { by, el, state, set, count, plural } = lacuna;
   const MOST = 4; // models at once
-  const VIEWS = { sphere: "sphere", map: "map of the sphere", plane: "plane", pca: "principal components" };
+  const VIEWS = { sphere: "sphere", map: "map", plane: "plane", pca: "PCA plane" };
 
   const options = (select, entries, value) => {
     select.replaceChildren(...entries.map(([key, label]) => el("option", { value: key, selected: key === value }, label)));
@@ -31,7 +31,7 @@
     options(by("view"), views(app), state.view);
     options(by("colour"), lacuna.colours.available(app.lanes.map(lane => lane.model), app.dataset).map(name => [name, lacuna.colours.NAMES[name]]), state.colour);
     const [first, second] = app.dataset.modalities;
-    options(by("members"), [["both", `${first} and ${second}`], ["first", first], ["second", second]], state.members);
+    options(by("members"), [["both", "both"], ["first", first], ["second", second]], state.members);
     by("tool").value = state.tool;
     by("lines").checked = state.lines;
     by("density").checked = state.density;

@@ -13,6 +13,8 @@
     return [disc, triangle];
   };
 
+  const tint = ground => (ground[0] > 128 ? -9 : 9); // of the sphere's body against the page
+
   class Renderer {
     constructor(canvas) {
       this.canvas = canvas;
@@ -92,8 +94,8 @@
     // The outline of the sphere, or of the map.
     body({ view, ground }) {
       const { width, height, pixels } = this;
-      const tint = ground[0] > 128 ? -9 : 9;
-      const colour = 0xff000000 | ((ground[2] + tint) << 16) | ((ground[1] + tint) << 8) | (ground[0] + tint);
+      const [r, g, b] = ground.map(value => value + tint(ground));
+      const colour = 0xff000000 | (b << 16) | (g << 8) | r;
       const half = view.kind === "map" ? view.scale / 2 : view.scale;
       for (let y = Math.max(0, Math.ceil(view.y - half)); y < Math.min(height, view.y + half); y++) {
         const wide = view.kind === "map" ? view.scale : Math.sqrt(Math.max(half * half - (y - view.y) ** 2, 0));
@@ -103,7 +105,8 @@
     }
 
     // Density behind the points, in blocks of two by two pixels; on the sphere that of the near side.
-    field({ view, density, ground, fieldColours }) {
+    field({ view, density, ground: page, fieldColours }) {
+      const ground = view.kind === "plane" ? page : page.map(value => value + tint(page));
       const { width, height, pixels } = this;
       const { rows, columns, shares: [first, second], box } = density;
       const { matrix: m, scale } = view;

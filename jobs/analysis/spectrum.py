@@ -13,8 +13,7 @@ from jobs.runtime.tasks import ordered
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
 from tda.geometry.arrays.namespace import row_blocks, unit_rows
-from tda.geometry.spectrum.moments import _spectrum as spectrum_of
-from tda.geometry.spectrum.moments import average_floor
+from tda.geometry.spectrum.moments import average_floor, spectrum_from
 from tda.geometry.spectrum.passes import Sum
 from tda.geometry.spectrum.randomized import randomized_svd
 from tda.geometry.spectrum.tsqr import tsqr_spectrum
@@ -65,7 +64,7 @@ def _largest(total: Passes, embeddings: EmbeddingSet, analysis: AnalysisConfig) 
     found = randomized_svd(total, min(config.rank, dim), oversample=config.oversample, power=config.power, seed=analysis.seed)
     values_K = found.covariance_K
     floor = average_floor(float(values_K[0]), 1 / dim, found.n, dim, embeddings.dtype)
-    whole = spectrum_of(values_K, floor, config.collapse_threshold).metrics()
+    whole = spectrum_from(values_K, floor, config.collapse_threshold).metrics()
     notes = []
     if len(values_K) < dim:
         whole |= dict.fromkeys(("effective_rank", "participation_ratio", "auc"))

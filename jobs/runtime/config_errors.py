@@ -3,7 +3,7 @@
 import difflib
 import re
 
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import (
     InterpolationResolutionError,
     InterpolationToMissingValueError,
@@ -13,6 +13,7 @@ from omegaconf.errors import (
 )
 
 from jobs.runtime.schema_types import names_at
+from jobs.runtime.unreadable_words import unreadable
 
 
 def explain(error: Exception, schema: type) -> str:
@@ -21,6 +22,8 @@ def explain(error: Exception, schema: type) -> str:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         return f"{group}={choice} is unknown; choose one of: {', '.join(sorted(error.options))}"
     cause = error.__cause__ if isinstance(error, ConfigCompositionException) and error.__cause__ else error
+    if isinstance(cause, OverrideParseException):
+        return unreadable(cause.override, schema)
     if isinstance(cause, InterpolationToMissingValueError):
         missing = re.search(r"Missing mandatory value: ([\w.]+)", str(cause))
         return _missing(missing.group(1) if missing else "root")

@@ -79,7 +79,7 @@ def name_shards(urls: list[str]) -> dict[str, str]:
 
 def _storable(stem: str) -> str:
     letters = UNSAFE.sub("_", stem).lstrip("_.+=-")[:STEM] or "shard"
-    return f"{letters}@{hashlib.sha256(stem.encode(errors='surrogateescape')).hexdigest()[:12]}"
+    return f"{letters}@{hashlib.sha256(stem.encode(errors='surrogatepass')).hexdigest()[:12]}"
 
 
 def _brief(spec: Any) -> str:

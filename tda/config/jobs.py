@@ -3,12 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
-
 from tda.config.analysis import AnalysisConfig, SweepConfig
 from tda.config.cluster import ClusterConfig
 from tda.config.datasets import DatasetConfig
-from tda.config.fields import Checked, bounded
+from tda.config.fields import MISSING, Checked, bounded
 from tda.config.models import LOSSES, Arm, EncoderConfig, TrainConfig
 from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
 from tda.config.sweeps import MultirunConfig

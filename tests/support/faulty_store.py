@@ -66,13 +66,15 @@ def _name(path: str, body: bytes) -> str:
 
 @contextmanager
 def faulty_store() -> Iterator[Proxy]:
-    """A bucket behind a proxy; inside the block this process and its children find it as their S3."""
+    """A bucket behind a proxy, empty at first; inside the block this process and its children find it as their S3."""
     import boto3
+    from moto.backends import get_backend
     from moto.server import ThreadedMotoServer
     from s3fs import S3FileSystem
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line a request
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    get_backend("s3").reset()  # one process keeps one content for all its servers
     moto.start()
     proxy = Proxy(moto.get_host_and_port(), S3(), f"s3://{BUCKET}")
     account = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "something", "AWS_DEFAULT_REGION": "us-east-1"}

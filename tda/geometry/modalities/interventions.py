@@ -50,8 +50,8 @@ def interventions(
 
     Returns `fit_pairs`, `pairs` (M), `notes`, and `points`: kind, amount, gap (centroid distance), separability (accuracy of a linear SVM
     that is fitted on the first half), top-1 of both directions, `mixed` (NDCG@10), 95 % intervals of these by bootstrap over pairs, and
-    `change` against `none` with its 95 and 99 % intervals, of the mean top-1 and of `mixed`. Memory: a few (M, D) arrays and (R, M). Time: M² D for
-    each point. Raises UserError for unequal shapes, fewer than 16 pairs, or a row that is zero or not finite.
+    `change` against `none` with its 95 and 99 % intervals, of the mean top-1 and of `mixed`. Memory: a few (M, D) arrays and (R, M).
+    Time: M² D for each point. Raises UserError for unequal shapes, fewer than 16 pairs, or a row that is zero or not finite.
     """
     halves = _halves(image_ND, text_ND, seed)
     count = len(halves.image)

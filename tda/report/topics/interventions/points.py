@@ -37,10 +37,9 @@ def best_dropped(cell: Cell) -> dict[str, Any] | None:
 
 
 def verdict(cell: Cell, measure: str) -> str | None:
-    """What closing the gap does to a measure: raised, lowered, unchanged (within `MARGIN`) or undecided, by the 99 % interval: a
-    sentence has two measures of several models.
+    """What closing the gap does to a measure: raised, lowered, unchanged (within `MARGIN`) or undecided.
 
-    None where it was not measured, or on too few pairs.
+    By the 99 % interval, as a sentence has two measures of several models. None where it was not measured, or on too few pairs.
     """
     point = at(cell, *CLOSED)
     if point is None or cell.metrics[PART]["pairs"] < LEAST_PAIRS:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from jobs.planning.costs import Cost, Machines
 from jobs.planning.layout_parts import clusters, dimension, homology, layout, local_dimension, placement
-from jobs.planning.pair_parts import alignment, gap_measures, retrieval, separability, statistics
+from jobs.planning.pair_parts import alignment, gap_measures, interventions, retrieval, separability, statistics
 from jobs.planning.work import Size, Work, cost_of
 from tda.config.analysis import AnalysisConfig
 
@@ -34,6 +34,7 @@ def _works(size: Size, analysis: AnalysisConfig) -> Iterator[Work]:
         ({"homology"}, homology),
         ({"alignment"}, alignment),
         ({"gap_measures"}, gap_measures),
+        ({"interventions"}, interventions),
     )
     for parts, make in makers:
         if parts & chosen or (make is layout and "clusters" in chosen and analysis.clusters.space == "layout"):

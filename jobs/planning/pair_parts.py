@@ -18,6 +18,7 @@ SVM_VALUE, SVM_POWER, SVM_FIXED = 5.7e-9, 1.35, 0.03
 RETRIEVAL_REACH, RETRIEVAL_VALUE = 0.9, 2e-8
 ALIGNMENT_REACH, ALIGNMENT_CELL, ALIGNMENT_VALUE, ALIGNMENT_FIXED = 0.9, 6e-9, 3e-8, 0.2
 EXCHANGED_CELL, SAMPLED_CELL = 7e-10, 1e-7
+SVM_FITS, RANKED_CELL, DRAWN_CELL = 2.0, 1e-8, 1e-8  # fits in `SVM_VALUE`; a cosine that is compared; a weight of the bootstrap
 
 
 def statistics(size: Size, analysis: AnalysisConfig) -> Work:
@@ -104,4 +105,21 @@ def gap_measures(size: Size, analysis: AnalysisConfig) -> Work:
         memory=8 * 8.0 * cells,
         cores=EXCHANGE_CORES,
         words=f"{pairs:,} pairs (analysis.gap_measures.sample) among themselves, {config.draws:,} exchanges of them",
+    )
+
+
+def interventions(size: Size, analysis: AnalysisConfig) -> Work:
+    config = analysis.interventions
+    pairs = min(size.pairs, config.sample)
+    points = 3 + len({*config.shifts, 1.0}) + len(config.dropped)
+    half, d = pairs / 2, size.dim
+    fit = SVM_VALUE * MODALITIES * half**SVM_POWER * d / SVM_FITS
+    return Work(
+        stage="interventions",
+        flops=points * 2 * 2.0 * half * half * d,
+        reach=RETRIEVAL_REACH,
+        seconds=points * (fit + RANKED_CELL * half * half + DRAWN_CELL * config.draws * half) + STATISTICS_EIGEN * d**3,
+        read=set_bytes(size) * pairs / size.pairs,
+        memory=8.0 * half * (8 * d + config.draws),
+        words=f"{points} interventions on {pairs:,} pairs (analysis.interventions.sample): retrieval of one half, a classifier each",
     )

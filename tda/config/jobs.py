@@ -71,7 +71,7 @@ class AnalyzeJob(Checked):
 class DedupeJob(Checked):
     root: str = MISSING
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
-    reference: DatasetConfig = field(default_factory=DatasetConfig)
+    reference: DatasetConfig = field(default_factory=lambda: DatasetConfig(name=""))  # none: the set's own repeats go
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)

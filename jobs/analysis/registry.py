@@ -8,6 +8,7 @@ import numpy as np
 from jobs.analysis import layout_clusters_homology, local, pairs, spectrum
 from jobs.analysis.alignment import finish_alignment, start_uniformity
 from jobs.analysis.gap_measures import finish_gap_measures, start_gap_measures
+from jobs.analysis.interventions import finish_interventions, start_interventions
 from jobs.analysis.part import Found, Measuring, Metrics, Part
 from jobs.analysis.placement import finish_placement, labels_for, placement_line
 from jobs.analysis.queries import sampled_retrieval
@@ -225,4 +226,5 @@ REGISTRY = (
     ),
     Part(name="alignment", start=start_uniformity, finish=finish_alignment, turn=6, seeded=_always),
     Part(name="gap_measures", start=start_gap_measures, finish=finish_gap_measures, turn=7, seeded=_always),
+    Part(name="interventions", start=start_interventions, finish=finish_interventions, turn=8, seeded=_always),
 )

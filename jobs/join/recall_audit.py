@@ -14,12 +14,12 @@ import numpy as np
 from jobs.join.reference_actor import Unit
 from tda.config.stages import NearestConfig
 from tda.geometry.duplicate_recall import duplicate_recall
-from tda.store.commit.parquet import VECTORS
 from tda.store.commit.records import RecordedRows, ShardRecord
 from tda.store.datasets.nearest import NearestSet
 from tda.store.documents import document_if_whole, sealed
 from tda.store.files import publish_json
 from tda.store.paths import RootPaths
+from tda.store.types import VECTORS
 
 SCHEMA = 3  # its intervals are for a sample of shards
 AUDITED_SHARDS = 64  # at most: a sample of a larger set is drawn from some shards, not from all

@@ -43,6 +43,7 @@ def _works(size: Size, analysis: AnalysisConfig) -> Iterator[Work]:
         ({"homology"}, _homology),
         ({"alignment"}, _alignment),
         ({"gap_measures"}, _gap_measures),
+        ({"interventions"}, _interventions),
     )
     for parts, make in makers:
         if parts & chosen or (make is _layout and "clusters" in chosen and analysis.clusters.space == "layout"):
@@ -271,6 +272,23 @@ def _gap_measures(size: Size, analysis: AnalysisConfig) -> Work:
     )
 
 
+def _interventions(size: Size, analysis: AnalysisConfig) -> Work:
+    config = analysis.interventions
+    pairs = min(size.pairs, config.sample)
+    points = 3 + len({*config.shifts, 1.0}) + len(config.dropped)
+    half, d = pairs / 2, size.dim
+    fit = SVM_VALUE * MODALITIES * half**SVM_POWER * d / SVM_FITS
+    return Work(
+        stage="interventions",
+        flops=points * 2 * 2.0 * half * half * d,
+        reach=RETRIEVAL_REACH,
+        seconds=points * (fit + RANKED_CELL * half * half + DRAWN_CELL * config.draws * half) + STATISTICS_EIGEN * d**3,
+        read=_set_bytes(size) * pairs / size.pairs,
+        memory=8.0 * half * (8 * d + config.draws),
+        words=f"{points} interventions on {pairs:,} pairs (analysis.interventions.sample): retrieval of one half, a classifier each",
+    )
+
+
 # Core-seconds of the reference core
 STATISTICS_REACH, STATISTICS_ELEMENT, STATISTICS_EIGEN = 0.8, 4.5e-8, 6e-10
 SVM_VALUE, SVM_POWER, SVM_FIXED = 5.7e-9, 1.35, 0.03
@@ -283,5 +301,6 @@ DIMENSION_REACH, DIMENSION_CELL = 0.9, 1.4e-8
 LANDMARK_VALUE, RIPSER_CUBE, DISTINCT_VALUE = 6.5e-10, 6e-9, 2e-8
 ALIGNMENT_REACH, ALIGNMENT_CELL, ALIGNMENT_VALUE, ALIGNMENT_FIXED = 0.9, 6e-9, 3e-8, 0.2
 EXCHANGED_CELL, SAMPLED_CELL = 7e-10, 1e-7
+SVM_FITS, RANKED_CELL, DRAWN_CELL = 2.0, 1e-8, 1e-8  # fits in `SVM_VALUE`; a cosine that is compared; a weight of the bootstrap
 PLACED_ROW, PLACE_FIXED = 5e-6, 0.1
 MOST_ROWS, MANY_LANDMARKS, MANY_PLACED = 4_000_000, 1_000, 20_000_000

@@ -8,7 +8,7 @@ from tda.errors import UserError
 
 PARTS = (
     "gap", "cosine", "separability", "retrieval", "spectrum", "umap", "mixing", "clusters", "placement", "local_dimension", "dimension",
-    "homology", "alignment", "gap_measures",
+    "homology", "alignment", "gap_measures", "interventions",
 )  # fmt: skip
 DEVICES = ("auto", "cpu", "cuda")
 SPACES = ("raw", "layout", "pca")
@@ -163,6 +163,16 @@ class GapMeasuresConfig(Checked, path="analysis.gap_measures"):
 
 
 @dataclass(kw_only=True)
+class InterventionsConfig(Checked, path="analysis.interventions"):
+    """Retrieval after the gap is changed: shifted along it, centred, without the dimensions of largest gap, rotated."""
+
+    sample: int = bounded(4000, least=16, most=50_000)
+    shifts: list[float] = bounded([-0.5, 0.5, 0.75, 1.0, 1.25, 1.5], least=-10, most=10)
+    dropped: list[int] = bounded([1, 2, 4, 8, 16, 32], least=1)
+    draws: int = bounded(1000, least=100)
+
+
+@dataclass(kw_only=True)
 class CompareConfig(Checked, path="analysis.compare"):
     """Spaces of several encoders on the same pairs, and the paper's predictions."""
 
@@ -206,4 +216,5 @@ class AnalysisConfig(Checked, path="analysis"):
     homology: HomologyConfig = field(default_factory=HomologyConfig)
     alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
     gap_measures: GapMeasuresConfig = field(default_factory=GapMeasuresConfig)
+    interventions: InterventionsConfig = field(default_factory=InterventionsConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)

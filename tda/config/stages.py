@@ -11,6 +11,7 @@ IMAGE_FORMATS = (*FORMATS, "gif", "avif", "bmp")  # the last three are decoded i
 CHANGED = ("refuse", "redo", "trust")
 RULES = ("image", "text", "both", "either")
 EXACT = ("url", "caption")
+KEEPS = ("first", "largest", "width", "height", "caption", "pair_cosine")
 
 
 @dataclass(kw_only=True)
@@ -43,7 +44,8 @@ class DedupeConfig(Checked, path="dedupe"):
     text_threshold: float | None = bounded(None, least=-1, most=1)  # null: threshold
     exact: list[str] = bounded(list(EXACT), choices=EXACT)  # dropped whatever the cosine: same url, same caption and image size
     by: str | None = None  # the encoder whose cosines decide; null: each by its own. One for all keeps the same pairs in all
-    self: bool = False  # repeats within the set go too, all but the first
+    self: bool = False  # repeats within the set go too, all but one of each group
+    keep: str = bounded("first", choices=KEEPS)  # which one: the first row, or that of the largest value
     max_drop_fraction: float = bounded(0.5, least=0, most=1)  # with more dropped rows than this the job exits 1
     exact_rows: int = bounded(200_000, least=0)  # most rows compared with each other where jobs.nearest did not find them within the set
 

@@ -132,7 +132,7 @@ class Moments:
         """
         values_D, vectors_DD = self.principal()
         floor = self._floor(values_D, vectors_DD, stored)
-        return _spectrum(values_D, floor, threshold)
+        return spectrum_from(values_D, floor, threshold)
 
     def _floor(self, values_D: Any, vectors_DD: Any, stored: str) -> float:
         """The value below which a singular value is due to rounding: the larger of two bounds.
@@ -180,7 +180,7 @@ def _outer(x_D: Any) -> Any:
     return x_D[:, None] * x_D[None, :]
 
 
-def _spectrum(values_D: Any, floor: float, threshold: float) -> Spectrum:
+def spectrum_from(values_D: Any, floor: float, threshold: float) -> Spectrum:
     xp = namespace(values_D)
     dim, first = int(values_D.shape[0]), float(values_D[0])
     if first <= floor:

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 
 from tda.errors import LacunaError
 from tda.geometry.shift import Counts, Values
-from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import META_KEY, recorded_name
 from tda.store.files import filesystem, join, list_folders, publish_bytes, read_bytes
 from tda.store.paths import RootPaths
+from tda.store.types import VECTORS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,10 @@ RULES = (
     f"They are interwoven from {percent(INTERWOVEN)} on.",
     f"Two top-1 accuracies are “about equal” within two standard errors, and always within {percent(LEAST_DIFFERENCE)}.",
     "One data set is nearer to a reference than another where the 95% interval of the difference of their medians excludes 0.",
+    (
+        "The gap costs retrieval where a shift that closes it raises a number and the 99% interval of the change excludes 0; a number is "
+        "unchanged where that interval lies within 2 points of 0."
+    ),
     "Pairs of models are “about equally alike” where the 95% intervals of the most and the least alike overlap.",
     "A correlation is clear where its 95% interval excludes 0; size changes it where the plain one lies outside the interval given size.",
     "Cosine distributions are compared by d′: the distance of their means in units of their pooled standard deviation.",

@@ -9,7 +9,7 @@ from tda.report.data.evidence import name
 from tda.report.data.load import Cell
 from tda.report.data.words import fixed, listing
 from tda.report.topics.sentences import by_verdict, span
-from tda.store.commit.parquet import VECTORS
+from tda.store.types import VECTORS
 
 
 def references(cells: Sequence[Cell]) -> list[str]:

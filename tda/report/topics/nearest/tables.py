@@ -11,7 +11,7 @@ from tda.report.data.load import Cell, Run
 from tda.report.data.words import listing, percent
 from tda.report.drawing.table import Column, Table, Value
 from tda.report.topics.nearest.findings import compared, references, shifts
-from tda.store.commit.parquet import VECTORS
+from tda.store.types import VECTORS
 
 
 def shift_table(run: Run) -> Table:

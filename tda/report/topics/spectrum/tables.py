@@ -1,21 +1,22 @@
 """The table of dimension."""
 
-from collections.abc import Callable
-
-from tda.geometry.spectrum.fall import Fall
 from tda.report.data.evidence import value
-from tda.report.data.load import Run
+from tda.report.data.load import Cell, Run
 from tda.report.data.published import COLLAPSE
 from tda.report.drawing.table import Column, Table, Value, count, model_columns, model_values, remarks_of, tenth
 from tda.report.topics.spectrum import findings
 from tda.report.topics.spectrum.falls import fall_in
 
-FALLS: dict[str, Callable[[Fall | None], Value]] = {
-    "Above the floor": lambda one: one and one.numerical_rank,
-    "Largest drop, after": lambda one: one and one.largest_drop and one.largest_drop.index,
-    "Largest drop, decades": lambda one: one and one.largest_drop and one.largest_drop.decades,
-    "Power law": lambda one: one and one.alpha,
-}
+FALLS = ("Above the floor", "Largest drop, after", "Largest drop, decades", "Power law")
+
+
+def _fall(cell: Cell, modality: str) -> list[Value]:
+    """The numbers of FALLS."""
+    one = fall_in(cell, modality)
+    if one is None:
+        return [None] * len(FALLS)
+    drop = one.largest_drop
+    return [one.numerical_rank, *((drop.index, drop.decades) if drop else (None, None)), one.alpha]
 
 
 def dimension(run: Run) -> Table:
@@ -47,7 +48,7 @@ def dimension(run: Run) -> Table:
             *(value(cell, *groups[group], modality, "value") for group in list(groups)[1:] for modality in modalities),
             *(value(cell, *groups[group], modality, "stderr") for group in list(groups)[1:] for modality in modalities),
             *(value(cell, "spectrum", modality, "participation_ratio") for modality in modalities),
-            *(show(fall_in(cell, modality)) for show in FALLS.values() for modality in modalities),
+            *(number for numbers in zip(*(_fall(cell, modality) for modality in modalities), strict=True) for number in numbers),
         ]
         for cell in run.cells
         if cell.metrics.get("spectrum") or cell.metrics.get("dimension")

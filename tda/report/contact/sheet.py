@@ -19,13 +19,13 @@ from tda.report.contact.thumbnails import Thumbnail, Thumbnails, thumbnails
 from tda.report.data.pictures import withheld
 from tda.report.data.words import visible
 from tda.source_digest import source_digest
-from tda.store.commit.parquet import VECTORS
 from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import content_hash, recorded_name
 from tda.store.documents import document_if_whole, entry_of, named_files, sealed
 from tda.store.files import join, list_folders, publish_bytes, publish_json
 from tda.store.paths import RootPaths
+from tda.store.types import VECTORS
 
 FOLDER = "contact"
 CAPTION = 500  # characters shown

@@ -18,7 +18,7 @@ def refuse_keep(name: str, job: Any) -> None:
     if keep is not None and name not in TAKEN:
         jobs = " and ".join(f"jobs.{one}" for one in TAKEN)
         raise UserError(
-            f"dataset.keep={keep} is taken by {jobs}; jobs.{name} takes what these have made by its name, dataset.name=NAME-only-DIGITS"
+            f"dataset.keep={keep} is taken by {jobs}, not by jobs.{name}: give what they have made, dataset.name=NAME-only-DIGITS"
         )
 
 

@@ -51,7 +51,8 @@ class NearestJob(Checked):
     root: str = MISSING
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     reference: DatasetConfig = field(default_factory=DatasetConfig)
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(name=""))  # not needed beside `encoders`
+    encoders: list[str] = field(default_factory=list)  # names: the closest rows by each of them, one after the other
     nearest: NearestConfig = field(default_factory=NearestConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)

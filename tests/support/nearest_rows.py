@@ -59,7 +59,7 @@ def clustered(n: int, dim: int, seed: int, centres: int = 12, noise: float = 0.2
     return unit_rows(x_ND, "float16")[0]
 
 
-def publish_set(root: str, dataset: str, image_ND: Any, text_ND: Any, rows_per_shard: int, encoder: str = "e", **origin: str) -> None:
+def publish_set(root: str, dataset: str, image_ND: Any, text_ND: Any, rows_per_shard: int, *, encoder: str = "e", **origin: str) -> None:
     """Rows as a recorded data set of shards `<dataset>-00000` and so on; keys repeat from shard to shard, as LAION's do."""
     for start in range(0, len(image_ND), rows_per_shard):
         part = slice(start, start + rows_per_shard)

@@ -14,6 +14,7 @@ import numpy as np
 from tda.errors import UserError
 from tda.geometry.arrays.namespace import BLOCK_ROWS, namespace, row_blocks
 from tda.geometry.arrays.threads import blas_threads, threaded
+from tda.geometry.spectrum.fall import fall
 from tda.geometry.spectrum.randomized import randomized_svd as randomized_svd  # noqa: PLC0414 (re-exported: its public place is here)
 
 COLLAPSE_THRESHOLD = 1e-3
@@ -38,8 +39,9 @@ class Spectrum:
     floor: float
 
     def metrics(self) -> dict[str, Any]:
-        """The fields, ready for JSON."""
-        return {**vars(self), "singular_values": [float(value) for value in self.singular_values]}
+        """The fields, and how the spectrum falls (`tda.geometry.spectrum.fall`), ready for JSON."""
+        found = fall(self.singular_values, self.floor, self.collapse_index).metrics()
+        return {**vars(self), "singular_values": [float(value) for value in self.singular_values], **found}
 
 
 @dataclass(frozen=True)

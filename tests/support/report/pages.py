@@ -8,7 +8,7 @@ def opened(context: Any, file: Path, *, own: Path | None = None) -> tuple[Any, l
     """The file in a new page, and everything that went wrong or went out; files of the folder `own` belong to the page."""
     allowed = ("data:", "blob:", "about:", file.as_uri(), *([f"{own.as_uri()}/"] if own else []))
     page = context.new_page()
-    page.set_default_timeout(15_000)  # a busy machine is no failure
+    page.set_default_timeout(120_000)  # a busy machine is no failure
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: wrong.append(str(error)))

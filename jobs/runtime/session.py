@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jobs.runtime.joined_head import HeadWatch, refused_tokens
 from tda.config.cluster import ClusterConfig
 from tda.errors import LacunaError, UserError
 
@@ -23,6 +24,7 @@ QUIET_RAY = "A worker died or was killed|Raylet is terminated|has been marked de
 RESTING_MONITOR = {"RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "0", "LOG_NAME_UPDATE_INTERVAL_S": "86400"}
 
 _held = False
+_watch: HeadWatch | None = None
 
 
 @contextmanager
@@ -42,12 +44,12 @@ def ray_session(cluster: ClusterConfig) -> Iterator[None]:
     if cluster.address is None:
         _start()
     else:
-        _join(cluster.address)
+        _join(cluster.address, cluster.wait_seconds)
     try:
         yield
     finally:
         if not _held:
-            ray.shutdown()
+            _leave()
 
 
 @contextmanager
@@ -61,7 +63,15 @@ def shared_ray() -> Iterator[None]:
     finally:
         _held = outer
         if not (outer or joined) and "ray" in sys.modules:
-            sys.modules["ray"].shutdown()
+            _leave()
+
+
+def _leave() -> None:
+    global _watch  # noqa: PLW0603 (as above)
+    if _watch is not None:
+        _watch.end()
+        _watch = None
+    sys.modules["ray"].shutdown()
 
 
 def import_ray() -> None:
@@ -188,15 +198,18 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
             del os.environ[name]
 
 
-def _join(address: str) -> None:
+def _join(address: str, wait_seconds: float) -> None:
+    global _watch  # noqa: PLW0603 (as above)
     import ray
 
     try:
         _require_listener(address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        with refused_tokens():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"cluster.address={address} cannot be joined: {reason}; cluster=local starts a Ray on this machine") from None
+    _watch = HeadWatch(ray.get_runtime_context().gcs_address, wait_seconds)
 
 
 def _require_listener(address: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -48,31 +49,31 @@ def encoder(shared_golden: Path) -> EncoderConfig:
 
 
 @pytest.fixture(scope="module")
-def local(encoder: EncoderConfig, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:  # noqa: ARG001 (it runs)
-    """Shards of a set and of its reference, which repeats ten pairs of it; in `root` the embeddings of a local run."""
-    folder = tmp_path_factory.mktemp("local")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set, one pair of which is no picture, and its reference, which repeats ten pairs of it."""
+    folder = tmp_path_factory.mktemp("shards")
     for name in ("set", "ref"):
         (folder / name).mkdir()
     for i in range(SHARDS):
         write_tar(folder / "set" / f"{i:05d}.tar", good_pairs(PAIRS, first=PAIRS * i))
     write_tar(folder / "set" / "faulty.tar", [*good_pairs(1, first=500), ("000501.jpg", b"no picture"), ("000501.txt", b"no picture")])
     write_tar(folder / "ref" / "00000.tar", [*good_pairs(10), *good_pairs(PAIRS, first=1000)])
-    for name in ("set", "ref"):
-        dataset = DatasetConfig(name=name, shards=str(folder / name / "*.tar"))
-        embed(
-            str(folder / "root"),
-            dataset,
-            [encoder],
-            EmbedConfig(batch_size=16, max_drop_fraction=0.5),
-            ClusterConfig(actors=1, cpus_per_actor=0.5),
-        )
     return folder
 
 
 @pytest.fixture(scope="module")
-def bucket(local: Path) -> Iterator[Proxy]:
+def local(shards: Path, encoder: EncoderConfig, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> str:  # noqa: ARG001 (it runs)
+    """The root of a local run."""
+    root = str(tmp_path_factory.mktemp("local"))
+    dataset = DatasetConfig(name="set", shards=str(shards / "set" / "*.tar"))
+    embed(root, dataset, [encoder], EmbedConfig(batch_size=16, max_drop_fraction=0.5), ClusterConfig(actors=1, cpus_per_actor=0.5))
+    return root
+
+
+@pytest.fixture(scope="module")
+def bucket(shards: Path) -> Iterator[Proxy]:
     with faulty_store() as store:
-        for path in sorted(local.glob("*/*.tar")):
+        for path in sorted(shards.glob("*/*.tar")):
             publish_bytes(f"{store.root}/{path.parent.name}/{path.name}", path.read_bytes())
         yield store
 
@@ -98,6 +99,11 @@ class Submitter:
     def __call__(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env = {**self.environment, **environment}
         return subprocess.run(self.words(*words), cwd=self.cwd, env=env, capture_output=True, text=True, check=False, timeout=300)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.words(*words), cwd=self.cwd, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
 
 
 @pytest.fixture
@@ -148,9 +154,7 @@ def assert_metrics_are_there(page: str) -> None:
     assert all(re.fullmatch(rule["regex"], name) for name in there if "lacuna" in name and not name.startswith("ray_tasks"))
 
 
-def test_embed_nearest_dedupe_analyze_report(
-    *, submit: Submitter, encoder: EncoderConfig, bucket: Proxy, local: Path, nodes: Nodes
-) -> None:
+def test_embed_nearest_dedupe_analyze_report(*, submit: Submitter, encoder: EncoderConfig, bucket: Proxy, local: str, nodes: Nodes) -> None:
     root = f"root={bucket.root}/root"
     with Pages(nodes) as pages:
         for name, pairs in (("ref", "30 of 30"), ("set", f"{PAIRS * SHARDS + 1} of {PAIRS * SHARDS + 2}")):
@@ -158,7 +162,7 @@ def test_embed_nearest_dedupe_analyze_report(
             assert done.returncode == 0, done.stdout + done.stderr
             assert f"{name} / tiny: {pairs} pairs embedded" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("submit: lacuna-embed-")
-    found, wanted = EmbeddingSet(f"{bucket.root}/root", "set", "tiny"), EmbeddingSet(str(local / "root"), "set", "tiny")
+    found, wanted = EmbeddingSet(f"{bucket.root}/root", "set", "tiny"), EmbeddingSet(local, "set", "tiny")
     for mine_ND, theirs_ND in zip((found.image(), found.text()), (wanted.image(), wanted.text()), strict=True):
         assert np.array_equal(mine_ND.view(np.uint16), theirs_ND.view(np.uint16))
 
@@ -184,3 +188,65 @@ def test_a_wrong_token_is_called_by_its_name(submit: Submitter) -> None:
     done = submit("--", "jobs.report", "root=/tmp/none", RAY_AUTH_TOKEN="0" * 64)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"lacuna submit: the token of RAY_AUTH_TOKEN is not the token of the cluster at {submit.nodes.dashboard}\n"
+
+
+def started(running: subprocess.Popen[str]) -> str:
+    """The id of the job that a running command has submitted."""
+    assert running.stderr is not None
+    line = running.stderr.readline()
+    found = re.match(r"lacuna submit: (lacuna-embed-\S+) is submitted: python -m jobs.embed ", line)
+    assert found, line + running.stderr.read()
+    return found[1]
+
+
+JOINED = """
+import sys, time
+from jobs.runtime.session import ray_session
+from tda.config.cluster import ClusterConfig
+with ray_session(ClusterConfig(address=sys.argv[1], wait_seconds=3)):
+    print("joined", flush=True)
+    time.sleep(600)
+"""
+
+
+def joined(nodes: Nodes) -> subprocess.Popen[str]:
+    """A run that has joined the cluster by its address."""
+    words = [sys.executable, "-c", JOINED, f"127.0.0.1:{nodes.ports['gcs']}"]
+    environment = {**nodes.environment, "PYTHONPATH": str(REPOSITORY)}
+    running = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    assert running.stdout.readline() == "joined\n"
+    return running
+
+
+def test_detach_attach_stop_and_a_lost_head(submit: Submitter, encoder: EncoderConfig, bucket: Proxy, nodes: Nodes) -> None:
+    words = ["--", *embed_words(encoder, bucket, "set"), "dataset.name=other"]
+    running = submit.start(*words)
+    job = started(running)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert f"detached; {job} runs on: " in err
+    assert err.count(f"attach={job}") == err.count(f"stop={job}") == 1
+
+    again = submit("--no-wait", *words)
+    assert again.returncode == 0, again.stderr
+    assert re.search(rf"^submit: {job} is (pending|running)$", again.stdout, re.MULTILINE)
+    stopped = submit(f"stop={job}")
+    assert (stopped.returncode, stopped.stdout) == (0, f"submit: {job} is stopped\n"), stopped.stderr
+
+    driver = joined(nodes)
+    running = submit.start("cluster.wait_seconds=3", *words)
+    assert started(running) == f"{job}-2"
+    nodes.kill("gcs_server")
+    nodes.kill("dashboard")
+    _, err = running.communicate(timeout=120)
+    assert running.returncode == 1
+    waiting, lost = err.splitlines()
+    assert waiting.startswith(f"lacuna submit: no Ray cluster answers at {nodes.dashboard}: ")
+    assert lost == f"lacuna submit: the head of the cluster is lost: no answer for 3 s; the same command attaches to {job}-2 again"
+
+    out, err = driver.communicate(timeout=60)
+    assert (driver.returncode, out) == (1, "")
+    gcs = f"127.0.0.1:{nodes.ports['gcs']}"
+    assert err.splitlines()[-1] == f"lacuna: the head of the cluster at {gcs} is lost: no answer for 3 s; the same command resumes"

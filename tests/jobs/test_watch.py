@@ -59,6 +59,7 @@ def test_a_training_run_and_its_checkpoints(tmp_path: Path, capfd: pytest.Captur
         outcome = run(watched)
         assert outcome.line.startswith("watch tiny: 3 checkpoints, 2 analysed, 1 failed, to be tried again; step_00000004.pt: ")
         assert not outcome.whole
+        assert outcome.places == [str(root / "watch/tiny/checkpoints.json")]
         assert [EmbeddingSet(str(root), "toy", f"tiny@{step}").image().shape for step in (2, 6)] == [(60, 16)] * 2
         metrics = json.loads((root / "analysis/toy/tiny@6/metrics.json").read_text())
         assert metrics["encoder"] == "tiny@6"

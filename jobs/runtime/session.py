@@ -240,16 +240,16 @@ def _join(cluster: ClusterConfig) -> None:
     address = str(cluster.address)
     remote = address.startswith("ray://")  # a client, which has no line to the head itself
     try:
-        _require_listener(address)
+        head = address if remote else canonicalize_bootstrap_address_or_die(address)
+        _require_listener(head)
         if not remote:
-            settle_token(canonicalize_bootstrap_address_or_die(address), insecure=cluster.insecure)
+            settle_token(head, insecure=cluster.insecure)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         listen()
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"cluster.address={address} cannot be joined: {reason}; cluster=local starts a Ray on this machine") from None
-    head = address.removeprefix("ray://") if remote else ray.get_runtime_context().gcs_address
-    _watch = HeadWatch(head, cluster.wait_seconds)
+    _watch = HeadWatch(head.removeprefix("ray://"), cluster.wait_seconds)
 
 
 def _require_listener(address: str) -> None:

@@ -265,11 +265,15 @@ def test_a_watcher_killed_between_any_two_writes(
         assert [row["state"] for row in rows] == (["vanished"] if number > 1 or after else [])
 
 
-def test_two_watchers_share_the_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hours", [0, 2])
+def test_two_watchers_share_the_work_whatever_their_clocks_say(tmp_path: Path, hours: int) -> None:
     for epoch in range(8):
-        write(tmp_path, f"epoch_{epoch}.pt", f"{epoch} END".encode())
+        path = write(tmp_path, f"epoch_{epoch}.pt", f"{epoch} END".encode())
+        skewed = path.stat().st_mtime + (-1) ** epoch * hours * 3600  # trainers have clocks too
+        os.utime(path, (skewed, skewed))
     runners = StandIn(questions=1), StandIn(questions=1)
     pair = [watcher(tmp_path, runner) for runner in runners]
+    advance(pair[1], hours * 3600)
     for one in pair:
         one.look()
     for _ in range(12):

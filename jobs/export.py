@@ -6,21 +6,21 @@ A shard is a task, and has a record under `to`: the same command goes on where i
 """
 
 import sys
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 
+from jobs.exporting.shard import export_shard
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.run_progress import track
 from jobs.runtime.session import ray_session
 from jobs.runtime.tasks import ordered
 from tda.config.jobs import ExportJob
-from tda.errors import LacunaError, ShardError
+from tda.errors import LacunaError
 from tda.store.datasets.embedding_set import EmbeddingSet
-from tda.store.export.arrays import export_clip_retrieval, export_parquet, uids_of
+from tda.store.export.arrays import uids_of
 from tda.store.export.records import Export
-from tda.store.export.tars import export_tar
 from tda.store.files import absolute, join, publish
 
 
@@ -64,29 +64,6 @@ def _work(job: ExportJob, export: Export, rows: EmbeddingSet, todo: list[int], p
                 progress.add(pairs=made)
                 work.did(rows.shards[number], made)
     return failed
-
-
-def export_shard(export: Export, number: int) -> int | str:
-    """The pairs of one exported shard, or the line that names why it could not be."""
-    rows = _rows(export.root, export.dataset, export.encoder, export.content)
-    shard = rows.shards[number]
-    try:
-        if rows.digest != export.content:
-            raise ShardError(shard, "changed", "the rows were replaced meanwhile: run again")  # noqa: TRY301 (named as all others are)
-        if export.format == "webdataset":
-            source = rows.records([shard])[shard].source
-            return export_tar(export, shard, source, set(rows.ordinals(number).tolist()))
-        table = rows.shard_table(number)
-        return export_parquet(export, shard, table) if export.format == "parquet" else export_clip_retrieval(export, shard, number, table)
-    except ShardError as error:
-        return str(error)
-
-
-@lru_cache(maxsize=1)
-def _rows(root: str, dataset: str, encoder: str, content: str) -> EmbeddingSet:
-    """The rows, listed once a worker; `content` is part of what they are remembered by."""
-    _ = content
-    return EmbeddingSet(root, dataset, encoder)
 
 
 def _uids(export: Export, rows: EmbeddingSet) -> Outcome:

@@ -246,6 +246,8 @@ def _join(cluster: ClusterConfig) -> None:
             settle_token(head, insecure=cluster.insecure)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         listen()
+    except UserError:
+        raise
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"cluster.address={address} cannot be joined: {reason}; cluster=local starts a Ray on this machine") from None

@@ -204,7 +204,7 @@ def joining(nodes: Nodes, words: list[str], folder: Path, **environment: str) ->
 
 
 def test_a_driver_with_a_wrong_token_is_refused(nodes: Nodes, encoder: EncoderConfig, bucket: Proxy, tmp_path: Path) -> None:
-    driver = joining(nodes, embed_words(encoder, bucket, "set"), tmp_path, RAY_AUTH_TOKEN="0" * 64)
+    driver = joining(nodes, [*embed_words(encoder, bucket, "set"), "dataset.name=fourth"], tmp_path, RAY_AUTH_TOKEN="0" * 64)
     _, err = driver.communicate(timeout=240)
     address = f"127.0.0.1:{nodes.ports['gcs']}"
     reason = "the token of RAY_AUTH_TOKEN is not its token"

@@ -33,12 +33,16 @@ def hold_at_actors(flag: Path) -> None:
         def waiting(*args: Any, **options: Any) -> Any:
             flag.touch()
             if (flag.parent / "hold").exists():
-                wait([ray.remote(time.sleep).remote(60)])  # a task that is at work
+                wait([ray.remote(_sleep).remote()])  # a task that is at work
             return original(*args, **options)
 
         return waiting
 
     ray.wait, ray.get = held(wait), held(get)
+
+
+def _sleep() -> None:
+    time.sleep(60)
 
 
 def _hold(flag: Path) -> None:

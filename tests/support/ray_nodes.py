@@ -58,7 +58,8 @@ class Nodes:
         self.metrics.append(free_port())
         common = [f"--metrics-export-port={self.metrics[-1]}", f"--dashboard-agent-listen-port={free_port()}", "--disable-usage-stats"]
         words = [sys.executable, str(CLI), "start", "--node-ip-address=127.0.0.1", f"--object-store-memory={STORE}", *common, *options]
-        done = subprocess.run(words, env=self.environment, capture_output=True, text=True, check=False, timeout=240)
+        env, empty = self.environment, self.folder  # no code lies where the nodes stand
+        done = subprocess.run(words, env=env, cwd=empty, capture_output=True, text=True, check=False, timeout=240)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def page(self) -> str:

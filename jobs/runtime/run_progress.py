@@ -161,11 +161,11 @@ def end_with(*, whole: bool, line: str) -> None:
         run.end("whole" if whole else "part", line)
 
 
-def log_line(line: str) -> None:
-    """Add a line to the log of the command that runs here."""
+def log_line(line: str, level: str = "info", **fields: str) -> None:
+    """Add a line to the log of the command that runs here; `fields` as `shard` and `actor`."""
     run = _current.get()
     if run is not None:
-        run.log.add(line)
+        run.log.add(line, level, **fields)
 
 
 class Beats:

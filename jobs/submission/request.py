@@ -44,6 +44,7 @@ def made_request(submit: SubmitJob, words: list[str]) -> Request:
     command = [f"jobs.{job}", *_cluster_words(job, submit.cluster, rest), *rest]
     if submit.root and not any(word.startswith("root=") for word in rest):
         command.append(f"root={submit.root}")
+    _refuse_relative_root(command)
     folder = _working_dir(submit, rest)
     composed = "" if SWEEPS.intersection(rest) else _composed_here(command, folder)
     runtime_env = runtime_env_of(submit, folder)
@@ -77,6 +78,14 @@ def refuse_secrets(words: list[str]) -> None:
     for word in words:
         if "${oc.env:" not in word and (shown := without_secrets_in_words(word)) != word:
             raise UserError(f"{shown} has a secret on the command line: put it into an environment variable, and give submit env=[NAME]")
+
+
+def _refuse_relative_root(words: list[str]) -> None:
+    """Raise UserError for a root that on another machine would be another folder, or one that is removed with the job."""
+    for word in words:
+        key, _, root = word.partition("=")
+        if key == "root" and root and not root.strip("'\"").startswith(("/", "${", "~")) and "://" not in root:
+            raise UserError(f"{word} is not the same folder on the cluster: give a URL, or an absolute path that all nodes see")
 
 
 def _cluster_words(job: str, cluster: ClusterConfig, words: list[str]) -> list[str]:

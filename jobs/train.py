@@ -120,6 +120,7 @@ def _work(tasks: list[Task], cluster: ClusterConfig, outcomes: dict[str, Outcome
         def on_result(task: Task, result: dict[str, Any]) -> None:
             outcomes[str(task)] = _outcome(str(task), task.folder, result)
             work[str(task)].reached(task.arm.config.steps)
+            work[str(task)].values |= {"loss": result["training"]["final_loss"]}
 
         def on_failure(task: Task, error: LacunaError) -> None:
             outcomes[str(task)] = Outcome(whole=False, line=f"{task}: not trained: {error}", places=[task.folder])

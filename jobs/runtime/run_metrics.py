@@ -37,17 +37,20 @@ Make = Callable[[str, str, str, Sequence[str]], Any]  # kind, name, description,
 
 
 class RunMetrics:
-    """Counts what was added since the last call. `make` makes a metric of a kind: Counter or Gauge."""
+    """Counts what was added since the last call. `make` makes a metric of a kind: Counter or Gauge.
 
-    def __init__(self, progress: RunProgress, make: Make | None = None) -> None:
-        self._progress, self._make = progress, make or _of_ray
+    `joins`: the command uses no Ray by itself, so that this may join the cluster that runs it as a job.
+    """
+
+    def __init__(self, progress: RunProgress, make: Make | None = None, *, joins: bool = False) -> None:
+        self._progress, self._make, self._joins = progress, make or _of_ray, joins
         self._made = dict[str, Any]()
         self._counting = threading.Lock()
 
     def count(self) -> None:
         """Export the work of the run as it is now. Without a Ray that exports it, nothing happens; no failure ends the run."""
         with suppress(Exception), self._counting:
-            if self._make is _of_ray and not _connected():
+            if self._make is _of_ray and not (_connected() or (self._joins and _joined())):
                 return
             shown = Tally[tuple[str, tuple[str, ...]]]()  # (gauge, tags): the same stage may have work on several references
             for work in self._progress.work():
@@ -83,9 +86,12 @@ def _of_ray(kind: str, name: str, description: str, tags: Sequence[str]) -> Any:
 
 
 def _connected() -> bool:
-    """Whether this process has a Ray. The command of a job that has not joined its cluster by itself joins it."""
-    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
-        return True
+    """Whether this process has a Ray."""
+    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
+
+
+def _joined() -> bool:
+    """Join the cluster that runs this command as a job, if one does."""
     if SUBMITTED not in os.environ:
         return False
     from jobs.runtime.session import import_ray

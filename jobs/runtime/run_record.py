@@ -44,7 +44,7 @@ def recorded_run(job: str, root: str, config: DictConfig, overrides: Sequence[st
     file, progress = _RunFile(job, root, config, overrides), RunProgress(job)
     file.write()
     progress.log.add("started")
-    metrics = RunMetrics(progress)
+    metrics = RunMetrics(progress, joins="cluster" not in config)
 
     def beat() -> None:
         metrics.count()

@@ -28,7 +28,7 @@ MODEL = {
     "text_cfg": {"context_length": 40, "vocab_size": 512, "width": 16, "heads": 2, "layers": 1},
 }
 SHARDS = ["dataset=files", "dataset.name=t", "dataset.shards={folder}/shards/*.tar", "encoder.config={folder}/model.json"]
-STEPS = ["train.steps=6", "train.batch_size=16", "train.warmup_steps=2", "train.checkpoint_every=2"]
+STEPS = ["train.steps=4", "train.batch_size=16", "train.warmup_steps=2", "train.checkpoint_every=2", "train.keep=all"]
 JOBS = {
     "train": [*SHARDS, *STEPS],
     "embed": [*SHARDS, "encoder=toy_infonce", "embed.batch_size=8"],
@@ -36,6 +36,8 @@ JOBS = {
     "nearest": ["dataset.name=a", "reference.name=b", "encoder.name=e"],
     "dedupe": ["dataset.name=a", "reference.name=b", "encoder.name=e", "dedupe.max_drop_fraction=1"],
     "analyze": ["dataset.name=a", "encoder.name=e", "analysis.parts=[gap,alignment]"],
+    "export": ["dataset.name=a", "encoder.name=e", "format=parquet", "to={root}/out"],
+    "watch": [*SHARDS, "encoder=toy_infonce", "analysis.parts=[gap]", "once=true"],
     "report": [],
     "verify": [],
 }
@@ -63,9 +65,12 @@ def _reference(folder: Path, root: str) -> list[str]:
     return ["dataset.name=b", "encoder.name=e", f"source={folder}/rows.npz", f"root={folder}/{root}"]
 
 
+def _words(folder: Path, job: str, root: str) -> list[str]:
+    return [*(word.format(folder=folder, root=folder / root) for word in JOBS[job]), f"root={folder}/{root}"]
+
+
 def _start(folder: Path, job: str, mark: str) -> subprocess.Popen[str]:
-    words = [word.format(folder=folder) for word in JOBS[job]]
-    command = [sys.executable, "-m", "held_driver", str(folder / "flag"), job, *words, f"root={folder}/root"]
+    command = [sys.executable, "-m", "held_driver", str(folder / "flag"), job, *_words(folder, job, "root")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_ADDRESS")}
     paths = os.pathsep.join([str(Path(__file__).parents[1] / "support"), str(Path(__file__).parents[2])])
     environment |= {"LACUNA_MARK": mark, "PYTHONPATH": paths, "TMPDIR": str((folder / "tmp").readlink())}
@@ -126,8 +131,7 @@ with shared_ray():
 
 
 def test_the_root_holds_the_bytes_of_undisturbed_runs(folder: Path) -> None:
-    words = {job: [word.format(folder=folder) for word in given] for job, given in JOBS.items()}
-    runs = [("ingest", _reference(folder, "clean")), *((job, [*given, f"root={folder}/clean"]) for job, given in words.items())]
+    runs = [("ingest", _reference(folder, "clean")), *((job, _words(folder, job, "clean")) for job in JOBS)]
     done = subprocess.run([sys.executable, "-c", UNDISTURBED, json.dumps(runs)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found, wanted = (_results(folder / name) for name in ("root", "clean"))

@@ -165,7 +165,7 @@ def test_every_stage_is_on_the_metrics_page(
     row_ND = np.eye(8, dtype=np.float32)
     np.savez(tmp_path / "rows.npz", image=row_ND, text=row_ND)
     publish_bytes(f"{bucket.root}/rows.npz", (tmp_path / "rows.npz").read_bytes())
-    model = ["encoder.name=mine", f"encoder.config={encoder.config}", "train.steps=4", "train.batch_size=8", "train.warmup_steps=1"]
+    model = ["encoder.name=mine", f"encoder.config={encoder.config}", "train.steps=40", "train.batch_size=8", "train.warmup_steps=1"]
     shards = ["dataset=files", "dataset.name=ref", f"dataset.shards={bucket.root}/ref/*.tar"]
     with Pages(nodes) as pages:
         submit.together(

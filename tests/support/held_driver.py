@@ -54,7 +54,7 @@ def _hold(flag: Path) -> None:
 if __name__ == "__main__":
     flag, job = Path(sys.argv.pop(1)), sys.argv.pop(1)
     (root,) = (word.removeprefix("root=") for word in sys.argv if word.startswith("root="))
-    if job in ("embed", "nearest", "analyze", "train"):
+    if job in ("embed", "nearest", "analyze", "train", "export", "watch"):
         hold_at_actors(flag)
     else:
         hold_at_files(flag, root)

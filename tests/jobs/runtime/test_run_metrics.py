@@ -85,10 +85,14 @@ def test_without_a_ray_nothing_is_exported_and_a_failure_ends_no_run(monkeypatch
     progress = RunProgress("ingest")
     with current(progress):
         track("embed", "d", ["e"], total=1).did("0")
+    asked = list[str]()
     monkeypatch.setattr(run_metrics, "_connected", lambda: False)
-    metrics = RunMetrics(progress)
-    metrics.count()
-    assert metrics._made == {}
+    monkeypatch.setattr(run_metrics, "_joined", lambda: bool(asked.append("joined")))
+    for joins in (False, True):
+        metrics = RunMetrics(progress, joins=joins)
+        metrics.count()
+        assert metrics._made == {}
+        assert asked == ["joined"] * joins  # a command that joins by itself is never joined from here, beside it
 
     def broken(*_: Any) -> Any:
         raise RuntimeError("no agent")

@@ -26,10 +26,10 @@ from jobs.runtime.session import shared_ray
 from jobs.submission.client import Jobs, dashboard_url
 from jobs.submission.request import refuse_secrets, runtime_env_of
 from jobs.watching.ledger import Ledger
-from jobs.watching.lookout import WatchSettings
 from jobs.watching.naming import naming_of
 from jobs.watching.notify import Notifier
 from jobs.watching.place import Place
+from jobs.watching.poll import WatchSettings
 from jobs.watching.runner import InPlace, Runner, Task
 from jobs.watching.states import FINAL, is_whole, line, publish_states, states
 from jobs.watching.submitted import RayJobs, words_of_jobs

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.command_line.options import settings_of
 from jobs.runtime.command_line.stopping import ends_with
 from jobs.submission.client import Jobs, dashboard_url
 from jobs.submission.follow import ENDED, await_end, ended, status
@@ -104,11 +105,23 @@ def _stop(jobs: Jobs, name: str) -> Outcome:
     return Outcome(whole=True, line=f"submit: {name} is {status(found).lower()}")
 
 
+def _require_settings(words: list[str]) -> None:
+    """Raise UserError for a command that does not stand after `--`."""
+    bare = next((word for word in settings_of(_without_flags(words)) if "=" not in word and not word.startswith("~")), None)
+    if bare is not None:
+        raise UserError(f"{bare} is no setting of jobs.submit: give the command after --, as jobs.submit cluster=auto -- jobs.embed root=R")
+
+
+def _without_flags(words: list[str]) -> list[str]:
+    return [word for word in words if word not in ("--again", "--no-wait", "--json")]
+
+
 def main() -> int:
     """The words before `--` are this job's own, those after it another command's."""
     words = sys.argv[1:]
     own, theirs = (words[: (at := words.index("--"))], words[at + 1 :]) if "--" in words else (words, [])
     try:
+        _require_settings(own)
         if theirs and (shown := shown_here(theirs)) is not None:
             return shown
     except UserError as error:

@@ -59,7 +59,7 @@ def test_whole_part_and_sweep(tmp_path: Path) -> None:
         (["encodr=x"], "encodr is unknown (did you mean encoder?); choose one of: root, dataset, encoder, encoders, analysis, cluster"),
         (
             ["dataset.name=d", "analysis.retrieval.tile=many"],
-            "analysis.retrieval.tile: Value 'many' of type 'str' could not",
+            "analysis.retrieval.tile=many is no whole number: give analysis.retrieval.tile=",
         ),
         (["dataset.name=d", "sweep=x"], "sweep takes no preset, for conf/analyze.yaml names no group sweep: set its fields, sweep.FIELD="),
         (["dataset.name=d", "encoder=open_klip"], "encoder=open_klip is unknown; choose one of: "),
@@ -70,7 +70,7 @@ def test_whole_part_and_sweep(tmp_path: Path) -> None:
         (["dataset.name=d", "dataset.pairs=5]"], "dataset.pairs=5]"),
         (["dataset.name=d", "dataset.toy={pairs: 5}"], "dataset.toy is null, and so its fields cannot be set"),
         (["dataset.name=d", "dataset.toy.pairs=5"], "a value is null, and so its fields cannot be set"),
-        (["dataset.name=d", "dataset.shards=${nothing}"], "dataset.shards: Interpolation key 'nothing' not found"),
+        (["dataset.name=d", "dataset.shards=${nothing}"], "dataset.shards: ${nothing} names no setting"),
     ],
 )
 def test_mistake_is_one_line_and_status_2(tmp_path: Path, overrides: list[str], message: str) -> None:

@@ -35,10 +35,11 @@ def run(job: SubmitJob, words: list[str]) -> Outcome:
             return _follow(job, jobs, job.attach)
     request = made_request(job, words)
     jobs = Jobs(dashboard_url(job.cluster))
+    jobs.require_token(insecure=job.cluster.insecure)
     name, found = _latest(jobs, request.id)
     state = "" if found is None else status(found)
     if state == "SUCCEEDED" and not job.again:
-        return Outcome(whole=True, line=f"submit: {name} is done already; again=true runs it once more")
+        return Outcome(whole=True, line=f"submit: {name} is done already; again=true runs it once more", places=[])
     name = _next(name, request.id) if state in ENDED else name
     with _detaching(jobs, name):
         if found is None or state in ENDED:
@@ -46,7 +47,7 @@ def run(job: SubmitJob, words: list[str]) -> Outcome:
             state = "submitted"
         elif not job.no_wait:
             print(f"lacuna submit: {name} is {state.lower()}: attached to it", file=sys.stderr, flush=True)
-        return Outcome(whole=True, line=f"submit: {name} is {state.lower()}") if job.no_wait else _follow(job, jobs, name)
+        return Outcome(whole=True, line=f"submit: {name} is {state.lower()}", places=[]) if job.no_wait else _follow(job, jobs, name)
 
 
 def _latest(jobs: Jobs, base: str) -> tuple[str, Any | None]:
@@ -89,20 +90,20 @@ def _outcome(name: str, found: Any) -> Outcome:
     """By the job's status. Raises UserError where the command refused its words."""
     state, code = status(found), found.driver_exit_code
     if state == "SUCCEEDED":
-        return Outcome(whole=True, line=f"submit: {name} succeeded")
+        return Outcome(whole=True, line=f"submit: {name} succeeded", places=[])
     if state == "STOPPED":
-        return Outcome(whole=False, line=f"submit: {name} was stopped; the same command resumes it")
+        return Outcome(whole=False, line=f"submit: {name} was stopped; the same command resumes it", places=[])
     if code == 2:
         raise UserError(f"{name} refused its command (exit status 2): its last line names the value")
     reason = f"exit status {code}" if code is not None else " ".join((found.message or "no reason").split())[:300]
-    return Outcome(whole=False, line=f"submit: {name} failed: {reason}")
+    return Outcome(whole=False, line=f"submit: {name} failed: {reason}", places=[])
 
 
 def _stop(jobs: Jobs, name: str) -> Outcome:
     if status(jobs.details(name)) not in ENDED:
         jobs.stop(name)
     found = await_end(jobs, name, STOP_SECONDS, poll_seconds=0.5)
-    return Outcome(whole=True, line=f"submit: {name} is {status(found).lower()}")
+    return Outcome(whole=True, line=f"submit: {name} is {status(found).lower()}", places=[])
 
 
 def _require_settings(words: list[str]) -> None:

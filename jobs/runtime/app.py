@@ -33,6 +33,7 @@ from jobs.runtime.sweeps.cells import Cell, is_multirun, working_on
 from jobs.runtime.sweeps.launching import with_plugins
 from jobs.runtime.sweeps.sweep import Attempt, Sweep, in_sweep
 from tda.errors import LacunaError, UserError
+from tda.store.files import absolute
 
 Job = TypeVar("Job", bound=Any)
 
@@ -57,7 +58,7 @@ class Outcome:
     whole: bool
     line: str
     numbers: Mapping[str, float] = field(default_factory=dict)  # what a sweep records, by dotted path
-    places: Sequence[str] = ()  # paths or URLs of what was made, for --json; the root if empty
+    places: Sequence[str] | None = None  # paths or URLs of the results, for --json; None: the root
 
 
 def command(
@@ -184,7 +185,8 @@ def _attempt(
         with record, display():
             outcome = run(dataclasses.replace(job, root=cell.root) if cell else job)
             end_with(whole=outcome.whole, line=outcome.line)
-        note_result({} if cell else outcome.numbers, outcome.places or [job.root])
+        places = [job.root] if outcome.places is None else outcome.places
+        note_result({} if cell else outcome.numbers, map(absolute, places))
     except UserError as error:
         settings = dataclasses.asdict(job) if job is not None else {}
         return Attempt(status=EXIT_USER_ERROR, error=with_field(str(error), settings))

@@ -1,5 +1,6 @@
 """The entry point of the commands: exit statuses, and one line for a mistake."""
 
+import json
 import os
 import subprocess
 import sys
@@ -44,6 +45,8 @@ def _run(tmp_path: Path, *overrides: str, sweep: bool = False) -> subprocess.Com
 def test_whole_part_and_sweep(tmp_path: Path) -> None:
     whole = _run(tmp_path, "dataset.name=d")
     assert (whole.returncode, whole.stdout) == (0, "d 2048\n")
+    programs = json.loads(_run(tmp_path, "dataset.name=d", "--json").stdout.splitlines()[-1])
+    assert programs["places"] == [str(tmp_path / "r")]  # the root, of a job that names no other place
     part = _run(tmp_path, "dataset.name=part")
     assert (part.returncode, part.stdout) == (1, "part 2048\n")
     sweep = _run(tmp_path, "dataset.name=d,part", "analysis.retrieval.tile=8,9", sweep=True)

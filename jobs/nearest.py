@@ -172,10 +172,8 @@ def _outcome(job: NearestJob, root: str, joined: Join, recall: dict[str, Any] | 
     found = NearestSet(root, *names)
     shards = f"{len(found.shards)} shard{'s' * (len(found.shards) != 1)} ({done_before} done before)"
     line = f"{head}: {len(found)} rows, {shards}; {auditing.line(recall)}"
-    low = auditing.too_low(recall, job.nearest.min_recall)
-    if low:
-        line += f"; {' and '.join(low)} below nearest.min_recall={job.nearest.min_recall:g}: raise nearest.probes={found.probes}"
-    return Outcome(whole=not low, line=line, numbers={**flat(recall), "rows": len(found)})
+    low = auditing.shortfall(recall, job.nearest, found.probes)
+    return Outcome(whole=not low, line=f"{line}; {low}" if low else line, numbers={**flat(recall), "rows": len(found)})
 
 
 def _failed(joined: Join) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jobs.analysis.graph_cache import stored_graph
+from jobs.runtime.devices import placed
 from jobs.runtime.tasks import ordered, result, start
 from tda.columns import Columns
 from tda.config.analysis import AnalysisConfig
@@ -17,7 +18,7 @@ from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.clusters.assign import NOISE, Assigner
 from tda.geometry.clusters.density import Clustering, default_sample
-from tda.geometry.neighbors.graph import Knn, cuda
+from tda.geometry.neighbors.graph import Knn
 from tda.geometry.parts import clusters as cluster_part
 from tda.geometry.parts import dimension_homology as intrinsic_part
 from tda.geometry.parts import layout as layout_part
@@ -127,7 +128,7 @@ class Fit:
 def _layout_of(subject: Subject) -> tuple[dict[str, Any], Columns]:
     positions_M, x_ND = subject.stacked()
     knn, analysis = subject.graph(x_ND), subject.analysis
-    layout_NC, notes = layout_part.layout_of(_placed(x_ND, analysis), knn, analysis)
+    layout_NC, notes = layout_part.layout_of(placed(x_ND, analysis.device), knn, analysis)
     parts = {
         "umap": layout_part.umap_metrics(x_ND, layout_NC, analysis, notes),
         "mixing": layout_part.mixing_metrics(knn, layout_NC, analysis),
@@ -148,13 +149,13 @@ def _fit_layout(subject: Subject, columns: Columns) -> Fit:
     if analysis.clusters.stability_seeds > 1:
         x_ND = subject.stacked()[1]
         seeds = [analysis.seed + i for i in range(1, analysis.clusters.stability_seeds)]
-        spaces += layout_part.layouts_again(_placed(x_ND, analysis), subject.graph(x_ND), analysis, seeds)
+        spaces += layout_part.layouts_again(placed(x_ND, analysis.device), subject.graph(x_ND), analysis, seeds)
     sample = analysis.clusters.sample
-    found = cluster_part.cluster(_placed(layout_NC, analysis), analysis, sample)
+    found = cluster_part.cluster(placed(layout_NC, analysis.device), analysis, sample)
     positions_M, count = columns["row"][: len(layout_NC) // 2], len(subject.embeddings)
     rest = "rows/ has the labels of the others" if analysis.rows == "all" else "the others have no label"
     notes = [f"{len(positions_M)} of {count} pairs are laid out; {rest}"] if len(positions_M) < count else []
-    stable = cluster_part.how_stable([_placed(space, analysis) for space in spaces], analysis, sample)
+    stable = cluster_part.how_stable([placed(space, analysis.device) for space in spaces], analysis, sample)
     return _fitted(found, positions_M, stable, space=Raw(), notes=notes)
 
 
@@ -162,7 +163,7 @@ def _fit_rows(subject: Subject) -> Fit:
     """Clusters of a sample of the rows themselves or of their principal components, with what assigns the rest."""
     analysis, embeddings = subject.analysis, subject.embeddings
     labelled_M, chosen, space, x_SC = sampled_space(subject)
-    x_SC = _placed(x_SC, analysis)
+    x_SC = placed(x_SC, analysis.device)
     found = cluster_part.cluster(x_SC, analysis, cluster_part.UNSAMPLED)
     stable = cluster_part.how_stable([x_SC], analysis)
     notes = [f"{len(labelled_M)} of {len(embeddings)} pairs are labelled"] if len(labelled_M) < len(embeddings) else []
@@ -195,7 +196,7 @@ def _assign_of(
     if assigner is None:
         return np.full((2, len(positions_B)), NOISE), np.zeros((2, len(positions_B)))
     both = read_pairs(embeddings, positions_B, analysis.block_rows)
-    found = [assigner.members(_placed(space.project(x_BD), analysis)) for x_BD in both]
+    found = [assigner.members(placed(space.project(x_BD), analysis.device)) for x_BD in both]
     labels, shares = zip(*found, strict=True)
     return np.stack([to_host(label_B) for label_B in labels]), np.stack([to_host(share_B) for share_B in shares])
 
@@ -216,9 +217,3 @@ def _rows_of(subject: Subject, name: str, most: int) -> Array:
     positions_M = evenly_spaced(len(embeddings), most)
     image_MD, text_MD = read_pairs(embeddings, positions_M, block_rows)
     return {"image": image_MD, "text": text_MD, "both": np.concatenate([image_MD[::2], text_MD[1::2]])}[name]
-
-
-def _placed(x_ND: Any, analysis: AnalysisConfig) -> Any:
-    """The rows on the device that `analysis.device` means."""
-    cupy = cuda(analysis.device)
-    return x_ND if cupy is None else cupy.asarray(x_ND)

@@ -5,13 +5,13 @@ size gives the same numbers.
 """
 
 from collections.abc import Mapping
-from functools import reduce
 from typing import Any
 
 import numpy as np
 
+from jobs.runtime.devices import fetched, placed
 from jobs.runtime.session import slots
-from jobs.runtime.tasks import ordered, start
+from jobs.runtime.tasks import merged, ordered, start
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
 from tda.geometry import retrieval, separability
@@ -30,8 +30,8 @@ def pair_stats(embeddings: EmbeddingSet, analysis: AnalysisConfig, cluster: Clus
     import ray
 
     kept = ray.put(embeddings)
-    blocks = [(kept, block.start, block.stop) for block in row_blocks(len(embeddings), analysis.block_rows)]
-    whole: PairStats = reduce(PairStats.merge, ordered(_pair_stats_of, blocks, cluster, whole=len(blocks)))
+    blocks = [(kept, block.start, block.stop, analysis.device) for block in row_blocks(len(embeddings), analysis.block_rows)]
+    whole: PairStats = merged(_pair_stats_of, blocks, PairStats.merge, cluster, whole=len(blocks), device=analysis.device)
     return whole
 
 
@@ -56,7 +56,7 @@ def start_separation(embeddings: EmbeddingSet, others: Mapping[str, EmbeddingSet
     return start(_separate_of, embeddings, dict(others), analysis, cluster=cluster)
 
 
-def _pair_stats_of(embeddings: EmbeddingSet, start: int, stop: int) -> PairStats:
+def _pair_stats_of(embeddings: EmbeddingSet, start: int, stop: int, device: str = "cpu") -> PairStats:
     count = len(embeddings)
     begin = start + count // 2
     # Partners wrap around the end of the set.
@@ -64,7 +64,8 @@ def _pair_stats_of(embeddings: EmbeddingSet, start: int, stop: int) -> PairStats
     parts.append(slice(max(begin - count, 0), max(begin + stop - start - count, 0)))
     partner_BD = np.concatenate([embeddings.text(part) for part in parts])
     rows = slice(start, stop)
-    return PairStats.of(embeddings.image(rows), embeddings.text(rows), partner_BD, first=start, exact=count <= EXACT_VALUES)
+    image_BD, text_BD, partner_BD = placed((embeddings.image(rows), embeddings.text(rows), partner_BD), device)
+    return fetched(PairStats.of(image_BD, text_BD, partner_BD, first=start, exact=count <= EXACT_VALUES))
 
 
 def _counts_of(embeddings: EmbeddingSet, positions_M: Array, start: int, stop: int, analysis: AnalysisConfig) -> tuple[Array, Array]:

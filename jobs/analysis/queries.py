@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from jobs.analysis.blocks import Blocks
-from jobs.analysis.layout_clusters_homology import Subject, _placed
+from jobs.analysis.layout_clusters_homology import Subject
 from jobs.analysis.part import Found, Progress
+from jobs.runtime.devices import placed
 from jobs.runtime.tasks import ordered
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
@@ -107,7 +108,7 @@ def _counts_of(  # noqa: PLR0917 (tasks are called by position)
     total_2B = np.zeros((2, len(queries)), dtype=np.int64)
     for rows in row_blocks(run.stop, analysis.block_rows, run.start):
         position_C = asked.rows(rows)
-        image_CD, text_CD = (_placed(x_CD, analysis) for x_CD in read_pairs(embeddings, position_C, analysis.block_rows))
+        image_CD, text_CD = (placed(x_CD, analysis.device) for x_CD in read_pairs(embeddings, position_C, analysis.block_rows))
         found = query_counts(queries, image_CD, text_CD, first=int(position_C[0]), tile=analysis.retrieval.tile)
         total_2B += np.stack([to_host(counts_B) for counts_B in found])
         report_progress(rows.stop - run.start, run.stop - run.start, "candidates")
@@ -125,7 +126,7 @@ def _queries(embeddings: EmbeddingSet, asked: Asked, blocks: Blocks, analysis: A
             image_BD, text_BD = read_pairs(embeddings, asked.row_Q[group], analysis.block_rows)
         else:
             image_BD, text_BD = (from_binary(table[n].combine_chunks(), embeddings.dim, embeddings.dtype) for n in ("image", "text"))
-        _held[key] = Queries.of(_placed(image_BD, analysis), _placed(text_BD, analysis))
+        _held[key] = Queries.of(placed(image_BD, analysis.device), placed(text_BD, analysis.device))
     return _held[key]
 
 

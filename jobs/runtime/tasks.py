@@ -7,6 +7,7 @@ import gc
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import reduce
 from typing import Any
 
 from jobs.runtime.session import slots
@@ -16,12 +17,16 @@ from tda.errors import LacunaError
 from tda.progress import reporting_to
 
 REPORT_EVERY = 1.0  # seconds
+FAN = 8  # results that one task merges
 
 
-def start(task: Callable[..., Any], *arguments: Any, cluster: ClusterConfig, device: str = "cpu", returns: int = 1) -> Any:
+def start(
+    task: Callable[..., Any], *arguments: Any, cluster: ClusterConfig, device: str = "cpu", returns: int = 1, counted: bool = True
+) -> Any:
     """Start a task and return the reference of its result (a list of `returns` of them); arguments may be references themselves.
 
-    It holds `cluster.cpus_per_actor` CPUs, and a GPU where `device` allows for one and the cluster has GPUs.
+    It holds `cluster.cpus_per_actor` CPUs, and a GPU where `device` allows for one and the cluster has GPUs. The display counts it if
+    `counted`.
     """
     import ray
 
@@ -29,7 +34,7 @@ def start(task: Callable[..., Any], *arguments: Any, cluster: ClusterConfig, dev
     options = {"num_cpus": cluster.cpus_per_actor, "num_gpus": gpus, "num_returns": returns, "name": getattr(task, "__name__", "task")}
     pending = ray.remote(_reporting).options(**options).remote(task, *arguments)
     track = followed()
-    if track is not None:
+    if track is not None and counted:
         track.follow(pending if returns == 1 else pending[0])
     return pending
 
@@ -100,6 +105,64 @@ def ordered(
             yield result(pending.pop(0))
     while pending:
         yield result(pending.pop(0))
+
+
+Merge = Callable[[Any, Any], Any]
+
+
+def merged(
+    task: Callable[..., Any],
+    calls: Iterable[tuple[Any, ...]],
+    merge: Merge,
+    cluster: ClusterConfig,
+    *,
+    whole: int = 0,
+    device: str = "cpu",
+) -> Any:
+    """All results of `task` over `calls` as one, by `merge` of neighbours: this process holds the last of them alone.
+
+    Results are merged in order, `FAN` at a time from left to right, and so on with what that gives, by tasks: the same tree, and so the
+    same bits, on a cluster of any size. A bounded number of calls runs at once. Raises ValueError where there is no call.
+    """
+    at_once, _ = slots(cluster)
+    track = followed()
+    if track is not None:
+        track.expect(whole)
+    running, levels = list[Any](), list[list[Any]]()
+    for call in calls:
+        mark, value = start(_marked, task, *call, cluster=cluster, device=device, returns=2)
+        running.append(mark)
+        _add(levels, 0, value, merge, cluster)
+        while len(running) > 2 * at_once:
+            result(running.pop(0))  # an error ends the work here
+    for mark in running:
+        result(mark)
+    rest = list[Any]()
+    for level in levels:  # the last results are the lowest
+        rest = [*level, *rest]
+        if len(rest) > 1:
+            rest = [start(_merged, merge, *rest, cluster=cluster, counted=False)]
+    if not rest:
+        raise ValueError("there is nothing to merge")
+    return result(rest[0])
+
+
+def _add(levels: list[list[Any]], height: int, value: Any, merge: Merge, cluster: ClusterConfig) -> None:
+    if height == len(levels):
+        levels.append([])
+    if len(levels[height]) == FAN:  # merged when the next one comes, so that a last run that is full is not merged alone
+        run, levels[height] = levels[height], []
+        _add(levels, height + 1, start(_merged, merge, *run, cluster=cluster, counted=False), merge, cluster)
+    levels[height].append(value)
+
+
+def _marked(task: Callable[..., Any], *arguments: Any) -> tuple[None, Any]:
+    """Nothing, for the driver to wait for, and the result, which stays where it was made."""
+    return None, task(*arguments)
+
+
+def _merged(merge: Merge, *parts: Any) -> Any:
+    return reduce(merge, parts)
 
 
 @contextmanager

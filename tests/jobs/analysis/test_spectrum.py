@@ -31,8 +31,11 @@ class TestSpectrumMethods:
             np.testing.assert_allclose(found[name]["singular_values"], one["singular_values"], rtol=1e-9)
             for measure in ("effective_rank", "auc", "collapse_index"):
                 assert found[name][measure] == pytest.approx(one[measure], rel=1e-9)
+            assert found[name]["passes"] == 2, "one for the mean, one for the triangle"
 
-    def test_randomized_is_within_its_error(self, world: tuple[Path, Any], gram: dict[str, Any]) -> None:
+    def test_randomized_is_within_its_error(
+        self, world: tuple[Path, Any], gram: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    ) -> None:
         config = SpectrumConfig(method="randomized", rank=5, oversample=3, power=1)
         outcome = run(job(world[0], parts=["spectrum"], block_rows=90, spectrum=config))
         assert outcome.whole
@@ -42,7 +45,9 @@ class TestSpectrumMethods:
             assert (values <= truth * (1 + 1e-9)).all()
             assert (truth <= values + np.array(found[name]["error"]) + 1e-12).all()
             assert found[name]["effective_rank"] is None
+            assert found[name]["passes"] == 5, "mean, two of the sketch, projection, certificate"
             assert "the 5 largest of 16 values" in found[name]["notes"][0]
+        assert "spectrum by randomized: passes over the rows: 5 of image, 5 of text, 5 of both" in capsys.readouterr().err
         spectra = table_of(world[0], "spectra")
         assert len(spectra["index"]) == 15
         whole = measured(world[0], parts=["spectrum"], spectrum=SpectrumConfig(method="randomized", rank=50))["spectrum"]

@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from jobs.runtime import tasks
 from jobs.runtime.showing.display import tracked
 from jobs.runtime.showing.track import PREFIX
-from jobs.runtime.tasks import ordered, result, start, uncollected
+from jobs.runtime.tasks import FAN, merged, ordered, result, start, uncollected
 from tda.config.cluster import ClusterConfig
 from tda.errors import ShardError
 from tda.progress import report_progress
@@ -24,6 +25,14 @@ def double(number: int) -> int:
 
 def both(number: int) -> tuple[int, int]:
     return number, -number
+
+
+def text_of(number: int) -> str:
+    return str(number)
+
+
+def bracket(one: str, two: str) -> str:
+    return f"({one} {two})"
 
 
 def refuse(_number: int) -> int:
@@ -116,3 +125,44 @@ def test_calls_in_order_count_towards_the_whole() -> None:
         assert list(ordered(double, ((number,) for number in range(5)), CLUSTER, whole=9)) == [0, 2, 4, 6, 8]
         track.poll()
         assert (track.done, track.whole, track.unit) == (5, 9, "tasks")
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_merging_is_no_task_of_the_display() -> None:
+    with tracked("merging") as track:
+        assert merged(text_of, ((number,) for number in range(FAN + 2)), bracket, CLUSTER, whole=FAN + 2).count("(") == FAN + 1
+        track.poll()
+        assert (track.done, track.whole) == (FAN + 2, FAN + 2)
+
+
+def by_hand(texts: list[str]) -> str:
+    """The tree of `merged`, written anew: runs of FAN from left to right, then runs of these."""
+    while len(texts) > 1:
+        runs = [texts[start : start + FAN] for start in range(0, len(texts), FAN)]
+        texts = [reduce(bracket, run) for run in runs]
+    return texts[0]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize("count", [1, 2, FAN, FAN + 1, FAN * FAN, FAN * FAN + FAN + 1])
+def test_results_merge_in_order_by_a_tree_that_depends_on_their_number_alone(count: int) -> None:
+    found = [merged(text_of, ((number,) for number in range(count)), bracket, ClusterConfig(actors=n, cpus_per_actor=0.1)) for n in (1, 3)]
+    assert found[0] == found[1] == by_hand([str(number) for number in range(count)])
+    if count <= FAN:
+        assert found[0] == reduce(bracket, map(str, range(count))), "few results merge one after the other"
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_an_error_ends_a_merge_before_all_calls_are_drawn() -> None:
+    drawn = list[int]()
+
+    def calls() -> Iterator[tuple[int]]:
+        for number in range(100):
+            drawn.append(number)
+            yield (number,)
+
+    with pytest.raises(ShardError, match="00007"):
+        merged(refuse, calls(), bracket, CLUSTER)
+    assert len(drawn) < 10
+    with pytest.raises(ValueError, match="nothing to merge"):
+        merged(text_of, [], bracket, CLUSTER)

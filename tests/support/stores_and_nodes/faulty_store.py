@@ -58,18 +58,23 @@ class Google:
 def _name(path: str, body: bytes) -> str:
     """The object that a POST uploads, by its address or else by the JSON before its content."""
     reported = parse_qs(urlsplit(path).query).get("name")
-    return reported[0] if reported else json.loads(body[body.index(b"{") : body.index(b"}") + 1])["name"]
+    if reported:
+        return reported[0]
+    found: dict[str, str] = json.JSONDecoder().raw_decode(body[body.index(b"{") :].decode(errors="replace"))[0]
+    return found["name"]
 
 
 @contextmanager
 def faulty_store() -> Iterator[Proxy]:
-    """A bucket behind a proxy; inside the block this process and its children find it as their S3."""
+    """A bucket behind a proxy, empty at first; inside the block this process and its children find it as their S3."""
     import boto3
+    from moto.backends import get_backend
     from moto.server import ThreadedMotoServer
     from s3fs import S3FileSystem
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line a request
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    get_backend("s3").reset()  # one process keeps one content for all its servers
     moto.start()
     proxy = Proxy(moto.get_host_and_port(), S3(), f"s3://{BUCKET}")
     account = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "something", "AWS_DEFAULT_REGION": "us-east-1"}

@@ -1,6 +1,7 @@
 """The page: numbers, figures, tables and sentences of one run, in a folder that opens from disk without a network."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -13,19 +14,25 @@ from tda.report.data.load import Run, load_run
 from tda.report.data.stale import stale_rows, warning
 from tda.report.drawing.figure import FigureSpec
 from tda.report.drawing.sheet import inches, sheet
+from tda.report.drawing.table import Table
+from tda.report.files.atlas import atlas
+from tda.report.files.latex import report_tex, tables_tex
+from tda.report.files.summary import as_text, summary
 from tda.report.reading.absent import absent
 from tda.report.reading.answers import Reading, reading
 from tda.report.reading.drawn import WITHIN, Figure, beside, draw, weight
+from tda.report.reading.studied import studied
 from tda.report.render import render
 from tda.report.topics.registry import registry, tables, tables_read
 from tda.source_digest import source_digest
 from tda.store.commit.versions import sha256_if_there
 from tda.store.documents import bad_names, document_if_whole, entry_of, sealed
-from tda.store.files import exists, filesystem, join, publish_bytes, publish_json
+from tda.store.files import exists, filesystem, join, json_bytes, publish_bytes, publish_json, read_bytes
 from tda.store.paths import RootPaths
 
 MANIFEST = "manifest.json"  # published last: where it is, the rest is too
 EXPLORER = "explore.html"
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,11 @@ class Built:
     rebuilt: bool
     stale: str = ""  # a sentence where numbers are of other rows than there are now
 
+    def text(self, width: int) -> str:
+        """The findings for a terminal of this width."""
+        found = json.loads(read_bytes(join(self.url.rpartition("/")[0], SUMMARY)))
+        return as_text(found, width)
+
 
 def build(root: str, config: ReportConfig) -> Built:
     """Write `<root>/report/`: the page, each figure as SVG, PDF, PNG and points, each table as CSV, and the contact sheets.
@@ -47,7 +59,7 @@ def build(root: str, config: ReportConfig) -> Built:
     Nothing is drawn when the input files, the configuration and this code are unchanged. Raises UserError when nothing was analysed
     under `root`.
     """
-    run = load_run(root, config, tables_read())
+    run = load_run(root, config, tables_read() | {"clusters"})
     sheets = build_sheets(root, [(cell.dataset, cell.encoder) for cell in run.cells], config)
     folder = RootPaths(root).report().rpartition("/")[0]
     explorer = EXPLORER if exists(join(folder, EXPLORER)) else ""
@@ -60,6 +72,7 @@ def build(root: str, config: ReportConfig) -> Built:
     files |= {f"{table.name}.csv": table.csv() for table in made if table.rows}
     missing = absent(run, [figure.spec for figure in figures], made)
     shown, panels = _placed(reading(run, figures, made))
+    files |= _for_tools(run, shown, figures, made, missing)
     files["index.html"] = render(run, shown, missing, digest, sheets=sheets, explorer=explorer).encode()
     for file, data in (panels | files).items():
         publish_bytes(join(folder, file), data)
@@ -126,6 +139,17 @@ def _draw(run: Run) -> tuple[list[Figure], dict[str, bytes]]:
         if figure.groups or figure.missing:
             figures.append(figure)
     return figures, files
+
+
+def _for_tools(run: Run, shown: Reading, figures: list[Figure], made: list[Table], missing: list[str]) -> dict[str, bytes]:
+    """summary.json, tables.tex, report.tex and atlas.parquet, this where rows are laid out."""
+    rows = atlas(run, run.config.atlas, run.config.neighbors)
+    return {
+        SUMMARY: json_bytes(summary(run, shown, made, missing)),
+        "tables.tex": tables_tex(made).encode(),
+        "report.tex": report_tex(studied(run), shown.findings, figures).encode(),
+        **({"atlas.parquet": rows} if rows else {}),
+    }
 
 
 def files_of(spec: FigureSpec, drawn: dict[str, bytes]) -> dict[str, bytes]:

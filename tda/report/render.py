@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from importlib import resources
 
 from tda.report.contact.sheet import Sheet
-from tda.report.data.evidence import name, value
+from tda.report.data.evidence import name
 from tda.report.data.load import Run
 from tda.report.data.stale import MARK, warning
 from tda.report.data.words import listing, visible
 from tda.report.drawing.sheet import SUFFIXES
 from tda.report.drawing.style import INK, MODALITIES, model_styles
 from tda.report.reading.answers import Reading, anchor
+from tda.report.reading.studied import datasets, studied
 from tda.report.topics.rules import RULES
 
 
@@ -47,32 +48,6 @@ def render(run: Run, reading: Reading, absent: Sequence[str], digest: str, *, sh
         suffixes=SUFFIXES,
         anchor=anchor,
     )
-
-
-def studied(run: Run) -> str:
-    """One sentence: which models on which data sets, and how many pairs."""
-    if not run.cells:
-        return "Sweeps alone were measured under this root."
-    models = [name(encoder, run.config) for encoder in run.encoders]
-    who = listing(models) if len(models) <= 4 else f"{len(models)} models"
-    where = listing(f"{row['shown']} ({row['pairs']} pairs)" for row in datasets(run))
-    return f"{who} on {where}."
-
-
-def datasets(run: Run) -> list[dict[str, str]]:
-    """Rows of the summary: name, how the page names it, role, pairs."""
-    rows = []
-    for dataset in run.datasets:
-        pairs = sorted({int(value(cell, "pairs") or 0) for cell in run.of(dataset)})
-        rows.append(
-            {
-                "name": dataset,
-                "shown": run.shown(dataset),
-                "role": run.config.datasets.get(dataset, ""),
-                "pairs": " to ".join(f"{n:,}" for n in dict.fromkeys([pairs[0], pairs[-1]])),
-            }
-        )
-    return rows
 
 
 def encoders(run: Run) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from tda.report import page as report_page
 from tda.report import render as page_parts
 from tda.report.data.load import load_run
 from tda.report.page import MANIFEST, build
-from tda.report.reading import drawn
+from tda.report.reading import drawn, studied
 from tda.report.topics.registry import registry
 
 NOT_PLANTED = {"fig01", "over_training", "temperature"}  # their data are of another kind
@@ -254,7 +254,7 @@ def test_the_summary_lists_data_sets_with_the_range_of_their_pairs(tmp_path: Pat
     for encoder, pairs in (("toy_cloob", 1000), ("toy_infonce", 400)):
         plant_cell(tmp_path, "d", encoder, metrics={"pairs": pairs})
     plant_cell(tmp_path, "e", "toy_cloob")
-    assert page_parts.datasets(load_run(str(tmp_path), ReportConfig(datasets={"e": "COCO"}))) == [
+    assert studied.datasets(load_run(str(tmp_path), ReportConfig(datasets={"e": "COCO"}))) == [
         {"name": "e", "shown": "e", "role": "COCO", "pairs": "400"},
         {"name": "d", "shown": "d", "role": "", "pairs": "400 to 1,000"},
     ]

@@ -1,6 +1,7 @@
 """A matplotlib figure as bytes: SVG, PNG or PDF, the same for the same numbers."""
 
 import io
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -50,7 +51,7 @@ def with_font(svg: bytes) -> bytes:
     faces = "".join(
         f'@font-face{{font-family:"{FONT}";font-weight:{weight};src:url(data:font/woff;base64,{_subset(weight, used)})}}'
         for weight in ("normal", "bold")
-        if weight == "normal" or "bold" in text
+        if weight == "normal" or re.search(r"\b(?:bold|700)\b", text)
     )
     start = text.index(">", text.index("<svg")) + 1
     return f"{text[:start]}<style>{faces}</style>{text[start:]}".encode()

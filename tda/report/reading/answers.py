@@ -7,7 +7,7 @@ from tda.report.data.load import Run
 from tda.report.data.words import listing
 from tda.report.drawing.table import Table
 from tda.report.reading.drawn import Figure
-from tda.report.topics.registry import TOPICS, figures_of, sections
+from tda.report.topics import registry
 from tda.report.topics.topic import Headline, Topic
 
 MOST, LEAST = 5, 3  # findings at the head of the page
@@ -52,7 +52,7 @@ class Reading:
 
 def anchor(table: Table) -> str:
     """The id of a table on the page: its name, where no figure has it."""
-    return f"{table.name}_table" if any(spec.name == table.name for topic in TOPICS for spec in topic.figures) else table.name
+    return f"{table.name}_table" if any(spec.name == table.name for topic in registry.TOPICS for spec in topic.figures) else table.name
 
 
 class _Once:
@@ -73,7 +73,7 @@ def reading(run: Run, figures: Sequence[Figure], tables: Sequence[Table]) -> Rea
     made = {table.name: table for table in tables if table.rows}
     once = _Once()
     findings = once.new(top(run))
-    asked = [(topic, headline, once.new(joined(headline.sentences(run)))) for topic in TOPICS for headline in topic.headlines]
+    asked = [(topic, headline, once.new(joined(headline.sentences(run)))) for topic in registry.TOPICS for headline in topic.headlines]
     asked = [one for one in asked if one[2]]
     reserved = [
         SPHERES,
@@ -84,7 +84,7 @@ def reading(run: Run, figures: Sequence[Figure], tables: Sequence[Table]) -> Rea
     free.new(reserved)
     answers = [_answer(topic, headline, words, (by_name, made), free) for topic, headline, words in asked]
     shown = [name for answer in answers for name in answer.holds]
-    rest = [_section(key, by_name, tables, [SPHERES, *shown]) for key in sections()]
+    rest = [_section(key, by_name, tables, [SPHERES, *shown]) for key in registry.sections()]
     return Reading(
         findings=findings,
         spheres=by_name.get(SPHERES),
@@ -105,7 +105,7 @@ def joined(sentences: Iterable[str]) -> list[str]:
 
 def top(run: Run) -> list[str]:
     """Three to five findings: the clear ones in the order of the questions; the others only up to three."""
-    found = [one for topic in TOPICS for headline in topic.headlines if (one := headline.top(run))]
+    found = [one for topic in registry.TOPICS for headline in topic.headlines if (one := headline.top(run))]
     clear = [one for one in found if one.clear][:MOST]
     others = [one for one in found if not one.clear][: max(0, LEAST - len(clear))]
     return [one.sentence for one in found if one in clear or one in others]
@@ -130,12 +130,12 @@ def _answer(
 
 
 def _section(key: str, figures: dict[str, Figure], tables: Sequence[Table], above: Sequence[str]) -> Section:
-    own = [figures[spec.name] for spec in figures_of(key) if spec.name in figures]
+    own = [figures[spec.name] for spec in registry.figures_of(key) if spec.name in figures]
     made = [table for table in tables if table.section == key and table.rows]
     labels = {anchor(table): table.label for table in made} | {figure.spec.name: figure.spec.label for figure in own}
     return Section(
         key=key,
-        title=sections()[key],
+        title=registry.sections()[key],
         tables=[table for table in made if anchor(table) not in above],
         figures=[figure for figure in own if figure.spec.name not in above],
         above={name: label for name, label in labels.items() if name in above},

@@ -6,7 +6,7 @@ from tda.report.topics.topic import Headline, Topic
 
 TOPIC = Topic(
     section="gap",
-    reads=("metrics.umap", "metrics.mixing", "metrics.clusters", "metrics.rows", "layout"),
+    reads=("metrics.gap", "metrics.umap", "metrics.mixing", "metrics.clusters", "metrics.rows", "layout"),
     figures=(*spheres_figure.FIGURES, *figure.FIGURES),
     tables=(layouts,),
     headlines=(

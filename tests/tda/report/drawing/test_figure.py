@@ -16,6 +16,7 @@ from tda.report.drawing.figure import FigureSpec, inline, panel_svg
 from tda.report.topics.registry import SECTIONS, figures_of, registry
 
 SPECS = {spec.name: spec for spec in registry()}
+NOT_PLANTED = {"over_training", "interventions", "interventions_dimensions"}  # no run of this root was watched, no gap was closed
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_panels_show_whom_the_figure_is_about(run: Run, name: str, titles: list[
     assert SPECS[name].sentence(run)
 
 
-@pytest.mark.parametrize("name", [name for name in SPECS if name != "over_training"])  # no run of this root was watched
+@pytest.mark.parametrize("name", [name for name in SPECS if name not in NOT_PLANTED])
 def test_a_panel_is_one_sound_svg_of_the_pages_ink(run: Run, name: str) -> None:
     spec = SPECS[name]
     if name == "temperature":  # no model of this root was trained at two

@@ -88,7 +88,7 @@ def reading(run: Run, figures: Sequence[Figure], tables: Sequence[Table]) -> Rea
     return Reading(
         findings=findings,
         spheres=by_name.get(SPHERES),
-        answers=[replace(answer, table=_new(answer.table, once) if answer.table else None) for answer in answers],
+        answers=[_once_each(answer, once) for answer in answers],
         sections=[_said_once(section, once) for section in rest if section.tables or section.figures or section.above],
     )
 
@@ -124,7 +124,7 @@ def _answer(
         key="-".join("".join(c if c.isalnum() else " " for c in headline.subject.lower()).split()),
         title=headline.question or headline.subject,
         sentences=sentences,
-        figure=replace(figure, sentences=[]) if figure else None,  # its finding stands above it
+        figure=figure,
         table=tables.get(headline.table or next(own_tables, "")),
     )
 
@@ -140,6 +140,11 @@ def _section(key: str, figures: dict[str, Figure], tables: Sequence[Table], abov
         figures=[figure for figure in own if figure.spec.name not in above],
         above={name: label for name, label in labels.items() if name in above},
     )
+
+
+def _once_each(answer: Answer, once: _Once) -> Answer:
+    figure = answer.figure and replace(answer.figure, sentences=once.new(joined(answer.figure.sentences)))
+    return replace(answer, figure=figure, table=answer.table and _new(answer.table, once))
 
 
 def _said_once(section: Section, once: _Once) -> Section:

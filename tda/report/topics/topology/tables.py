@@ -98,7 +98,8 @@ def topology(run: Run) -> Table:
         for cell in run.cells
         if value(cell, "homology", modality, "h0", "total_persistence") is not None
     ]
-    rows.sort(key=lambda row: run.datasets.index(str(row[0])))
+    order = [run.shown(dataset) for dataset in run.datasets]
+    rows.sort(key=lambda row: order.index(str(row[0])))
     return Table(
         name="topology",
         label="Topology",

@@ -129,7 +129,15 @@ def test_a_planted_topic_is_on_the_page(tmp_path: Path, monkeypatch: pytest.Monk
     assert "<h3>Planted subject</h3>" in asked
     assert all(
         words in asked
-        for words in ("On d it stands.", 'id="planted"', "How image is read.", 'id="planted_table"', "It has 1 row.", ">1.500<")
+        for words in (
+            "On d it stands.",
+            "The line has 2 ends.",
+            'id="planted"',
+            "How image is read.",
+            'id="planted_table"',
+            "It has 1 row.",
+            ">1.500<",
+        )
     )
 
 

@@ -70,7 +70,7 @@ def _line(line: Any, names: dict[str, str]) -> Iterator[Row]:
     label = str(line.get_label())
     if (line.get_color() == MUTED and label.startswith("_")) or line.get_transform() != line.axes.transData:
         return
-    series = _series(line, line.get_color(), names)
+    series = _series(line, line.get_color(), names) or _series(line, line.get_markeredgecolor(), names)
     kind = "point" if line.get_linestyle() in {"None", "none", ""} else "line"
     for x, y in zip(*(np.atleast_1d(np.asarray(one, dtype=np.float64)) for one in line.get_data()), strict=True):
         if np.isfinite(x) and np.isfinite(y):

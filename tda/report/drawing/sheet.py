@@ -91,7 +91,8 @@ def _shrink(figure: Any, scale: float) -> None:
         for text in axes.findobj(Text):
             if id(text) not in ticks:
                 text.set_fontsize(text.get_fontsize() * scale)
-        for line in axes.get_lines():
+        legend = axes.get_legend()
+        for line in [*axes.get_lines(), *(legend.get_lines() if legend else ())]:
             line.set(linewidth=line.get_linewidth() * scale, markersize=line.get_markersize() * scale)
         for points in axes.findobj(Collection):
             points.set(linewidths=[one * scale for one in points.get_linewidths()])

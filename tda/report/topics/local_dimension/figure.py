@@ -64,12 +64,19 @@ def _draw(axes: "Axes", cell: Cell, dimension: str, styles: Mapping[str, ModelSt
 
 def _name_the_sizes(axes: "Axes", largest: float, color: str) -> None:
     """The largest cluster, and one of a tenth of its rows, beneath the axes."""
+    from matplotlib.lines import Line2D
+
     sizes = [round(largest / 10), round(largest)]
     area = {size: SMALLEST + (LARGEST - SMALLEST) * size / largest for size in sizes}
-    handles = [
-        axes.scatter([], [], s=area[size], color=color, alpha=0.55, linewidths=0.4, edgecolors=INK, label=f"{size:,} rows")
-        for size in sizes
-    ]
+    disc: dict[str, Any] = {
+        "marker": "o",
+        "color": color,
+        "alpha": 0.55,
+        "markeredgewidth": 0.4,
+        "markeredgecolor": INK,
+        "linestyle": "none",
+    }
+    handles = [Line2D([], [], markersize=area[size] ** 0.5, label=f"{size:,} rows", **disc) for size in sizes]
     where: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.3), "ncols": 2, "frameon": False, "fontsize": 7}
     axes.legend(handles=handles, labelcolor=INK, handletextpad=0.2, columnspacing=1.0, borderpad=0, **where)
 

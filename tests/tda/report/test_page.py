@@ -200,7 +200,7 @@ def test_bare_metrics_make_a_page_that_says_what_is_missing(tmp_path: Path) -> N
     assert len(lacking) > 10
     (absent,) = re.findall(r'<section class="section" id="absent">(.*?)</section>', page, re.DOTALL)
     commands = re.findall(r"python -m jobs\.analyze dataset\.name=d encoder\.name=toy_cloob root=\S+(.*?)</li>", absent)
-    assert commands == sorted(set(commands)) == ["", " -m analysis.umap.n_neighbors=5,15,50,100 analysis.umap.min_dist=0,0.1,0.4,0.8"]
+    assert commands == [""]
 
 
 def test_what_many_models_lack_is_one_line_a_command(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_display_names_stand_in_figures_tables_and_sentences(tmp_path: Path) -> 
     page = (tmp_path / "report" / "index.html").read_text()
     assert "<b>" not in page
     (questions,) = re.findall(r'<section id="questions">(.*?)<section id="everything">', page, re.DOTALL)
-    assert "toy_" not in re.sub(r'(?:src|href)="[^"]*"', "", questions)
+    assert "toy_" not in re.sub(r'(?:src|href)="[^"]*"|python -m .*? compares', "", questions)
     assert "On Set &amp; Co, &lt;b&gt;Cloob&lt;/b&gt; has the smallest gap" in questions
     assert "<code>toy_cloob</code>" in page
     assert "dataset.name=d encoders=[toy_infonce,toy_cloob]" in page

@@ -26,7 +26,7 @@ def run(job: ReportJob) -> Outcome:
         open_in_browser(built.url)
     if job.serve:
         _serve(built.url, job.port)
-    return Outcome(whole=True, line="; ".join(lines))
+    return Outcome(whole=True, line="; ".join(lines), places=[built.url])
 
 
 def _line(built: Built) -> str:

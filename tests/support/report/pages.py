@@ -6,7 +6,7 @@ from typing import Any
 
 def opened(context: Any, file: Path, *, own: Path | None = None) -> tuple[Any, list[str]]:
     """The file in a new page, and everything that went wrong or went out; files of the folder `own` belong to the page."""
-    allowed = ("data:", "blob:", "about:", file.as_uri(), *([f"{own.as_uri()}/"] if own else []))
+    allowed = ("data:", "blob:", "about:", (own or file.parent).as_uri(), file.as_uri())
     page = context.new_page()
     page.set_default_timeout(120_000)  # a busy machine is no failure
     wrong: list[str] = []

@@ -44,6 +44,14 @@ SUM = """canvas => { const { data } = canvas.getContext('2d').getImageData(0, 0,
   let sum = 0; for (let i = 0; i < data.length; i++) sum = (sum * 31 + data[i]) | 0; return sum; }"""
 
 
+PINCH = """() => { const canvas = document.querySelector("canvas"), box = canvas.getBoundingClientRect();
+  canvas.setPointerCapture = () => {};
+  for (const [type, pointerId, x] of [["down", 11, 100], ["down", 12, 140], ["move", 12, 180], ["up", 12, 180], ["up", 11, 100]]) {
+    const at = { clientX: box.left + x, clientY: box.top + 90 };
+    canvas.dispatchEvent(new PointerEvent(`pointer${type}`, { pointerId, pointerType: "touch", button: 0, ...at }));
+  } }"""
+
+
 def _publish(root: str) -> Path:
     built = build_explorer(load_run(root, CONFIG))
     assert built is not None
@@ -333,6 +341,11 @@ def test_a_broken_fragment_breaks_nothing(explore: Explore, fragment: str) -> No
     assert page.evaluate("lacuna.state.pinned") == -1
 
 
+def test_an_address_by_hand_names_data_set_and_models(explore: Explore) -> None:
+    page = explore("#dataset=world&models=cloob")
+    assert page.evaluate("[lacuna.state.dataset, lacuna.state.lanes.join()]") == ["world", "cloob"]
+
+
 def test_everything_is_reached_by_keys(explore: Explore) -> None:
     page = explore()
     seen = set()
@@ -439,6 +452,19 @@ def test_nothing_sticks_out(explore: Explore, width: int) -> None:
     assert min(box["width"], box["height"]) > 130
 
 
+def test_a_finger_taps_turns_and_pinches(browser: "Browser", explorer: Path) -> None:
+    context = browser.new_context(offline=True, has_touch=True, viewport={"width": 390, "height": 844})
+    page, wrong = opened(context, explorer, own=explorer.parent / "explore")
+    _ready(page)
+    page.touchscreen.tap(*_at(page, FIRST))
+    assert caption(PLANTED) in page.locator(".pane:nth-child(1) .card").inner_text()
+    assert page.evaluate("lacuna.state.pinned") == PLANTED
+    page.evaluate(PINCH)
+    assert page.evaluate("lacuna.state.zoom") == pytest.approx(2)
+    assert wrong == []
+    context.close()
+
+
 def test_reduced_motion_jumps(browser: "Browser", explorer: Path) -> None:
     context = browser.new_context(offline=True, reduced_motion="reduce")
     page, _ = opened(context, explorer, own=explorer.parent / "explore")
@@ -462,6 +488,50 @@ def test_what_is_absent_is_named(browser: "Browser", bare: Path) -> None:
     assert "No captions are at hand" in text
     assert "No pictures are at hand" in text
     assert wrong == []
+    context.close()
+
+
+@pytest.mark.long
+def test_a_selection_goes_back_into_the_pipeline(browser: "Browser", tmp_path: Path, ray_cluster: None) -> None:
+    """Drawn around in the page, saved, kept by jobs.analyze, reported: its explorer shows these pairs alone."""
+    from jobs.analyze import run
+    from tda.config.analysis import AnalysisConfig
+    from tda.config.datasets import DatasetConfig
+    from tda.config.jobs import AnalyzeJob
+    from tda.config.models import EncoderConfig
+
+    del ray_cluster
+    root = plant_explored(tmp_path / "root")
+    file = _publish(root)
+    context = browser.new_context(offline=True, accept_downloads=True, viewport={"width": 1300, "height": 800})
+    page, _ = opened(context, Path(f"{file}"), own=file.parent / "explore")
+    _ready(page)
+    page.select_option("#tool", "box")
+    x, y = _at(page, FIRST)
+    page.mouse.move(x - 150, y - 150)
+    page.mouse.down()
+    page.mouse.move(x + 150, y, steps=4)
+    page.mouse.up()
+    _, text = _saved(page, "Keys")
+    (tmp_path / "keys.txt").write_text(text)
+    _, saved = _saved(page, "JSON")
+    chosen = [pair["key"] for pair in json.loads(saved)["pairs"]]
+    assert 10 < len(chosen) < P
+    dataset = DatasetConfig(name="world", keep=f"@{tmp_path / 'keys.txt'}")
+    outcome = run(
+        AnalyzeJob(
+            root=root, dataset=dataset, encoder=EncoderConfig(name="clip"), analysis=AnalysisConfig(parts=["retrieval", "separability"])
+        )
+    )
+    assert outcome.whole
+    _publish(root)
+    page.reload()
+    _ready(page)
+    names = page.eval_on_selector_all("#dataset option", "all => all.map(e => e.value)")
+    (name,) = set(names) - {"world"}
+    page.select_option("#dataset", name)
+    _until(page, f"lacuna.app.entry.name === '{name}'")
+    assert page.evaluate("lacuna.app.dataset.keys") == chosen
     context.close()
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from tda.columns import Columns
 from tda.errors import LacunaError
 from tda.report.explorer.models import Model
 from tda.report.explorer.nearest_shown import top_matches
-from tda.report.explorer.pairs import Pairs
+from tda.report.explorer.pairs import Pairs, by_shard
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.row_lookup import RowId, rows_of
@@ -26,6 +27,7 @@ MODALITIES = ("image", "text")
 ABSENT = -2  # the label of a row without one; -1 is noise
 MATCHES = 8
 MATCHED_PAIRS = 12_000  # among more, what a row retrieves is not looked up
+READ = 20_000_000  # rows of a data set whose vectors and closest rows are read for the shown ones
 CAPTIONED = 2_000_000  # rows of a reference whose captions are looked up
 BLOCK = 65_536
 
@@ -57,7 +59,7 @@ def columns_of_model(root: str, model: Model, pairs: Pairs) -> Shown:
     if "ranks" in model.tables:
         rank_P2 = _aligned(model.tables["ranks"], row_P, ["image_to_text", "text_to_image"])
         shown.index["rank"] = np.where(np.isfinite(rank_P2), rank_P2, -1).astype(np.int32).T
-    if model.embeddings is not None:
+    if model.embeddings is not None and len(model.embeddings) <= READ:
         _from_vectors(model.embeddings, row_P, shown)
         shown.references = _references(root, model, row_P)
     return shown
@@ -112,24 +114,31 @@ def _references(root: str, model: Model, row_P: Array) -> list[dict[str, Any]]:
             continue
         try:
             nearest = NearestSet(root, model.dataset, model.encoder, reference)
-            found.append({"name": reference, **_closest(root, model.encoder, reference, nearest, row_P)})
+            found.append({"name": reference, **_closest(root, model, reference, nearest, row_P)})
         except LacunaError:  # stale or damaged: the page names it
             continue
     return found
 
 
-def _closest(root: str, encoder: str, reference: str, nearest: NearestSet, row_P: Array) -> dict[str, Any]:
-    there = np.flatnonzero(row_P >= 0)
+def _closest(root: str, model: Model, reference: str, nearest: NearestSet, row_P: Array) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    there = np.flatnonzero(row_P >= 0)
+    there = there[np.argsort(row_P[there], kind="stable")]
     for modality in MODALITIES:
-        table = nearest.table([f"{modality}_cosine", f"{modality}_match"]).take(row_P[there])
+        table = _rows_of(model.embeddings, nearest, row_P[there], [f"{modality}_cosine", f"{modality}_match"])
         cosine_P = np.full(len(row_P), np.nan, np.float32)
         cosine_P[there] = table[f"{modality}_cosine"].to_numpy()
         matches = [RowId(match["shard"], match["ordinal"]) for match in table[f"{modality}_match"].to_pylist()]
         index_P, rows = _numbered(matches, there, len(row_P))
-        captions = _captions(root, reference, encoder, rows)
+        captions = _captions(root, reference, model.encoder, rows)
         found[modality] = {"cosine": cosine_P, "match": {"index": index_P, "rows": rows, "captions": captions}}
     return found
+
+
+def _rows_of(embeddings: Any, nearest: NearestSet, row_M: Array, names: list[str]) -> pa.Table:
+    """Columns at ascending rows of the set, one shard in memory at a time."""
+    parts = [nearest.shard_table(embeddings.shards[index], names).take(pa.array(inside)) for index, inside in by_shard(embeddings, row_M)]
+    return pa.concat_tables(parts)
 
 
 def _numbered(matches: list[RowId], there: Array, count: int) -> tuple[Array, list[RowId]]:

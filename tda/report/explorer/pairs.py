@@ -68,12 +68,12 @@ def _identities(model: Model, row_M: Array, place: Mapping[str, int]) -> Array:
     if model.embeddings is None:
         return row_M.astype(np.int64)
     parts = [np.empty(0, np.int64)]
-    for index, inside in _by_shard(model.embeddings, row_M):
+    for index, inside in by_shard(model.embeddings, row_M):
         parts.append(place[model.embeddings.shards[index]] * ORDINALS + model.embeddings.ordinals(index)[inside])
     return np.concatenate(parts)
 
 
-def _by_shard(embeddings: EmbeddingSet, row_M: Array) -> list[tuple[int, Array]]:
+def by_shard(embeddings: EmbeddingSet, row_M: Array) -> list[tuple[int, Array]]:
     """For each shard that holds any of the ascending rows: its number, and their places in it."""
     begin = [0, *accumulate(embeddings.rows_per_shard)]
     cuts = np.searchsorted(row_M, begin)
@@ -109,7 +109,7 @@ def _texts(models: Sequence[Model], row_P: Mapping[str, Array], count: int) -> t
         wanted = wanted[np.argsort(own_P[wanted], kind="stable")]
         left_P[wanted] = False
         start = 0
-        for index, inside in _by_shard(model.embeddings, own_P[wanted]):
+        for index, inside in by_shard(model.embeddings, own_P[wanted]):
             table = model.embeddings.picked(index, inside.tolist(), ["key", "caption"])
             for pair, key, caption in zip(wanted[start:].tolist(), table["key"].to_pylist(), table["caption"].to_pylist(), strict=False):
                 keys[pair], captions[pair] = key or "", caption or ""

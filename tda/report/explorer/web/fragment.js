@@ -29,6 +29,8 @@
     tool: /^(turn|lasso|box)$/, members: /^(both|first|second)$/, tab: /^(pair|selection|clusters|failures|models)$/, sort: /^(words|size|auc|top1|share)-?$/,
   };
 
+  const LONG = Object.assign(Object.create(null), { dataset: "d", models: "m" }); // as people and tda.report.show write them
+
   const write = state => {
     const fields = {
       d: state.dataset, m: state.lanes.map(encodeURIComponent).join(","), v: state.view, c: state.colour, w: state.members, u: state.tool,
@@ -44,7 +46,7 @@
     const found = {};
     const get = new Map(text.replace(/^#/, "").split("&").map(part => {
       const at = part.indexOf("=");
-      return [part.slice(0, at), part.slice(at + 1)];
+      return [LONG[part.slice(0, at)] ?? part.slice(0, at), part.slice(at + 1)];
     }));
     const plain = name => { try { return decodeURIComponent(get.get(name)); } catch { return undefined; } };
     const text_ = { d: "dataset", v: "view", c: "colour", w: "members", u: "tool", q: "query", a: "tab", s: "sort", f: "filter", n: "clusterOf" };

@@ -152,7 +152,7 @@
       const path = this.path;
       this.path = [];
       if (path.length > 2 && moved >= CLICK) this.app.select(this.enclosed(path), event.shiftKey);
-      else if (moved < CLICK && !this.pointers.size) this.pin(this.renderer.at(at[0] * this.ratio, at[1] * this.ratio, event.pointerType === "touch" ? 14 : 7));
+      else if (moved < CLICK && !this.pointers.size) this.tap(at, event.pointerType === "touch");
       this.app.redraw(this);
     }
 
@@ -160,6 +160,13 @@
       this.pointers.delete(event.pointerId);
       this.path = [];
       this.app.redraw(this);
+    }
+
+    // A finger has no pointer to hover with: its tap shows the card too.
+    tap(at, finger) {
+      const point = this.renderer.at(at[0] * this.ratio, at[1] * this.ratio, finger ? 14 : 7);
+      this.pin(point);
+      if (finger) this.app.hover(point, this, at);
     }
 
     pin(point) {

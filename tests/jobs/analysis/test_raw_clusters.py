@@ -53,4 +53,4 @@ def test_the_variables_are_those_of_each_clusters_rows() -> None:
         assert np.exp(columns["log_size"][cluster]) == pytest.approx(inside_N.sum())
         assert columns["purity"][cluster] == 0.5
         assert np.exp(columns["log_trace"][cluster]) == pytest.approx(x_ND[inside_N].var(axis=0, ddof=1).sum())
-        assert columns["dimension"][cluster] == rarefied_rank(x_ND[inside_N], equal_rows(label_N), 20, 0)
+        assert columns["dimension"][cluster] == pytest.approx(rarefied_rank(x_ND[inside_N], equal_rows(label_N), 20, 0))

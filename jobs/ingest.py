@@ -19,8 +19,9 @@ from tda.config.jobs import IngestJob
 from tda.store.commit.records import Identity, check_identity, recorded, recorded_shards
 from tda.store.commit.transaction import publish_shard
 from tda.store.files import require_writable
+from tda.store.ingest.batch import Batch, VectorSource
 from tda.store.ingest.builder import ShardBuilder
-from tda.store.ingest.sources import Batch, VectorSource, fingerprint
+from tda.store.ingest.sources import fingerprint
 from tda.store.paths import RootPaths
 from tda.store.types import Source
 
@@ -98,7 +99,12 @@ def _outcome(job: IngestJob, paths: RootPaths, made: int) -> Outcome:
     dropped = rows_in - rows_out
     whole = dropped <= job.embed.max_drop_fraction * rows_in
     line = f"ingest: {rows_out} pairs of {job.dataset.name} by {job.encoder.name} in {len(records)} shards ({made} new), {dropped} dropped"
-    return Outcome(whole, line if whole else f"{line}: more than embed.max_drop_fraction={job.embed.max_drop_fraction}")
+    return Outcome(
+        whole=whole,
+        line=line if whole else f"{line}: more than embed.max_drop_fraction={job.embed.max_drop_fraction}",
+        numbers={"pairs": rows_out, "drop_fraction": dropped / max(rows_in, 1)},
+        places=[paths.embeddings_dir(job.dataset.name, job.encoder.name)],
+    )
 
 
 main = command("ingest", IngestJob, run)

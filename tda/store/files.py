@@ -43,7 +43,9 @@ def filesystem(url: str) -> tuple[Any, str]:
     except UserError:
         raise
     except (ValueError, ImportError) as error:
-        raise UserError(f"{url!r} cannot be opened here: {error}") from None
+        unknown = str(error).partition("Protocol not known: ")[2]
+        reason = f"no store is known by {unknown}://; give a path, or a URL as s3://BUCKET/FOLDER" if unknown else error
+        raise UserError(f"{url!r} cannot be opened here: {reason}") from None
     return (PlainFiles() if is_local(fs) else RemoteFileSystem(fs)), path
 
 
@@ -63,8 +65,8 @@ def join(root: str, *parts: str) -> str:
 
 def absolute(url: str) -> str:
     """An absolute path or URL, valid on every worker, whatever its working directory. A file of a package stays as it is."""
-    if url.startswith("pkg://"):
-        return url
+    if url.startswith("pkg://") or (url.startswith("/") and not url.endswith("/") and "::" not in url):
+        return url  # most URLs of a large set: fsspec takes longer to say the same
     fs, path = filesystem(url)
     return path if is_local(fs) else url
 

@@ -4,7 +4,7 @@ Two drivers embed them into one root at once. First they are listed wrongly, whi
 that are recorded are replaced by others of the same name: their rows stay, the next command names them, and with embed.changed=redo it
 holds the new pairs.
 
-PYTHONPATH=tests/support python tests/chaos/soak.py [--seed N] [--shards 300]        (`make soak`; at most 10 minutes)
+python tests/chaos/soak.py [--seed N] [--shards 300]        (`make soak` sets PYTHONPATH for it; at most 10 minutes)
 
 The seed decides which shards are at fault, and after how many recorded shards what dies. The same seed is the same schedule; of what
 befalls the store's requests it draws the sequence, but whom a fault meets is up to their order.
@@ -162,7 +162,8 @@ def command(root: Path, shards: Path, encoder: EncoderConfig, address: str) -> l
     """The same run as another driver."""
     model = [f"encoder.name={encoder.name}", f"encoder.config={encoder.config}", f"encoder.checkpoint={encoder.checkpoint}"]
     limits = ["embed.batch_size=4", "embed.max_attempts=10"]
-    cluster = [f"cluster.address={address}", "cluster.heartbeat_seconds=10", "cluster.actors=2", "cluster.cpus_per_actor=0.5"]
+    cluster = [f"cluster.address={address}", "cluster.insecure=true", "cluster.heartbeat_seconds=10", "cluster.actors=2"]
+    cluster += ["cluster.cpus_per_actor=0.5"]
     data = ["dataset=files", "dataset.name=soak", f"dataset.shards=@{shards}", f"root={root}"]
     return [sys.executable, "-m", "jobs.embed", "encoder=open_clip", *model, *data, *limits, *cluster]
 

@@ -13,7 +13,7 @@ import numpy as np
 from jobs.analysis.layout_clusters_homology import Subject, sampled_space
 from tda.columns import Columns
 from tda.errors import ShardError, UserError
-from tda.geometry.arrays.equal_rows import row_hashes
+from tda.geometry.arrays.equal_rows import value_hashes
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.clusters.predict import Predictor
 from tda.geometry.parts import layout as layout_part
@@ -66,7 +66,7 @@ def _labelled(subject: Subject, rows_L: Array, label_2L: Array, firm_2L: Array) 
     hashes: tuple[list[Array], ...] = tuple([] for _ in MODALITIES)
     for block in row_blocks(len(rows_L), subject.analysis.block_rows):
         for side, x_BD in enumerate(read_pairs(subject.embeddings, rows_L[block], subject.analysis.block_rows)):
-            hashes[side].append(row_hashes(x_BD))
+            hashes[side].append(value_hashes(x_BD))
     return Labelled.of(np.concatenate([*hashes[0], *hashes[1]]), label_2L.ravel(), firm_2L.ravel())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tda.config.analysis import AnalysisConfig
-from tda.geometry.arrays.equal_rows import row_hashes
+from tda.geometry.arrays.equal_rows import value_hashes
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.clusters.assign import NOISE
 from tda.geometry.clusters.density import Clustering
@@ -40,7 +40,7 @@ class Labelled:
 
     @classmethod
     def of(cls, hash_N: Any, label_N: Any, probability_N: Any) -> "Labelled":
-        """From the hashes (N,) of labelled rows, by `row_hashes`; of equal rows the first counts."""
+        """From the hashes (N,) of labelled rows, by `value_hashes`; of equal rows the first counts."""
         hash_K, at_K = np.unique(hash_N, return_index=True)
         return cls(hash_K=hash_K, label_K=label_N[at_K], probability_K=probability_N[at_K])
 
@@ -48,7 +48,7 @@ class Labelled:
         """The same with the labels of equal rows."""
         if not len(self.hash_K):
             return placed
-        hash_N = row_hashes(x_ND)
+        hash_N = value_hashes(x_ND)
         at_N = np.minimum(np.searchsorted(self.hash_K, hash_N), len(self.hash_K) - 1)
         equal_N = self.hash_K[at_N] == hash_N
         label_N = np.where(equal_N, self.label_K[at_N], placed.label_N).astype(np.int32)

@@ -43,7 +43,7 @@ JOBS: dict[str, tuple[Any, type]] = {
 }
 EXPERIMENTS = sorted(file.stem for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml"))
 REFUSED = {(job, experiment) for job in ("ingest", "report", "verify") for experiment in EXPERIMENTS}
-REFUSED |= {("train", "paper"), *((job, name) for job in ("nearest", "dedupe") for name in ("checkpoints", "temperature"))}
+REFUSED |= {("train", "paper"), *((job, name) for job in ("nearest", "dedupe") for name in ("checkpoints", "conjectures", "temperature"))}
 EXPERIMENT = """# @package _global_
 defaults:
   - /arm@arms.mine: cloob

@@ -114,7 +114,8 @@ def sample_of(content: Mapping[str, Any]) -> Sample | None:
 
 def _grouped(labels: Iterator[tuple[str, dict[str, Sample]]], embeddings: EmbeddingSet, positions_M: Any) -> tuple[Groups, int]:
     """Places of the images by prompt, arm and strength, of each seed the first; and how many have no label."""
-    by_shard, groups = dict(labels), Groups(defaultdict(dict))
+    by_shard = dict(labels)
+    groups: Groups = defaultdict(dict)
     table = embeddings.table(["shard", "key"]).take(positions_M)
     unlabelled = 0
     for place, (shard, key) in enumerate(zip(table["shard"].to_pylist(), table["key"].to_pylist(), strict=True)):

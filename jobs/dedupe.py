@@ -8,13 +8,13 @@ encoder. Without `reference.name` only repeats within the set go: `<dataset>-min
 """
 
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from jobs.dedup.carried import carried, kept_of, standing_summary
 from jobs.dedup.decisions import REASONS, Cosines, decide
 from jobs.dedup.exact_matches import exact_flags, known_texts
 from jobs.dedup.self_duplicates import Candidates, drop_within
@@ -26,12 +26,10 @@ from tda.config.jobs import DedupeJob
 from tda.config.stages import DedupeConfig
 from tda.errors import LacunaError, UserError
 from tda.geometry.duplicates import Rule
-from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.hashes import VERSION
 from tda.store.datasets.nearest import NearestSet
-from tda.store.datasets.views import Kept, View, content_hash, label, made_by, publish_kept, read_summary
-from tda.store.documents import named_files, seal_holds
+from tda.store.datasets.views import View, content_hash, label, made_by, publish_kept
 from tda.store.paths import RootPaths
 
 Codes = npt.NDArray[np.uint8]
@@ -78,14 +76,14 @@ def _dedupe(job: DedupeJob, view: View) -> Outcome:
     deciding = rows if by == job.encoder.name else EmbeddingSet(job.root, view.base, by)
     inputs = _Inputs(job, deciding, by)
     head = inputs.head(rows)
-    summary = _standing(paths, view, job.encoder.name, head["content"])
+    summary = standing_summary(paths, view, job.encoder.name, head["content"])
     if summary is None:
         reason_N, found = _decide(job, inputs)
-        reason_N = reason_N if deciding is rows else _carried(rows, deciding, reason_N)
+        reason_N = reason_N if deciding is rows else carried(rows, deciding, reason_N, REASONS.index("unmeasured"))
         counts = {name: int(n) for name, n in zip(REASONS, np.bincount(reason_N, minlength=len(REASONS)), strict=True)}
         head |= {"rows": len(rows), "dropped": {name: n for name, n in counts.items() if n and name != REASONS[0]}, **found}
         _require_unchanged(job, rows)
-        summary = publish_kept(paths, view, job.encoder.name, _kept(rows, reason_N), head)
+        summary = publish_kept(paths, view, job.encoder.name, kept_of(rows, reason_N), head)
     dropped = 1 - summary["rows_kept"] / summary["rows"]
     too_many = dropped > job.dedupe.max_drop_fraction
     line = result_line(view, summary)
@@ -100,7 +98,7 @@ def inputs_of(job: DedupeJob) -> str | None:
     rows = EmbeddingSet(job.root, view.base, job.encoder.name)
     deciding = rows if by == job.encoder.name else EmbeddingSet(job.root, view.base, by)
     content = str(_Inputs(job, deciding, by).head(rows)["content"])
-    return content if _standing(RootPaths(job.root), view, job.encoder.name, content) else None
+    return content if standing_summary(RootPaths(job.root), view, job.encoder.name, content) else None
 
 
 def _require_unchanged(job: DedupeJob, rows: EmbeddingSet) -> None:
@@ -172,20 +170,6 @@ class _Inputs:
         }
 
 
-def _standing(paths: RootPaths, view: View, encoder: str, content: str) -> dict[str, Any] | None:
-    """The published summary, if its content is this one and its rows exist."""
-    try:
-        summary = read_summary(paths, view, encoder)
-    except UserError:
-        return None
-    if summary.get("content") != content or seal_holds(summary) is False:
-        return None
-    url = paths.dedupe_summary(view.base, encoder, view.reference)
-    entry = dict(named_files(url, summary)).get(kept := paths.kept(view.base, encoder, view.reference))
-    found = sha256_if_there(kept)
-    return summary if found is not None and (entry is None or found == entry.get("sha256")) else None
-
-
 def rule_of(settings: DedupeConfig) -> Rule:
     """The rule with the threshold of each modality."""
     image, text = (settings.threshold if own is None else own for own in (settings.image_threshold, settings.text_threshold))
@@ -203,32 +187,6 @@ def _decide(job: DedupeJob, inputs: _Inputs) -> tuple[Codes, dict[str, Any]]:
     if job.dedupe.self:
         found["within"] = drop_within(job, Candidates(rows, reason_N == 0, known_N), inputs.by, reason_N, rule)
     return reason_N, found
-
-
-def _carried(rows: EmbeddingSet, deciding: EmbeddingSet, reason_N: Codes) -> Codes:
-    """Another encoder's reasons for these rows, by shard and ordinal; a row without an embedding there is dropped as unmeasured."""
-    carried = []
-    theirs = dict(zip(deciding.shards, _by_shard(deciding, reason_N), strict=True))
-    for shard, table in zip(rows.shards, rows.tables(["ordinal"]), strict=True):
-        ordinal_M = table["ordinal"].to_numpy()
-        ordinal_K, reason_K = theirs.get(shard, (np.empty(0, np.int64), np.empty(0, np.uint8)))
-        at_M = np.searchsorted(ordinal_K, ordinal_M)
-        known_M = np.append(ordinal_K, -1)[at_M] == ordinal_M
-        carried.append(np.where(known_M, np.append(reason_K, 0)[at_M], REASONS.index("unmeasured")).astype(np.uint8))
-    return np.concatenate(carried)
-
-
-def _by_shard(rows: EmbeddingSet, reason_N: Codes) -> Iterator[tuple[npt.NDArray[np.int64], Codes]]:
-    start = 0
-    for table in rows.tables(["ordinal"]):
-        yield table["ordinal"].to_numpy(), reason_N[start : start + len(table)]
-        start += len(table)
-
-
-def _kept(rows: EmbeddingSet, reason_N: Codes) -> Iterator[Kept]:
-    for index, (ordinal_M, reason_M) in enumerate(_by_shard(rows, reason_N)):
-        stays_M = reason_M == 0
-        yield Kept(rows.shards[index], ordinal_M[stays_M], rows.rows_in_file(index)[stays_M])
 
 
 main = command("dedupe", DedupeJob, run, inputs=inputs_of)

@@ -63,7 +63,8 @@ def _retrieval_line(metrics: Metrics) -> str:
 def _spectrum(run: Measuring, _: Any) -> Found:
     analysis, embeddings = run.subject.analysis, run.subject.embeddings
     if analysis.spectrum.method == "gram":
-        found = _pair_stats(run).spectrum_metrics(embeddings.dtype, analysis.spectrum.collapse_threshold)
+        config = analysis.spectrum
+        found = _pair_stats(run).spectrum_metrics(config.stored(embeddings.dtype), config.collapse_threshold)
     else:
         found = spectrum.spectrum(embeddings, analysis, run.cluster)
     return {"spectrum": found}, {"spectra": _spectra_table(found)}
@@ -81,6 +82,10 @@ def _spectra_table(spectra: Mapping[str, Mapping[str, Any]]) -> Columns:
 
 def _randomized(analysis: AnalysisConfig) -> bool:
     return analysis.spectrum.method == "randomized"
+
+
+def _unset_origin(analysis: AnalysisConfig) -> tuple[str, ...]:
+    return ("origin_dtype",) if analysis.spectrum.origin_dtype is None else ()
 
 
 def _spectrum_line(metrics: Metrics) -> str | None:
@@ -157,7 +162,7 @@ REGISTRY = (
         finish=_spectrum,
         tables=("spectra",),
         seeded=_randomized,
-        cost_only=lambda analysis: () if _randomized(analysis) else RANDOMIZED_ONLY,
+        cost_only=lambda analysis: (*_unset_origin(analysis), *(() if _randomized(analysis) else RANDOMIZED_ONLY)),
         line=_spectrum_line,
     ),
     Part(

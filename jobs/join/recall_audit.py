@@ -21,7 +21,7 @@ from tda.store.files import publish_json
 from tda.store.paths import RootPaths
 from tda.store.types import VECTORS
 
-SCHEMA = 2
+SCHEMA = 3  # its intervals are for a sample of shards
 AUDITED_SHARDS = 64  # at most: a sample of a larger set is drawn from some shards, not from all
 NAME = "_audit"
 
@@ -39,14 +39,17 @@ class Audit:
     @property
     def unit(self) -> Unit:
         """The sample: rows drawn without repetition, in order."""
-        rng = np.random.default_rng(self.nearest.seed)
-        filled = [shard for shard, record in self.records.items() if record.rows_out]
+        rng, filled = np.random.default_rng(self.nearest.seed), self._filled
         shards = [filled[i] for i in np.sort(rng.permutation(len(filled))[:AUDITED_SHARDS])]
         counts = np.array([self.records[shard].rows_out for shard in shards])
         chosen = np.sort(rng.permutation(counts.sum())[: self.nearest.audit_rows])
         begin = np.cumsum(counts) - counts
         at = np.searchsorted(begin, chosen, side="right") - 1
         return Unit(NAME, tuple((shards[i], tuple((chosen[at == i] - begin[i]).tolist())) for i in np.unique(at)))
+
+    @property
+    def _filled(self) -> list[str]:
+        return [shard for shard, record in self.records.items() if record.rows_out]
 
     @property
     def hash(self) -> str:
@@ -63,7 +66,7 @@ class Audit:
         """Compare with what the join found and publish `audit.json`. `exact` None: the join itself was exact."""
         unit, joined = self.unit, NearestSet(self.root, *self.names)
         found = {name: self._found(joined, unit, name) for name in VECTORS}
-        thresholds = [*self.nearest.thresholds, self.nearest.threshold]
+        recall = {name: self._recall(exact and exact[name], found[name], unit) for name in VECTORS}
         reported = {
             "schema": SCHEMA,
             "hash": self.hash,
@@ -73,11 +76,19 @@ class Audit:
             "seed": self.nearest.seed,
             "threshold": self.nearest.threshold,
             "median": {name: float(np.median(found[name])) for name in VECTORS},
-            **{name: duplicate_recall(_stored((exact or found)[name]), found[name], thresholds) for name in VECTORS},
+            **recall,
         }
         whole = sealed(reported)
         publish_json(RootPaths(self.root).nearest_audit(*self.names), whole)
         return whole
+
+    def _recall(self, exact_S: Any | None, found_S: Any, unit: Unit) -> list[dict[str, Any]]:
+        """Recall by threshold. Rows of all shards are a plain sample; where shards were drawn, intervals are by shard."""
+        thresholds = [*self.nearest.thresholds, self.nearest.threshold]
+        if exact_S is None:  # nothing was left to chance: no interval
+            return [one | {"low": None, "high": None} for one in duplicate_recall(found_S, found_S, thresholds)]
+        shard_S = np.repeat(np.arange(len(unit.rows)), [len(rows) for _, rows in unit.rows])
+        return duplicate_recall(_stored(exact_S), found_S, thresholds, shard_S if len(self._filled) > AUDITED_SHARDS else None)
 
     def _found(self, joined: NearestSet, unit: Unit, modality: str) -> Any:
         column = f"{modality}_cosine"
@@ -96,9 +107,25 @@ def at_threshold(reported: dict[str, Any], modality: str) -> dict[str, Any]:
 
 
 def too_low(reported: dict[str, Any], min_recall: float) -> list[str]:
-    """Modalities in which too few duplicates are found. A sample without duplicates passes."""
-    shares = {name: at_threshold(reported, name)["recall"] for name in VECTORS}
-    return [name for name, share in shares.items() if share is not None and share < min_recall]
+    """Modalities of which the sample does not show this recall: the lower end of its interval is below, or it has no duplicates."""
+    if reported["exact"] or not min_recall:
+        return []
+    return [name for name in VECTORS if at_threshold(reported, name)["low"] < min_recall]
+
+
+def shortfall(reported: dict[str, Any], nearest: NearestConfig, probes: int | None) -> str:
+    """What the modalities of `too_low` lack, and the setting that changes it; "" where there are none."""
+    kinds: dict[str, list[str]] = {}
+    for name in too_low(reported, nearest.min_recall):
+        recall = at_threshold(reported, name)["recall"]
+        kinds.setdefault("none" if recall is None else "low" if recall < nearest.min_recall else "few", []).append(name)
+    asked, more = f"nearest.min_recall={nearest.min_recall:g}", f"raise nearest.audit_rows={nearest.audit_rows}"
+    words = {
+        "low": f"below {asked}: raise nearest.probes={probes}",
+        "few": f"at the lower end of the interval below {asked}: {more}, or nearest.probes={probes}",
+        "none": f"without a duplicate in the sample, which shows no recall: {more}, or search exactly by nearest.probes=null",
+    }
+    return "; ".join(f"{' and '.join(names)} {words[kind]}" for kind, names in kinds.items())
 
 
 def line(reported: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ PARTS = (
 )  # fmt: skip
 DEVICES = ("auto", "cpu", "cuda")
 SPACES = ("raw", "layout", "pca")
+DTYPES = ("float16", "float32", "float64")  # the coarsest first
 SPECTRUM_METHODS = ("gram", "randomized", "tsqr")
 LANDMARK_LIMIT = 5000  # ripser's memory
 
@@ -56,6 +57,11 @@ class SpectrumConfig(Checked, path="analysis.spectrum"):
     rank: int = bounded(50, least=1)
     oversample: int = bounded(10, least=0)
     power: int = bounded(2, least=0)
+    origin_dtype: str | None = bounded(None, choices=(*DTYPES, None))
+
+    def stored(self, dtype: str) -> str:
+        """The coarser of the type that rows are stored in and that which they had before: it decides the floor of the spectrum."""
+        return dtype if self.origin_dtype is None else min(dtype, self.origin_dtype, key=DTYPES.index)
 
 
 @dataclass(kw_only=True)

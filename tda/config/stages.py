@@ -65,7 +65,7 @@ class NearestConfig(Checked, path="nearest"):
     audit_rows: int = bounded(2000, least=0)  # sampled queries that are answered exactly too
     thresholds: list[float] = bounded([0.90, 0.95, 0.98], least=-1, most=1)  # cosines at which recall is reported
     threshold: float = bounded(0.95, least=-1, most=1)  # the cosine at which `min_recall` is asked
-    min_recall: float = bounded(0.99, least=0, most=1)  # of duplicates at `threshold`; below it the job exits 1
+    min_recall: float = bounded(0.99, least=0, most=1)  # of duplicates at `threshold`: where the interval goes below it the job exits 1
     vouch: bool = False  # ingested vectors do not name their weights: true states that both sides are of one encoder
     max_attempts: int = bounded(3, least=1)
     start_seconds: int = bounded(600, least=1)  # a reference actor that has not loaded its cells by then is given up

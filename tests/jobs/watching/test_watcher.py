@@ -309,6 +309,7 @@ def test_a_lease_is_measured_by_the_watchers_own_clock(tmp_path: Path, monkeypat
     assert states(one)[0]["attempts"] == 2
 
 
+@pytest.mark.long
 def test_a_thousand_at_once_are_submitted_a_few_at_a_time(tmp_path: Path) -> None:
     for epoch in range(1000):
         write(tmp_path, f"epoch_{epoch}.pt", f"{epoch} END".encode())

@@ -1,0 +1,60 @@
+"""From the reason of every row to the rows that a view keeps, also under another encoder than the one that decided.
+
+N rows, M rows of a shard, K of them by the deciding encoder. A reason is a byte, 0 for a row that is kept.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tda.errors import UserError
+from tda.store.commit.versions import sha256_if_there
+from tda.store.datasets.embedding_set import EmbeddingSet
+from tda.store.datasets.views import Kept, View, read_summary
+from tda.store.documents import named_files, seal_holds
+from tda.store.paths import RootPaths
+
+Codes = npt.NDArray[np.uint8]
+
+
+def standing_summary(paths: RootPaths, view: View, encoder: str, content: str) -> dict[str, Any] | None:
+    """The published summary of a view, if its content is this one and its rows are there."""
+    try:
+        summary = read_summary(paths, view, encoder)
+    except UserError:
+        return None
+    if summary.get("content") != content or seal_holds(summary) is False:
+        return None
+    url = paths.dedupe_summary(view.base, encoder, view.reference)
+    entry = dict(named_files(url, summary)).get(kept := paths.kept(view.base, encoder, view.reference))
+    found = sha256_if_there(kept)
+    return summary if found is not None and (entry is None or found == entry.get("sha256")) else None
+
+
+def carried(rows: EmbeddingSet, deciding: EmbeddingSet, reason_N: Codes, unmeasured: int) -> Codes:
+    """Another encoder's reasons for these rows, by shard and ordinal; a row without an embedding there is dropped as `unmeasured`."""
+    parts = []
+    theirs = dict(zip(deciding.shards, _by_shard(deciding, reason_N), strict=True))
+    for shard, table in zip(rows.shards, rows.tables(["ordinal"]), strict=True):
+        ordinal_M = table["ordinal"].to_numpy()
+        ordinal_K, reason_K = theirs.get(shard, (np.empty(0, np.int64), np.empty(0, np.uint8)))
+        at_M = np.searchsorted(ordinal_K, ordinal_M)
+        known_M = np.append(ordinal_K, -1)[at_M] == ordinal_M
+        parts.append(np.where(known_M, np.append(reason_K, 0)[at_M], unmeasured).astype(np.uint8))
+    return np.concatenate(parts)
+
+
+def kept_of(rows: EmbeddingSet, reason_N: Codes) -> Iterator[Kept]:
+    """The rows without a reason to drop them, shard by shard."""
+    for index, (ordinal_M, reason_M) in enumerate(_by_shard(rows, reason_N)):
+        stays_M = reason_M == 0
+        yield Kept(rows.shards[index], ordinal_M[stays_M], rows.rows_in_file(index)[stays_M])
+
+
+def _by_shard(rows: EmbeddingSet, reason_N: Codes) -> Iterator[tuple[npt.NDArray[np.int64], Codes]]:
+    start = 0
+    for table in rows.tables(["ordinal"]):
+        yield table["ordinal"].to_numpy(), reason_N[start : start + len(table)]
+        start += len(table)

@@ -95,7 +95,7 @@ def _roles(job: DiversityJob, guided: Guided) -> tuple[str | None, str | None]:
 def _places(root: str, job: DiversityJob, arms: list[str]) -> dict[str, str]:
     """Each arm's table of clusters: of the set itself, or of the set that has the prompts."""
     dataset = job.dataset.name if arms else job.diversity.prompt_dataset
-    guides = {arm: arm for arm in arms} or job.diversity.guides
+    guides = {arm: arm for arm in arms} or job.diversity.guides or {}
     return {arm: join(RootPaths(root).analysis_dir(dataset, guide), "clusters.parquet") for arm, guide in guides.items()} if dataset else {}
 
 

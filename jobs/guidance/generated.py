@@ -73,7 +73,7 @@ def generated(root: str, dataset: str, config: DiversityConfig) -> Guided:
         measures=measures,
         prompt_rows_PD=text_MD[first],
         place_AP=np.stack([_places(root, config, arm, prompts) for arm in strengths]),
-        guides=dict(config.guides),
+        guides=dict(config.guides or {}),
         dataset=config.prompt_dataset or "",
         images=count,
         notes=tuple(notes),
@@ -85,7 +85,7 @@ def _encoders(config: DiversityConfig) -> tuple[str, str]:
     if not measure or not other:
         raise UserError("diversity.measure and diversity.fidelity are missing: name two encoders of the generated images")
     for name in (measure, other):
-        if name in config.guides.values():
+        if name in (config.guides or {}).values():
             raise UserError(f"{name} is a guide: images that it has guided cannot be judged in its own space; name another encoder")
     if measure == other:
         raise UserError(f"diversity.measure and diversity.fidelity are both {measure}: one space cannot judge both; name two")
@@ -157,8 +157,9 @@ def _complete(groups: Groups, strengths: dict[str, list[float]], dataset: str) -
 
 def _places(root: str, config: DiversityConfig, arm: str, prompts: list[str]) -> Any:
     """The row of each prompt among the captions of `diversity.prompt_dataset`, -1 where it is none."""
-    if not config.prompt_dataset or arm not in config.guides:
+    guide = (config.guides or {}).get(arm)
+    if not config.prompt_dataset or guide is None:
         return np.full(len(prompts), -1)
-    captions = EmbeddingSet(root, config.prompt_dataset, config.guides[arm]).table(["caption"])["caption"].to_pylist()
+    captions = EmbeddingSet(root, config.prompt_dataset, guide).table(["caption"])["caption"].to_pylist()
     place = {caption: row for row, caption in reversed(list(enumerate(captions)))}
     return np.array([place.get(prompt, -1) for prompt in prompts])

@@ -21,7 +21,7 @@ from tda.errors import UserError
 GROUPS = (  # the same in an experiment and in a job
     "embed", "train", "nearest", "dedupe", "analysis", "diversity", "report", "watch", "cluster",
 )  # fmt: skip
-OPEN = ("report.models.", "report.datasets.", "report.ablation.", "diversity.guides.")  # mappings: any name may be added
+OPEN = ("report.models.", "report.datasets.", "report.ablation.")  # mappings: any name may be added
 _SHOWING = {"--cfg", "-c", "--help", "-h", "--hydra-help", "--info", "-i"}  # nothing runs: names may be missing
 CONFIG_DIR = ("--config-dir", "-cd")
 

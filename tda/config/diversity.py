@@ -1,6 +1,8 @@
 """The schema of `conf/diversity`: how diverse guided images are, compared at matched fidelity. `default.yaml` there explains the fields."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from tda.config.fields import Checked, bounded
 from tda.errors import UserError
@@ -24,9 +26,12 @@ class DiversityConfig(Checked, path="diversity"):
     measure: str | None = None
     fidelity: str | None = None
     prompt_dataset: str | None = None
-    guides: dict[str, str] = field(default_factory=dict)
+    guides: Any = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        named = isinstance(self.guides, Mapping) and all(isinstance(one, str) and one for pair in self.guides.items() for one in pair)
+        if self.guides is not None and not named:
+            raise UserError(f"diversity.guides={self.guides!r} must name the encoder that guided each arm: {{arm: encoder}}")
         if self.weakest >= self.strongest:
             raise UserError(f"diversity.weakest={self.weakest:g} must be below diversity.strongest={self.strongest:g}")

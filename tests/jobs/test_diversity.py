@@ -203,3 +203,14 @@ def test_more_images_of_a_prompt_do_not_change_what_is_compared() -> None:
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     small = np.mean([drawn_scores(x[rng.choice(200, 4, replace=False)], 0.5)["distance"] for _ in range(3000)])
     assert small == pytest.approx(drawn_scores(x, 0.5)["distance"], rel=0.01)
+
+
+@pytest.mark.parametrize("guides", ["clip", {"clip": 3}, ["clip"]])
+def test_guides_name_an_encoder_of_each_arm(guides: Any) -> None:
+    with pytest.raises(UserError, match=r"diversity\.guides=.*must name the encoder that guided each arm"):
+        DiversityConfig(guides=guides)
+
+
+def test_the_weakest_guidance_is_below_the_strongest() -> None:
+    with pytest.raises(UserError, match=r"diversity\.weakest=40 must be below diversity\.strongest=40"):
+        DiversityConfig(weakest=40.0)

@@ -19,6 +19,7 @@ from jobs.dedup.decisions import REASONS, Cosines, decide
 from jobs.dedup.exact_matches import exact_flags, known_texts
 from jobs.dedup.self_duplicates import Candidates, drop_within
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.run_progress import track
 from jobs.runtime.showing.display import tracked
 from jobs.runtime.sweeps.cells import current_cell
 from jobs.runtime.sweeps.record import flat
@@ -77,6 +78,7 @@ def _dedupe(job: DedupeJob, view: View) -> Outcome:
     inputs = _Inputs(job, deciding, by)
     head = inputs.head(rows)
     summary = standing_summary(paths, view, job.encoder.name, head["content"])
+    work = track("dedupe", view.base, [job.encoder.name], reference=view.reference, total=1, before=int(summary is not None))
     if summary is None:
         reason_N, found = _decide(job, inputs)
         reason_N = reason_N if deciding is rows else carried(rows, deciding, reason_N, REASONS.index("unmeasured"))
@@ -84,11 +86,14 @@ def _dedupe(job: DedupeJob, view: View) -> Outcome:
         head |= {"rows": len(rows), "dropped": {name: n for name, n in counts.items() if n and name != REASONS[0]}, **found}
         _require_unchanged(job, rows)
         summary = publish_kept(paths, view, job.encoder.name, kept_of(rows, reason_N), head)
+        work.did(view.name, len(rows))
     dropped = 1 - summary["rows_kept"] / summary["rows"]
     too_many = dropped > job.dedupe.max_drop_fraction
     line = result_line(view, summary)
     numbers = {**flat({name: summary[name] for name in ("rows", "rows_kept", "dropped", "matched")}), "dropped_fraction": dropped}
-    return Outcome(whole=not too_many, line=f"{line}; {_too_many(dropped, job.dedupe)}" if too_many else line, numbers=numbers)
+    line = f"{line}; {_too_many(dropped, job.dedupe)}" if too_many else line
+    places = [paths.dedupe_dir(view.base, job.encoder.name, view.reference)]
+    return Outcome(whole=not too_many, line=line, numbers=numbers, places=places)
 
 
 def inputs_of(job: DedupeJob) -> str | None:

@@ -193,14 +193,16 @@ def _tidy(root: str, names: tuple[str, str, str], joined: Join) -> None:
 
 def _outcome(job: NearestJob, root: str, joined: Join, recall: dict[str, Any] | None, *, done_before: int) -> Outcome:
     names = (job.dataset.name, job.encoder.name, job.reference.name)
-    head = f"{names[0]} in {names[2]} / {names[1]}"
+    head, places = f"{names[0]} in {names[2]} / {names[1]}", [RootPaths(root).nearest_dir(*names)]
     if recall is None:
-        return Outcome(whole=False, line=f"{head}: {len(joined.rows)} shards joined ({done_before} done before); {_failed(joined)}")
+        line = f"{head}: {len(joined.rows)} shards joined ({done_before} done before); {_failed(joined)}"
+        return Outcome(whole=False, line=line, places=places)
     found = NearestSet(root, *names)
     shards = f"{len(found.shards)} shard{'s' * (len(found.shards) != 1)} ({done_before} done before)"
     line = f"{head}: {len(found)} rows, {shards}; {auditing.line(recall)}"
     low = auditing.shortfall(recall, job.nearest, found.probes)
-    return Outcome(whole=not low, line=f"{line}; {low}" if low else line, numbers={**flat(recall), "rows": len(found)})
+    line = f"{line}; {low}" if low else line
+    return Outcome(whole=not low, line=line, numbers={**flat(recall), "rows": len(found)}, places=places)
 
 
 def _failed(joined: Join) -> str:

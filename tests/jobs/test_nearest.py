@@ -88,6 +88,7 @@ def test_exact_is_brute_force_on_one_actor_in_one_pass_and_in_three_and_on_five(
         ended = _Passes()
         outcome = ended.watch(lambda: join(root, actors, probes=None, k=3, memory_bytes=memory))  # noqa: B023 (called at once)
         assert outcome.whole, outcome.line
+        assert outcome.places == [str(root / "nearest/q/e/r")]
         assert passes <= ended.count <= 2 * passes - 1
         made.append(outputs(root))
         assert not (root / "nearest/q/e/r/_partial").exists()

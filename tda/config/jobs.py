@@ -89,6 +89,7 @@ class DedupeJob(Checked):
     reference: DatasetConfig = field(default_factory=lambda: DatasetConfig(name=""))  # none: the set's own repeats go
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 

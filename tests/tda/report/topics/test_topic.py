@@ -61,7 +61,7 @@ def test_every_headline_has_a_subject_of_its_own() -> None:
 
 
 def test_an_unknown_section_is_refused() -> None:
-    with pytest.raises(ValueError, match="section 'gaps' of a topic is unknown; known are data, gap, settings, ") as refused:
+    with pytest.raises(ValueError, match="section 'gaps' of a topic is unknown; known are paper, data, gap, settings, ") as refused:
         Topic(section="gaps", reads=())
     assert "\n" not in str(refused.value)
     assert all(Topic(section=section, reads=()).section == section for section in SECTIONS)

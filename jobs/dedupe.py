@@ -3,8 +3,8 @@
 python -m jobs.dedupe dataset.name=laion2b reference.name=laion400m encoder.name=clip root=URL dedupe.rule=image dedupe.threshold=0.95
 
 No vector is read and nothing is searched again, so another threshold costs seconds. `dedupe.by=ENCODER` keeps the same pairs under every
-encoder. Without `reference.name` only repeats within the set go: `<dataset>-minus-<dataset>`.
-`dedupe.keep` chooses which row of a group stays.
+encoder. Without `reference.name` only repeats within the set go: `<dataset>-minus-<dataset>`. `dedupe.keep` chooses which row of a group
+stays. Tasks decide on the shards of a large set (`jobs.dedup.by_shard`).
 """
 
 import sys
@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from jobs.dedup import by_shard
 from jobs.dedup.carried import carried, kept_of, standing_summary
 from jobs.dedup.decisions import REASONS, Cosines, decide
 from jobs.dedup.exact_matches import exact_flags, known_texts
 from jobs.dedup.self_duplicates import Candidates, drop_within
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.run_progress import track
+from jobs.runtime.session import ray_session
 from jobs.runtime.showing.display import tracked
 from jobs.runtime.sweeps.cells import current_cell
 from jobs.runtime.sweeps.record import flat
@@ -29,8 +31,10 @@ from tda.errors import LacunaError, UserError
 from tda.geometry.duplicates import Rule
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.hashes import VERSION
+from tda.store.datasets.kept_parts import SPAN_ROWS, publish_parts
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import View, content_hash, label, made_by, publish_kept
+from tda.store.files import absolute
 from tda.store.paths import RootPaths
 
 Codes = npt.NDArray[np.uint8]
@@ -79,7 +83,10 @@ def _dedupe(job: DedupeJob, view: View) -> Outcome:
     head = inputs.head(rows)
     summary = standing_summary(paths, view, job.encoder.name, head["content"])
     work = track("dedupe", view.base, [job.encoder.name], reference=view.reference, total=1, before=int(summary is not None))
-    if summary is None:
+    if summary is None and _by_shard_tasks(inputs):
+        summary = _decided_by_shard(job, view, inputs, rows, head)
+        work.did(view.name, len(rows))
+    elif summary is None:
         reason_N, found = _decide(job, inputs)
         reason_N = reason_N if deciding is rows else carried(rows, deciding, reason_N, REASONS.index("unmeasured"))
         counts = {name: int(n) for name, n in zip(REASONS, np.bincount(reason_N, minlength=len(REASONS)), strict=True)}
@@ -94,6 +101,31 @@ def _dedupe(job: DedupeJob, view: View) -> Outcome:
     line = f"{line}; {_too_many(dropped, job.dedupe)}" if too_many else line
     places = [paths.dedupe_dir(view.base, job.encoder.name, view.reference)]
     return Outcome(whole=not too_many, line=line, numbers=numbers, places=places)
+
+
+def _by_shard_tasks(inputs: "_Inputs") -> bool:
+    """Repeats within a set join rows of all its shards: these are found in one process."""
+    return inputs.nearest is not None and not inputs.settings.self and len(inputs.rows) > SPAN_ROWS
+
+
+def _decided_by_shard(job: DedupeJob, view: View, inputs: "_Inputs", rows: EmbeddingSet, head: dict[str, Any]) -> dict[str, Any]:
+    digests = head["inputs"]
+    plan = by_shard.ShardPlan(
+        root=absolute(job.root),
+        view=view,
+        encoder=job.encoder.name,
+        by=inputs.by,
+        reference=job.reference.name,
+        rule=rule_of(job.dedupe),
+        kinds=tuple(job.dedupe.exact),
+        content=head["content"],
+        digests=(digests["rows"], digests["deciding_rows"], digests["nearest"], digests["reference"]),
+        span_rows=SPAN_ROWS,
+    )
+    with ray_session(job.cluster):
+        parts, found = by_shard.decide_all(plan, rows, inputs.rows, job.cluster)
+    _require_unchanged(job, rows)
+    return publish_parts(RootPaths(job.root), view, job.encoder.name, parts, head | {"rows": len(rows), **found})
 
 
 def inputs_of(job: DedupeJob) -> str | None:

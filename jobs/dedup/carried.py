@@ -28,22 +28,24 @@ def standing_summary(paths: RootPaths, view: View, encoder: str, content: str) -
     if summary.get("content") != content or seal_holds(summary) is False:
         return None
     url = paths.dedupe_summary(view.base, encoder, view.reference)
-    entry = dict(named_files(url, summary)).get(kept := paths.kept(view.base, encoder, view.reference))
-    found = sha256_if_there(kept)
-    return summary if found is not None and (entry is None or found == entry.get("sha256")) else None
+    files: dict[str, Any] = dict(named_files(url, summary)) or {paths.kept(view.base, encoder, view.reference): {}}
+    found = {name: sha256_if_there(name) for name in files}
+    return summary if all(own is not None and own == files[name].get("sha256", own) for name, own in found.items()) else None
 
 
 def carried(rows: EmbeddingSet, deciding: EmbeddingSet, reason_N: Codes, unmeasured: int) -> Codes:
     """Another encoder's reasons for these rows, by shard and ordinal; a row without an embedding there is dropped as `unmeasured`."""
-    parts = []
-    theirs = dict(zip(deciding.shards, _by_shard(deciding, reason_N), strict=True))
-    for shard, table in zip(rows.shards, rows.tables(["ordinal"]), strict=True):
-        ordinal_M = table["ordinal"].to_numpy()
-        ordinal_K, reason_K = theirs.get(shard, (np.empty(0, np.int64), np.empty(0, np.uint8)))
-        at_M = np.searchsorted(ordinal_K, ordinal_M)
-        known_M = np.append(ordinal_K, -1)[at_M] == ordinal_M
-        parts.append(np.where(known_M, np.append(reason_K, 0)[at_M], unmeasured).astype(np.uint8))
-    return np.concatenate(parts)
+    theirs, nothing = dict(zip(deciding.shards, _by_shard(deciding, reason_N), strict=True)), (np.empty(0, np.int64), np.empty(0, np.uint8))
+    tables = zip(rows.shards, rows.tables(["ordinal"]), strict=True)
+    return np.concatenate([carried_shard(one["ordinal"].to_numpy(), *theirs.get(shard, nothing), unmeasured) for shard, one in tables])
+
+
+def carried_shard(ordinal_M: npt.NDArray[np.int64], ordinal_K: npt.NDArray[np.int64], reason_K: Codes, unmeasured: int) -> Codes:
+    """(M,) `carried` for the rows of one shard, from the ordinals and reasons (K,) of the deciding encoder's."""
+    at_M = np.searchsorted(ordinal_K, ordinal_M)
+    known_M = np.append(ordinal_K, -1)[at_M] == ordinal_M
+    found_M: Codes = np.where(known_M, np.append(reason_K, 0)[at_M], unmeasured).astype(np.uint8)
+    return found_M
 
 
 def kept_of(rows: EmbeddingSet, reason_N: Codes) -> Iterator[Kept]:

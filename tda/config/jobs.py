@@ -6,6 +6,7 @@ from typing import Any
 from tda.config.analysis import AnalysisConfig, SweepConfig
 from tda.config.cluster import ClusterConfig
 from tda.config.datasets import DatasetConfig
+from tda.config.diversity import DiversityConfig
 from tda.config.fields import MISSING, Checked, bounded
 from tda.config.filters import FilterConfig
 from tda.config.models import LOSSES, Arm, EncoderConfig, TrainConfig
@@ -71,12 +72,24 @@ class AnalyzeJob(Checked):
 
 
 @dataclass(kw_only=True)
+class DiversityJob(Checked):
+    root: str = MISSING
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)  # a drawn world, whose scenes are guided to; or generated images
+    encoders: list[str] = field(default_factory=list)  # of a drawn world: the guides
+    diversity: DiversityConfig = field(default_factory=DiversityConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)  # its `models` name the arms in the roles of CLIP and CLOOB
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
+
+
+@dataclass(kw_only=True)
 class DedupeJob(Checked):
     root: str = MISSING
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     reference: DatasetConfig = field(default_factory=lambda: DatasetConfig(name=""))  # none: the set's own repeats go
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
@@ -200,6 +213,8 @@ class PaperJob(Checked):
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
+    guided: list[str] = field(default_factory=list)  # data sets of drawn worlds in which the diversity of guided images is measured
+    diversity: DiversityConfig = field(default_factory=DiversityConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)  # for jobs.watch alone
     report: ReportConfig = field(default_factory=ReportConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)

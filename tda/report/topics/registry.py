@@ -3,12 +3,14 @@
 from tda.report.data.load import Run
 from tda.report.drawing.figure import FigureSpec
 from tda.report.drawing.table import Table
+from tda.report.topics.diversity import topic as diversity
 from tda.report.topics.gap import topic as gap
 from tda.report.topics.interventions import topic as interventions
 from tda.report.topics.layout import topic as layout
 from tda.report.topics.local_dimension import topic as local_dimension
 from tda.report.topics.nearest import topic as nearest
 from tda.report.topics.over_training import topic as over_training
+from tda.report.topics.reproduction import topic as reproduction
 from tda.report.topics.retrieval import topic as retrieval
 from tda.report.topics.spectrum import topic as spectrum
 from tda.report.topics.sweeps import topic as sweeps
@@ -18,6 +20,7 @@ from tda.report.topics.topology import topic as topology
 from tda.report.topics.training import topic as training
 
 TOPICS = (
+    reproduction.TOPIC,
     nearest.TOPIC,
     gap.TOPIC,
     layout.TOPIC,
@@ -30,6 +33,7 @@ TOPICS = (
     local_dimension.TOPIC,
     interventions.TOPIC,
     topology.TOPIC,
+    diversity.TOPIC,
     training.TOPIC,
     over_training.TOPIC,
 )

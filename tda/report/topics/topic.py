@@ -8,6 +8,7 @@ from tda.report.drawing.figure import FigureSpec
 from tda.report.drawing.table import Table
 
 SECTIONS = {  # of the page, with their titles
+    "paper": "The paper's claims",
     "data": "The data",
     "gap": "The gap between modalities",
     "settings": "Other settings",

@@ -55,7 +55,7 @@ JOBS: dict[str, tuple[Any, type]] = {
 }
 ConfigStore.instance().store(name="submit_schema", node=SubmitJob)  # jobs.submit registers it once it runs
 EXPERIMENTS = sorted(file.stem for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml"))
-REFUSED = {("train", "paper"), *((job, name) for job in ("nearest", "dedupe") for name in ("checkpoints", "temperature"))}
+REFUSED = {("train", "paper"), *((job, name) for job in ("nearest", "dedupe") for name in ("checkpoints", "conjectures", "temperature"))}
 EXPERIMENT = """# @package _global_
 defaults:
   - /arm@arms.mine: cloob

@@ -14,7 +14,8 @@ from planted_temperature import temperature_run
 from tda.report.data.load import Cell, Run, load_run
 from tda.report.topics.registry import SECTIONS, figures_of, headlines, registry, sections, tables
 
-FIGURES = {
+FIGURES: dict[str, list[str]] = {
+    "paper": [],
     "data": ["fig01"],
     "gap": ["fig02", "fig03", "fig04", "fig05", "fig06", "fig07", "fig08"],
     "settings": ["fig16", "fig17", "sweeps", "temperature"],
@@ -24,6 +25,7 @@ FIGURES = {
     "training": ["over_training", "training"],
 }
 TABLES = {
+    "paper": ["reproduction"],
     "data": ["repeats", "shift"],
     "gap": ["table1", "ablation", "alignment", "measures", "layouts"],
     "settings": ["sweep", "cells", "temperature"],
@@ -103,4 +105,4 @@ def test_headings_span_their_columns(run: Run) -> None:
 def test_what_was_not_measured_makes_no_table(tmp_path: Path) -> None:
     bare = dict.fromkeys(("umap", "mixing", "clusters", "dimension", "homology", "local_dimension", "spectrum"))
     plant_cell(tmp_path, "d", "toy_infoloob", metrics={part: {} for part in bare})
-    assert [table.name for table in tables(load_run(str(tmp_path), CONFIG))] == ["table1", "ablation", "table2"]
+    assert [table.name for table in tables(load_run(str(tmp_path), CONFIG))] == ["reproduction", "table1", "ablation", "table2"]

@@ -61,7 +61,7 @@ def test_every_headline_has_a_subject_of_its_own() -> None:
 
 
 def test_an_unknown_section_is_refused() -> None:
-    with pytest.raises(ValueError, match="section 'gaps' of a topic is unknown; known are data, gap, settings, ") as refused:
+    with pytest.raises(ValueError, match="section 'gaps' of a topic is unknown; known are paper, data, gap, settings, ") as refused:
         Topic(section="gaps", reads=())
     assert "\n" not in str(refused.value)
     assert all(Topic(section=section, reads=()).section == section for section in SECTIONS)
@@ -204,7 +204,7 @@ def test_a_topic_reads_what_it_names(planted_run: Run, topic: Topic) -> None:
 
 
 def test_what_topics_read_is_what_parts_make() -> None:
-    others = {"closest", "dedupe", "evaluation", "comparisons", "curve", "watched", "sweep", "sweeps"}  # of other jobs
+    others = {"closest", "dedupe", "evaluation", "comparisons", "curve", "watched", "sweep", "sweeps", "diversity"}  # of other jobs
     keys, made = ({f"metrics.{key}" for part in REGISTRY for key in part.keys}, {table for part in REGISTRY for table in part.tables})
     for topic in registry.TOPICS:
         nobody = set(topic.reads) - keys - made - others

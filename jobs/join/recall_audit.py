@@ -39,14 +39,8 @@ class Audit:
     @property
     def unit(self) -> Unit:
         """The sample: rows drawn without repetition, in order."""
-        rng = np.random.default_rng(self.nearest.seed)
-        filled = [shard for shard, record in self.records.items() if record.rows_out]
-        shards = [filled[i] for i in np.sort(rng.permutation(len(filled))[:AUDITED_SHARDS])]
-        counts = np.array([self.records[shard].rows_out for shard in shards])
-        chosen = np.sort(rng.permutation(counts.sum())[: self.nearest.audit_rows])
-        begin = np.cumsum(counts) - counts
-        at = np.searchsorted(begin, chosen, side="right") - 1
-        return Unit(NAME, tuple((shards[i], tuple((chosen[at == i] - begin[i]).tolist())) for i in np.unique(at)))
+        counts = {shard: record.rows_out for shard, record in self.records.items()}
+        return Unit(NAME, drawn_rows(counts, self.nearest.audit_rows, self.nearest.seed))
 
     @property
     def hash(self) -> str:
@@ -59,8 +53,11 @@ class Audit:
         reported = document_if_whole(RootPaths(self.root).nearest_audit(*self.names))
         return reported if reported.get("hash") == self.hash else None
 
-    def publish(self, exact: dict[str, Any] | None) -> dict[str, Any]:
-        """Compare with what the join found and publish `audit.json`. `exact` None: the join itself was exact."""
+    def publish(self, exact: dict[str, Any] | None, chosen: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Compare with what the join found and publish `audit.json`. `exact` None: the join itself was exact.
+
+        `chosen`: what the number of cells was chosen by, if it was.
+        """
         unit, joined = self.unit, NearestSet(self.root, *self.names)
         found = {name: self._found(joined, unit, name) for name in VECTORS}
         thresholds = [*self.nearest.thresholds, self.nearest.threshold]
@@ -74,6 +71,7 @@ class Audit:
             "threshold": self.nearest.threshold,
             "median": {name: float(np.median(found[name])) for name in VECTORS},
             **{name: duplicate_recall(_stored((exact or found)[name]), found[name], thresholds) for name in VECTORS},
+            **({"chosen": chosen} if chosen else {}),
         }
         whole = sealed(reported)
         publish_json(RootPaths(self.root).nearest_audit(*self.names), whole)
@@ -82,6 +80,18 @@ class Audit:
     def _found(self, joined: NearestSet, unit: Unit, modality: str) -> Any:
         column = f"{modality}_cosine"
         return np.concatenate([joined.shard_table(shard, [column])[column].to_numpy()[list(rows)] for shard, rows in unit.rows])
+
+
+def drawn_rows(counts: Mapping[str, int], wanted: int, seed: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Places of at most `wanted` rows in each of at most `AUDITED_SHARDS` shards of so many rows, without repetition, in order."""
+    rng = np.random.default_rng(seed)
+    filled = [shard for shard, rows in counts.items() if rows]
+    shards = [filled[i] for i in np.sort(rng.permutation(len(filled))[:AUDITED_SHARDS])]
+    sizes = np.array([counts[shard] for shard in shards], dtype=np.int64)
+    chosen = np.sort(rng.permutation(sizes.sum())[:wanted])
+    begin = np.cumsum(sizes) - sizes
+    at = np.searchsorted(begin, chosen, side="right") - 1
+    return tuple((shards[i], tuple((chosen[at == i] - begin[i]).tolist())) for i in np.unique(at))
 
 
 def _stored(cosine_S: Any) -> Any:

@@ -1,17 +1,23 @@
 """The neighbour graph of a set, found once and stored beside its analysis: every layout and every cell of a sweep reads it.
 
-N rows, K neighbours.
+The graph of many rows is found block by block; each is kept, so that a killed run goes on with the blocks that are missing.
+
+N rows, B rows of a block, K neighbours.
 """
 
 import io
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from jobs.analysis.blocks import Blocks
 from tda.geometry.arrays.rows import to_host
-from tda.geometry.neighbors.graph import Knn, knn_graph
+from tda.geometry.neighbors.graph import EXACT_ROWS, GraphSearch, Knn, cuda, graph_blocks, knn_graph, whole_graph
+from tda.progress import report_progress
 from tda.store.commit.parquet import from_binary, is_damage
 from tda.store.files import join, read_bytes
 from tda.store.tables import META_KEY, publish_table, table_meta
@@ -24,10 +30,44 @@ def stored_graph(folder: str, rows_hash: str, x_ND: Any, k: int, *, seed: int, d
     url = join(folder, NAME.format(rows=len(x_ND)))
     if _fits(table_meta(url), rows_hash, len(x_ND), k) and (stored := _read(url, rows_hash, len(x_ND), k)) is not None:
         return stored
-    found = knn_graph(x_ND, k, seed=seed, device=device)
+    blocks = Blocks.of(folder, f"neighbours_{len(x_ND)}_{k}", rows_hash) if len(x_ND) > EXACT_ROWS and not cuda(device) else None
+    found = knn_graph(x_ND, k, seed=seed, device=device) if blocks is None else _by_blocks(blocks, to_host(x_ND), k, seed)
     columns = {"index": _binary(found.index_NK, np.int32), "distance": _binary(found.distance_NK, np.float32)}
     publish_table(url, columns, rows_hash, k=k, rows=len(x_ND), metric="cosine", exact=found.exact)
+    if blocks is not None:
+        blocks.clear()
     return Knn(index_NK=to_host(found.index_NK), distance_NK=to_host(found.distance_NK), exact=found.exact)
+
+
+def _by_blocks(blocks: Blocks, x_ND: Any, k: int, seed: int) -> Knn:
+    """The graph of `knn_graph`, of which the blocks that are kept are read, and the others found and kept."""
+    cuts, files = graph_blocks(len(x_ND)), blocks.kept()
+    there = sum(f"rows-{rows.start}" in files for rows in cuts)
+    if there:
+        print(f"lacuna: neighbours: {there} of {len(cuts)} blocks were found before and are kept", file=sys.stderr, flush=True)
+    search = cache(lambda: GraphSearch(x_ND, k, seed))
+
+    def found() -> Iterator[Knn]:
+        for rows in cuts:
+            name = f"rows-{rows.start}"
+            block = _block_in(blocks.read(name, files.get(name)), k) if name in files else None
+            if block is None:
+                block = search().of(rows)
+                columns = {"index": _binary(block.index_NK, np.int32), "distance": _binary(block.distance_NK, np.float32)}
+                blocks.keep(name, columns | {"exact": np.full(len(block), block.exact)})
+            yield block
+            report_progress(rows.stop, len(x_ND), "rows with their neighbours")
+
+    return whole_graph(found(), len(x_ND), k)
+
+
+def _block_in(table: Any, k: int) -> Knn | None:
+    if table is None:
+        return None
+    index_BK, distance_BK = (
+        from_binary(table.column(name).combine_chunks(), k, dtype) for name, dtype in (("index", "int32"), ("distance", "float32"))
+    )
+    return Knn(index_NK=index_BK, distance_NK=distance_BK, exact=bool(table.column("exact")[0].as_py()))
 
 
 def _binary(x_NK: Any, dtype: Any) -> Any:

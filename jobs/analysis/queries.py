@@ -7,7 +7,7 @@ than a group of queries and `analysis.block_rows` candidates, whatever N is; whe
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,21 +64,30 @@ class Asked:
 def sampled_retrieval(subject: Subject, part_hash: str, cluster: ClusterConfig, progress: Progress) -> Found:
     """The part retrieval of drawn queries, with the table of the rows that were asked. `part_hash` names the blocks that are kept."""
     asked = Asked.of(len(subject.embeddings), subject.analysis)
-    ranks_2Q = _ranks(subject, asked, Blocks.of(subject.folder, "retrieval", part_hash), cluster, progress)
+    ranks_2Q = _ranks(subject, asked, ("retrieval", part_hash), cluster, progress)
     table = {"row": asked.row_Q, "image_to_text": ranks_2Q[0], "text_to_image": ranks_2Q[1]}
     return {"retrieval": sampled_metrics(ranks_2Q[0], ranks_2Q[1], asked.candidates)}, {"ranks": table}
 
 
-def _ranks(subject: Subject, asked: Asked, blocks: Blocks, cluster: ClusterConfig, progress: Progress) -> Array:
-    """Ranks (2, Q) of each query's image among texts and of its text among images. Runs that `blocks` holds are read, not measured."""
+def ranks_of(  # noqa: PLR0917 (what is asked, and the part that asks)
+    subject: Subject, row_Q: Array, part: str, part_hash: str, cluster: ClusterConfig, progress: Progress
+) -> Array:
+    """Ranks (2, Q) of the pairs at `row_Q`, ascending positions among the candidates, for a part that keeps blocks under its hash."""
+    asked = replace(Asked.of(len(subject.embeddings), subject.analysis), row_Q=row_Q)
+    return _ranks(subject, asked, (part, part_hash), cluster, progress)
+
+
+def _ranks(subject: Subject, asked: Asked, part: tuple[str, str], cluster: ClusterConfig, progress: Progress) -> Array:
+    """Ranks (2, Q) of each query's image among texts and of its text among images. Runs that are kept are read, not measured."""
     import ray
 
+    blocks = Blocks.of(subject.folder, *part)
     files = {name: file for name, file in sorted(blocks.kept().items()) if name.startswith("ranks-")}
     kept = {name: found for name, file in files.items() if (found := _counts_in(blocks, name, file)) is not None}
     groups, runs = asked.groups(), asked.runs()
     whole, done, total_2Q = len(groups) * len(runs), len(kept), np.zeros((2, len(asked.row_Q)), dtype=np.int64)
     if kept:
-        print(f"lacuna: retrieval: {done} of {whole} blocks were measured before and are kept", file=sys.stderr, flush=True)
+        print(f"lacuna: {part[0]}: {done} of {whole} blocks were measured before and are kept", file=sys.stderr, flush=True)
     sent = [ray.put(value) for value in (subject.embeddings, asked, blocks, subject.analysis)]
     for number, group in enumerate(groups):
         names = [f"ranks-{number}-{run}" for run in range(len(runs))]
@@ -91,7 +100,7 @@ def _ranks(subject: Subject, asked: Asked, blocks: Blocks, cluster: ClusterConfi
         for counts_2B in ordered(_counts_of, calls, cluster, whole=len(missing), device=subject.analysis.device):
             total_2Q[:, group] += counts_2B
             done += 1
-            progress("retrieval", done, whole)
+            progress(part[0], done, whole)
     return total_2Q
 
 

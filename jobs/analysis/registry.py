@@ -7,6 +7,7 @@ import numpy as np
 
 from jobs.analysis import layout_clusters_homology, local, pairs, spectrum
 from jobs.analysis.alignment import finish_alignment, start_uniformity
+from jobs.analysis.cluster_queries import with_enough
 from jobs.analysis.gap_measures import finish_gap_measures, start_gap_measures
 from jobs.analysis.part import Found, Measuring, Metrics, Part
 from jobs.analysis.placement import finish_placement, labels_for, placement_line
@@ -121,8 +122,9 @@ def _clusters_line(metrics: Metrics) -> str:
 
 
 def _local_dimension(run: Measuring, _: Any) -> Found:
-    tables, subject = (labels_for(run) or run.table("clusters"), run.table("ranks")), run.subject
-    metrics, columns = local.local_dimension(subject.embeddings, *tables, subject.analysis, run.cluster)
+    labels, subject = labels_for(run) or run.table("clusters"), run.subject
+    ranks = with_enough(run, labels, run.table("ranks"))
+    metrics, columns = local.local_dimension(subject.embeddings, labels, ranks, subject.analysis, run.cluster)
     return metrics, {"cluster_spectra": columns}
 
 
@@ -202,6 +204,7 @@ REGISTRY = (
         fills=("per_cluster", "local_dimension"),
         seeded=_always,
         shared=lambda analysis: {"shared": analysis.spectrum.collapse_threshold},
+        cost_only=lambda analysis: ("queries",) if analysis.retrieval.queries is None else (),
     ),
     Part(
         name="dimension",

@@ -196,9 +196,11 @@ def _local_dimension(size: Size, analysis: AnalysisConfig) -> Work:
     used = min(n, analysis.local_dimension.max_pairs)
     clusters = min(analysis.local_dimension.max_clusters, max(1, n // 500))
     within = 2.0 * (MODALITIES * used) ** 2 / clusters * size.dim
+    asked = analysis.retrieval.sampled(size.pairs)
+    further = MODALITIES * clusters * max(0.0, analysis.local_dimension.queries - asked / clusters) if asked else 0.0
     return Work(
         stage="local_dimension",
-        flops=MODALITIES * 2.0 * n * size.dim**2 * MOMENTS + within,
+        flops=MODALITIES * 2.0 * n * size.dim**2 * MOMENTS + within + 4.0 * further * size.pairs * size.dim,
         reach=STATISTICS_REACH,
         seconds=LOCAL_VALUE * n * size.dim + clusters * CLUSTER_EIGEN * size.dim**3,
         read=_set_bytes(size) * n / size.pairs,

@@ -116,6 +116,7 @@ class LocalDimensionConfig(Checked, path="analysis.local_dimension"):
     max_clusters: int = bounded(200, least=1)
     draws: int = bounded(1000, least=1)
     max_pairs: int = bounded(50_000, least=1)
+    queries: int = bounded(30, least=0)
 
 
 @dataclass(kw_only=True)

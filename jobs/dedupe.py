@@ -3,7 +3,8 @@
 python -m jobs.dedupe dataset.name=laion2b reference.name=laion400m encoder.name=clip root=URL dedupe.rule=image dedupe.threshold=0.95
 
 No vector is read and nothing is searched again, so another threshold costs seconds. `dedupe.by=ENCODER` keeps the same pairs under every
-encoder. `reference.name` = `dataset.name` with `dedupe.self=true` removes only repeats within the set.
+encoder. `reference.name` = `dataset.name` with `dedupe.self=true` removes only repeats within the set. Tasks decide on the shards of a
+large set (`jobs.dedup.by_shard`).
 """
 
 import sys
@@ -14,10 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from jobs.dedup.decisions import REASONS, Cosines, decide
+from jobs.dedup import by_shard
+from jobs.dedup.decisions import REASONS, Cosines, carried, decide
 from jobs.dedup.exact_matches import exact_flags, known_texts
 from jobs.dedup.self_duplicates import Candidates, drop_within
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.session import ray_session
 from jobs.runtime.showing.display import tracked
 from jobs.runtime.sweeps.cells import current_cell
 from jobs.runtime.sweeps.record import flat
@@ -28,9 +31,11 @@ from tda.geometry.duplicates import Rule
 from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.hashes import VERSION
+from tda.store.datasets.kept_parts import publish_parts
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import Kept, View, content_hash, label, made_by, publish_kept, read_summary
 from tda.store.documents import named_files, seal_holds
+from tda.store.files import absolute
 from tda.store.paths import RootPaths
 
 Codes = npt.NDArray[np.uint8]
@@ -69,7 +74,9 @@ def _dedupe(job: DedupeJob, view: View) -> Outcome:
     inputs = _Inputs(job, deciding, by)
     head = inputs.head(rows)
     summary = _standing(paths, view, job.encoder.name, head["content"])
-    if summary is None:
+    if summary is None and _by_shard_tasks(inputs):
+        summary = _decided_by_shard(job, view, inputs, rows, head)
+    elif summary is None:
         reason_N, found = _decide(job, inputs)
         reason_N = reason_N if deciding is rows else _carried(rows, deciding, reason_N)
         counts = {name: int(n) for name, n in zip(REASONS, np.bincount(reason_N, minlength=len(REASONS)), strict=True)}
@@ -81,6 +88,31 @@ def _dedupe(job: DedupeJob, view: View) -> Outcome:
     line = result_line(view, summary)
     numbers = {**flat({name: summary[name] for name in ("rows", "rows_kept", "dropped", "matched")}), "dropped_fraction": dropped}
     return Outcome(whole=not too_many, line=f"{line}; {_too_many(dropped, job.dedupe)}" if too_many else line, numbers=numbers)
+
+
+def _by_shard_tasks(inputs: "_Inputs") -> bool:
+    """Repeats within a set join rows of all its shards: these are found in one process."""
+    return inputs.nearest is not None and not inputs.settings.self and len(inputs.rows) > by_shard.SPAN_ROWS
+
+
+def _decided_by_shard(job: DedupeJob, view: View, inputs: "_Inputs", rows: EmbeddingSet, head: dict[str, Any]) -> dict[str, Any]:
+    digests = head["inputs"]
+    plan = by_shard.ShardPlan(
+        root=absolute(job.root),
+        view=view,
+        encoder=job.encoder.name,
+        by=inputs.by,
+        reference=job.reference.name,
+        rule=rule_of(job.dedupe),
+        kinds=tuple(job.dedupe.exact),
+        content=head["content"],
+        digests=(digests["rows"], digests["deciding_rows"], digests["nearest"], digests["reference"]),
+        span_rows=by_shard.SPAN_ROWS,
+    )
+    with ray_session(job.cluster):
+        parts, found = by_shard.decide_all(plan, rows, inputs.rows, job.cluster)
+    _require_unchanged(job, rows)
+    return publish_parts(RootPaths(job.root), view, job.encoder.name, parts, head | {"rows": len(rows), **found})
 
 
 def inputs_of(job: DedupeJob) -> str | None:
@@ -166,9 +198,9 @@ def _standing(paths: RootPaths, view: View, encoder: str, content: str) -> dict[
     if summary.get("content") != content or seal_holds(summary) is False:
         return None
     url = paths.dedupe_summary(view.base, encoder, view.reference)
-    entry = dict(named_files(url, summary)).get(kept := paths.kept(view.base, encoder, view.reference))
-    found = sha256_if_there(kept)
-    return summary if found is not None and (entry is None or found == entry.get("sha256")) else None
+    files: dict[str, Any] = dict(named_files(url, summary)) or {paths.kept(view.base, encoder, view.reference): {}}
+    found = {name: sha256_if_there(name) for name in files}
+    return summary if all(own is not None and own == files[name].get("sha256", own) for name, own in found.items()) else None
 
 
 def rule_of(settings: DedupeConfig) -> Rule:
@@ -191,16 +223,10 @@ def _decide(job: DedupeJob, inputs: _Inputs) -> tuple[Codes, dict[str, Any]]:
 
 
 def _carried(rows: EmbeddingSet, deciding: EmbeddingSet, reason_N: Codes) -> Codes:
-    """Another encoder's reasons for these rows, by shard and ordinal; a row without an embedding there is dropped as unmeasured."""
-    carried = []
-    theirs = dict(zip(deciding.shards, _by_shard(deciding, reason_N), strict=True))
-    for shard, table in zip(rows.shards, rows.tables(["ordinal"]), strict=True):
-        ordinal_M = table["ordinal"].to_numpy()
-        ordinal_K, reason_K = theirs.get(shard, (np.empty(0, np.int64), np.empty(0, np.uint8)))
-        at_M = np.searchsorted(ordinal_K, ordinal_M)
-        known_M = np.append(ordinal_K, -1)[at_M] == ordinal_M
-        carried.append(np.where(known_M, np.append(reason_K, 0)[at_M], REASONS.index("unmeasured")).astype(np.uint8))
-    return np.concatenate(carried)
+    """Another encoder's reasons for these rows, by shard and ordinal."""
+    theirs, nothing = dict(zip(deciding.shards, _by_shard(deciding, reason_N), strict=True)), (np.empty(0, np.int64), np.empty(0, np.uint8))
+    tables = zip(rows.shards, rows.tables(["ordinal"]), strict=True)
+    return np.concatenate([carried(table["ordinal"].to_numpy(), *theirs.get(shard, nothing)) for shard, table in tables])
 
 
 def _by_shard(rows: EmbeddingSet, reason_N: Codes) -> Iterator[tuple[npt.NDArray[np.int64], Codes]]:

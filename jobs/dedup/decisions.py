@@ -52,16 +52,29 @@ def decide(cosines: Cosines, flags_N: Flags, rule: Rule) -> tuple[npt.NDArray[np
     matched: Counter[str] = Counter()
     start = 0
     for image_B, text_B in cosines.blocks():
-        flags_B = flags_N[start : start + len(image_B)]
+        reason_B, found = decide_block(image_B, text_B, flags_N[start : start + len(image_B)], rule)
         start += len(image_B)
-        tests = {kind: has(flags_B, kind) for kind in KINDS} | _near(image_B, text_B, rule)
-        reason_B = np.zeros(len(image_B), dtype=np.uint8)
-        for name, found_B in reversed(tests.items()):
-            reason_B[found_B] = REASONS.index(name)
         parts.append(reason_B)
-        matched.update({kind: int(tests[kind].sum()) for kind in KINDS})
-        matched.update({"image": int((image_B >= rule.image).sum()), "text": int((text_B >= rule.text).sum())})
+        matched.update(found)
     return np.concatenate(parts), dict(matched)
+
+
+def decide_block(image_B: Any, text_B: Any, flags_B: Flags, rule: Rule) -> tuple[npt.NDArray[np.uint8], dict[str, int]]:
+    """`decide` for the rows of one shard, from their closest cosines."""
+    tests = {kind: has(flags_B, kind) for kind in KINDS} | _near(image_B, text_B, rule)
+    reason_B = np.zeros(len(image_B), dtype=np.uint8)
+    for name, found_B in reversed(tests.items()):
+        reason_B[found_B] = REASONS.index(name)
+    matched = {kind: int(tests[kind].sum()) for kind in KINDS}
+    return reason_B, matched | {"image": int((image_B >= rule.image).sum()), "text": int((text_B >= rule.text).sum())}
+
+
+def carried(ordinal_M: npt.NDArray[np.int64], ordinal_K: npt.NDArray[np.int64], reason_K: Flags) -> Flags:
+    """The reasons of another encoder's rows (K,) for rows (M,) of the same shard, by ordinal; a row that it has not is `unmeasured`."""
+    at_M = np.searchsorted(ordinal_K, ordinal_M)
+    known_M = np.append(ordinal_K, -1)[at_M] == ordinal_M
+    found_M: Flags = np.where(known_M, np.append(reason_K, 0)[at_M], REASONS.index("unmeasured")).astype(np.uint8)
+    return found_M
 
 
 def _near(image_B: Any, text_B: Any, rule: Rule) -> dict[str, npt.NDArray[np.bool_]]:

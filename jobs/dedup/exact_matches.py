@@ -4,7 +4,7 @@ N rows; bit i of a flag is set where the reference has the row's hash of `KINDS[
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -37,7 +37,7 @@ def exact_flags(paths: RootPaths, names: tuple[str, str, str], rows: EmbeddingSe
         flags_N = _found(paths, rows, reference)
         table = pa.table({"flags": flags_N}).replace_schema_metadata({META_KEY: json.dumps({"content": content})})
         publish(url, partial(pq.write_table, table, compression="zstd"))
-    return flags_N & np.uint8(1 << BLANK | sum(1 << KINDS.index(kind) for kind in kinds))
+    return flags_N & chosen_bits(kinds)
 
 
 def has(flags_N: Flags, kind: str) -> npt.NDArray[np.bool_]:
@@ -73,12 +73,20 @@ def _stored(url: str, content: str) -> Flags | None:
 
 def _found(paths: RootPaths, rows: EmbeddingSet, reference: EmbeddingSet) -> Flags:
     files = ensure_hashes(paths, reference)
-    parts: list[Flags] = []
     with ExitStack() as stack:
         sorted_M: dict[str, Any] = {kind: stack.enter_context(files.opened(kind)) for kind in KINDS}
-        for table in rows.tables(COLUMNS):
-            flags_B = np.where(known_values(table["caption"]), 0, 1 << BLANK).astype(np.uint8)
-            for kind, hashes in row_hashes(table).items():
-                flags_B |= found_in(sorted_M[kind], hashes).astype(np.uint8) << KINDS.index(kind)
-            parts.append(flags_B)
+        parts = [flags_of(table, sorted_M) for table in rows.tables(COLUMNS)]
     return np.concatenate(parts)
+
+
+def flags_of(table: pa.Table, sorted_M: Mapping[str, Any]) -> Flags:
+    """(B,) the flags of rows, of every kind; `sorted_M`: the hashes of the reference, by kind."""
+    flags_B: Flags = np.where(known_values(table["caption"]), 0, 1 << BLANK).astype(np.uint8)
+    for kind, hashes in row_hashes(table).items() if sorted_M else ():
+        flags_B |= found_in(sorted_M[kind], hashes).astype(np.uint8) << KINDS.index(kind)
+    return flags_B
+
+
+def chosen_bits(kinds: Sequence[str]) -> np.uint8:
+    """The bits of a flag that count: those of `kinds`, and whether the caption is known."""
+    return np.uint8(1 << BLANK | sum(1 << KINDS.index(kind) for kind in kinds))

@@ -5,6 +5,7 @@ Core-seconds are those of a reference core (`jobs.planning.work`); they are roug
 
 from dataclasses import replace
 
+from jobs.dedup.by_shard import SPAN_ROWS
 from jobs.planning.analysis import part_costs
 from jobs.planning.costs import MATCH_BYTES, ROW_BYTES, Cost, Machines
 from jobs.planning.work import REFERENCE_CORE, Size
@@ -15,6 +16,7 @@ from tda.encoders.model_cost import ModelCost
 BACKWARD = 3  # a step costs its forward pass three times
 DECIDE_ROW, HASH_ROW = 4e-8, 1.5e-6  # seconds a row: to decide on it, to hash its URL and caption
 SELF_ROW = 2e-6
+HASH_BUCKETS = 256  # of the reference's hashes, one of which is sorted at a time
 COMPARED = 0.05  # seconds a comparison, for each thousand compared pairs and draw
 REPORT_FIXED, REPORT_CELL = 3.0, 1.5  # seconds: for a page, and for each data set under an encoder
 
@@ -37,20 +39,25 @@ def train_cost(arm: str, model: ModelCost, pairs: int, pair_bytes: float, *, con
 
 
 def dedupe_cost(stage: str, rows: int, reference: int, *, within: bool, machines: Machines) -> Cost:
-    """Hashing both sides once, and reading the cosines of every row; in one process."""
-    seconds = (DECIDE_ROW * rows + HASH_ROW * (rows + reference) + SELF_ROW * rows * within) * REFERENCE_CORE / machines.core_rate
+    """Hashing both sides once, and reading the cosines of every row; the rows of a large set by tasks, all else in one process."""
+    tasks = rows > SPAN_ROWS and not within
+    slower = REFERENCE_CORE / machines.core_rate
+    own, alone = (DECIDE_ROW + HASH_ROW) * rows * slower, (HASH_ROW * reference + SELF_ROW * rows * within) * slower
+    took = own / (machines.at_once(machines.cores) if tasks else 1) + alone
     read = float(MATCH_BYTES * rows + ROW_BYTES * (rows + reference))
     reading = read / machines.hardware.read_bytes
+    where = f"the rows in runs of {SPAN_ROWS:,} by tasks, the reference in one process" if tasks else "in one process"
+    held = SPAN_ROWS * machines.cores if tasks else rows
     return Cost(
         stage=stage,
         flops=0.0,
         read=read,
         written=float(9 * rows),
-        memory=float((3 + 16 * within) * rows + 16 * reference),
-        hours=max(seconds, reading) / 3600,
-        bound="reading" if reading > seconds else "one core",
-        formulas={"work": f"URLs and captions of {rows:,} rows and of {reference:,} of the reference hashed, cosines read, in one process"},
-        core_seconds=seconds,
+        memory=float((3 + 16 * within) * held + 16 * reference / HASH_BUCKETS * tasks + 16 * reference * (not tasks)),
+        hours=max(took, reading) / 3600,
+        bound="reading" if reading > took else "all cores" if tasks and own > alone else "one core",
+        formulas={"work": f"URLs and captions of {rows:,} rows and of {reference:,} of the reference hashed, cosines read, {where}"},
+        core_seconds=own + alone,
     )
 
 

@@ -44,6 +44,7 @@ class IngestJob(Checked):
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     embed: EmbedConfig = field(default_factory=lambda: EmbedConfig(dtype="float32"))
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 
@@ -76,6 +77,7 @@ class DedupeJob(Checked):
     reference: DatasetConfig = field(default_factory=DatasetConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 

@@ -3,14 +3,16 @@
 By another rule or threshold than its own it is `<name>-minus-<reference>@<label>`, such as `coco-minus-laion@image-0.9`; the label of its
 own finds it too.
 
-K rows kept of a shard. `kept.parquet` lists them in the order of the set: shard, ordinal, and `row`, the index in the shard's Parquet.
-`summary.json`, written last, is its record: without it the view does not exist.
+K rows kept of a shard. `kept.parquet` lists them in the order of the set: shard, ordinal, and `row`, the index in the shard's Parquet; the
+rows of a large set lie in parts (`tda.store.datasets.kept_parts`). `summary.json`, written last, is the record: without it the view does
+not exist.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 
 from tda.errors import UserError
 from tda.store.documents import read_document, seal_holds
-from tda.store.files import exists, file_sha256, filesystem, give_name, staged
+from tda.store.files import exists, file_sha256, filesystem, give_name, join, staged
 from tda.store.paths import RootPaths, label_of
 from tda.store.update import update_json
 
@@ -150,6 +152,7 @@ class KeptRows:
     def __init__(self, paths: RootPaths, view: View, encoder: str, base_digest: str, shards: list[str]) -> None:
         view = standing(paths, view, encoder)
         self._url = paths.kept(view.base, encoder, view.reference)
+        self._folder = paths.dedupe_dir(view.base, encoder, view.reference)
         self._again = f"again: {command_for(paths, view, encoder)}"
         self.summary = read_summary(paths, view, encoder)
         if self.summary["inputs"]["rows"] != base_digest:
@@ -158,38 +161,63 @@ class KeptRows:
         counts = self.summary["kept_per_shard"]
         self.counts = [int(counts.get(shard, 0)) for shard in shards]
         self._begin = [0, *accumulate(self.counts)]
-        self._metadata: pq.FileMetaData | None = None
+        self._parts = parts_in(self.summary, len(shards), paths.dedupe_summary(view.base, encoder, view.reference))
+        self._firsts = [first for _, first, _ in self._parts]
+        self._metadata: dict[str, pq.FileMetaData] = {}
 
     def rows(self, index: int) -> NDArray[np.int64]:
         """(K,) indices in the Parquet of shard `index`, ascending; only their row groups are read."""
         start, stop = self._begin[index], self._begin[index + 1]
         if start == stop:
             return np.empty(0, dtype=np.int64)
-        return np.concatenate(list(self._read(start, stop)))
+        name, first, behind = self._parts[bisect_right(self._firsts, index) - 1]
+        begin = self._begin[first]
+        return np.concatenate(list(self._read(name, self._begin[behind] - begin, start - begin, stop - begin)))
 
-    def _read(self, start: int, stop: int) -> Iterator[NDArray[np.int64]]:
+    def _read(self, name: str, rows: int, start: int, stop: int) -> Iterator[NDArray[np.int64]]:
+        """Rows `start` .. `stop` - 1 of a file that has `rows`."""
         from tda.store.commit.parquet import is_damage, iter_rows
 
-        fs, path = filesystem(self._url)
+        url, known = join(self._folder, name), self._metadata.get(name)
+        fs, path = filesystem(url)
         try:
-            with fs.open(path, "rb") as source, pq.ParquetFile(source, metadata=self._metadata, page_checksum_verification=True) as file:
-                self._check(file)
+            with fs.open(path, "rb") as source, pq.ParquetFile(source, metadata=known, page_checksum_verification=True) as file:
+                self._check(name, file, rows)
                 for batch in iter_rows(file, ["row"], start, stop):
                     yield batch.column("row").to_numpy()
         except (OSError, pa.ArrowInvalid) as error:
             if not is_damage(error):
                 raise
-            raise UserError(f"{self._url} cannot be read ({str(error).splitlines()[0]}); make it {self._again}") from None
+            raise UserError(f"{url} cannot be read ({str(error).splitlines()[0]}); make it {self._again}") from None
 
-    def _check(self, file: pq.ParquetFile) -> None:
-        if self._metadata is not None:
+    def _check(self, name: str, file: pq.ParquetFile, rows: int) -> None:
+        if name in self._metadata:
             return
-        content = json.loads((file.schema_arrow.metadata or {}).get(META_KEY, b"{}")).get("content")
-        if content != self.content or file.metadata.num_rows != self._begin[-1]:
-            raise UserError(f"{self._url} does not match its summary.json; make it {self._again}")
+        url = join(self._folder, name)
+        written = {**(file.schema_arrow.metadata or {}), **(file.metadata.metadata or {})}.get(META_KEY, b"{}")
+        if json.loads(written).get("content") != self.content or file.metadata.num_rows != rows:
+            raise UserError(f"{url} does not match its summary.json; make it {self._again}")
         if seal_holds(self.summary) is False:
-            raise UserError(f"the summary.json of {self._url} was changed after it was written; make it {self._again}")
-        self._metadata = file.metadata
+            raise UserError(f"the summary.json of {url} was changed after it was written; make it {self._again}")
+        self._metadata[name] = file.metadata
+
+
+def parts_in(summary: Mapping[str, Any], shards: int, url: str) -> list[tuple[str, int, int]]:
+    """(file, first shard, the one behind the last) of each part, in order; of a view of one file that file. Raises UserError."""
+    if "parts" not in summary:
+        return [("kept.parquet", 0, shards)]
+    found, files, at = summary["parts"], summary.get("files", {}), 0
+    try:
+        parts = [(str(name), int(first), int(stop)) for name, first, stop in found]
+    except (TypeError, ValueError):
+        raise UserError(f"{url}: its parts are no list of files and shards") from None
+    for name, first, stop in parts:
+        if first != at or stop <= first or name not in files:
+            raise UserError(f"{url}: its parts do not follow one another at {name!r}")
+        at = stop
+    if at != shards:
+        raise UserError(f"{url}: its parts hold {at} of {shards} shards")
+    return parts
 
 
 def publish_kept(paths: RootPaths, view: View, encoder: str, kept: Iterator[Kept], summary: dict[str, Any]) -> dict[str, Any]:
@@ -198,9 +226,8 @@ def publish_kept(paths: RootPaths, view: View, encoder: str, kept: Iterator[Kept
     Of two commands that decide the same view, the one whose summary comes last has also published the last rows.
     """
     counts: dict[str, int] = {}
-    meta = {META_KEY: json.dumps({"content": summary["content"]}).encode()}
     url = paths.kept(view.base, encoder, view.reference)
-    with staged(url, lambda file: _write(file, SCHEMA.with_metadata(meta), kept, counts)) as finished:
+    with staged(url, lambda file: write_kept(file, content=summary["content"], kept=kept, counts=counts)) as finished:
         entry = {"sha256": file_sha256(finished), "bytes": finished.stat().st_size}
         whole = {
             "schema": SCHEMA_VERSION,
@@ -217,9 +244,15 @@ def publish_kept(paths: RootPaths, view: View, encoder: str, kept: Iterator[Kept
         return update_json(paths.dedupe_summary(view.base, encoder, view.reference), change) or whole
 
 
-def _write(file: Any, schema: pa.Schema, kept: Iterator[Kept], counts: dict[str, int]) -> None:
-    """A row group holds many shards, so that a set of 1e5 shards has few row groups."""
+def write_kept(
+    file: Any, *, content: str, kept: Iterable[Kept], counts: dict[str, int], more: Callable[[], Mapping[str, Any]] | None = None
+) -> None:
+    """Write kept rows, and fill `counts` by shard. A row group holds many shards, so that a set of 1e5 shards has few row groups.
+
+    `more`: metadata of the file, asked for when all rows are written.
+    """
     held: list[pa.RecordBatch] = []
+    schema = SCHEMA if more else SCHEMA.with_metadata({META_KEY: json.dumps({"content": content}).encode()})
     with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
         for shard, ordinal_K, row_K in kept:
             counts[shard] = len(row_K)
@@ -230,3 +263,5 @@ def _write(file: Any, schema: pa.Schema, kept: Iterator[Kept], counts: dict[str,
                 held.clear()
         if held:
             writer.write_table(pa.Table.from_batches(held).unify_dictionaries())
+        if more:
+            writer.add_key_value_metadata({META_KEY: json.dumps(more()).encode()})

@@ -31,6 +31,16 @@ def test_duplicates_cost_the_rows_of_both_sides() -> None:
     assert one.bound == "one core"
 
 
+def test_the_rows_of_a_large_set_are_shared_out_and_its_reference_is_not() -> None:
+    few, many = (stages.dedupe_cost("d", 100_000_000, 0, within=False, machines=Machines.of(HardwareConfig(cores=n))) for n in (2, 64))
+    assert many.core_seconds == pytest.approx(few.core_seconds)
+    assert many.hours < few.hours
+    assert "in runs of" in many.formulas["work"]
+    within = stages.dedupe_cost("d", 100_000_000, 0, within=True, machines=CORES)
+    assert "in one process" in within.formulas["work"]
+    assert within.memory > 10 * few.memory
+
+
 def test_a_sweep_costs_its_cells() -> None:
     size = Size(pairs=100_000, dim=64, itemsize=2)
     four, eight = (stages.sweep_cost("d, e", size, AnalysisConfig(), cells, CORES) for cells in (4, 8))

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from jobs.runtime.command_line.stopping import reached
-from jobs.runtime.showing.display import Display, display
+from jobs.runtime.showing.display import DRAW_EVERY, Display, display
 from jobs.runtime.showing.track import Track
 from tda.encoders.pipeline.timing import together
 from tda.store.commit.records import ShardRecord
@@ -91,6 +91,7 @@ class ShardProgress(Bars):
     _started: float = field(default_factory=time.monotonic)
     _noted: int = 0
     _reached: ExitStack = field(default_factory=ExitStack)
+    _status: tuple[float, str] = (float("-inf"), "")  # when it was put into words, and these
     _recent: deque[tuple[dict[str, float], dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     def totals(self) -> dict[str, int]:
@@ -105,6 +106,7 @@ class ShardProgress(Bars):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._reached.__exit__(kind, error, trace)
+        self._show(now=True)
         if self._shown is not None and not self._shown.terminal and kind is None and self.done > self._noted:
             self.note(self._shown.placed(self.line()))
         super().__exit__(kind, error, trace)
@@ -116,8 +118,11 @@ class ShardProgress(Bars):
         self._printed, self._noted = time.monotonic(), self.done
         super().note(text)
 
-    def _show(self) -> None:
-        self.show(self.what, self.done, self.status(), self.line)
+    def _show(self, *, now: bool = False) -> None:
+        """Words cost more than counting: they are made as often as they can be drawn, and at the end."""
+        if now or time.monotonic() - self._status[0] > DRAW_EVERY:
+            self._status = time.monotonic(), self.status()
+        self.show(self.what, self.done, self._status[1], self.line)
 
     def add(self, *, pairs: int = 0, drops: int = 0, failed: bool = False, records: Sequence[ShardRecord] = ()) -> None:
         """Count a shard that is done or has failed; `records` are those of its encoders."""

@@ -5,6 +5,7 @@ with too few matches. Distances are cosine distances, 1 - cos, in [0, 2]. Neighb
 for smaller ones.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 TILED_ROWS = 6000  # up to here, NumPy compares all rows, without loading torch
 EXACT_ROWS = 40_000  # above it, on a CPU, comparing all pairs costs more than building cells and searching the nearest
 TILE_BYTES = 128 << 20  # of one similarity tile
+GRAPH_ROWS = 32_768  # of a block of a graph
 SPARE = 8  # candidates beyond k, as rounded products may order neighbours differently from float64 distances
 CLOSE = 1e-6  # below it, cancellation ruins 1 - cos, and the distance is computed from the difference of the rows
 RECALL, SAMPLE = 0.99, 256  # least share of true neighbours found, measured on a sample of rows
@@ -120,21 +122,58 @@ def _nearest(query_MD: Any, base_ND: Any, k: int, own_M: Any = None) -> Knn:
     return _ordered(near_MC, distance_MC, k)
 
 
-def _searched(x_ND: Any, k: int, seed: int, *, exact: bool) -> Knn:
-    """Neighbours by `tda.geometry.neighbors.reference`: among all rows, or in the cells nearest to each row."""
-    from tda.geometry.neighbors.reference import Reference  # loads torch, which takes as long as comparing a few thousand rows
+class GraphSearch:
+    """The `k` nearest other rows of rows (N, D), found for some rows at a time: what a row gets does not depend on the others asked for.
 
-    wide = min(k + SPARE, len(x_ND) - 1) + 1  # including the row itself
-    reference = Reference(x_ND, cells=1 if exact else None, seed=seed, sample=FEWEST)  # used once: `_probes` makes up for it
-    probes = None if exact else _probes(reference, x_ND[sample_rows(len(x_ND), SAMPLE, seed)], wide)
-    cosine_NC, near_NC = reference.search(x_ND, probes, wide)
-    short_S = np.flatnonzero((near_NC < 0).any(axis=1))  # rows whose cells hold too few candidates
-    if len(short_S):
-        cosine_NC[short_S], near_NC[short_S] = reference.search(x_ND[short_S], None, wide)
-    other_NC = near_NC != np.arange(len(x_ND))[:, None]
-    other_NC[:, -1] &= ~other_NC.all(axis=1)  # among many equal rows the row itself may be missing: drop the last
-    near_NC, cosine_NC = (x_NC[other_NC].reshape(-1, wide - 1) for x_NC in (near_NC, cosine_NC))
-    return _ordered(near_NC, _distances(x_ND, x_ND, near_NC, cosine_NC), k, exact=probes is None)
+    `exact`: among all rows; otherwise in as many of the nearest cells as `RECALL` takes on rows drawn by `seed`, or among all rows where
+    that costs no more. Raises UserError for a row that is zero or not finite.
+    """
+
+    def __init__(self, x_ND: Any, k: int, seed: int = 0, *, exact: bool = False) -> None:
+        from tda.geometry.neighbors.reference import Reference  # loads torch, which takes as long as comparing a few thousand rows
+
+        self._x_ND, self.k = x_ND, k
+        self._wide = min(k + SPARE, len(x_ND) - 1) + 1  # including the row itself
+        # used once: `_probes` makes up for the small sample
+        self._reference = Reference(x_ND, cells=1 if exact else None, seed=seed, sample=FEWEST)
+        sample = sample_rows(len(x_ND), SAMPLE, seed)
+        self._probes = None if exact else _probes(self._reference, x_ND[sample], self._wide)
+        self.exact = self._probes is None
+
+    def of(self, rows: slice) -> Knn:
+        """The neighbours of the rows at a slice, by position among all."""
+        x_BD = self._x_ND[rows]
+        cosine_BC, near_BC = self._reference.search(x_BD, self._probes, self._wide)
+        short_S = np.flatnonzero((near_BC < 0).any(axis=1))  # rows whose cells hold too few candidates
+        if len(short_S):
+            cosine_BC[short_S], near_BC[short_S] = self._reference.search(x_BD[short_S], None, self._wide)
+        other_BC = near_BC != np.arange(rows.start, rows.start + len(x_BD))[:, None]
+        other_BC[:, -1] &= ~other_BC.all(axis=1)  # among many equal rows the row itself may be missing: drop the last
+        near_BC, cosine_BC = (found_BC[other_BC].reshape(-1, self._wide - 1) for found_BC in (near_BC, cosine_BC))
+        return _ordered(near_BC, _distances(x_BD, self._x_ND, near_BC, cosine_BC), self.k, exact=self.exact)
+
+
+def graph_blocks(count: int) -> list[slice]:
+    """The rows of a graph of `count` rows, in blocks: one holds some 100 MB of candidates."""
+    return list(row_blocks(count, GRAPH_ROWS))
+
+
+def whole_graph(blocks: Iterable[Knn], count: int, k: int) -> Knn:
+    """The graph of all rows, from its blocks in order, of which one is in memory at a time."""
+    index_NK, distance_NK = np.empty((count, k), np.int32), np.empty((count, k), np.float32)
+    begin, exact = 0, True
+    for block in blocks:
+        rows = slice(begin, begin + len(block))
+        index_NK[rows], distance_NK[rows] = block.index_NK, block.distance_NK
+        begin, exact = rows.stop, exact and block.exact
+    assert begin == count, f"blocks of {begin} rows of {count}"
+    return Knn(index_NK=index_NK, distance_NK=distance_NK, exact=exact)
+
+
+def _searched(x_ND: Any, k: int, seed: int, *, exact: bool) -> Knn:
+    """Neighbours among all rows, or in the cells nearest to each row."""
+    search = GraphSearch(x_ND, k, seed, exact=exact)
+    return whole_graph((search.of(rows) for rows in graph_blocks(len(x_ND))), len(x_ND), k)
 
 
 def _distances(query_MD: Any, base_ND: Any, near_MC: Any, cosine_MC: Any) -> Any:

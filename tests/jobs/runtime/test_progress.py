@@ -3,6 +3,9 @@
 import io
 from typing import Any
 
+import pytest
+
+from jobs.runtime import progress as progress_module
 from jobs.runtime.progress import RECENT, ShardProgress
 from tda.store.commit.records import ShardRecord
 
@@ -31,6 +34,18 @@ def test_a_terminal_has_a_bar() -> None:
     with ShardProgress(what="coco / tiny", shards=2, stream=stream) as progress:
         progress.add(pairs=1500, drops=2)
     assert "1,500 pairs" in stream.getvalue()
+
+
+def test_many_shards_a_second_are_put_into_words_as_often_as_they_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, real = list[str](), ShardProgress.status
+    monkeypatch.setattr(ShardProgress, "status", lambda self: made.append(real(self)) or made[-1])  # type: ignore[func-returns-value]
+    monkeypatch.setattr(progress_module, "DRAW_EVERY", 3600.0)
+    stream = Terminal()
+    with ShardProgress(what="coco / tiny", shards=500, stream=stream) as progress:
+        for _ in range(500):
+            progress.add(pairs=10)
+    assert len(made) == 2, "at the begin and at the end"
+    assert "5,000 pairs" in stream.getvalue()
 
 
 def test_names_are_not_markup() -> None:

@@ -132,3 +132,17 @@ def test_half_precision_rows_are_read_as_stored() -> None:
     x_ND = rows(100).astype(np.float16)
     assert np.array_equal(knn_graph(x_ND, 5).index_NK, knn_graph(x_ND.astype(np.float64), 5).index_NK)
     assert isinstance(knn_graph(x_ND, 5), Knn)
+
+
+@pytest.mark.parametrize("method", ["exact", "approximate"])
+@pytest.mark.parametrize("rows", [1, 33, 64])
+def test_blocks_of_any_size_make_the_same_graph(method: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "TILED_ROWS", 10)
+    x_ND = np.random.default_rng(3).standard_normal((130, 6)).astype(np.float32)
+    x_ND[40:60] = x_ND[7]  # more equal rows than neighbours
+    whole = knn_graph(x_ND, 5, method=method, device="cpu")
+    monkeypatch.setattr(graph, "GRAPH_ROWS", rows)
+    cut = knn_graph(x_ND, 5, method=method, device="cpu")
+    np.testing.assert_array_equal(cut.index_NK, whole.index_NK)
+    np.testing.assert_array_equal(cut.distance_NK, whole.distance_NK)
+    assert cut.exact == whole.exact

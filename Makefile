@@ -59,7 +59,7 @@ checks: $(VENV)/.installed-dev ## ruff, mypy and the import contracts
 	@$(BIN)/lint-imports --no-logo
 
 soak: $(VENV)/.installed-dev ## 300 shards, some at fault or in a store that fails, while actors and nodes are killed at random: at most 10 minutes
-	@PYTHONPATH=tests/support $(BIN)/python tests/chaos/soak.py
+	@PYTHONPATH=tests/support:tests/support/rows:tests/support/stores_and_nodes $(BIN)/python tests/chaos/soak.py
 
 bench: $(VENV)/.installed-dev ## measure against the rivals, side by side (not part of `make test`)
 	@for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python $$bench; done

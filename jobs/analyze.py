@@ -1,7 +1,7 @@
 """Embeddings to geometry: `metrics.json` and the tables beside it, for one data set under one encoder; `encoders=[a,b]` compares several.
 
 A part that was measured before, with the same rows and settings, is not measured again. What several runs on one root measure at once
-stands in one `metrics.json`, part by part (`jobs.analysis.publication`).
+stands in one `metrics.json`, part by part (`jobs.analysis.results.publication`).
 """
 
 import sys
@@ -12,14 +12,14 @@ from typing import Any
 
 from jobs.analysis.comparisons import compare_encoders, comparison_line
 from jobs.analysis.layout_clusters_homology import Subject
-from jobs.analysis.ongoing import Ongoing
 from jobs.analysis.part import Measuring
 from jobs.analysis.parts import all_asked, digest, part_hashes, with_needed
-from jobs.analysis.publication import standing_parts, table_url
 from jobs.analysis.registry import REGISTRY
+from jobs.analysis.results.ongoing import Ongoing
+from jobs.analysis.results.publication import standing_parts, table_url
+from jobs.analysis.results.stored import taken_over
 from jobs.analysis.run import measured
 from jobs.analysis.settled import settled, with_its_rows
-from jobs.analysis.stored import taken_over
 from jobs.analysis.sweep import cell_line, sweep_cells
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.run_progress import track

@@ -3,13 +3,13 @@
 python -m jobs.dedupe dataset.name=laion2b reference.name=laion400m encoder.name=clip root=URL dedupe.rule=image dedupe.threshold=0.95
 
 No vector is read and nothing is searched again, so another threshold costs seconds. `dedupe.by=ENCODER` keeps the same pairs under every
-encoder. `reference.name` = `dataset.name` with `dedupe.self=true` removes only repeats within the set. Tasks decide on the shards of a
-large set (`jobs.dedup.by_shard`).
+encoder. Without `reference.name` only repeats within the set go: `<dataset>-minus-<dataset>`. `dedupe.keep` chooses which row of a group
+stays. Tasks decide on the shards of a large set (`jobs.dedup.by_shard`).
 """
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from tda.geometry.duplicates import Rule
 from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.hashes import VERSION
-from tda.store.datasets.kept_parts import publish_parts
+from tda.store.datasets.kept_parts import SPAN_ROWS, publish_parts
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import Kept, View, content_hash, label, made_by, publish_kept, read_summary
 from tda.store.documents import named_files, seal_holds
@@ -44,7 +44,16 @@ UNHASHED = ("by", "exact_rows", "max_drop_fraction")  # settings that change no 
 
 def run(job: DedupeJob) -> Outcome:
     """Decide for every row and publish the kept rows, at the place of the view or beside one of another rule or threshold."""
+    job = _with_reference(job)
     return dedupe(job, _place(job))
+
+
+def _with_reference(job: DedupeJob) -> DedupeJob:
+    """Without a reference the set is its own, and loses its own repeats."""
+    if job.reference.name:
+        return job
+    own = replace(job.reference, name=job.dataset.name)
+    return replace(job, reference=own, dedupe=replace(job.dedupe, self=True))
 
 
 def _place(job: DedupeJob) -> View:
@@ -92,7 +101,7 @@ def _dedupe(job: DedupeJob, view: View) -> Outcome:
 
 def _by_shard_tasks(inputs: "_Inputs") -> bool:
     """Repeats within a set join rows of all its shards: these are found in one process."""
-    return inputs.nearest is not None and not inputs.settings.self and len(inputs.rows) > by_shard.SPAN_ROWS
+    return inputs.nearest is not None and not inputs.settings.self and len(inputs.rows) > SPAN_ROWS
 
 
 def _decided_by_shard(job: DedupeJob, view: View, inputs: "_Inputs", rows: EmbeddingSet, head: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +116,7 @@ def _decided_by_shard(job: DedupeJob, view: View, inputs: "_Inputs", rows: Embed
         kinds=tuple(job.dedupe.exact),
         content=head["content"],
         digests=(digests["rows"], digests["deciding_rows"], digests["nearest"], digests["reference"]),
-        span_rows=by_shard.SPAN_ROWS,
+        span_rows=SPAN_ROWS,
     )
     with ray_session(job.cluster):
         parts, found = by_shard.decide_all(plan, rows, inputs.rows, job.cluster)
@@ -117,6 +126,7 @@ def _decided_by_shard(job: DedupeJob, view: View, inputs: "_Inputs", rows: Embed
 
 def inputs_of(job: DedupeJob) -> str | None:
     """What a cell of a sweep was decided from: the content of its summary, if that is the one that would be made now."""
+    job = _with_reference(job)
     view, by = _place(job), job.dedupe.by or job.encoder.name
     rows = EmbeddingSet(job.root, view.base, job.encoder.name)
     deciding = rows if by == job.encoder.name else EmbeddingSet(job.root, view.base, by)
@@ -157,6 +167,8 @@ class _Inputs:
         self.only_within = job.reference.name == job.dataset.name
         if self.only_within and not job.dedupe.self:
             raise UserError(f"reference.name={job.reference.name} is the data set itself: dedupe.self=true removes its own repeats")
+        if job.dedupe.keep != "first" and not job.dedupe.self:
+            raise UserError(f"dedupe.keep={job.dedupe.keep} chooses among repeats within the set: dedupe.self=true removes these")
         self.nearest = None if self.only_within else NearestSet(job.root, *self.names)
         self.reference = None if self.only_within or not job.dedupe.exact else self._reference(job)
 
@@ -169,6 +181,8 @@ class _Inputs:
     def head(self, rows: EmbeddingSet) -> dict[str, Any]:
         """The first fields of summary.json; `content` is the hash of everything that changes the result."""
         settings = {name: value for name, value in asdict(self.settings).items() if name not in UNHASHED}
+        if settings["keep"] == "first":  # as before there was another
+            del settings["keep"]
         inputs = {
             "rows": rows.digest,
             "deciding_rows": self.rows.digest,

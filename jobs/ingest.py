@@ -25,8 +25,9 @@ from tda.errors import UserError
 from tda.store.commit.records import Identity, check_identity, recorded, recorded_shards
 from tda.store.commit.transaction import publish_shard
 from tda.store.files import require_writable
+from tda.store.ingest.batch import Batch, VectorSource
 from tda.store.ingest.builder import ShardBuilder
-from tda.store.ingest.sources import Batch, VectorSource, fingerprint
+from tda.store.ingest.sources import fingerprint
 from tda.store.paths import RootPaths
 from tda.store.types import Source
 

@@ -189,11 +189,8 @@ def _outcome(job: NearestJob, root: str, joined: Join, recall: dict[str, Any] | 
     shards = f"{len(found.shards)} shard{'s' * (len(found.shards) != 1)} ({done_before} done before)"
     searched = f"{found.probes} cells a row, " if job.nearest.probes == AUTO and found.probes else ""
     line = f"{head}: {len(found)} rows, {shards}; {searched}{auditing.line(recall)}"
-    low = auditing.too_low(recall, job.nearest.min_recall)
-    if low:
-        more = "the same command searches more" if job.nearest.probes == AUTO else f"raise nearest.probes={found.probes}"
-        line += f"; {' and '.join(low)} below nearest.min_recall={job.nearest.min_recall:g}: {more}"
-    return Outcome(whole=not low, line=line, numbers={**flat(recall), "rows": len(found)})
+    low = auditing.shortfall(recall, job.nearest, found.probes)
+    return Outcome(whole=not low, line=f"{line}; {low}" if low else line, numbers={**flat(recall), "rows": len(found)})
 
 
 def _failed(joined: Join) -> str:

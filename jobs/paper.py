@@ -15,7 +15,7 @@ from jobs.analyze import analyze
 from jobs.dedup.planted_recall import evaluate
 from jobs.dedupe import dedupe
 from jobs.embed import embed_sets
-from jobs.experiment.names import dataset_of, embedded_names, encoder_of, joins_of, views_of
+from jobs.experiment.datasets_and_encoders import dataset_of, embedded_names, encoder_of, joins_of, views_of
 from jobs.experiment.summary import across, summary_table
 from jobs.nearest import run as nearest
 from jobs.report import run as report

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.analysis.settled import settled
-from jobs.experiment.names import embedded_names, encoder_of, joins_of, views_of
+from jobs.experiment.datasets_and_encoders import embedded_names, encoder_of, joins_of, views_of
 from jobs.join.driver import cells_of, probes_of
 from jobs.join.probe_choice import AUTO, UNASKED, queries_wanted
 from jobs.planning.calibrate import Measured, calibrated, measured

@@ -22,10 +22,10 @@ from jobs.runtime.app import Outcome, command
 from jobs.runtime.presets import load_choice
 from jobs.runtime.session import shared_ray
 from jobs.watching.ledger import Ledger
-from jobs.watching.lookout import WatchSettings
 from jobs.watching.naming import naming_of
 from jobs.watching.notify import Notifier
 from jobs.watching.place import Place
+from jobs.watching.poll import WatchSettings
 from jobs.watching.runner import InPlace, Runner, Task
 from jobs.watching.states import FINAL, is_whole, line, publish_states, states
 from jobs.watching.watcher import Watcher

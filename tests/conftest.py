@@ -12,6 +12,7 @@ os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's workers are polite to
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell: processes of tests could not be interrupted
     signal.signal(signal.SIGINT, signal.default_int_handler)
 FIRST = ("test_paper.py", "chaos", "test_remote_run.py")  # what takes longest: nobody waits for it alone at the end
+TOGETHER = {"chaos": ("/chaos/",), "clusters": ("/clusters/", "/parts/test_clusters.py")}  # name: parts of paths
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
 
@@ -22,12 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file is one process's, and so is tests/chaos, whose files share a cluster of several nodes."""
+    """A file is one process's; so are tests/chaos, whose files share a cluster of several nodes, and clusters, compiled for a minute."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "chaos" if "/chaos/" in nodeid else super()._split_scope(nodeid)
+            together = [name for name, parts in TOGETHER.items() if any(part in nodeid for part in parts)]
+            return together[0] if together else super()._split_scope(nodeid)
 
     return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 

@@ -9,7 +9,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 import conf
-from jobs.experiment.names import embedded_names
+from jobs.experiment.datasets_and_encoders import embedded_names
 from jobs.runtime import app
 from jobs.runtime.presets import load_choice
 from tda.config.analysis import AnalysisConfig

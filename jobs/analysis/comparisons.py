@@ -31,6 +31,7 @@ from tda.store.update import update_json
 
 POOLED = ("encoders", "config_hash", "pairs", "pooled", "prediction_1", "prediction_2", "notes")  # of all encoders of one run
 MODALITIES = ("image", "text", "both")
+METHOD = 2  # of the intervals: halves of pairs, Student's
 SPARE = 4  # candidates for each pair that is compared: some encoders may have dropped it
 
 Sets = dict[str, EmbeddingSet]
@@ -48,7 +49,7 @@ def compare_encoders(root: str, dataset: str, encoders: Sequence[str], analysis:
     last, own = _urls(root, dataset, encoders)
     before, earlier = _before(own), _before(last)
     content = [_parts_of(one) for one in (*metrics.values(), *others.values())]
-    settings = {"seed": analysis.seed, "draws": analysis.local_dimension.draws, "compare": vars(analysis.compare)}
+    settings = {"seed": analysis.seed, "draws": analysis.local_dimension.draws, "compare": vars(analysis.compare), "method": METHOD}
     config_hash = digest([dataset, {name: one.content for name, one in sets.items()}, content, settings])
     for found in (before, earlier):
         if found.get("config_hash") == config_hash:
@@ -150,7 +151,7 @@ def _comparisons(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """One entry for each two encoders and modality; those of `before` that are of the same rows and settings are kept."""
     config = analysis.compare
-    settings = [config.k, config.sample, config.draws, analysis.seed]
+    settings = [config.k, config.sample, config.draws, analysis.seed, METHOD]
     wanted = {
         (a, b, modality): digest([sets[a].content, sets[b].content, modality, settings])
         for a, b in combinations(sets, 2)
@@ -190,8 +191,9 @@ def _compare_of(  # noqa: PLR0917 (tasks are called by position)
     chosen = evenly_spaced(len(one_M), config.sample // 2 if modality == "both" else config.sample)
     read = [read_pairs(of, at_M[chosen], analysis.block_rows) for of, at_M in ((one, one_M), (two, two_M))]
     rows = [np.concatenate(pair) if modality == "both" else pair[MODALITIES.index(modality)] for pair in read]
-    k = min(config.k, len(rows[0]) // 2 - 1)
-    found = compare(rows[0], rows[1], k=k, sample=len(rows[0]), draws=config.draws, seed=analysis.seed).metrics()
+    blocks = 2 if modality == "both" else 1
+    k = min(config.k, len(chosen) // 2 * blocks - 1)
+    found = compare(rows[0], rows[1], k=k, sample=len(rows[0]), draws=config.draws, seed=analysis.seed, blocks=blocks).metrics()
     renamed = {"linear_cka": found.pop("cka"), "linear_cka_debiased": found.pop("cka_debiased")}
     return {**renamed, **found, "pairs": len(chosen)}
 

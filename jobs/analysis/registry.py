@@ -9,6 +9,7 @@ from jobs.analysis import layout_clusters_homology, local, pairs, spectrum
 from jobs.analysis.alignment import finish_alignment, start_uniformity
 from jobs.analysis.cluster_queries import with_enough
 from jobs.analysis.gap_measures import finish_gap_measures, start_gap_measures
+from jobs.analysis.interventions import finish_interventions, start_interventions
 from jobs.analysis.part import Found, Measuring, Metrics, Part
 from jobs.analysis.placement import finish_placement, labels_for, placement_line
 from jobs.analysis.queries import sampled_retrieval
@@ -63,7 +64,8 @@ def _retrieval_line(metrics: Metrics) -> str:
 def _spectrum(run: Measuring, _: Any) -> Found:
     analysis, embeddings = run.subject.analysis, run.subject.embeddings
     if analysis.spectrum.method == "gram":
-        found = _pair_stats(run).spectrum_metrics(embeddings.dtype, analysis.spectrum.collapse_threshold)
+        config = analysis.spectrum
+        found = _pair_stats(run).spectrum_metrics(config.stored(embeddings.dtype), config.collapse_threshold)
     else:
         found = spectrum.spectrum(embeddings, analysis, run.cluster)
     return {"spectrum": found}, {"spectra": _spectra_table(found)}
@@ -81,6 +83,10 @@ def _spectra_table(spectra: Mapping[str, Mapping[str, Any]]) -> Columns:
 
 def _randomized(analysis: AnalysisConfig) -> bool:
     return analysis.spectrum.method == "randomized"
+
+
+def _unset_origin(analysis: AnalysisConfig) -> tuple[str, ...]:
+    return ("origin_dtype",) if analysis.spectrum.origin_dtype is None else ()
 
 
 def _spectrum_line(metrics: Metrics) -> str | None:
@@ -158,7 +164,7 @@ REGISTRY = (
         finish=_spectrum,
         tables=("spectra",),
         seeded=_randomized,
-        cost_only=lambda analysis: () if _randomized(analysis) else RANDOMIZED_ONLY,
+        cost_only=lambda analysis: (*_unset_origin(analysis), *(() if _randomized(analysis) else RANDOMIZED_ONLY)),
         line=_spectrum_line,
     ),
     Part(
@@ -223,4 +229,5 @@ REGISTRY = (
     ),
     Part(name="alignment", start=start_uniformity, finish=finish_alignment, turn=6, seeded=_always),
     Part(name="gap_measures", start=start_gap_measures, finish=finish_gap_measures, turn=7, seeded=_always),
+    Part(name="interventions", start=start_interventions, finish=finish_interventions, turn=8, seeded=_always),
 )

@@ -15,8 +15,7 @@ from jobs.runtime.tasks import merged
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
 from tda.geometry.arrays.namespace import row_blocks, unit_rows
-from tda.geometry.spectrum.moments import _spectrum as spectrum_of
-from tda.geometry.spectrum.moments import average_floor
+from tda.geometry.spectrum.moments import average_floor, spectrum_from
 from tda.geometry.spectrum.passes import Sum
 from tda.geometry.spectrum.randomized import randomized_svd
 from tda.geometry.spectrum.tsqr import tsqr_spectrum
@@ -63,7 +62,9 @@ def spectrum(embeddings: EmbeddingSet, analysis: AnalysisConfig, cluster: Cluste
 
 
 def _tsqr(total: Passes, embeddings: EmbeddingSet, analysis: AnalysisConfig) -> dict[str, Any]:
-    return tsqr_spectrum(total, analysis.spectrum.collapse_threshold, embeddings.dtype).metrics() | {"method": "tsqr", "passes": 2}
+    config = analysis.spectrum
+    found = tsqr_spectrum(total, config.collapse_threshold, config.stored(embeddings.dtype))
+    return found.metrics() | {"method": "tsqr", "passes": 2}
 
 
 def _largest(total: Passes, embeddings: EmbeddingSet, analysis: AnalysisConfig) -> dict[str, Any]:
@@ -71,12 +72,13 @@ def _largest(total: Passes, embeddings: EmbeddingSet, analysis: AnalysisConfig) 
     config, dim = analysis.spectrum, embeddings.dim
     found = randomized_svd(total, min(config.rank, dim), oversample=config.oversample, power=config.power, seed=analysis.seed)
     values_K = found.covariance_K
-    floor = average_floor(float(values_K[0]), 1 / dim, found.n, dim, embeddings.dtype)
-    whole = spectrum_of(values_K, floor, config.collapse_threshold).metrics()
+    floor = average_floor(float(values_K[0]), 1 / dim, found.n, dim, config.stored(embeddings.dtype))
+    whole = spectrum_from(values_K, floor, config.collapse_threshold).metrics()
     notes = []
     if len(values_K) < dim:
-        whole |= dict.fromkeys(("effective_rank", "participation_ratio", "auc"))
-        whole["collapse_index"] = whole["collapse_index"] if whole["collapse_index"] < len(values_K) else None
+        whole |= dict.fromkeys(("effective_rank", "participation_ratio", "auc", "numerical_rank"))
+        if whole["collapse_index"] == len(values_K):  # it is not among these values
+            whole |= {"collapse_index": None, "fall": None, "drop": None}
         notes = [f"the {len(values_K)} largest of {dim} values: effective rank, participation ratio and auc need all of them"]
     error = [float(value) for value in found.covariance_error_K]
     return whole | {"method": "randomized", "error": error, "passes": found.passes, "notes": notes}

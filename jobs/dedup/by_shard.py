@@ -35,8 +35,6 @@ from tda.store.datasets.views import META_KEY, Kept, View, content_hash
 from tda.store.files import filesystem, join, publish
 from tda.store.paths import RootPaths
 
-SPAN_ROWS = 4_000_000  # of a run of shards: a set of fewer rows is decided on in one process
-
 Span = tuple[int, int]  # its first shard, and the one behind its last
 
 

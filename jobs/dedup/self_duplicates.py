@@ -1,4 +1,4 @@
-"""Repeats within one data set: groups of near rows, transitively, of which the first stays.
+"""Repeats within one data set: groups of near rows, transitively, of which one stays: the first, or as `dedupe.keep` chooses.
 
 Near rows come from `jobs.nearest` of the set against itself (nearest.k > 1) where that was run. A list of k holds every near row only if
 its last is below the threshold. Rows whose list may be incomplete are compared with all rows exactly, and without lists every row is.
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from jobs.dedup.decisions import REASONS
 from jobs.dedup.exact_matches import Flags
+from jobs.dedup.group_choice import kept_of_each
 from tda.config.jobs import DedupeJob
 from tda.errors import LacunaError, UserError
 from tda.geometry.arrays.namespace import row_blocks
@@ -45,7 +46,7 @@ class Candidates:
 
 
 def drop_within(job: DedupeJob, candidates: Candidates, by: str, reason_N: Flags, rule: Rule) -> dict[str, Any]:
-    """Mark all but the first of every group of rows that still stay; returns the counts for summary.json."""
+    """Mark all but one of every group of rows that still stay; returns the counts for summary.json."""
     rows, stays_N = candidates.rows, candidates.stays_N
     groups = Groups(len(rows))
     _join_exact(groups, rows, stays_N, job.dedupe.exact)
@@ -59,7 +60,7 @@ def drop_within(job: DedupeJob, candidates: Candidates, by: str, reason_N: Flags
         )
     _join_compared(groups, candidates, asked_A, rule)
     first_N = groups.first()
-    repeats_N = stays_N & (first_N != np.arange(len(rows)))
+    repeats_N = stays_N & (kept_of_each(rows, first_N, stays_N, job.dedupe.keep)[first_N] != np.arange(len(rows)))
     reason_N[repeats_N] = REASONS.index("within")
     members = np.bincount(first_N[stays_N])
     return {

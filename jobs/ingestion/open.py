@@ -8,8 +8,10 @@ import numpy as np
 from tda.config.jobs import IngestJob
 from tda.errors import UserError
 from tda.geometry.gram import vectors_of_gram
+from tda.store.ingest.arrays import read_array
+from tda.store.ingest.batch import VectorSource
 from tda.store.ingest.memory import MemorySource
-from tda.store.ingest.sources import VectorSource, open_source, read_array
+from tda.store.ingest.sources import open_source
 
 TENSORS = (".pt", ".pth")
 CAPTIONS = ("caption", "captions", "text_list")  # lists of texts in a .pt

@@ -21,7 +21,6 @@ from tda.config.cluster import ClusterConfig
 from tda.config.stages import NearestConfig
 from tda.geometry.arrays.equal_rows import first_equal
 from tda.geometry.neighbors.sizes import sampled_rows
-from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.cells import (
     CellPlan,
     Group,
@@ -35,6 +34,7 @@ from tda.store.datasets.cells import (
 from tda.store.datasets.shard import read_shard
 from tda.store.files import exists, filesystem, list_files, publish_json, read_json
 from tda.store.paths import RootPaths
+from tda.store.types import VECTORS
 
 BUNDLE_ROWS = 131_072  # rows that one `Part` holds: at D = 512 in float16 0.27 GB of both modalities
 ROWS_A_SAMPLED_ROW = 4  # times the sample: the rows of the shards it is drawn from

@@ -20,8 +20,8 @@ from tda.config.cluster import ClusterConfig
 from tda.config.stages import NearestConfig
 from tda.errors import LacunaError, UserError
 from tda.geometry.neighbors.sizes import cell_count
-from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.cells import Group
+from tda.store.types import VECTORS
 
 IDENTITY_BYTES = 64  # of a held row: position, ordinal, norm, scale, key
 PAYS = 2e11  # FLOPs of a core in the time that an actor takes to start, about 4 s

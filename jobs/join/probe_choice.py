@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs.join.recall_audit import Audit, drawn_rows, too_low
+from jobs.join.recall_audit import Audit, drawn_rows, missed
 from jobs.join.reference_actor import JoinPlan
 from jobs.runtime.showing.display import tracked
 from jobs.runtime.tasks import result, start
 from tda.config.cluster import ClusterConfig
 from tda.config.stages import NearestConfig
 from tda.geometry.duplicate_recall import CONFIDENCE, interval
-from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.nearest import NearestRecord
 from tda.store.datasets.shard import read_shard
 from tda.store.documents import document_if_whole, sealed
 from tda.store.files import join, publish_json
 from tda.store.paths import RootPaths
+from tda.store.types import VECTORS
 
 if TYPE_CHECKING:
     from jobs.join.driver import Bench
@@ -59,7 +59,7 @@ def recorded_probes(records: Mapping[str, NearestRecord], audit: Audit) -> tuple
         return AUTO, 1
     (probes,) = found
     reported = replace(audit, settings={**audit.settings, "probes": probes}).done()
-    return (AUTO, probes + 1) if reported and probes and too_low(reported, audit.nearest.min_recall) else (probes, 1)
+    return (AUTO, probes + 1) if reported and probes and missed(reported, audit.nearest.min_recall) else (probes, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 from jobs.join.reference_actor import FOUND, Found, JoinPlan, Unit
 from tda.errors import LacunaError
 from tda.geometry.neighbors.top_k import best_of
-from tda.store.commit.parquet import VECTORS
 from tda.store.commit.records import read_record
 from tda.store.datasets.cells import Group
 from tda.store.datasets.nearest import Matches, publish_matches
 from tda.store.datasets.shard import read_shard
 from tda.store.files import exists, filesystem, join, publish
 from tda.store.paths import RootPaths
+from tda.store.types import VECTORS
 
 
 @dataclass(frozen=True)

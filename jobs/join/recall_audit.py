@@ -14,14 +14,14 @@ import numpy as np
 from jobs.join.reference_actor import Unit
 from tda.config.stages import NearestConfig
 from tda.geometry.duplicate_recall import duplicate_recall
-from tda.store.commit.parquet import VECTORS
 from tda.store.commit.records import RecordedRows, ShardRecord
 from tda.store.datasets.nearest import NearestSet
 from tda.store.documents import document_if_whole, sealed
 from tda.store.files import publish_json
 from tda.store.paths import RootPaths
+from tda.store.types import VECTORS
 
-SCHEMA = 2
+SCHEMA = 3  # its intervals are for a sample of shards
 AUDITED_SHARDS = 64  # at most: a sample of a larger set is drawn from some shards, not from all
 NAME = "_audit"
 
@@ -43,6 +43,10 @@ class Audit:
         return Unit(NAME, drawn_rows(counts, self.nearest.audit_rows, self.nearest.seed))
 
     @property
+    def _filled(self) -> list[str]:
+        return [shard for shard, record in self.records.items() if record.rows_out]
+
+    @property
     def hash(self) -> str:
         rows = [[shard, record.sha256] for shard, record in self.records.items()]
         asked = [self.nearest.seed, self.nearest.audit_rows, sorted({*self.nearest.thresholds, self.nearest.threshold})]
@@ -60,7 +64,7 @@ class Audit:
         """
         unit, joined = self.unit, NearestSet(self.root, *self.names)
         found = {name: self._found(joined, unit, name) for name in VECTORS}
-        thresholds = [*self.nearest.thresholds, self.nearest.threshold]
+        recall = {name: self._recall(exact and exact[name], found[name], unit) for name in VECTORS}
         reported = {
             "schema": SCHEMA,
             "hash": self.hash,
@@ -70,12 +74,20 @@ class Audit:
             "seed": self.nearest.seed,
             "threshold": self.nearest.threshold,
             "median": {name: float(np.median(found[name])) for name in VECTORS},
-            **{name: duplicate_recall(_stored((exact or found)[name]), found[name], thresholds) for name in VECTORS},
+            **recall,
             **({"chosen": chosen} if chosen else {}),
         }
         whole = sealed(reported)
         publish_json(RootPaths(self.root).nearest_audit(*self.names), whole)
         return whole
+
+    def _recall(self, exact_S: Any | None, found_S: Any, unit: Unit) -> list[dict[str, Any]]:
+        """Recall by threshold. Rows of all shards are a plain sample; where shards were drawn, intervals are by shard."""
+        thresholds = [*self.nearest.thresholds, self.nearest.threshold]
+        if exact_S is None:  # nothing was left to chance: no interval
+            return [one | {"low": None, "high": None} for one in duplicate_recall(found_S, found_S, thresholds)]
+        shard_S = np.repeat(np.arange(len(unit.rows)), [len(rows) for _, rows in unit.rows])
+        return duplicate_recall(_stored(exact_S), found_S, thresholds, shard_S if len(self._filled) > AUDITED_SHARDS else None)
 
     def _found(self, joined: NearestSet, unit: Unit, modality: str) -> Any:
         column = f"{modality}_cosine"
@@ -106,9 +118,38 @@ def at_threshold(reported: dict[str, Any], modality: str) -> dict[str, Any]:
 
 
 def too_low(reported: dict[str, Any], min_recall: float) -> list[str]:
-    """Modalities in which too few duplicates are found. A sample without duplicates passes."""
-    shares = {name: at_threshold(reported, name)["recall"] for name in VECTORS}
-    return [name for name, share in shares.items() if share is not None and share < min_recall]
+    """Modalities of which the sample does not show this recall: the lower end of its interval is below, or it has no duplicates."""
+    if reported["exact"] or not min_recall:
+        return []
+    return [name for name in VECTORS if at_threshold(reported, name)["low"] < min_recall and not _shown(reported, name, min_recall)]
+
+
+def missed(reported: dict[str, Any], min_recall: float) -> bool:
+    """Whether a modality found fewer of the sampled duplicates than that, so that more cells have to be searched."""
+    found = [at_threshold(reported, name)["recall"] for name in too_low(reported, min_recall)]
+    return any(recall is not None and recall < min_recall for recall in found)
+
+
+def _shown(reported: dict[str, Any], name: str, min_recall: float) -> bool:
+    """Whether the queries by which the cells were chosen show the recall, and those of the audit do not deny it."""
+    recall = at_threshold(reported, name)["recall"]
+    return bool(reported.get("chosen", {}).get(name, {}).get("low", 0.0) > min_recall and (recall is None or recall >= min_recall))
+
+
+def shortfall(reported: dict[str, Any], nearest: NearestConfig, probes: int | None) -> str:
+    """What the modalities of `too_low` lack, and the setting that changes it; "" where there are none."""
+    kinds: dict[str, list[str]] = {}
+    for name in too_low(reported, nearest.min_recall):
+        recall = at_threshold(reported, name)["recall"]
+        kinds.setdefault("none" if recall is None else "low" if recall < nearest.min_recall else "few", []).append(name)
+    asked, more = f"nearest.min_recall={nearest.min_recall:g}", f"raise nearest.audit_rows={nearest.audit_rows}"
+    again = "the same command searches more cells" if nearest.probes == "auto" else f"raise nearest.probes={probes}"
+    words = {
+        "low": f"below {asked}: {again}",
+        "few": f"at the lower end of the interval below {asked}: {more}, or nearest.probes={probes}",
+        "none": f"without a duplicate in the sample, which shows no recall: {more}, or search exactly by nearest.probes=null",
+    }
+    return "; ".join(f"{' and '.join(names)} {words[kind]}" for kind, names in kinds.items())
 
 
 def line(reported: dict[str, Any]) -> str:

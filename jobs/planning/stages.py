@@ -5,13 +5,13 @@ Core-seconds are those of a reference core (`jobs.planning.work`); they are roug
 
 from dataclasses import replace
 
-from jobs.dedup.by_shard import SPAN_ROWS
 from jobs.planning.analysis import part_costs
 from jobs.planning.costs import MATCH_BYTES, ROW_BYTES, Cost, Machines
 from jobs.planning.work import REFERENCE_CORE, Size
 from tda.config.analysis import AnalysisConfig
 from tda.config.models import TrainConfig
 from tda.encoders.model_cost import ModelCost
+from tda.store.datasets.kept_parts import SPAN_ROWS
 
 BACKWARD = 3  # a step costs its forward pass three times
 DECIDE_ROW, HASH_ROW = 4e-8, 1.5e-6  # seconds a row: to decide on it, to hash its URL and caption

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
-from jobs.planning.costs import Cost, Machines
+from jobs.planning.costs import MODALITIES, Cost, Machines
+from tda.config.analysis import AnalysisConfig
 
 REFERENCE_CORE = 116e9  # FLOPs a second of the core on which constants were measured
+BLOCK_COPIES = 6  # of a block of rows, in the memory of a task: as stored, as unit rows, and what is made of them
+MOMENTS = 1.0  # of a product's time: float64 takes twice as long, and half of a symmetric one is enough
+STATISTICS_REACH, EXACT_REACH = 0.8, 0.9  # shares of a product's rate: of moments, and of all rows against all
 CORES_OF_PLAN = 2  # of the machine on which the constants were measured
 
 
@@ -52,3 +56,13 @@ def cost_of(work: Work, machines: Machines, prefix: str) -> Cost:
         core_seconds=seconds,
         warning=work.warning,
     )
+
+
+def set_bytes(size: Size) -> float:
+    """Of all vectors of both modalities, as they are stored."""
+    return float(MODALITIES * size.pairs * size.dim * size.itemsize)
+
+
+def block_bytes(size: Size, analysis: AnalysisConfig) -> float:
+    """Memory of a task that works on a block of rows."""
+    return float(BLOCK_COPIES * 4 * MODALITIES * min(size.pairs, analysis.block_rows) * size.dim)

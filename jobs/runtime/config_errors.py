@@ -3,7 +3,7 @@
 import difflib
 import re
 
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import (
     InterpolationResolutionError,
     InterpolationToMissingValueError,
@@ -13,6 +13,7 @@ from omegaconf.errors import (
 )
 
 from jobs.runtime.schema_types import names_at
+from jobs.runtime.unreadable_words import unreadable
 
 
 def explain(error: Exception, schema: type) -> str:
@@ -21,11 +22,10 @@ def explain(error: Exception, schema: type) -> str:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         return f"{group}={choice} is unknown; choose one of: {', '.join(sorted(error.options))}"
     cause = error.__cause__ if isinstance(error, ConfigCompositionException) and error.__cause__ else error
-    if isinstance(cause, InterpolationToMissingValueError):
-        missing = re.search(r"Missing mandatory value: ([\w.]+)", str(cause))
-        return _missing(missing.group(1) if missing else "root")
-    if isinstance(cause, MissingMandatoryValue):
-        return _missing(_full_key(cause) or str(cause).rsplit(" ", 1)[-1])
+    if isinstance(cause, OverrideParseException):
+        return unreadable(cause.override, schema)
+    if isinstance(cause, InterpolationToMissingValueError | MissingMandatoryValue):
+        return _missing(cause)
     if isinstance(cause, ValidationError | InterpolationResolutionError):
         key = _merged(error) or _full_key(cause)
         return _unknown_key(key, schema) if _without_presets(key, cause) else f"{key}: {_first_line(cause)}"
@@ -36,7 +36,11 @@ def explain(error: Exception, schema: type) -> str:
     return _unknown_key(key, schema) if key else _first_line(error)
 
 
-def _missing(key: str) -> str:
+def _missing(error: Exception) -> str:
+    key = _full_key(error) or str(error).rsplit(" ", 1)[-1]
+    if isinstance(error, InterpolationToMissingValueError):
+        found = re.search(r"Missing mandatory value: ([\w.]+)", str(error))
+        key = found.group(1) if found else "root"
     return f"{key} is missing: give {key}=VALUE"
 
 

@@ -40,6 +40,8 @@ def _literal(word: str) -> str:
     found = WORD.fullmatch(word)
     if found and not found[2].isascii():
         raise UserError(f"{found[2]}=...: names on the command line are of the letters a to z, digits and . _ -")
+    if word.startswith("="):
+        raise UserError(f"the argument {word!r} names no field: give KEY=VALUE")
     if not found or not is_path(found[2]):
         return word
     return f"{found[1]}{found[2]}={_value(unquoted(found[3]))}"

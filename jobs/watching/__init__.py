@@ -1,1 +1,1 @@
-"""The machinery of `jobs.watch`: checkpoints found, pinned, run once each, and kept in a ledger."""
+"""The machinery of `jobs.watch`: checkpoints found, copied, run once each, and kept in a ledger."""

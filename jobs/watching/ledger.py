@@ -131,7 +131,7 @@ class Ledger:
         """Version of a checkpoint's file -> digest of its content, as far as it was read."""
         return {found[1]: found[2] for name in self._files.get(label, ()) if (found := PIN.fullmatch(name))}
 
-    def pins(self) -> Iterable[str]:
+    def copies(self) -> Iterable[str]:
         """Names of the copies."""
         return self._files.get("_pins", set())
 

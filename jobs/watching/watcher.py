@@ -6,17 +6,17 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from jobs.runtime.owner import owner
+from jobs.watching.copies import ChangedError, Copied
 from jobs.watching.lease import beating
 from jobs.watching.ledger import NOTICE, Entry, Ledger
-from jobs.watching.lookout import LOST, Lookout, WatchSettings
-from jobs.watching.pins import ChangedError, Pinned
 from jobs.watching.place import Checkpoint, Place
+from jobs.watching.poll import LOST, Poller, WatchSettings
 from jobs.watching.runner import Run, Runner, State, Task
 from tda.errors import LacunaError
 from tda.store.files import exists, join
 
 
-class Watcher(Lookout):
+class Watcher(Poller):
     """One watcher. Several may share a ledger: an attempt belongs to the one that created its first file."""
 
     def __init__(self, place: Place, ledger: Ledger, runner: Runner, settings: WatchSettings) -> None:
@@ -60,17 +60,17 @@ class Watcher(Lookout):
         return not (tried or entry.over or entry.open or entry.failures >= self.settings.config.max_attempts)
 
     def _start(self, one: Checkpoint) -> None:
-        """One attempt: pin, take, check, run. Ends early where the file changes or goes, or another watcher has taken it."""
-        pinned = self._pinned(one)
-        if pinned is None:
+        """One attempt: copy, take, check, run. Ends early where the file changes or goes, or another watcher has taken it."""
+        copied = self._copied(one)
+        if copied is None:
             return
-        key = self._key(pinned.digest)
+        key = self._key(copied.digest)
         entry = self.ledger.entry(one.label, key)
         if not self._startable(one.label, key):
             if entry.over:
-                self.pins.release(one.label, pinned.digest, [pinned.url.rpartition("/")[2]])
+                self.copies.release(one.label, copied.digest, [copied.url.rpartition("/")[2]])
             return
-        task = self._task(one, pinned, key, entry.attempt + 1)
+        task = self._task(one, copied, key, entry.attempt + 1)
         taken = {"task": task.plain(), "owner": self._me, "notices": True}
         if not self.ledger.add(task.folder, f"{task.attempt}.submitted.json", taken):
             return
@@ -79,16 +79,16 @@ class Watcher(Lookout):
         with beating(beat, self.settings.config.lease_seconds) if not self.runner.shared else nullcontext():
             self._run(task, check=one.whole is None)
 
-    def _task(self, one: Checkpoint, pinned: Pinned, key: str, attempt: int) -> Task:
+    def _task(self, one: Checkpoint, copied: Copied, key: str, attempt: int) -> Task:
         return Task(
             label=one.label,
             step=one.step,
             key=key,
             attempt=attempt,
             encoder=f"{self.settings.name}@{one.step}",
-            url=pinned.url,
-            sha256=pinned.digest,
-            config=pinned.config,
+            url=copied.url,
+            sha256=copied.digest,
+            config=copied.config,
         )
 
     def _run(self, task: Task, *, check: bool) -> None:
@@ -109,16 +109,16 @@ class Watcher(Lookout):
             self._collect()
             raise
 
-    def _pinned(self, one: Checkpoint) -> Pinned | None:
+    def _copied(self, one: Checkpoint) -> Copied | None:
         digest = self.ledger.digests(one.label).get(one.version)
         name = one.url.rpartition("/")[2]
-        prefix = self.pins.prefix(one.label, digest or "")
-        if digest and f"{prefix}{name}" in self.ledger.pins():
+        prefix = self.copies.prefix(one.label, digest or "")
+        if digest and f"{prefix}{name}" in self.ledger.copies():
             content = self.ledger.content(one.label, f"{one.version}.{digest}.pin.json")
-            others = [other for other in self.ledger.pins() if other.startswith(prefix)]
-            return self.pins.held(content["sha256"], f"{prefix}{name}", others)
+            others = [other for other in self.ledger.copies() if other.startswith(prefix)]
+            return self.copies.held(content["sha256"], f"{prefix}{name}", others)
         try:
-            pinned = self.pins.pin(one)
+            copied = self.copies.take(one)
         except ChangedError:
             return None
         except FileNotFoundError:
@@ -128,11 +128,11 @@ class Watcher(Lookout):
         except (LacunaError, OSError) as error:
             self.unread[one.label] = f"{type(error).__name__}: {' '.join(str(error).split())}"
             return None
-        content = {"sha256": pinned.digest, "step": one.step, "name": name, "url": one.url, "whole": one.whole}
-        self.ledger.add(one.label, f"{one.version}.{pinned.digest[:16]}.pin.json", content)
+        content = {"sha256": copied.digest, "step": one.step, "name": name, "url": one.url, "whole": one.whole}
+        self.ledger.add(one.label, f"{one.version}.{copied.digest[:16]}.pin.json", content)
         if self.settings.config.copy:
-            self.ledger.copied(pinned.url.rpartition("/")[2], pinned.config and pinned.config.rpartition("/")[2])
-        return pinned
+            self.ledger.copied(copied.url.rpartition("/")[2], copied.config and copied.config.rpartition("/")[2])
+        return copied
 
     def _collect(self) -> None:
         for task in list(self.mine.values()):
@@ -187,7 +187,7 @@ class Watcher(Lookout):
         self._again[task.folder] = math.inf if self.settings.once else self.settings.clock() + wait
         given_up = failures >= self.settings.config.max_attempts
         if entry.over or given_up:
-            self.pins.release(task.label, task.sha256, self.ledger.pins())
+            self.copies.release(task.label, task.sha256, self.ledger.copies())
             self._announce(task, run.line or entry.state)
         elif run.state is not State.STOPPED:
             print(f"lacuna watch: {task.label}: attempt {task.attempt} failed: {run.line or LOST}", file=sys.stderr, flush=True)

@@ -8,10 +8,11 @@ from tda.errors import UserError
 
 PARTS = (
     "gap", "cosine", "separability", "retrieval", "spectrum", "umap", "mixing", "clusters", "placement", "local_dimension", "dimension",
-    "homology", "alignment", "gap_measures",
+    "homology", "alignment", "gap_measures", "interventions",
 )  # fmt: skip
 DEVICES = ("auto", "cpu", "cuda")
 SPACES = ("raw", "layout", "pca")
+DTYPES = ("float16", "float32", "float64")  # the coarsest first
 SPECTRUM_METHODS = ("gram", "randomized", "tsqr")
 LANDMARK_LIMIT = 5000  # ripser's memory
 
@@ -56,6 +57,11 @@ class SpectrumConfig(Checked, path="analysis.spectrum"):
     rank: int = bounded(50, least=1)
     oversample: int = bounded(10, least=0)
     power: int = bounded(2, least=0)
+    origin_dtype: str | None = bounded(None, choices=(*DTYPES, None))
+
+    def stored(self, dtype: str) -> str:
+        """The coarser of the type that rows are stored in and that which they had before: it decides the floor of the spectrum."""
+        return dtype if self.origin_dtype is None else min(dtype, self.origin_dtype, key=DTYPES.index)
 
 
 @dataclass(kw_only=True)
@@ -158,6 +164,16 @@ class GapMeasuresConfig(Checked, path="analysis.gap_measures"):
 
 
 @dataclass(kw_only=True)
+class InterventionsConfig(Checked, path="analysis.interventions"):
+    """Retrieval after the gap is changed: shifted along it, centred, without the dimensions of largest gap, rotated."""
+
+    sample: int = bounded(4000, least=16, most=50_000)
+    shifts: list[float] = bounded([-0.5, 0.5, 0.75, 1.0, 1.25, 1.5], least=-10, most=10)
+    dropped: list[int] = bounded([1, 2, 4, 8, 16, 32], least=1)
+    draws: int = bounded(1000, least=100)
+
+
+@dataclass(kw_only=True)
 class CompareConfig(Checked, path="analysis.compare"):
     """Spaces of several encoders on the same pairs, and the paper's predictions."""
 
@@ -201,4 +217,5 @@ class AnalysisConfig(Checked, path="analysis"):
     homology: HomologyConfig = field(default_factory=HomologyConfig)
     alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
     gap_measures: GapMeasuresConfig = field(default_factory=GapMeasuresConfig)
+    interventions: InterventionsConfig = field(default_factory=InterventionsConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)

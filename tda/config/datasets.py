@@ -3,9 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
-
-from tda.config.fields import Checked, bounded
+from tda.config.fields import MISSING, Checked, bounded
 from tda.errors import UserError
 
 

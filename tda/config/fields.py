@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
-from omegaconf import MISSING
-
 from tda.errors import UserError
+
+MISSING: Any = "???"  # as OmegaConf writes a value that has to be given; the library does not import OmegaConf
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
-
 from tda.config.analysis import AnalysisConfig, SweepConfig
 from tda.config.cluster import ClusterConfig
 from tda.config.datasets import DatasetConfig
-from tda.config.fields import Checked, bounded
+from tda.config.fields import MISSING, Checked, bounded
 from tda.config.models import LOSSES, Arm, EncoderConfig, TrainConfig
 from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
 from tda.config.sweeps import MultirunConfig
@@ -74,7 +72,7 @@ class AnalyzeJob(Checked):
 class DedupeJob(Checked):
     root: str = MISSING
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
-    reference: DatasetConfig = field(default_factory=DatasetConfig)
+    reference: DatasetConfig = field(default_factory=lambda: DatasetConfig(name=""))  # none: the set's own repeats go
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from omegaconf import MISSING
-
-from tda.config.fields import Checked, bounded
+from tda.config.fields import MISSING, Checked, bounded
 
 FORMATS = ("open_clip", "openai", "cloob_official", "cloob_laion", "carp", "hf_clip")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")

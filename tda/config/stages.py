@@ -11,6 +11,7 @@ IMAGE_FORMATS = (*FORMATS, "gif", "avif", "bmp")  # the last three are decoded i
 CHANGED = ("refuse", "redo", "trust")
 RULES = ("image", "text", "both", "either")
 EXACT = ("url", "caption")
+KEEPS = ("first", "largest", "width", "height", "caption", "pair_cosine")
 
 
 @dataclass(kw_only=True)
@@ -43,7 +44,8 @@ class DedupeConfig(Checked, path="dedupe"):
     text_threshold: float | None = bounded(None, least=-1, most=1)  # null: threshold
     exact: list[str] = bounded(list(EXACT), choices=EXACT)  # dropped whatever the cosine: same url, same caption and image size
     by: str | None = None  # the encoder whose cosines decide; null: each by its own. One for all keeps the same pairs in all
-    self: bool = False  # repeats within the set go too, all but the first
+    self: bool = False  # repeats within the set go too, all but one of each group
+    keep: str = bounded("first", choices=KEEPS)  # which one: the first row, or that of the largest value
     max_drop_fraction: float = bounded(0.5, least=0, most=1)  # with more dropped rows than this the job exits 1
     exact_rows: int = bounded(200_000, least=0)  # most rows compared with each other where jobs.nearest did not find them within the set
 
@@ -63,7 +65,7 @@ class NearestConfig(Checked, path="nearest"):
     audit_rows: int = bounded(2000, least=0)  # sampled queries that are answered exactly too
     thresholds: list[float] = bounded([0.90, 0.95, 0.98], least=-1, most=1)  # cosines at which recall is reported
     threshold: float = bounded(0.95, least=-1, most=1)  # the cosine at which `min_recall` is asked
-    min_recall: float = bounded(0.99, least=0, most=1)  # of duplicates at `threshold`; below it the job exits 1
+    min_recall: float = bounded(0.99, least=0, most=1)  # of duplicates at `threshold`: where the interval goes below it the job exits 1
     vouch: bool = False  # ingested vectors do not name their weights: true states that both sides are of one encoder
     max_attempts: int = bounded(3, least=1)
     start_seconds: int = bounded(600, least=1)  # a reference actor that has not loaded its cells by then is given up

@@ -16,6 +16,7 @@ from tda.geometry.arrays.rows import sample_rows, to_host
 
 SCALE_QUANTILE = 0.9  # of the distances, set to 1 in both spaces before their components are compared (Barannikov et al. 2022)
 LEAST_ROWS = 8
+MOST_ALIKE = 1 - 1e-12  # a correlation beyond it has no finite place on Fisher's scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,40 +45,72 @@ class Comparison:
         return {**measures, "pairs": self.pairs, "k": self.k}
 
 
-def compare(x_ND: Any, y_NE: Any, *, k: int = 10, sample: int = 1000, draws: int = 100, seed: int = 0) -> Comparison:
-    """Compare the spaces of rows (N, D) and (N, E), on at most `sample` pairs drawn by `seed`.
+def compare(x_ND: Any, y_NE: Any, *, k: int = 10, sample: int = 1000, draws: int = 100, seed: int = 0, blocks: int = 1) -> Comparison:
+    """Compare the spaces of rows (N, D) and (N, E), on at most `sample` rows drawn by `seed`.
 
-    `k`: neighbours of `mutual_knn`. Intervals come from `draws` halves of the sample, drawn without replacement: halves vary about the
-    whole sample as the sample varies about the truth (Politis and Romano 1994), and no pair is compared with a copy of itself, as in a
-    bootstrap. Raises UserError where rows do not pair up, are too few for `k`, or are zero or not finite, and for fewer than 2 draws.
+    `k`: neighbours of `mutual_knn`. `blocks`: 2 where the rows are all images and then all texts in the same order: the members of a pair
+    are drawn together. Intervals come from `draws` halves of the sample, drawn without replacement: halves vary about the whole sample as
+    the sample varies about the truth (Politis and Romano 1994), and no row is compared with a copy of itself, as in a bootstrap. An
+    interval is Student's, of the standard deviation over halves, CKA on Fisher's scale. Raises UserError where rows do not pair up, are
+    too few for `k`, or are zero or not finite, and for fewer than 2 draws.
     """
     if x_ND.ndim != 2 or y_NE.ndim != 2 or x_ND.shape[0] != y_NE.shape[0]:
         raise UserError(f"rows {tuple(x_ND.shape)} and {tuple(y_NE.shape)} do not pair up; both must have N rows")
-    chosen_S = sample_rows(x_ND.shape[0], sample, seed)
+    if blocks < 1 or x_ND.shape[0] % blocks:
+        raise UserError(f"{x_ND.shape[0]} rows are not {blocks} blocks of equally many")
+    drawn_S = sample_rows(x_ND.shape[0] // blocks, sample // blocks, seed)
+    chosen_S, pairs = _of_all_blocks(drawn_S, x_ND.shape[0] // blocks, blocks), len(drawn_S)
     count = len(chosen_S)
-    if count < LEAST_ROWS or not 1 <= k < count // 2 or draws < 2:
+    if count < LEAST_ROWS or not 1 <= k < pairs // 2 * blocks or draws < 2:
         raise UserError(
             f"{count} pairs, k={k}, draws={draws}: at least {LEAST_ROWS} pairs, k from 1 to below half of them, 2 draws are needed"
         )
     rng = np.random.default_rng(seed)
     x_SS, y_SS = _cosines(x_ND, chosen_S, "the first space"), _cosines(y_NE, chosen_S, "the second space")
     shuffled_S = rng.permutation(count)
-    halves = [np.sort(rng.choice(count, count // 2, replace=False)) for _ in range(draws)]
+    halves = [_of_all_blocks(np.sort(rng.choice(pairs, pairs // 2, replace=False)), pairs, blocks) for _ in range(draws)]
 
-    def measure(function: Callable[[Any, Any], float], least: float, most: float) -> Measure:
+    def measure(function: Callable[[Any, Any], float], scale: Scale) -> Measure:
         value = function(x_SS, y_SS)
         half = np.asarray([function(x_SS[np.ix_(rows, rows)], y_SS[np.ix_(rows, rows)]) for rows in halves])
-        low, high = np.clip(value + np.quantile(half - half.mean(), [0.025, 0.975]), least, most)
-        return Measure(value=value, ci95=(float(low), float(high)), chance=function(x_SS, y_SS[np.ix_(shuffled_S, shuffled_S)]))
+        ci95 = scale.interval(value, half)
+        return Measure(value=value, ci95=ci95, chance=function(x_SS, y_SS[np.ix_(shuffled_S, shuffled_S)]))
 
     return Comparison(
-        cka=measure(_cka, 0, 1),
-        cka_debiased=measure(_cka_debiased, -1, 1),
-        mutual_knn=measure(lambda a_SS, b_SS: _mutual_knn(a_SS, b_SS, k), 0, 1),
-        cross_barcode=measure(_cross_barcode, 0, np.inf),
+        cka=measure(_cka, Scale(0, 1, fisher=True)),
+        cka_debiased=measure(_cka_debiased, Scale(-1, 1, fisher=True)),
+        mutual_knn=measure(lambda a_SS, b_SS: _mutual_knn(a_SS, b_SS, k), Scale(0, 1)),
+        cross_barcode=measure(_cross_barcode, Scale(0, np.inf)),
         pairs=count,
         k=k,
     )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The range of a measure, and whether its interval is symmetric on Fisher's scale, atanh, as that of a correlation."""
+
+    least: float
+    most: float
+    fisher: bool = False
+
+    def interval(self, value: float, half_R: Any) -> tuple[float, float]:
+        """Student's 95 % interval from the spread of R halves."""
+        from scipy.stats import t  # imported here: it takes a second
+
+        forth, back = (_atanh, np.tanh) if self.fisher else (np.asarray, np.asarray)
+        middle, apart = forth(value), float(t.ppf(0.975, len(half_R) - 1)) * np.std(forth(half_R), ddof=1)
+        low, high = np.clip(back([middle - apart, middle + apart]), self.least, self.most)
+        return float(low), float(high)
+
+
+def _atanh(correlation: Any) -> Any:
+    return np.arctanh(np.clip(correlation, -MOST_ALIKE, MOST_ALIKE))
+
+
+def _of_all_blocks(row_S: Any, pairs: int, blocks: int) -> Any:
+    """The same rows of each block of `pairs` rows."""
+    return np.concatenate([row_S + block * pairs for block in range(blocks)])
 
 
 def _cosines(x_ND: Any, chosen_S: Any, what: str) -> Any:

@@ -89,6 +89,18 @@ def cross_mean(image: Moments, text: Moments, pair: Cosines) -> float:
     return float((n * float(xp.sum(image.mean_D * text.mean_D)) - pair.mean) / (n - 1))
 
 
+def cross_std(image: Moments, text: Moments, pair: Cosines) -> float:
+    """Standard deviation of the cosines of image i and text j over all ordered pairs i ≠ j: exact, from the Gram matrices.
+
+    The sum of squares over all i and j is the trace of (XᵀX)(YᵀY). Arguments and errors as `cross_mean`.
+    """
+    mean, n = cross_mean(image, text, pair), image.n
+    xp = namespace(image.mean_D)
+    own = pair.squares + pair.count * pair.mean**2
+    squares = (float(xp.sum(image.gram_DD * text.gram_DD)) - own) / (n * (n - 1))
+    return float(np.sqrt(max(squares - mean**2, 0.0)))
+
+
 def within_mean(moments: Moments) -> float:
     """Mean cosine over all i ≠ j within one modality: exact, from the sum of unit rows (at least two)."""
     xp = namespace(moments.mean_D)
@@ -98,11 +110,12 @@ def within_mean(moments: Moments) -> float:
 def metrics(image: Moments, text: Moments, pair: Cosines, shifted: Cosines, at: Sequence[float] = QUANTILES) -> dict[str, Any]:
     """The `cosine` part of metrics.json: mean, standard deviation and quantiles at the shares `at`. Raises UserError below two pairs.
 
-    `shifted`: cosines of image i and text (i + N//2) mod N; its spread and quantiles stand in for those of all random partners.
+    `shifted`: cosines of image i and text (i + N//2) mod N; its quantiles stand in for those of all random partners, whose mean and
+    standard deviation are exact.
     """
     return {
         "pair": {"mean": pair.mean, "std": pair.std, "quantiles": pair.quantiles(at)},
-        "random": {"mean": cross_mean(image, text, pair), "std": shifted.std, "quantiles": shifted.quantiles(at)},
+        "random": {"mean": cross_mean(image, text, pair), "std": cross_std(image, text, pair), "quantiles": shifted.quantiles(at)},
         "image_image": {"mean": within_mean(image)},
         "text_text": {"mean": within_mean(text)},
     }

@@ -4,6 +4,9 @@ N rows, D dimensions, U distinct rows, K neighbours. Distances are euclidean; no
 
 Duplicates are dropped first: a distance of 0 makes both estimators NaN. Both estimate dimension at the scale of the nearest neighbours,
 which grows as the rows become fewer: compare estimates from equal numbers of rows.
+
+The standard errors are sampling errors: how far other rows of the same distribution would move the estimate. Above some five dimensions
+both estimators are too low by more than that, as no sample is dense enough there, and no error bar holds the true dimension.
 """
 
 from collections.abc import Callable
@@ -18,6 +21,7 @@ from tda.geometry.arrays.rows import check_rows, distinct, sample_rows, to_host
 from tda.geometry.neighbors.kdtree import Neighbors
 
 QUERY_ROWS = 16_384
+DRAWS = 100  # of the Bayesian bootstrap behind a sampling error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +29,7 @@ class Dimension:
     """An estimate of intrinsic dimension; None where the rows do not define one, with the reason in `notes`."""
 
     value: float | None
-    stderr: float | None  # asymptotic, neighbourhoods taken as independent
+    stderr: float | None  # sampling error: rows that are joined by first neighbours vary together
     rows: int  # distinct rows that were used
     duplicates: int  # rows that were dropped
     notes: list[str] = field(default_factory=list)
@@ -44,17 +48,18 @@ def two_nn(x_ND: Any, *, discard: float = 0.1, sample: int = 20_000, seed: int =
     """
     if not 0 <= discard < 1:
         raise UserError(f"discard={discard} is out of range; it must be at least 0 and below 1")
-    distance_UK, known = _distances(x_ND, 2, sample, seed)
+    distance_UK, group_U, known = _distances(x_ND, 2, sample, seed)
     if distance_UK is None:
         return known
-    log_U = np.sort(np.log(distance_UK[:, 1] / distance_UK[:, 0]))
+    order_U = np.argsort(np.log(distance_UK[:, 1] / distance_UK[:, 0]), kind="stable")
+    log_U = np.log(distance_UK[:, 1] / distance_UK[:, 0])[order_U]
     kept = min(int(len(log_U) * (1 - discard)), len(log_U) - 1)  # the last has F = 1, where the logarithm is infinite
     share = np.arange(1, kept + 1) / len(log_U)
     squares = float(np.sum(log_U[:kept] ** 2))
     if squares == 0:
         return _undefined(known, "the two nearest neighbours of every row are equally far")
     value = float(np.sum(log_U[:kept] * -np.log1p(-share)) / squares)
-    return _estimate(known, value, value / np.sqrt(kept))
+    return _estimate(known, value, _slope_error(log_U, group_U[order_U], discard, seed))
 
 
 def mle(x_ND: Any, k: int = 20, *, sample: int = 20_000, seed: int = 0) -> Dimension:
@@ -66,14 +71,28 @@ def mle(x_ND: Any, k: int = 20, *, sample: int = 20_000, seed: int = 0) -> Dimen
     """
     if k < 2:
         raise UserError(f"k={k} is too small; it must be at least 2")
-    distance_UK, known = _distances(x_ND, k, sample, seed)
+    distance_UK, group_U, known = _distances(x_ND, k, sample, seed)
     if distance_UK is None:
         return known
     inverse_U = np.mean(np.log(distance_UK[:, -1:] / distance_UK[:, :-1]), axis=1)
     inverse = float(np.mean(inverse_U))
     if inverse == 0:
         return _undefined(known, "all neighbours of every row are equally far")
-    return _estimate(known, 1 / inverse, float(np.std(inverse_U)) / np.sqrt(len(inverse_U)) / inverse**2)
+    apart_G = np.bincount(group_U, inverse_U - inverse)
+    return _estimate(known, 1 / inverse, float(np.sqrt(np.sum(apart_G**2))) / len(inverse_U) / inverse**2)
+
+
+def _slope_error(log_U: Any, group_U: Any, discard: float, seed: int) -> float:
+    """Standard deviation of the slope of Two-NN over draws of exponential weights of the groups (Rubin 1981). `log_U` ascends."""
+    rng, slopes = np.random.default_rng(seed), []
+    for _ in range(DRAWS):
+        weight_U = rng.exponential(size=group_U.max() + 1)[group_U]
+        share_U = np.cumsum(weight_U) / weight_U.sum()
+        kept_U = share_U < 1 - max(discard, 0.5 / len(log_U))
+        squares = float(np.sum((weight_U * log_U**2)[kept_U]))
+        if squares > 0:
+            slopes.append(float(np.sum((weight_U * log_U)[kept_U] * -np.log1p(-share_U[kept_U]))) / squares)
+    return float(np.std(slopes)) if slopes else 0.0
 
 
 def by_cluster(x_ND: Any, label_N: Any, estimator: Callable[..., Dimension] = two_nn, **options: Any) -> list[Dimension]:
@@ -83,21 +102,32 @@ def by_cluster(x_ND: Any, label_N: Any, estimator: Callable[..., Dimension] = tw
     return [estimator(x_ND[xp.asarray(np.flatnonzero(label_N == cluster)), :], **options) for cluster in range(clusters)]
 
 
-def _distances(x_ND: Any, k: int, sample: int, seed: int) -> tuple[Any, Dimension]:
-    """Distances (U, K) to the `k` nearest distinct rows, a NumPy array, or None where there are too few rows."""
+def _distances(x_ND: Any, k: int, sample: int, seed: int) -> tuple[Any, Any, Dimension]:
+    """Distances (U, K) to the `k` nearest distinct rows, NumPy's, and groups (U,); None twice where there are too few rows."""
     if x_ND.ndim == 2 and x_ND.shape[0] == 0:
-        return None, Dimension(value=None, stderr=None, rows=0, duplicates=0, notes=["no rows"])
+        return None, None, Dimension(value=None, stderr=None, rows=0, duplicates=0, notes=["no rows"])
     check_rows(x_ND)
     first_U, _ = distinct(x_ND)
     chosen_U = first_U[sample_rows(len(first_U), sample, seed)]
     known = Dimension(value=None, stderr=None, rows=len(chosen_U), duplicates=x_ND.shape[0] - len(first_U))
     if len(chosen_U) <= k:
-        return None, _undefined(known, f"{len(chosen_U)} distinct row(s) have no {k} neighbours")
+        return None, None, _undefined(known, f"{len(chosen_U)} distinct row(s) have no {k} neighbours")
     xp = namespace(x_ND)
     rows_UD = xp.astype(x_ND[xp.asarray(chosen_U), :], xp.float64)
     index = Neighbors(rows_UD)
-    blocks = row_blocks(len(chosen_U), QUERY_ROWS)
-    return np.concatenate([to_host(index.query(rows_UD[block, :], k + 1)[0])[:, 1:] for block in blocks]), known
+    found = [index.query(rows_UD[block, :], k + 1) for block in row_blocks(len(chosen_U), QUERY_ROWS)]
+    distance_UK, nearest_U = (np.concatenate([to_host(one[of]) for one in found]) for of in (0, 1))
+    return distance_UK[:, 1:], _joined(nearest_U[:, 1]), known
+
+
+def _joined(nearest_U: Any) -> Any:
+    """Group (U,) of each row: rows are in one group where the first neighbour of one is the other, or through others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    count = len(nearest_U)
+    graph = coo_array((np.ones(count, dtype=np.int8), (np.arange(count), nearest_U)), shape=(count, count))
+    return connected_components(graph, directed=False)[1]
 
 
 def _undefined(known: Dimension, reason: str) -> Dimension:

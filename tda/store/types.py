@@ -6,6 +6,7 @@ from typing import Any
 
 DETAIL_LENGTH = 300
 MAX_KEY_LENGTH = 1024
+VECTORS = ("image", "text")  # the columns of an embedding table that hold vectors, whatever the modalities are
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_T
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support/rows"))
 
 from recorded_rows import write_set
 
-from jobs.analysis import alignment, gap_measures, layout_clusters_homology, local, pairs
+from jobs.analysis import alignment, gap_measures, interventions, layout_clusters_homology, local, pairs
 from jobs.analysis.settled import settled
 from jobs.planning.analysis import part_costs
 from jobs.planning.machine import measured_here
@@ -95,6 +95,7 @@ class Parts:
             "homology": lambda: [layout_clusters_homology._homology_of(self.subject, name) for name in ("image", "text", "both")],
             "alignment": self.alignment,
             "gap_measures": lambda: gap_measures._sampled_of(self.rows, self.analysis),
+            "interventions": lambda: interventions._changed_of(self.rows, self.analysis),
         }
 
     def warm(self) -> None:

@@ -4,7 +4,7 @@ Two drivers embed them into one root at once. First they are listed wrongly, whi
 that are recorded are replaced by others of the same name: their rows stay, the next command names them, and with embed.changed=redo it
 holds the new pairs.
 
-PYTHONPATH=tests/support python tests/chaos/soak.py [--seed N] [--shards 300]        (`make soak`; at most 10 minutes)
+python tests/chaos/soak.py [--seed N] [--shards 300]        (`make soak` sets PYTHONPATH for it; at most 10 minutes)
 
 The seed decides which shards are at fault, and after how many recorded shards what dies. The same seed is the same schedule; of what
 befalls the store's requests it draws the sequence, but whom a fault meets is up to their order.

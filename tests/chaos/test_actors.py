@@ -46,6 +46,7 @@ def test_shard_that_kills_every_actor(running: Running, meeting: Meeting, clean:
     ended_in(f"exit 1 and 1 shard failed: 00001.tar (lost); healed, {SAME}")
 
 
+@pytest.mark.long
 def test_hung_actors(
     *, running: Running, meeting: Meeting, clean: Path, root: Path, ended_in: EndedIn, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,6 +58,7 @@ def _waiting(folder: Path) -> type[ReferenceActor]:
     return Waiting
 
 
+@pytest.mark.long
 def test_killed_node_of_a_reference_actor(
     *, machines: Machines, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_in: EndedIn
 ) -> None:
@@ -103,6 +104,7 @@ def _layout(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.long
 def test_layout_killed_in_every_stage(
     *, machines: Machines, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_in: EndedIn
 ) -> None:

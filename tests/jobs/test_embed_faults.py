@@ -99,6 +99,7 @@ def kill_actor_halfway(root: Path, already: int, killed: dict[int, int]) -> None
         killed[process] = len(records(root))
 
 
+@pytest.mark.long
 def test_killed_driver_then_killed_actor_then_the_table_of_a_clean_run(encoder: EncoderConfig, shards: str, tmp_path: Path) -> None:
     root, clean = tmp_path / "root", tmp_path / "clean"
     kill_driver_halfway(root, shards, encoder, tmp_path)

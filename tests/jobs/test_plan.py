@@ -7,7 +7,7 @@ import torch
 from typed import typed
 
 from jobs.embed import embed_sets
-from jobs.experiment.names import embedded_names, encoder_of, joins_of, views_of
+from jobs.experiment.datasets_and_encoders import embedded_names, encoder_of, joins_of, views_of
 from jobs.plan import plan, run
 from jobs.planning.calibrate import calibrated, measured
 from tda.config.cluster import ClusterConfig, HardwareConfig

@@ -48,6 +48,7 @@ def job(root: Path, **values: object) -> WatchJob:
     return WatchJob(**{**given, **values})  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 def test_a_training_run_and_its_checkpoints(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "root"
     watched = job(root)

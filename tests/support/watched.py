@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.watching.ledger import Ledger
-from jobs.watching.lookout import WatchSettings
 from jobs.watching.naming import naming_of
 from jobs.watching.place import Place
+from jobs.watching.poll import WatchSettings
 from jobs.watching.runner import Run, State, Task
 from jobs.watching.watcher import Watcher
 from tda.config.watch import WatchConfig

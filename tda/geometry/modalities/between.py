@@ -27,12 +27,17 @@ def procrustes(image_MD: Any, text_MD: Any, *, seed: int = 0) -> dict[str, float
     order_M = np.random.default_rng(seed).permutation(len(image_MD))
     fit, held = order_M[: len(order_M) // 2], order_M[len(order_M) // 2 :]
     x_MD, y_MD = image_MD - image_MD[fit].mean(axis=0), text_MD - text_MD[fit].mean(axis=0)
-    left_DD, _, right_DD = np.linalg.svd(x_MD[fit].T @ y_MD[fit])
-    turned_MD = x_MD[held] @ (left_DD @ right_DD)
+    turned_MD = x_MD[held] @ rotation(x_MD[fit], y_MD[fit])
     total = float((y_MD[held] ** 2).sum())
     before, after = (top1(_unit(one_MD) @ _unit(y_MD[held]).T) for one_MD in (x_MD[held], turned_MD))
     residual = float(((turned_MD - y_MD[held]) ** 2).sum()) / total if total > 0 else 0.0
     return {"residual": residual, "top1_before": before, "top1": after}
+
+
+def rotation(x_MD: Any, y_MD: Any) -> Any:
+    """The orthogonal matrix (D, D) that brings rows x closest to rows y, in the sum of squares (Schönemann 1966)."""
+    left_DD, _, right_DD = np.linalg.svd(x_MD.T @ y_MD)
+    return left_DD @ right_DD
 
 
 def information_imbalance(image_MD: Any, text_MD: Any) -> dict[str, float]:

@@ -11,6 +11,7 @@ import numpy as np
 from tda.errors import UserError
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.cosine import within_mean
+from tda.geometry.spectrum.fall import power_law
 from tda.geometry.spectrum.moments import Moments
 
 SUBSPACE = 10  # principal directions of each modality whose angles are given
@@ -69,11 +70,7 @@ def alpha(moments: Moments, stored: str = "float64") -> float | None:
     """
     spectrum = moments.spectrum(stored=stored)
     values_D = to_host(spectrum.singular_values)
-    kept_K = values_D[values_D > spectrum.floor]
-    if len(kept_K) < 3:
-        return None
-    slope, _ = np.polyfit(np.log(np.arange(1, len(kept_K) + 1)), np.log(kept_K), 1)
-    return float(-slope)
+    return power_law(values_D[values_D > spectrum.floor])
 
 
 def metrics(image: Moments, text: Moments, pair_cosine: float, stored: str) -> dict[str, Any]:

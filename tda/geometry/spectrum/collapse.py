@@ -13,6 +13,7 @@ import numpy as np
 
 from tda.errors import UserError
 from tda.geometry.arrays.namespace import namespace
+from tda.geometry.spectrum.fall import fall
 from tda.geometry.spectrum.moments import Spectrum
 
 KINDS = ("none", "dimensional", "complete")
@@ -24,7 +25,7 @@ SCANT = 0.01  # share of the dimensions that counts as very few; at least one di
 class Collapse:
     """The collapse that a spectrum shows."""
 
-    kind: str  # none | dimensional | complete
+    kind: str  # none | dimensional | complete | fades
     index: int  # dimensions before the collapse: the spectrum's collapse_index
     above_floor: int  # singular values above the floor of rounding
     dim: int
@@ -40,7 +41,8 @@ def classify(spectrum: Spectrum, *, point_variance: float = POINT_VARIANCE, scan
     """Name the collapse that a spectrum of unit rows shows (Jing et al. 2021).
 
     Complete: the total variance is below `point_variance`, or the collapse index is at most `scant` of the dimensions (at least one).
-    Dimensional: the collapse index is below the number of dimensions. None: it equals it.
+    Dimensional: a drop ends under the threshold of the collapse index (`tda.geometry.spectrum.fall`). Fades: values are under it without
+    a drop, as those of a power law, which is no collapse. None: no value is.
     """
     values_D = spectrum.singular_values
     xp, dim, index = namespace(values_D), int(values_D.shape[0]), int(spectrum.collapse_index)
@@ -50,8 +52,11 @@ def classify(spectrum: Spectrum, *, point_variance: float = POINT_VARIANCE, scan
         kind, note = "complete", f"total variance {variance:.2g} is under {point_variance:g}: the rows are one point"
     elif index <= few and index < dim:
         kind, note = "complete", f"{index} of {dim} dimensions matter, a scant few (at most {few})"
-    elif index < dim:
+    elif (fell := fall(values_D, float(spectrum.floor), index)).drop is not None:
+        index = fell.drop.index
         kind, note = "dimensional", f"{index} of {dim} dimensions are used"
+    elif index < dim:
+        kind, note = "fades", f"values fade under the threshold after {index} of {dim} dimensions, without a drop"
     else:
         kind, note = "none", f"all {dim} dimensions are used"
     return Collapse(kind=kind, index=index, above_floor=above, dim=dim, variance=variance, note=note)

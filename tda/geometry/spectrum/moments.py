@@ -14,6 +14,7 @@ import numpy as np
 from tda.errors import UserError
 from tda.geometry.arrays.namespace import BLOCK_ROWS, namespace, row_blocks
 from tda.geometry.arrays.threads import blas_threads, threaded
+from tda.geometry.spectrum.fall import fall
 from tda.geometry.spectrum.randomized import randomized_svd as randomized_svd  # noqa: PLC0414 (re-exported: its public place is here)
 
 COLLAPSE_THRESHOLD = 1e-3
@@ -38,8 +39,9 @@ class Spectrum:
     floor: float
 
     def metrics(self) -> dict[str, Any]:
-        """The fields, ready for JSON."""
-        return {**vars(self), "singular_values": [float(value) for value in self.singular_values]}
+        """The fields, and how the spectrum falls (`tda.geometry.spectrum.fall`), ready for JSON."""
+        found = fall(self.singular_values, self.floor, self.collapse_index).metrics()
+        return {**vars(self), "singular_values": [float(value) for value in self.singular_values], **found}
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class Moments:
         """
         values_D, vectors_DD = self.principal()
         floor = self._floor(values_D, vectors_DD, stored)
-        return _spectrum(values_D, floor, threshold)
+        return spectrum_from(values_D, floor, threshold)
 
     def _floor(self, values_D: Any, vectors_DD: Any, stored: str) -> float:
         """The value below which a singular value is due to rounding: the larger of two bounds.
@@ -178,7 +180,7 @@ def _outer(x_D: Any) -> Any:
     return x_D[:, None] * x_D[None, :]
 
 
-def _spectrum(values_D: Any, floor: float, threshold: float) -> Spectrum:
+def spectrum_from(values_D: Any, floor: float, threshold: float) -> Spectrum:
     xp = namespace(values_D)
     dim, first = int(values_D.shape[0]), float(values_D[0])
     if first <= floor:

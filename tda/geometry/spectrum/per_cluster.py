@@ -16,7 +16,7 @@ import numpy as np
 from tda.errors import UserError
 from tda.geometry.arrays.namespace import BLOCK_ROWS, namespace, row_blocks
 from tda.geometry.arrays.rows import on_device, to_host
-from tda.geometry.spectrum.moments import COLLAPSE_THRESHOLD, Moments, Spectrum, _spectrum, average_floor, roundoff_of
+from tda.geometry.spectrum.moments import COLLAPSE_THRESHOLD, Moments, Spectrum, average_floor, roundoff_of, spectrum_from
 
 ROWS_PER_GROUP = 512  # rows of a block per group: with fewer, adding to the (D, D) scatter costs more than the product
 MIN_BLOCK_ROWS = 65_536
@@ -111,7 +111,7 @@ class GroupMoments:
         for batch in self.batches():
             for n, values_D, square in zip(batch.n_G, batch.eigenvalues(), batch.mean_squares(), strict=True):
                 floor = average_floor(float(values_D[0]), square, int(n), len(values_D), stored)
-                found.append(_spectrum(values_D, floor, threshold) if n > 1 else None)
+                found.append(spectrum_from(values_D, floor, threshold) if n > 1 else None)
         return found
 
     def batches(self) -> Iterator["GroupMoments"]:

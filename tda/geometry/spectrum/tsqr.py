@@ -8,7 +8,7 @@ from typing import Any
 
 from tda.errors import UserError
 from tda.geometry.arrays.namespace import namespace
-from tda.geometry.spectrum.moments import COLLAPSE_THRESHOLD, Moments, Spectrum, _spectrum
+from tda.geometry.spectrum.moments import COLLAPSE_THRESHOLD, Moments, Spectrum, spectrum_from
 from tda.geometry.spectrum.passes import Sum, as_total, by_panels, row_mean, triangle
 
 
@@ -36,7 +36,7 @@ def tsqr_spectrum(x_ND: Any, threshold: float = COLLAPSE_THRESHOLD, stored: str 
     values_D = xp.concat([values_L**2 / (n - 1), xp.zeros(dim - values_L.shape[0])])
     stored = stored or ("float64" if callable(x_ND) else str(x_ND.dtype))
     floor = Moments(n, mean_D, triangle_LD.T @ triangle_LD).spectrum(threshold, stored).floor
-    return _spectrum(values_D, floor, threshold)
+    return spectrum_from(values_D, floor, threshold)
 
 
 def spectrum(x_ND: Any, method: str = "gram", *, threshold: float = COLLAPSE_THRESHOLD, stored: str | None = None) -> Spectrum:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from tda.errors import LacunaError
-from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.row_lookup import RowId, rows_of
 from tda.store.datasets.views import recorded_name
+from tda.store.types import VECTORS
 
 COLUMNS = ("key", "caption", "image", "text")
 

@@ -18,7 +18,6 @@ from tda.report.contact.pairs import Pair, pairs_of
 from tda.report.contact.thumbnails import Thumbnail, Thumbnails, thumbnails
 from tda.report.data.words import visible
 from tda.source_digest import source_digest
-from tda.store.commit.parquet import VECTORS
 from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import content_hash, recorded_name
@@ -27,6 +26,7 @@ from tda.store.files import join, list_folders, publish_bytes, publish_json
 from tda.store.paths import RootPaths
 from tda.store.shards.changed import Standing, standing
 from tda.store.shards.origins import content_sha256, reachable, source_now
+from tda.store.types import VECTORS
 
 FOLDER = "contact"
 CAPTION = 500  # characters shown

@@ -1,12 +1,13 @@
-"""Counts of a data set's closest cosines by modality, from one pass over the rows that `jobs.nearest` stored.
+"""A data set's closest cosines by modality, from one pass over the rows that `jobs.nearest` stored.
 
-H bins. Counts are stored under `report/closest/` with the digest of their rows and matches, so that a set of any size is
-read once.
+H bins. Values and how many rows have each are stored under `report/closest/` with the digest of their rows and matches, so that a set of
+any size is read once.
 """
 
 import io
 import json
 from dataclasses import dataclass
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -14,25 +15,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tda.errors import LacunaError
-from tda.geometry.shift import BINS, Counts, histogram, quantile
-from tda.store.commit.parquet import VECTORS
+from tda.geometry.shift import Counts, Values
 from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import META_KEY, recorded_name
 from tda.store.files import filesystem, join, list_folders, publish_bytes, read_bytes
 from tda.store.paths import RootPaths
+from tda.store.types import VECTORS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Closest:
-    """Closest cosines of a data set in one reference: (H,) counts for each modality."""
+    """Closest cosines of a data set in one reference, by modality."""
 
     reference: str
     rows: int
-    counts: dict[str, Counts]
+    values: dict[str, Values]
     digest: str
 
+    @cached_property
+    def counts(self) -> dict[str, Counts]:
+        """Counts (H,) of each modality, for figures."""
+        return {modality: values.counts() for modality, values in self.values.items()}
+
     def median(self, modality: str) -> float:
-        return quantile(self.counts[modality], 0.5)
+        return float(self.values[modality].quantile(0.5))
 
 
 def closest_of(root: str, dataset: str, encoder: str) -> dict[str, Closest]:
@@ -53,21 +59,31 @@ def closest_of(root: str, dataset: str, encoder: str) -> dict[str, Closest]:
 
 def _counted(root: str, nearest: NearestSet, names: tuple[str, str, str]) -> Closest:
     url = join(RootPaths(root).report().rpartition("/")[0], "closest", f"{'-'.join(names)}.parquet")
-    counts = _stored(url, nearest.digest)
-    if counts is None:
-        counts = {modality: np.zeros(BINS, dtype=np.int64) for modality in VECTORS}
-        for shard in nearest.shards:
-            table = nearest.shard_table(shard, [f"{modality}_cosine" for modality in VECTORS])
-            for modality in VECTORS:
-                counts[modality] += histogram(table[f"{modality}_cosine"].to_numpy())
+    values = _stored(url, nearest.digest)
+    if values is None:
+        values = {modality: _values_of(nearest, modality) for modality in VECTORS}
         buffer = io.BytesIO()
-        table = pa.table(counts).replace_schema_metadata({META_KEY: json.dumps({"digest": nearest.digest})})
+        table = pa.table(_columns(values)).replace_schema_metadata({META_KEY: json.dumps({"digest": nearest.digest})})
         pq.write_table(table, buffer, compression="zstd")
         publish_bytes(url, buffer.getvalue())
-    return Closest(reference=names[2], rows=len(nearest), counts=counts, digest=nearest.digest)
+    return Closest(reference=names[2], rows=len(nearest), values=values, digest=nearest.digest)
 
 
-def _stored(url: str, digest: str) -> dict[str, Any] | None:
+def _values_of(nearest: NearestSet, modality: str) -> Values:
+    column = f"{modality}_cosine"
+    parts = (Values.of(nearest.shard_table(shard, [column])[column].to_numpy()) for shard in nearest.shards)
+    return reduce(Values.merge, parts)
+
+
+def _columns(values: dict[str, Values]) -> dict[str, Any]:
+    return {
+        "modality": np.repeat(list(values), [len(one.value_F) for one in values.values()]),
+        "value": np.concatenate([one.value_F for one in values.values()]),
+        "rows": np.concatenate([one.count_F for one in values.values()]),
+    }
+
+
+def _stored(url: str, digest: str) -> dict[str, Values] | None:
     fs, path = filesystem(url)
     if not fs.exists(path):
         return None
@@ -76,4 +92,7 @@ def _stored(url: str, digest: str) -> dict[str, Any] | None:
     except pa.ArrowInvalid:
         return None
     own = json.loads((table.schema.metadata or {}).get(META_KEY, b"{}")).get("digest")
-    return {name: table[name].to_numpy() for name in table.column_names} if own == digest else None
+    if own != digest or table.column_names != ["modality", "value", "rows"]:
+        return None
+    modality, value, rows = (table[name].to_numpy() for name in table.column_names)
+    return {name: Values(value[modality == name], rows[modality == name]) for name in VECTORS}

@@ -4,6 +4,7 @@ from tda.report.data.load import Run
 from tda.report.drawing.figure import FigureSpec
 from tda.report.drawing.table import Table
 from tda.report.topics.gap import topic as gap
+from tda.report.topics.interventions import topic as interventions
 from tda.report.topics.layout import topic as layout
 from tda.report.topics.local_dimension import topic as local_dimension
 from tda.report.topics.nearest import topic as nearest
@@ -27,6 +28,7 @@ TOPICS = (
     local_dimension.CLUSTERS,
     retrieval.TOPIC,
     local_dimension.TOPIC,
+    interventions.TOPIC,
     topology.TOPIC,
     training.TOPIC,
     over_training.TOPIC,

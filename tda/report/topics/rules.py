@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tda.columns import Columns
+from tda.geometry.spectrum.fall import LEAST_ROWS
 from tda.report.data.evidence import known, value
 from tda.report.data.load import Cell
 from tda.report.data.words import percent
@@ -28,10 +29,15 @@ RULES = (
     f"They are interwoven from {percent(INTERWOVEN)} on.",
     f"Two top-1 accuracies are “about equal” within two standard errors, and always within {percent(LEAST_DIFFERENCE)}.",
     "One data set is nearer to a reference than another where the 95% interval of the difference of their medians excludes 0.",
+    (
+        "The gap costs retrieval where a shift that closes it raises a number and the 99% interval of the change excludes 0; a number is "
+        "unchanged where that interval lies within 2 points of 0."
+    ),
     "Pairs of models are “about equally alike” where the 95% intervals of the most and the least alike overlap.",
     "A correlation is clear where its 95% interval excludes 0; size changes it where the plain one lies outside the interval given size.",
     "Cosine distributions are compared by d′: the distance of their means in units of their pooled standard deviation.",
-    "A spectrum collapses where a singular value first falls below a threshold (10⁻³ unless configured) times the largest.",
+    "A spectrum collapses where it drops, by half a decade in one step, to under a threshold (10⁻³ unless configured) times the largest.",
+    "That step is three times those around it. A spectrum that passes the threshold without one fades, as a power law does.",
 )
 TOP1 = (("retrieval", "image_to_text", "top1"), ("retrieval", "text_to_image", "top1"))
 GAP = ("gap", "centroid_distance")
@@ -108,8 +114,10 @@ def under_the_floor(cell: Cell, modality: str) -> int:
 
 
 def few_rows(group: Sequence[Cell], modality: str) -> str:
-    """A warning where the number of rows bounds the dimension."""
+    """A warning where the number of rows bounds the dimension, or makes the tail of the spectrum."""
     sizes = [(value(cell, "pairs"), value(cell, "dim")) for cell in group]
     rows = [(int(pairs) * (2 if modality == "both" else 1), dim) for pairs, dim in sizes if pairs is not None and dim is not None]
-    bound = [n for n, dim in rows if n <= dim]
-    return f"{min(bound):,} rows span at most {min(bound) - 1:,} dimensions, whatever the model" if bound else ""
+    bound, scant = ([n for n, dim in rows if n <= times * dim] for times in (1, LEAST_ROWS))
+    if bound:
+        return f"{min(bound):,} rows span at most {min(bound) - 1:,} dimensions, whatever the model"
+    return f"{min(scant):,} rows are not {LEAST_ROWS} a dimension: the smallest values show the sample" if scant else ""

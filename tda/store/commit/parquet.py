@@ -19,9 +19,9 @@ from tda.errors import ShardError, UserError
 from tda.store.commit.rows import Rows
 from tda.store.files import filesystem, is_local
 from tda.store.remote.local import require_plain
+from tda.store.types import VECTORS
 
 META_KEY = b"lacuna"
-VECTORS = ("image", "text")
 ROW_GROUP = 16_384  # rows; the least that a slice reads
 BATCH = 4096  # rows decoded at once: their buffer fits the cache
 DTYPES = ("float16", "float32")

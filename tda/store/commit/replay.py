@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tda.errors import ShardError
-from tda.store.commit.parquet import VECTORS, from_binary, read_meta
+from tda.store.commit.parquet import from_binary, read_meta
 from tda.store.commit.quarantine import read_drops
 from tda.store.commit.records import ShardRecord
 from tda.store.commit.rows import Rows
 from tda.store.files import filesystem, join
 from tda.store.paths import RootPaths
-from tda.store.types import MAX_KEY_LENGTH, Drop, Source, printable
+from tda.store.types import MAX_KEY_LENGTH, VECTORS, Drop, Source, printable
 
 Item = TypeVar("Item", bound=Any)  # a pair or a drop: has an ordinal and a key
 

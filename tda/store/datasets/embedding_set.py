@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from tda.errors import ShardError, UserError
 from tda.progress import report_progress
-from tda.store.commit.parquet import VECTORS, from_binary, iter_chosen, iter_rows, open_mapped, read_meta, to_list
+from tda.store.commit.parquet import from_binary, iter_chosen, iter_rows, open_mapped, read_meta, to_list
 from tda.store.commit.records import ShardRecord, iter_records, recorded_shards
 from tda.store.datasets.views import KeptRows, View, content_hash, view_of
 from tda.store.files import join, list_files
 from tda.store.paths import RootPaths
+from tda.store.types import VECTORS
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from tda.store.documents import document_if_whole, sealed
 from tda.store.files import file_sha256, filesystem, join, list_files, publish, publish_json, remove
 from tda.store.paths import RootPaths
 
+SPAN_ROWS = 4_000_000  # of the set, in a part; a set of fewer rows has one file
 PREFIX, DIGITS = "kept-", 12  # of a part's name, and of the content in it
 
 

@@ -18,13 +18,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tda.errors import ShardError, UserError
-from tda.store.commit.parquet import VECTORS, open_mapped
+from tda.store.commit.parquet import open_mapped
 from tda.store.commit.records import code_version, recorded_rows
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.views import content_hash, recorded_name
 from tda.store.documents import parsed, sealed, unsealed
 from tda.store.files import file_sha256, iter_many, list_files, publish, publish_json
 from tda.store.paths import RootPaths
+from tda.store.types import VECTORS
 
 SCHEMA = 1
 _SHARED = ("dataset", "encoder", "reference", "reference_hash", "layout_hash", "weights_sha256", "code_version")  # held once

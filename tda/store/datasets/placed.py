@@ -17,12 +17,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tda.errors import ShardError
-from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.views import content_hash
 from tda.store.documents import entry_of, parsed, sealed, unsealed
 from tda.store.files import join, list_files, publish_bytes, publish_json, read_bytes, read_many
-from tda.store.types import printable
+from tda.store.types import VECTORS, printable
 
 FOLDER, RECORDS = "rows", "_records"
 SCHEMA = 1

@@ -82,7 +82,9 @@ def label(settings: Mapping[str, Any]) -> str:
     used = [repr(float(each[name])) for name in VECTORS if rule in (name, "both", "either")]
     exact = list(settings.get("exact", EXACT))
     more = [] if exact == list(EXACT) else [f"exact.{'.'.join(exact) or 'none'}"]
-    return "-".join([rule, *dict.fromkeys(used), *more, *(["self"] if settings.get("self") else [])])
+    more += ["self"] if settings.get("self") else []
+    more += [f"keep.{settings['keep']}"] if settings.get("keep", "first") != "first" else []
+    return "-".join([rule, *dict.fromkeys(used), *more])
 
 
 def standing(paths: RootPaths, view: View, encoder: str) -> View:

@@ -13,10 +13,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tda.errors import UserError
-from tda.store.commit.parquet import VECTORS
 from tda.store.export.records import Export, entry_of
 from tda.store.files import join, publish
-from tda.store.types import printable
+from tda.store.types import VECTORS, printable
 
 HEX = re.compile(r"[0-9a-fA-F]{32}")
 UID = np.dtype("u8,u8")  # the two halves of 32 hexadecimal digits

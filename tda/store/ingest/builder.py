@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tda.errors import UserError
 from tda.store.commit.rows import UNIT_TOLERANCE, Rows, row_norms, unit_rows
-from tda.store.ingest.sources import Batch
+from tda.store.ingest.batch import Batch
 from tda.store.types import Drop, Reason, Stage
 
 

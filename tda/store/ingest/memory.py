@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tda.errors import UserError
 from tda.store.commit.parquet import BATCH
-from tda.store.ingest.sources import Batch
+from tda.store.ingest.batch import Batch
 
 
 class MemorySource:

@@ -1,5 +1,6 @@
 """Which shards a user means: a path, a folder, a brace pattern, a glob, a list of these, or `@file` of lines."""
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,12 +9,14 @@ from typing import Any
 
 from tda.errors import UserError
 from tda.store.files import exists, filesystem, is_local, read_bytes
-from tda.store.paths import check_name
+from tda.store.paths import NAME, UNSAFE, check_name
 
 MAX_SHARDS = 1_000_000  # LAION-2B has 232 thousand; beyond this a range is a slip of the keyboard
 PROBES = 100  # shards of which one has to exist; the others are named one by one when their turn comes
 
 ENDINGS = (".tar", ".jsonl", ".parquet")
+
+STEM = 140  # letters of a stem that stay where it cannot be a name as it is
 
 GLOB = "*?["
 MAGIC = "{" + GLOB
@@ -51,20 +54,32 @@ def expand_shards(spec: Any, field: str = "dataset.shards") -> list[str]:
 
 
 def shard_name(url: str) -> str:
-    """The stem by which a shard is known under the root: its file name without its ending (and without the query of a signed URL)."""
-    name = re.split(r"[?#]", url, maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1]
+    """The stem of a shard: its file name without its ending. Of a URL without the query, of a web address without what follows a #."""
+    scheme, divided, rest = url.partition("://")
+    plain = re.split(r"[?#]" if scheme.startswith("http") else r"[?]", rest, maxsplit=1)[0] if divided else url
+    name = plain.rstrip("/").rsplit("/", 1)[-1]
     return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
 
 
 def name_shards(urls: list[str]) -> dict[str, str]:
-    """Shard name -> URL, in order; raises UserError where two shards would share a name, or one cannot name a file."""
+    """Shard name -> URL, in order: the names by which shards are known under the root.
+
+    A stem that not every store takes as a name (with brackets, spaces or other letters than a to z, or too long) has these signs replaced,
+    and then @ and 12 digits of the SHA-256 of the stem. Raises UserError where two shards would share a name, or one has none.
+    """
     named: dict[str, str] = {}
     for url in urls:
-        name = check_name("shard", shard_name(url))
+        stem = shard_name(url)
+        name = check_name("shard", stem if not stem or NAME.fullmatch(stem) else _storable(stem))
         if name in named:
             raise UserError(f"shards {named[name]} and {url} have the same name {name}: give them different dataset.name, or rename one")
         named[name] = url
     return named
+
+
+def _storable(stem: str) -> str:
+    letters = UNSAFE.sub("_", stem).lstrip("_.+=-")[:STEM] or "shard"
+    return f"{letters}@{hashlib.sha256(stem.encode(errors='surrogatepass')).hexdigest()[:12]}"
 
 
 def _brief(spec: Any) -> str:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tda.errors import LacunaError, ShardError
-from tda.store.commit.parquet import BATCH, VECTORS, from_binary, read_meta
+from tda.store.commit.parquet import BATCH, from_binary, read_meta
 from tda.store.commit.quarantine import SCHEMA
 from tda.store.commit.records import ShardRecord, read_record
 from tda.store.commit.rows import NORM_TOLERANCE, row_norms
@@ -29,7 +29,7 @@ from tda.store.files import file_sha256, filesystem, is_local, join
 from tda.store.paths import RootPaths
 from tda.store.shards.changed import Standing, standing
 from tda.store.shards.origins import content_sha256, reachable, source_now
-from tda.store.types import Reason, printable
+from tda.store.types import VECTORS, Reason, printable
 from tda.store.verify.contents import different
 
 UNREADABLE = (OSError, pa.ArrowException, KeyError, ValueError)

@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 def _in_this_process(patch: pytest.MonkeyPatch) -> None:
     """Runs of at most 22 rows, so two of d's three shards and one, as calls in this process."""
-    patch.setattr(by_shard, "SPAN_ROWS", 22)
+    patch.setattr(job, "SPAN_ROWS", 22)
     patch.setattr(by_shard, "ordered", lambda task, calls, _: (task(*call) for call in calls))
     patch.setattr(by_shard, "start", lambda task, *arguments, cluster: (task, arguments, cluster)[:2])
     patch.setattr(by_shard, "result", lambda pending: pending[0](*pending[1]))
@@ -164,7 +164,7 @@ def test_rows_that_are_replaced_meanwhile_end_it(root: Path, here: None, monkeyp
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_tasks_of_ray_do_the_same(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_shard, "SPAN_ROWS", 22)
+    monkeypatch.setattr(job, "SPAN_ROWS", 22)
     assert run(dedupe_job(root, rule="either")).whole
     assert gone(root) == {2, 5, 11, 13, 17, 23}
     assert len(summary_of(root)["parts"]) == 2

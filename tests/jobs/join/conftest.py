@@ -9,11 +9,11 @@ from nearest_rows import clustered, publish_set
 from jobs.join.build_cells import Builder, Entire
 from jobs.join.reference_actor import JoinPlan
 from tda.geometry.neighbors.sizes import HEAVY
-from tda.store.commit.parquet import VECTORS
 from tda.store.datasets.cells import CellPlan, read_group_record
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.nearest import reference_hash
 from tda.store.paths import RootPaths
+from tda.store.types import VECTORS
 
 ROWS, QUERIES, DIM, CELLS = 600, 90, 16, 12
 

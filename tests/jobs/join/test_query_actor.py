@@ -13,11 +13,11 @@ from jobs.join.query_actor import Lost, QueryActor, partial_url, pass_name
 from jobs.join.reference_actor import JoinPlan, ReferenceActor, Unit
 from tda.errors import ShardError
 from tda.geometry.neighbors import best_match
-from tda.store.commit.parquet import VECTORS
 from tda.store.commit.records import read_record
 from tda.store.datasets.cells import Group
 from tda.store.datasets.nearest import NearestSet, nearest_recorded
 from tda.store.paths import RootPaths
+from tda.store.types import VECTORS
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 SHARDS = (Unit("q-00000"), Unit("q-00001"))

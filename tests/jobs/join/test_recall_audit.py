@@ -9,7 +9,7 @@ import pytest
 from nearest_rows import embedded, joined
 
 from jobs.join import recall_audit
-from jobs.join.recall_audit import Audit, at_threshold, line, too_low
+from jobs.join.recall_audit import Audit, at_threshold, line, shortfall, too_low
 from tda.config.stages import NearestConfig
 from tda.store.datasets.nearest import NearestSet
 from tda.store.paths import RootPaths
@@ -70,22 +70,48 @@ def test_recall_is_the_share_of_duplicates_that_the_join_found(audit: Audit) -> 
     assert {one["threshold"] for one in reported["image"]} == {0.5, 0.0}
     assert (reported["rows"], reported["exact"], reported["probes"], reported["seed"]) == (25, False, 2, 3)
     assert reported["median"]["image"] == pytest.approx(float(np.median(found["image"])))
-    assert too_low(reported, 0.9 if own["recall"] < 0.9 else 0.99) == ["image"]
-    assert too_low(reported, own["recall"]) == []
+    text = at_threshold(reported, "text")
+    assert own["low"] < text["low"] < own["recall"] < text["recall"], "the lower end decides"
+    assert too_low(reported, own["recall"]) == ["image", "text"]
+    assert too_low(reported, text["low"]) == ["image"]
+    assert too_low(reported, own["low"]) == []
+    config = settled(audit, min_recall=text["low"]).nearest
+    assert shortfall(reported, config, 2) == (
+        f"image at the lower end of the interval below nearest.min_recall={text['low']:g}: raise nearest.audit_rows=25, or nearest.probes=2"
+    )
     assert f"image {own['recall']:.4f} [{own['low']:.4f}, {own['high']:.4f}] ({duplicates} of {duplicates + 3})" in line(reported)
     assert line(reported).startswith("median closest cosine of 25 sampled rows: image ")
 
 
-def test_a_sample_without_duplicates_holds_nothing_against_the_join(audit: Audit) -> None:
+def test_intervals_are_by_shard_where_shards_were_drawn(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both audited shards are all there are: a plain sample. With fewer than there are, the misses of one shard count as its own."""
+    found = {name: cosines(audit, name) for name in ("image", "text")}
+    exact = {name: np.ones(25) for name in found}
+    unit, plain = audit.unit, at_threshold(audit.publish(exact), "image")
+    monkeypatch.setattr(Audit, "_filled", ["q-00000", "q-00001", "q-00002"])
+    monkeypatch.setattr(recall_audit, "AUDITED_SHARDS", 2)
+    monkeypatch.setattr(Audit, "unit", unit)
+    wide = at_threshold(audit.publish(exact), "image")
+    assert (wide["found"], wide["duplicates"]) == (plain["found"], 25)
+    assert wide["low"] < plain["low"] < plain["recall"] < plain["high"] < wide["high"]
+
+
+def test_a_sample_without_duplicates_shows_no_recall(audit: Audit) -> None:
     rare = settled(audit, threshold=1.0)
     reported = rare.publish({name: cosines(rare, name) for name in ("image", "text")})
-    assert too_low(reported, 1.0) == []
+    assert too_low(reported, 0.5) == ["image", "text"]
+    assert shortfall(reported, rare.nearest, 2).startswith(
+        "image and text without a duplicate in the sample, which shows no recall: raise "
+    )
+    assert too_low(reported, 0.0) == []
     assert line(reported).endswith("recall of duplicates at 1: image not in the sample (0 of 0), text not in the sample (0 of 0)")
 
 
 def test_an_exact_join_has_nothing_to_find(audit: Audit) -> None:
     reported = audit.publish(None)
     assert reported["exact"]
+    assert {(one["low"], one["high"]) for name in ("image", "text") for one in reported[name]} == {(None, None)}
+    assert shortfall(reported, audit.nearest, None) == ""
     assert line(reported).endswith("; exact")
     assert too_low(reported, 1.0) == []
 

@@ -1,30 +1,13 @@
 """What an analysis costs: how every part grows, what binds it, and which settings the plan warns of."""
 
-from dataclasses import replace
-
 import pytest
+from costs_of_parts import costs
 
 from jobs.analysis.registry import REGISTRY
-from jobs.analysis.settled import settled
-from jobs.planning.analysis import part_costs
-from jobs.planning.costs import Cost, Machines
-from jobs.planning.work import REFERENCE_CORE, Size
-from tda.config.analysis import AnalysisConfig, HomologyConfig
+from jobs.planning.costs import Machines
+from jobs.planning.work import REFERENCE_CORE
+from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import HardwareConfig
-
-CORES = Machines.of(HardwareConfig(cores=2, core_gflops=REFERENCE_CORE / 1e9, utilisation=1.0))
-
-
-def costs(pairs: int, analysis: AnalysisConfig | None = None, machines: Machines = CORES, dim: int = 512) -> dict[str, Cost]:
-    size = Size(pairs=pairs, dim=dim, itemsize=2)
-    return {cost.stage: cost for cost in part_costs(size, settled(analysis or AnalysisConfig(), pairs), machines)}
-
-
-def everything() -> AnalysisConfig:
-    """All pairs ranked among all."""
-    analysis = AnalysisConfig()
-    fields = {"queries": None} if hasattr(analysis.retrieval, "queries") else {}
-    return replace(analysis, retrieval=replace(analysis.retrieval, **fields))
 
 
 def test_every_part_of_the_analysis_has_a_row() -> None:
@@ -37,17 +20,6 @@ def test_only_chosen_parts_and_what_they_rest_on_are_counted() -> None:
     assert list(costs(10_000, AnalysisConfig(parts=["clusters"]))) == ["umap, mixing", "clusters"]
 
 
-def test_retrieval_of_all_pairs_is_their_square_and_is_warned_of() -> None:
-    small, large = costs(3_000, everything())["retrieval"], costs(2_000_000_000, everything())["retrieval"]
-    assert small.flops == 2 * 3_000**2 * 512
-    assert large.flops == 2 * 2e9**2 * 512
-    assert small.warning == ""
-    assert "square" in large.warning
-    assert "analysis.retrieval." in large.warning
-    capped = replace(everything().retrieval, max_pairs=100_000)
-    assert costs(2_000_000_000, replace(everything(), retrieval=capped))["retrieval"].warning == ""
-
-
 def test_parts_of_samples_stop_growing_and_those_of_all_rows_grow_with_them() -> None:
     some, many = costs(2_000_000), costs(20_000_000)
     for part in ("separability", "umap, mixing", "clusters", "dimension", "homology"):
@@ -56,21 +28,6 @@ def test_parts_of_samples_stop_growing_and_those_of_all_rows_grow_with_them() ->
         assert 6 < many[part].core_seconds / some[part].core_seconds < 10.5, part
         assert many[part].read == pytest.approx(10 * some[part].read)
     assert all(many[part].memory == pytest.approx(some[part].memory, rel=0.1) for part in many), "no memory grows with the pairs"
-
-
-def test_rows_are_placed_up_to_a_million_and_on_demand() -> None:
-    placed, sampled = costs(1_000_000)["placement"], costs(1_000_001)["placement"]
-    assert placed.flops > 5 * sampled.flops
-    everywhere = costs(100_000_000, AnalysisConfig(rows="all"))["placement"]
-    assert "analysis.rows=sample" in everywhere.warning
-    assert sampled.warning == ""
-
-
-def test_landmarks_cost_their_cube_and_are_warned_of() -> None:
-    few, many = (costs(50_000, AnalysisConfig(homology=HomologyConfig(landmarks=n)))["homology"] for n in (1000, 4000))
-    assert many.core_seconds > 20 * few.core_seconds
-    assert "analysis.homology.landmarks=4,000" in many.warning
-    assert few.warning == ""
 
 
 def test_more_cores_take_less_time_where_a_part_can_use_them_and_reading_binds_in_the_end() -> None:

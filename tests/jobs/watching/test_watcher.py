@@ -8,8 +8,8 @@ import pytest
 from watched import Clock, StandIn, look, watcher, whole, write
 
 from jobs.runtime import owner
+from jobs.watching import copies, poll
 from jobs.watching import ledger as ledger_module
-from jobs.watching import lookout, pins
 from jobs.watching.runner import InPlace, Task
 from jobs.watching.states import is_whole, line, states
 from jobs.watching.watcher import Watcher
@@ -85,14 +85,14 @@ def test_a_checkpoint_that_is_written_while_it_is_copied_waits(tmp_path: Path, m
     path = write(tmp_path, "epoch_1.pt", b"first END")
     one = watcher(tmp_path, StandIn())
     look(one)
-    real = pins._blocks
+    real = copies._blocks
 
     def grows(url: str) -> Any:
         yield from real(url)
         path.write_bytes(b"second, longer END")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pins, "_blocks", grows)
+        patch.setattr(copies, "_blocks", grows)
         look(one)
     assert by_state(one) == {"epoch_1.pt": "waiting"}
     look(one, times=2)
@@ -145,13 +145,13 @@ def test_one_that_vanishes_while_it_is_copied(tmp_path: Path, monkeypatch: pytes
     path = write(tmp_path, "epoch_1.pt", b"1 END")
     one = watcher(tmp_path, StandIn())
     look(one)
-    real = pins._blocks
+    real = copies._blocks
 
     def gone(url: str) -> Any:
         path.unlink()
         yield from real(url)
 
-    monkeypatch.setattr(pins, "_blocks", gone)
+    monkeypatch.setattr(copies, "_blocks", gone)
     look(one)
     assert by_state(one) == {"epoch_1.pt": "vanished"}
 
@@ -160,14 +160,14 @@ def test_one_that_cannot_be_opened_is_named_at_each_look(tmp_path: Path, monkeyp
     write(tmp_path, "epoch_1.pt", b"1 END")
     write(tmp_path, "epoch_2.pt", b"2 END")
     one = watcher(tmp_path, StandIn())
-    real = pins.Pins.pin
+    real = copies.Copies.take
 
     def denied(self: Any, checkpoint: Any) -> Any:
         if checkpoint.step == 1:
             raise PermissionError(13, "Permission denied", checkpoint.url)
         return real(self, checkpoint)
 
-    monkeypatch.setattr(pins.Pins, "pin", denied)
+    monkeypatch.setattr(copies.Copies, "take", denied)
     look(one, times=2)
     assert by_state(one) == {"epoch_1.pt": "refused", "epoch_2.pt": "succeeded"}
     assert not is_whole(states(one))
@@ -223,13 +223,13 @@ def killed_at(monkeypatch: pytest.MonkeyPatch, number: int, *, after: bool) -> N
         return write_or_die
 
     monkeypatch.setattr(ledger_module, "publish_json", dying(ledger_module.publish_json))
-    monkeypatch.setattr(pins, "give_name", dying(pins.give_name))
-    monkeypatch.setattr(pins, "remove", dying(pins.remove))
+    monkeypatch.setattr(copies, "give_name", dying(copies.give_name))
+    monkeypatch.setattr(copies, "remove", dying(copies.remove))
 
 
 @pytest.mark.parametrize("deleted", [False, True])
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("number", range(1, 10))  # seen, copy, pin, submitted, name, running, succeeded, removal of the copy, notice
+@pytest.mark.parametrize("number", range(1, 10))  # seen, copy, its digest, submitted, name, running, succeeded, removal of the copy, notice
 def test_a_watcher_killed_between_any_two_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, after: bool, deleted: bool
 ) -> None:
@@ -240,7 +240,7 @@ def test_a_watcher_killed_between_any_two_writes(
         killed = watcher(tmp_path, runner)
         with pytest.raises(Killed):
             look(killed, times=3)
-    monkeypatch.setattr(lookout, "is_dead", bool)
+    monkeypatch.setattr(poll, "is_dead", bool)
     if deleted:
         path.unlink()
     second = StandIn()
@@ -309,6 +309,7 @@ def test_a_lease_is_measured_by_the_watchers_own_clock(tmp_path: Path, monkeypat
     assert states(one)[0]["attempts"] == 2
 
 
+@pytest.mark.long
 def test_a_thousand_at_once_are_submitted_a_few_at_a_time(tmp_path: Path) -> None:
     for epoch in range(1000):
         write(tmp_path, f"epoch_{epoch}.pt", f"{epoch} END".encode())

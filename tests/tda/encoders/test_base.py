@@ -24,6 +24,7 @@ def inputs(encoder: Encoder, count: int) -> dict[str, torch.Tensor]:
     return {"image": pixels_B3HW, "text": encoder.tokenize([" ".join(["a dog"] * (row + 1)) for row in range(count)])}
 
 
+@pytest.mark.long
 def test_compiled_towers(shared_golden: Path) -> None:
     config = config_of(shared_golden)
     plain, compiled, again = (load_configured(config, "cpu") for _ in range(3))

@@ -74,6 +74,45 @@ def test_intervals_hold_the_truth() -> None:
     assert held >= 9
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(("noise", "pairs", "k"), [(0.5, 60, 5), (1.5, 100, 10)])
+def test_intervals_by_pairs_cover(noise: float, pairs: int, k: int) -> None:
+    """The truth is the mean of 300 samples of this size; of 300 more, 92 to 98 % cover it, give or take 1.3 % of chance."""
+    rng = np.random.default_rng(1)
+    image_ND = space(3000)
+    both = np.stack([image_ND, image_ND + 0.3 * rng.standard_normal(image_ND.shape) + 1])
+    other = np.stack([one + noise * rng.standard_normal(one.shape) for one in (both[0], both[1] - 2)])
+
+    def drawn(seed: int, draws: int) -> Comparison:
+        chosen = np.random.default_rng(seed).choice(3000, pairs, replace=False)
+        x_ND, y_ND = (np.concatenate(space_2ND[:, chosen]) for space_2ND in (both, other))
+        return compare(x_ND, y_ND, k=k, sample=2 * pairs, draws=draws, seed=seed, blocks=2)
+
+    truth = np.mean([values(drawn(seed, 2)) for seed in range(300)], axis=0)
+    held = np.zeros(len(MEASURES))
+    for seed in range(300, 600):
+        found = drawn(seed, 30)
+        intervals = [getattr(found, name).ci95 for name in MEASURES]
+        held += [low <= one <= high for one, (low, high) in zip(truth, intervals, strict=True)]
+    assert (held / 300 >= 0.92 - 0.026).all(), held
+    assert (held / 300 <= 0.98 + 0.016).all(), held
+
+
+def test_members_of_a_pair_are_drawn_together() -> None:
+    """Images beside texts that equal them: a half of pairs is two equal halves, so that its nearest row is always the partner."""
+    x_ND = space(40)
+    both = np.concatenate([x_ND, x_ND])
+    other = np.concatenate([space(40, seed=1)] * 2)
+    found = compare(both, other, k=1, draws=10, blocks=2).mutual_knn
+    assert (found.value, found.ci95) == (1.0, (1.0, 1.0))
+    torn = compare(both, other, k=1, draws=10).mutual_knn
+    assert torn.ci95[0] < 1.0
+    sampled = compare(both, other, k=1, draws=2, sample=20, blocks=2)
+    assert (sampled.pairs, sampled.mutual_knn.value) == (20, 1.0)
+    with pytest.raises(UserError, match="81 rows are not 2 blocks"):
+        compare(np.ones((81, 3)), np.ones((81, 3)), blocks=2)
+
+
 def test_real_models_differ(shared_data: Any) -> None:
     """The trained model's images and texts are closer to each other than the untrained one's."""
     found = []

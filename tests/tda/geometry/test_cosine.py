@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tda.errors import UserError
 from tda.geometry import cosine
-from tda.geometry.cosine import Cosines, cross_mean, within_mean
+from tda.geometry.cosine import Cosines, cross_mean, cross_std, within_mean
 from tda.geometry.spectrum.moments import Moments
 
 
@@ -83,9 +83,24 @@ def test_metrics_name_every_kind() -> None:
     pair, shifted = (Cosines.of((image_ND * other_ND).sum(axis=1)) for other_ND in (text_ND, np.roll(text_ND, -15, axis=0)))
     found = cosine.metrics(Moments.of(image_ND), Moments.of(text_ND), pair, shifted, [0.5])
     assert found["pair"] == {"mean": pair.mean, "std": pair.std, "quantiles": pair.quantiles([0.5])}
-    assert (found["random"]["std"], found["random"]["quantiles"]) == (shifted.std, shifted.quantiles([0.5]))
+    others = (image_ND @ text_ND.T)[~np.eye(30, dtype=bool)]
+    assert found["random"]["std"] == pytest.approx(others.std(), abs=1e-12)
+    assert found["random"]["quantiles"] == shifted.quantiles([0.5])
     assert found["random"]["mean"] == cross_mean(Moments.of(image_ND), Moments.of(text_ND), pair)
     assert (set(found["image_image"]), set(found["text_text"])) == ({"mean"}, {"mean"})
+
+
+@pytest.mark.parametrize("gap", [0.0, 3.0])
+def test_the_spread_over_all_partners_is_that_of_the_whole_matrix(gap: float) -> None:
+    """Beside a large gap too, and where all rows are equal: squares are sums of products of two Gram matrices."""
+    rng = np.random.default_rng(4)
+    both = rng.standard_normal((2, 80, 12)) + np.array([[[gap]], [[gap / 2]]])
+    image_ND, text_ND = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in both)
+    pair = Cosines.of((image_ND * text_ND).sum(axis=1))
+    wanted = (image_ND @ text_ND.T)[~np.eye(80, dtype=bool)].std()
+    assert cross_std(Moments.of(image_ND), Moments.of(text_ND), pair) == pytest.approx(wanted, abs=1e-12)
+    equal = np.ones((5, 4)) / 2
+    assert cross_std(Moments.of(equal), Moments.of(equal), Cosines.of(np.ones(5))) == 0
 
 
 def test_one_pair_has_no_random_partner() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from tda.geometry.duplicate_recall import METHODS, duplicate_recall, interval, recovery
+from tda.geometry.duplicate_recall import METHODS, clustered_interval, duplicate_recall, interval, recovery
 
 
 def test_counts_shares_and_intervals() -> None:
@@ -51,3 +51,37 @@ def test_the_interval_is_that_of_scipy(successes: int, trials: int, method: Any)
 @pytest.mark.parametrize("method", METHODS)
 def test_without_trials_nothing_is_known(method: str) -> None:
     assert interval(0, 0, method) == (0.0, 1.0)
+
+
+def test_clusters_that_differ_widen_the_interval_and_clusters_that_do_not_leave_it() -> None:
+    trials = np.full(20, 30)
+    alike, apart = np.full(20, 27), np.repeat([30, 24], 10)
+    plain, same, wide = interval(540, 600), clustered_interval(alike, trials), clustered_interval(apart, trials)
+    assert wide[0] < same[0] <= plain[0] < 0.9 < plain[1] <= same[1] < wide[1]
+    assert clustered_interval(trials, trials) == interval(600, 600)
+    assert clustered_interval([], []) == clustered_interval([0, 0], [0, 0]) == (0.0, 1.0)
+    assert clustered_interval([8, 0], [10, 0]) == interval(8, 10), "one shard has no spread to see"
+
+
+def test_the_shards_of_a_recall_are_those_of_its_queries() -> None:
+    exact, shard = np.full(600, 0.97), np.repeat(np.arange(20), 30)
+    found = np.where(np.tile(np.arange(30), 20) < np.repeat(np.repeat([30, 24], 10), 30), 0.97, 0.1)
+    (one,) = duplicate_recall(exact, found, [0.95], shard)
+    assert (one["low"], one["high"]) == pytest.approx(clustered_interval(np.repeat([30, 24], 10), np.full(20, 30)))
+
+
+@pytest.mark.parametrize("correlation", [0.02, 0.1])
+def test_the_interval_by_shard_covers_where_the_plain_one_does_not(correlation: float) -> None:
+    """64 of many shards, 16 duplicates each, a recall of .95 that differs between shards: 600 draws, 92 to 98 % must cover."""
+    rng, truth = np.random.default_rng(0), 0.95
+    shape = truth * (1 / correlation - 1), (1 - truth) * (1 / correlation - 1)
+    held = np.zeros(2)
+    for _ in range(600):
+        trials = rng.poisson(16, 64)
+        found = rng.binomial(trials, rng.beta(*shape, 64))
+        ends = clustered_interval(found, trials), interval(int(found.sum()), int(trials.sum()))
+        held += [low <= truth <= high for low, high in ends]
+    clustered, plain = held / 600
+    assert 0.92 <= clustered <= 0.98
+    assert plain < clustered
+    assert correlation < 0.1 or plain < 0.85

@@ -24,11 +24,16 @@ def layouts(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     def sentence(dataset: str, group: list[Cell]) -> str:
         shares = {name(cell.encoder, config): other_share(cell, "layout") or 0.0 for cell in group}
         verdicts = by_verdict({model: _degree(share) for model, share in shares.items()}, _DEGREES)
-        return (
-            f"On {dataset}, the modalities {verdicts}: {span(shares.values(), percent)} of neighbours on the layout are of the other one."
-        )
+        found = f"{span(shares.values(), percent)} of neighbours on the layout are of the other one"
+        return f"On {dataset}, the modalities {verdicts}: {found}{_ambient(group)}."
 
     return each([cell for cell in cells if other_share(cell, "layout") is not None], [], sentence)
+
+
+def _ambient(group: Sequence[Cell]) -> str:
+    """The same share in the space itself: a layout may mix what the space does not."""
+    shares = [share for cell in group if (share := other_share(cell, "ambient")) is not None]
+    return f", {span(shares, percent)} in the space itself" if shares else ""
 
 
 def clusters(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
@@ -75,9 +80,16 @@ def sweeps(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
         mixed = {name(cell.encoder, config): _mixing(cell) for cell in group}
         held = {model: _holds(shares) for model, shares in mixed.items()}
         mixing = span((share for shares in mixed.values() for share in shares), percent)
-        return f"On {dataset}, the modalities {by_verdict(held, dict.fromkeys(held.values()))}: mixing {mixing}."
+        verdicts = by_verdict(held, dict.fromkeys(held.values()))
+        return f"On {dataset}, the modalities {verdicts}: mixing {mixing}{_ambient(group)}{_laid_out(group)}."
 
     return each([cell for cell in cells if _mixing(cell)], [], sentence)
+
+
+def _laid_out(group: Sequence[Cell]) -> str:
+    """The settings that the layouts of a sweep share, where sweep.json holds them."""
+    pairs = [int(cell.sweep["pairs_used"]) for cell in group if cell.sweep.get("pairs_used")]
+    return f" (layouts of {span(pairs, lambda number: f'{number:,.0f}')} pairs, sweep.max_pairs)" if pairs else ""
 
 
 def _mixing(cell: Cell) -> list[float]:

@@ -16,7 +16,7 @@ TOPIC = Topic(
 )
 SWEEP = Topic(
     section="settings",
-    reads=("sweep",),
+    reads=("sweep", "metrics.mixing"),
     figures=sweep_figure.FIGURES,
     tables=(sweeps,),
 )

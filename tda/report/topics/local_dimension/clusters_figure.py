@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from tda.report.data.load import Cell, Run
 from tda.report.drawing.figure import FigureSpec, Panel, every_cell, model_panels
+from tda.report.drawing.spectra import FAR, draw_floor, global_spectrum, show_decades
 from tda.report.drawing.style import INK, ModelStyle, model_styles
 from tda.report.topics.local_dimension import findings as findings_local
-from tda.report.topics.spectrum.figure import FAR, draw_floor, global_spectrum, show_decades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from tda.config.stages import ReportConfig
 from tda.report.data.evidence import each, known, name, value
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import listing, signed
-from tda.report.topics.retrieval.predictions import verdicts
+from tda.report.topics.predictions import verdicts
 from tda.report.topics.rules import ABOUT
 from tda.report.topics.sentences import by_verdict, models_of, span
 

@@ -8,7 +8,7 @@ from tda.report.data.load import Run
 from tda.report.data.words import signed
 from tda.report.drawing.table import Column, Table, Value, count, interval_text, remarks_of
 from tda.report.topics.local_dimension.findings import PARTIAL
-from tda.report.topics.retrieval.predictions import prediction_two
+from tda.report.topics.predictions import prediction_two
 
 BOTH_WAYS = ("pearson", "spearman", PARTIAL)
 

@@ -15,7 +15,7 @@ from tda.report.drawing.figure import FigureSpec, Panel, every_cell
 from tda.report.drawing.ridges import HEIGHT, draw_density, name_rows
 from tda.report.drawing.style import INK, MUTED, ModelStyle, model_styles
 from tda.report.topics.nearest.findings import compared, nearest, references
-from tda.store.commit.parquet import VECTORS
+from tda.store.types import VECTORS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

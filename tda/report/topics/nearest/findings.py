@@ -9,7 +9,7 @@ from tda.report.data.evidence import name
 from tda.report.data.load import Cell
 from tda.report.data.words import fixed, listing
 from tda.report.topics.sentences import by_verdict, span
-from tda.store.commit.parquet import VECTORS
+from tda.store.types import VECTORS
 
 
 def references(cells: Sequence[Cell]) -> list[str]:
@@ -37,7 +37,7 @@ def nearest(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
 
 def shifts(group: Sequence[Cell], pair: tuple[str, str], reference: str, modality: str) -> dict[str, Shift]:
     """By encoder, the first data set's closest cosines against the second's."""
-    of = {(cell.dataset, cell.encoder): cell.closest[reference].counts[modality] for cell in group}
+    of = {(cell.dataset, cell.encoder): cell.closest[reference].values[modality] for cell in group}
     encoders = dict.fromkeys(cell.encoder for cell in group)
     both = [encoder for encoder in encoders if all((dataset, encoder) in of for dataset in pair)]
     return {encoder: shift(of[pair[0], encoder], of[pair[1], encoder]) for encoder in both}

@@ -11,7 +11,7 @@ from tda.report.data.load import Cell, Run
 from tda.report.data.words import listing, percent
 from tda.report.drawing.table import Column, Table, Value
 from tda.report.topics.nearest.findings import compared, references, shifts
-from tda.store.commit.parquet import VECTORS
+from tda.store.types import VECTORS
 
 
 def shift_table(run: Run) -> Table:
@@ -45,7 +45,8 @@ def shift_table(run: Run) -> Table:
         rows=rows,
         sentences=[],
         note="The Kolmogorov-Smirnov distance is the largest difference of two distribution functions: 0 for the same, 1 for distributions "
-        "that do not overlap. Intervals by resampling the rows of both data sets.",
+        "that do not overlap. The interval of two equal ones begins at 0. All are of the cosines themselves, with intervals over the rows "
+        "of both data sets.",
     )
 
 

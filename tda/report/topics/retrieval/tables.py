@@ -5,8 +5,8 @@ from tda.report.data.load import Cell, Run
 from tda.report.data.published import PAIRS, RETRIEVAL, published
 from tda.report.data.words import percent
 from tda.report.drawing.table import Column, Table, Value, count, interval_text
+from tda.report.topics.predictions import prediction_sentences
 from tda.report.topics.retrieval import findings
-from tda.report.topics.retrieval.predictions import prediction_sentences
 from tda.report.topics.rules import queries
 
 DRAWN_NOTE = " Where queries were drawn, each was ranked among all candidates; intervals are binomial."

@@ -1,8 +1,8 @@
 """Which model finds the partner, and does the one with the larger gap find it more often?"""
 
 from tda.report.data.load import Run
+from tda.report.topics.predictions import verdicts
 from tda.report.topics.retrieval import findings
-from tda.report.topics.retrieval.predictions import verdicts
 from tda.report.topics.retrieval.tables import retrieval
 from tda.report.topics.topic import Headline, Topic
 

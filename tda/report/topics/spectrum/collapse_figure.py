@@ -16,9 +16,9 @@ from tda.report.data.evidence import value
 from tda.report.data.load import Cell, Run
 from tda.report.drawing import projection
 from tda.report.drawing.figure import FigureSpec, Panel, every_cell
+from tda.report.drawing.spectra import show_decades
 from tda.report.drawing.style import INK, MODALITIES, MUTED, ModelStyle, model_styles
 from tda.report.topics.spectrum import findings
-from tda.report.topics.spectrum.figure import show_decades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,30 +12,13 @@ import numpy.typing as npt
 
 from tda.report.data.evidence import name, value
 from tda.report.data.load import Cell, Run
-from tda.report.data.words import power
 from tda.report.drawing.figure import FigureSpec, Panel, every_cell
+from tda.report.drawing.spectra import FAR, draw_floor, has_spectrum, show_decades, spectrum_of
 from tda.report.drawing.style import INK, MUTED, ModelStyle, model_styles, spread
 from tda.report.topics.spectrum import findings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-FAR = 1e3  # a noise floor below every value by this factor is not drawn
-
-
-def spectrum_of(cell: Cell, modality: str) -> tuple[npt.NDArray[Any], float]:
-    """The singular values in descending order, and the noise floor, 0 where it is unknown."""
-    columns = cell.parquet["spectra"]
-    of_modality = columns["modality"] == modality
-    order = np.argsort(columns["index"][of_modality], kind="stable")
-    values = columns["singular_value"][of_modality][order].astype(np.float64)
-    floor = columns["floor"][of_modality].astype(np.float64)
-    return values, float(floor[0]) if len(floor) and np.isfinite(floor[0]) else 0.0
-
-
-def global_spectrum(cell: Cell, modality: str) -> tuple[npt.NDArray[Any], float] | None:
-    """The spectrum of all rows of a cell, where it was measured."""
-    return spectrum_of(cell, modality) if _has(cell, modality) else None
 
 
 def _draw(axes: "Axes", cells: Sequence[Cell], modality: str, styles: dict[str, ModelStyle], labels: Sequence[str]) -> None:
@@ -77,22 +60,6 @@ def _collapse(axes: "Axes", cell: Cell, modality: str, shown: npt.NDArray[Any], 
         axes.plot(index + 1, shown[int(index)], marker="v", markersize=6, color=style.color, linestyle="none", zorder=3)
 
 
-def draw_floor(axes: "Axes", floors: Sequence[float], below: str = "noise floor {}, under the frame") -> None:
-    """Draw a grey band up to the noise floor, or write its value where it is below the frame."""
-    bottom = axes.get_ylim()[0]
-    if not floors:
-        return
-    if max(floors) < bottom:
-        text = below.format(power(round(np.log10(max(floors)))))
-        axes.text(0.985, 0.985, text, transform=axes.transAxes, ha="right", va="top", fontsize=8, color=INK)
-        return
-    axes.axhspan(bottom, max(floors), color=MUTED, alpha=0.14, linewidth=0, zorder=0)
-    for floor in {min(floors), max(floors)}:
-        axes.axhline(floor, color=MUTED, linewidth=0.7, linestyle=(0, (1, 2)), zorder=0)
-    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-    axes.annotate("noise floor", (0.015, max(floors)), (0, -3), va="top", fontsize=8, color=INK, **place)
-
-
 def _name_the_lines(axes: "Axes", spectra: Sequence[Any], styles: Sequence[ModelStyle], labels: Sequence[str]) -> None:
     """Write each model's name and a sample of its line beside the line's end; names are moved apart where lines end close together."""
     low, high = np.log(axes.get_ylim())
@@ -107,22 +74,9 @@ def _name_the_lines(axes: "Axes", spectra: Sequence[Any], styles: Sequence[Model
         axes.text(1.15, place, label, transform=axes.transAxes, va="center", fontsize=8, color=INK)
 
 
-def show_decades(axes: "Axes") -> None:
-    """Label the logarithmic y-axis by powers of ten, without minor ticks."""
-    axes.yaxis.set_major_formatter(powers())
-    axes.minorticks_off()
-
-
-def powers() -> Any:
-    """A formatter that writes powers of ten."""
-    from matplotlib.ticker import FuncFormatter
-
-    return FuncFormatter(lambda value, _: power(round(np.log10(value))) if value > 0 else "0")
-
-
 def _panels(run: Run, modality: str) -> list[Panel]:
     styles = model_styles(run.encoders, run.config)
-    groups = {dataset: [c for c in run.of(dataset) if _has(c, modality)] for dataset in run.datasets}
+    groups = {dataset: [c for c in run.of(dataset) if has_spectrum(c, modality)] for dataset in run.datasets}
     return [
         Panel(
             title=dataset,
@@ -131,10 +85,6 @@ def _panels(run: Run, modality: str) -> list[Panel]:
         for dataset, cells in groups.items()
         if cells
     ]
-
-
-def _has(cell: Cell, modality: str) -> bool:
-    return "spectra" in cell.parquet and bool(np.any(cell.parquet["spectra"]["modality"] == modality))
 
 
 def _spec(name: str, modality: str, rows: str) -> FigureSpec:

@@ -8,10 +8,11 @@ from tda.report.data.evidence import each, known, name, value
 from tda.report.data.load import Cell, Run
 from tda.report.data.words import listing
 from tda.report.topics.rules import ABOUT, few_rows, under_the_floor
-from tda.report.topics.sentences import models_of, span
+from tda.report.topics.sentences import models_of
+from tda.report.topics.spectrum.falls import before_collapse, collapsed
 
 TWO_NN = ("dimension", "two_nn", "both", "value")
-_ORDER = {"complete": "complete collapse", "dimensional": "dimensional collapse", "none": "no collapse"}
+_ORDER = {"complete": "complete collapse", "dimensional": "dimensional collapse", "fades": "no drop", "none": "no collapse"}
 
 
 def spectrum(cells: Sequence[Cell], config: ReportConfig, modality: str) -> list[str]:
@@ -20,30 +21,10 @@ def spectrum(cells: Sequence[Cell], config: ReportConfig, modality: str) -> list
 
     def sentence(dataset: str, group: list[Cell]) -> str:
         ranks = {name(cell.encoder, config): known(cell, *path) for cell in group}
-        parts = [_collapsed(group, config, modality), _ranks(ranks), few_rows(group, modality)]
+        parts = [collapsed(group, config, modality), _ranks(ranks), few_rows(group, modality)]
         return f"On {dataset}, {'; '.join(filter(None, parts))}.{_noise(group, config, modality)}"
 
     return each(cells, [path, ("dim",), ("pairs",)], sentence)
-
-
-def _collapsed(group: list[Cell], config: ReportConfig, modality: str) -> str:
-    """Which spectra collapse, and the range of dimensions before it."""
-    dims = {cell.encoder: int(known(cell, "dim")) for cell in group}
-    found = {cell.encoder: value(cell, "spectrum", modality, "collapse_index") for cell in group}
-    fallen = {encoder: int(index) for encoder, index in found.items() if index is not None and index < dims[encoder]}
-    if not fallen:
-        return "no spectrum collapses"
-    after = _before_collapse([(index, dims[encoder]) for encoder, index in fallen.items()])
-    if len(fallen) == len(group):
-        return f"{'every' if len(group) > 1 else 'the'} spectrum collapses, after {after}"
-    names, whole = ([name(encoder, config) for encoder in found if (encoder in fallen) is wanted] for wanted in (True, False))
-    return f"the spectrum collapses in {listing(names)}, after {after}, and not in {listing(whole, 'or')}"
-
-
-def _before_collapse(counts: Sequence[tuple[int, int]]) -> str:
-    """Dimensions before a collapse, of how many: "39 to 57 of 64 dimensions"."""
-    by_dim = {dim: [index for index, of in counts if of == dim] for _, dim in counts}
-    return listing(f"{span(indices, str)} of {dim} dimensions" for dim, indices in by_dim.items())
 
 
 def _noise(group: list[Cell], config: ReportConfig, modality: str) -> str:
@@ -65,6 +46,10 @@ def _ranks(ranks: Mapping[str, float]) -> str:
     return f"the effective rank is highest in {high}, {ranks[high]:.1f}, and lowest in {low}, {ranks[low]:.1f}"
 
 
+UNBIASED = 5  # dimensions up to which neighbours are near enough
+TOO_LOW = f"± is sampling error alone; above {UNBIASED} dimensions the estimates are too low by more than that."
+
+
 def intrinsic(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
     """In which model the rows have the highest intrinsic dimension."""
     what = "(Two-NN, both modalities)"
@@ -82,7 +67,11 @@ def intrinsic(cells: Sequence[Cell], config: ReportConfig) -> list[str]:
             return f"On {dataset}, all intrinsic dimensions {what} are about equal, {number(low)} to {number(high)}."
         return f"On {dataset}, the intrinsic dimension {what} is highest in {first}, {number(high)}, and lowest in {last}, {number(low)}."
 
-    return each(cells, [TWO_NN], sentence)
+    def with_bias(dataset: str, group: list[Cell]) -> str:
+        highest = max(known(cell, *TWO_NN) for cell in group)
+        return sentence(dataset, group) + (f" {TOO_LOW}" if highest > UNBIASED else "")
+
+    return each(cells, [TWO_NN], with_bias)
 
 
 def collapse(examples: Mapping[str, Collapse], found: Sequence[tuple[Cell, Mapping[str, Collapse]]], run: Run) -> list[str]:
@@ -109,7 +98,10 @@ def _alike(kind: str, found: Sequence[tuple[Cell, Mapping[str, Collapse]]], run:
     counts = [(one.index, one.dim) for _, by_modality in found for one in by_modality.values()]
     if kind == "none":
         return f"no collapse in {models_of(names, len(names), negated=True)}"
-    return f"{_ORDER[kind]} in {models_of(names, len(names))}, after {_before_collapse(counts)}"
+    if kind == "fades":
+        words = models_of(names, len(names), negated=True)
+        return f"no collapse in {words}: values fade under the threshold after {before_collapse(counts)}, without a drop"
+    return f"{_ORDER[kind]} in {models_of(names, len(names))}, after {before_collapse(counts)}"
 
 
 def _by_kind(found: Sequence[tuple[Cell, Mapping[str, Collapse]]], run: Run) -> list[str]:

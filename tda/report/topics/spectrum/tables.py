@@ -1,10 +1,22 @@
 """The table of dimension."""
 
 from tda.report.data.evidence import value
-from tda.report.data.load import Run
+from tda.report.data.load import Cell, Run
 from tda.report.data.published import COLLAPSE
 from tda.report.drawing.table import Column, Table, Value, count, model_columns, model_values, remarks_of, tenth
 from tda.report.topics.spectrum import findings
+from tda.report.topics.spectrum.falls import fall_in
+
+FALLS = ("Above the floor", "Largest drop, after", "Largest drop, decades", "Power law")
+
+
+def _fall(cell: Cell, modality: str) -> list[Value]:
+    """The numbers of FALLS."""
+    one = fall_in(cell, modality)
+    if one is None:
+        return [None] * len(FALLS)
+    drop = one.largest_drop
+    return [one.numerical_rank, *((drop.index, drop.decades) if drop else (None, None)), one.alpha]
 
 
 def dimension(run: Run) -> Table:
@@ -18,8 +30,13 @@ def dimension(run: Run) -> Table:
         Column(label="of", show=count, group="Before collapse"),
         Column(label="Collapse", show=count, group="Paper"),
         *(Column(label=label, show=tenth, group=group) for group in list(groups)[1:] for label in modalities.values()),
-        *(Column(label=label, paged=False, group=f"{group}, error") for group in list(groups)[1:] for label in modalities.values()),
+        *(
+            Column(label=label, paged=False, group=f"{group}, sampling error")
+            for group in list(groups)[1:]
+            for label in modalities.values()
+        ),
         *(Column(label=label, paged=False, group="Participation ratio") for label in modalities.values()),
+        *(Column(label=label, paged=False, group=group) for group in FALLS for label in modalities.values()),
     ]
     rows: list[list[Value]] = [
         [
@@ -31,6 +48,7 @@ def dimension(run: Run) -> Table:
             *(value(cell, *groups[group], modality, "value") for group in list(groups)[1:] for modality in modalities),
             *(value(cell, *groups[group], modality, "stderr") for group in list(groups)[1:] for modality in modalities),
             *(value(cell, "spectrum", modality, "participation_ratio") for modality in modalities),
+            *(number for numbers in zip(*(_fall(cell, modality) for modality in modalities), strict=True) for number in numbers),
         ]
         for cell in run.cells
         if cell.metrics.get("spectrum") or cell.metrics.get("dimension")
@@ -45,5 +63,6 @@ def dimension(run: Run) -> Table:
         remarks=remarks_of(run, "spectrum", "dimension"),
         note="Effective rank and the dimension at which the spectrum collapses describe the linear space; in the paper CLIP uses all of "
         "512 and CLOOB collapses near 400. Two-NN and maximum likelihood estimate the dimension of the manifold from nearest neighbours; "
-        "their standard errors are in the CSV.",
+        "their sampling errors, and how each spectrum falls, are in the CSV. Above some 5 dimensions both are too low by more than these "
+        "errors.",
     )

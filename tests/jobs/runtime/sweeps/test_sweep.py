@@ -55,6 +55,7 @@ def stamps(root: Path) -> dict[Path, int]:
     return {file: file.stat().st_mtime_ns for file in (root / "dedupe").rglob("kept.parquet")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_a_sweep_killed_half_way_runs_only_the_missing_cells(root: Path, parallel: int) -> None:
     path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "support")])

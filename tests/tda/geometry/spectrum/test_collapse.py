@@ -55,6 +55,14 @@ def test_one_dimension_cannot_collapse_and_a_known_spectrum_is_named() -> None:
     }
 
 
+def test_a_power_law_that_passes_the_threshold_is_no_collapse() -> None:
+    values_D = np.arange(1, 513.0) ** -1.2
+    given = Spectrum(singular_values=values_D, effective_rank=9, participation_ratio=3, collapse_index=316, auc=0.7, floor=1e-12)
+    found = classify(given)
+    assert (found.kind, found.index) == ("fades", 316)
+    assert found.note == "values fade under the threshold after 316 of 512 dimensions, without a drop"
+
+
 def test_bad_input_is_one_clear_line() -> None:
     with pytest.raises(UserError, match="choose one of: none, dimensional, complete"):
         collapsed_rows("partial", 10, 3)

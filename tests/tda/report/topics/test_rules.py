@@ -70,5 +70,7 @@ def test_values_under_the_floor_are_counted() -> None:
 
 def test_few_rows_bound_the_dimension() -> None:
     assert rules.few_rows([cell_of(pairs=100, dim=128)], "image") == "100 rows span at most 99 dimensions, whatever the model"
-    assert rules.few_rows([cell_of(pairs=100, dim=128)], "both") == ""  # image and text rows are 200
+    few = "200 rows are not 10 a dimension: the smallest values show the sample"
+    assert rules.few_rows([cell_of(pairs=100, dim=128)], "both") == few  # image and text rows are 200
+    assert rules.few_rows([cell_of(pairs=1281, dim=128)], "image") == ""
     assert rules.few_rows([cell_of(pairs=1200, dim=2000), cell_of(pairs=1100, dim=1100), cell_of()], "text").startswith("1,100 rows")

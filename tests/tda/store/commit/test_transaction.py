@@ -117,7 +117,7 @@ for i in range(1000):
 
 
 def test_killed_at_any_moment_what_is_recorded_is_whole(tmp_path: Path) -> None:
-    support = str(Path(__file__).resolve().parents[3] / "support")
+    support = str(Path(__file__).resolve().parents[3] / "support/rows")
     rng = random.Random(0)
     for attempt in range(4):
         root = tmp_path / str(attempt)

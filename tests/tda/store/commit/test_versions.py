@@ -157,7 +157,7 @@ for i in range(40):
 
 
 def test_three_processes_race_for_forty_shards(tmp_path: Path) -> None:
-    support = str(Path(__file__).resolve().parents[3] / "support")
+    support = str(Path(__file__).resolve().parents[3] / "support/rows")
     words = [sys.executable, "-c", RACER, str(tmp_path), support]
     racers = [subprocess.Popen([*words, str(seed)], stdin=subprocess.PIPE, text=True) for seed in range(3)]
     random.Random(0).shuffle(racers)

@@ -4,8 +4,8 @@ from small_rows import unit
 
 from tda.errors import UserError
 from tda.store.commit.rows import assert_unit
+from tda.store.ingest.batch import Batch
 from tda.store.ingest.builder import ShardBuilder
-from tda.store.ingest.sources import Batch
 from tda.store.types import Reason
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import fsspec
 import pytest
 from faulty_store import Proxy, faulty_store
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tda.errors import UserError
 from tda.store.files import publish_bytes
+from tda.store.paths import NAME
 from tda.store.shards.expand import expand_shards, name_shards, shard_name
 
 
@@ -192,8 +195,50 @@ def test_names_of_shards() -> None:
     assert name_shards(["/a/x.tar", "https://host/y.tar?token=1"]) == {"x": "/a/x.tar", "y": "https://host/y.tar?token=1"}
     with pytest.raises(UserError, match="same name x"):
         name_shards(["/a/x.tar", "/b/x.tar"])
-    with pytest.raises(UserError, match="shard='a b'"):
-        name_shards(["/a/a b.tar"])
+    with pytest.raises(UserError, match="shard=''"):
+        name_shards(["/a/.tar"])
+
+
+LITERAL = [
+    "a b",
+    "x[1]",
+    "x{1}",
+    "x#1",
+    "x#2",
+    "x?1",
+    "x&1",
+    "k=v",
+    "Kätzchen",
+    "Katzchen",
+    "東京",
+    "_hidden",
+    "x*",
+    "n" * 200,
+    "n" * 200 + "m",
+]
+
+
+def test_any_name_of_a_file_has_a_name_of_its_own_under_the_root() -> None:
+    named = name_shards([f"/data/{stem}.tar" for stem in LITERAL])
+    assert list(named.values()) == [f"/data/{stem}.tar" for stem in LITERAL]
+    assert all(NAME.fullmatch(name) for name in named)
+    plain = {"k=v", "Katzchen"}
+    assert {name for name in named if "@" not in name} == plain  # what was a name stays that name
+    assert next(iter(name_shards(["/data/x[1].tar"]))).startswith("x_1_@")
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="/\x00"), min_size=1, max_size=30), min_size=1, max_size=20, unique=True))
+def test_names_differ_where_files_do(stems: list[str]) -> None:
+    urls = [f"s3://bucket/{stem}.tar" for stem in stems if "?" not in stem and "::" not in stem]
+    named = name_shards(urls)
+    assert sorted(named.values()) == sorted(urls)
+    assert all(NAME.fullmatch(name) for name in named)
+
+
+def test_what_belongs_to_an_address_is_no_name() -> None:
+    assert shard_name("https://host/a.tar?token=1#part") == "a"
+    assert shard_name("s3://bucket/a#b.tar?versionId=1") == "a#b"
+    assert shard_name("/data/a?b#c.tar") == "a?b#c"
 
 
 def test_an_item_or_pattern_that_matches_nothing_is_named_not_skipped(tmp_path: Path) -> None:

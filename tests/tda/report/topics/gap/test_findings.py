@@ -53,23 +53,24 @@ def test_gap_by_chance_is_what_drawn_pairs_show() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gaps", "loss", "hopfield", "verdict"),
+    ("gaps", "loss", "hopfield"),
     [
-        ((0.5, 0.5, 0.1, 0.1), "closes most of the gap", "leaves the gap about as it is", "as"),
-        ((0.55, 0.41, 0.22, 0.23), "closes most of the gap", "narrows the gap", "partly as"),  # the published RN50 models
-        ((0.5, 0.1, 0.5, 0.1), "leaves the gap about as it is", "closes most of the gap", "unlike"),
-        ((0.1, 0.1, 0.5, 0.5), "widens the gap", "leaves the gap about as it is", "unlike"),
-        ((0.5, 0.1, 0.1, 0.1), "closes most of the gap", "closes most of the gap", "unlike"),
+        ((0.5, 0.5, 0.1, 0.1), "closes most of the gap", "leaves the gap about as it is"),
+        ((0.55, 0.41, 0.22, 0.23), "closes most of the gap", "narrows the gap"),  # the published RN50 models
+        ((0.5, 0.1, 0.5, 0.1), "leaves the gap about as it is", "closes most of the gap"),
+        ((0.1, 0.1, 0.5, 0.5), "widens the gap", "leaves the gap about as it is"),
+        ((0.5, 0.1, 0.1, 0.1), "closes most of the gap", "closes most of the gap"),
     ],
 )
-def test_the_arms_are_compared_factor_by_factor(gaps: tuple[float, ...], loss: str, hopfield: str, verdict: str) -> None:
+def test_the_arms_are_compared_factor_by_factor(gaps: tuple[float, ...], loss: str, hopfield: str) -> None:
     nce, nce_hopfield, loob, cloob = gaps
     cells = _gaps(toy_infonce=nce, toy_infonce_hopfield=nce_hopfield, toy_infoloob=loob, toy_cloob=cloob)
     assert findings.ablation(cells, CONFIG) == [
         (
             f"On toy_heldout, InfoLOOB alone {loss} (× {loob / nce:.2f}) and Hopfield retrieval alone {hopfield} "
-            f"(× {nce_hopfield / nce:.2f}), {verdict} in the paper. "
-            f"Each added to the other: InfoLOOB × {cloob / nce_hopfield:.2f}, Hopfield retrieval × {cloob / loob:.2f}."
+            f"(× {nce_hopfield / nce:.2f}). "
+            f"Each added to the other: InfoLOOB × {cloob / nce_hopfield:.2f}, Hopfield retrieval × {cloob / loob:.2f}. "
+            "These are four trainings, one of each arm; only several seeds give intervals."
         )
     ]
 

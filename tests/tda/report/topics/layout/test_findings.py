@@ -19,7 +19,7 @@ from tda.report.topics.layout import findings
 )
 def test_a_layout_keeps_apart_or_mixes(same: float, words: str) -> None:
     (sentence,) = findings.layouts([one_cell(mixing={"k": 15, "ambient": 0.9, "layout": same})], CONFIG)
-    assert sentence == f"On d, the modalities {words} neighbours on the layout are of the other one."
+    assert sentence == f"On d, the modalities {words} neighbours on the layout are of the other one, 10.0% in the space itself."
 
 
 def test_models_are_grouped_by_how_they_mix() -> None:
@@ -69,6 +69,13 @@ def test_models_that_hold_alike_are_named_together() -> None:
     (sentence,) = findings.sweeps(cells, CONFIG)
     assert (
         "are interwoven under all 2 settings in a and b, and keep apart under 1 and are interwoven under 1 of 2 settings in c" in sentence
+    )
+
+
+def test_a_sweep_stands_beside_the_space_and_names_its_pairs() -> None:
+    cell = one_cell(mixing={"ambient": 0.73}, sweep={"cells": [{"mixing": 0.3}, {"mixing": 0.5}], "pairs_used": 1500})
+    assert findings.sweeps([cell], CONFIG)[0].endswith(
+        ": mixing 30.0% to 50.0%, 27.0% in the space itself (layouts of 1,500 pairs, sweep.max_pairs)."
     )
 
 

@@ -10,7 +10,7 @@ from planted_nearest import plant_nearest
 from planted_report import CONFIG, plant, strip
 
 from tda.config.stages import ReportConfig
-from tda.geometry.shift import histogram
+from tda.geometry.shift import Values
 from tda.report.data.closest import Closest
 from tda.report.data.load import Cell, load_run
 from tda.report.topics.nearest.findings import compared, nearest, references, shifts
@@ -19,9 +19,9 @@ from tda.report.topics.nearest.findings import compared, nearest, references, sh
 def _cell(dataset: str, encoder: str, image: float, text: float = 0.9, reference: str = "train") -> Cell:
     """A cell whose closest cosines lie around a centre of each modality."""
     rng = np.random.default_rng([*dataset.encode(), *encoder.encode()])
-    counts = {name: histogram(np.clip(rng.normal(centre, 0.03, 400), -1, 1)) for name, centre in (("image", image), ("text", text))}
+    values = {name: Values.of(np.clip(rng.normal(centre, 0.03, 400), -1, 1)) for name, centre in (("image", image), ("text", text))}
     return Cell(
-        dataset=dataset, encoder=encoder, metrics={}, closest={reference: Closest(reference=reference, rows=400, counts=counts, digest="")}
+        dataset=dataset, encoder=encoder, metrics={}, closest={reference: Closest(reference=reference, rows=400, values=values, digest="")}
     )
 
 

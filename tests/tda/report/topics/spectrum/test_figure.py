@@ -13,7 +13,6 @@ from tda.config.stages import ReportConfig
 from tda.report.data.load import Cell, load_run
 from tda.report.drawing.figure import panel_svg
 from tda.report.drawing.style import MUTED, model_styles
-from tda.report.topics.spectrum.figure import global_spectrum, powers, spectrum_of
 
 FIG10 = SPECS["fig10"]
 VALUES = [1.0, 0.1, 0.01, 1e-5, 1e-6]
@@ -28,17 +27,6 @@ def _cell(encoder: str = "e", values: Any = VALUES, floor: float = FLOOR, modali
 
 def _axes(*cells: Cell, config: ReportConfig | None = None) -> Any:
     return drawn(FIG10.panels(run_of(*cells, config=config))[0])
-
-
-def test_the_spectrum_is_in_order_of_its_index() -> None:
-    cell = _cell()
-    for values in cell.parquet["spectra"].values():
-        values[:] = values[::-1].copy()
-    values, floor = spectrum_of(cell, "image")
-    assert (values.tolist(), floor) == (VALUES, FLOOR)
-    assert spectrum_of(_cell(floor=np.nan), "image")[1] == 0
-    assert global_spectrum(cell, "text") is None
-    assert global_spectrum(cell_of(), "image") is None
 
 
 def test_the_line_ends_at_the_floor_and_circles_go_on() -> None:
@@ -93,10 +81,6 @@ def test_each_figure_draws_its_modality() -> None:
     assert [len(SPECS[name].panels(run)) for name in ("fig10", "fig11", "fig12")] == [0, 0, 1]
     assert SPECS["fig12"].panels(run)[0].title == "d"
     assert FIG10.missing(run)[0].startswith("d, b: spectra.parquet is missing; ")
-
-
-def test_decades_are_written_as_powers() -> None:
-    assert [powers()(value, None) for value in (1e-6, 100.0, 0)] == ["10⁻⁶", "10²", "0"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ def test_dimension_has_errors_in_the_csv_and_the_papers_collapse(planted_run: Ru
     row = csv_rows(dimension(planted_run))[3]
     assert (row["Before collapse: Both"], row["Before collapse: of"], row["Paper: Collapse"]) == ("40.0", "64.0", "400")
     assert float(row["Two-NN: Text"]) == pytest.approx(8.8)
-    assert row["Two-NN, error: Text"] == "0.4"
+    assert row["Two-NN, sampling error: Text"] == "0.4"
+    assert (row["Above the floor: Both"], row["Largest drop, after: Both"], row["Largest drop, decades: Both"][:3]) == ("57", "40", "3.0")
     assert row["Participation ratio: Both"] == "12.0"
     assert csv_rows(dimension(planted_run))[1]["Paper: Collapse"] == ""
 

@@ -8,8 +8,8 @@ from planted_cells import arm_cells, run_of
 from planted_report import CONFIG, plant
 
 from tda.report.data.load import load_run
+from tda.report.topics import predictions
 from tda.report.topics.registry import headlines
-from tda.report.topics.retrieval import predictions
 
 
 def test_models_without_both_roles_have_no_verdict() -> None:

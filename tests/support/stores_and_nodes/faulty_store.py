@@ -58,7 +58,10 @@ class Google:
 def _name(path: str, body: bytes) -> str:
     """The object that a POST uploads, by its address or else by the JSON before its content."""
     reported = parse_qs(urlsplit(path).query).get("name")
-    return reported[0] if reported else json.loads(body[body.index(b"{") : body.index(b"}") + 1])["name"]
+    if reported:
+        return reported[0]
+    found: dict[str, str] = json.JSONDecoder().raw_decode(body[body.index(b"{") :].decode(errors="replace"))[0]
+    return found["name"]
 
 
 @contextmanager

@@ -17,8 +17,9 @@ import pytest
 from faulty_store import faulty_store
 from recorded_rows import paired_spaces, write_set
 
-from jobs.analysis import comparisons, publication, sweep
-from jobs.analysis.publication import Made, publish_parts, standing_parts, table_url
+from jobs.analysis import comparisons, sweep
+from jobs.analysis.results import publication
+from jobs.analysis.results.publication import Made, publish_parts, standing_parts, table_url
 from tda.config.analysis import AnalysisConfig, ClustersConfig, UmapConfig
 from tda.config.datasets import DatasetConfig
 from tda.config.jobs import AnalyzeJob

@@ -9,7 +9,8 @@ from typing import Any
 
 from jobs.runtime.session import import_ray
 
-PATHS = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+SUPPORT = Path(__file__).parents[1]
+PATHS = [str(path) for path in (SUPPORT, SUPPORT / "rows", SUPPORT / "stores_and_nodes", SUPPORT.parents[1])]
 STORE = 80_000_000  # bytes of object store a node
 # A raylet that is killed refuses its checks at once and is dead after 5 of them; one that is only slow has Ray's usual 10 s for each.
 HEALTH = {"health_check_period_ms": 500, "health_check_initial_delay_ms": 500, "health_check_failure_threshold": 5}

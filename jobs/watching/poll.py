@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.runtime.owner import is_dead
+from jobs.watching.copies import Copies
 from jobs.watching.lease import Leases
 from jobs.watching.ledger import Ledger
-from jobs.watching.pins import Pins
 from jobs.watching.place import Checkpoint, Place
 from jobs.watching.runner import Runner, Task
 from tda.config.watch import WatchConfig
@@ -34,12 +34,12 @@ class WatchSettings:
     clock: Callable[[], float] = time.monotonic
 
 
-class Lookout:
+class Poller:
     """Looks, and writes what it finds into the ledger."""
 
     def __init__(self, place: Place, ledger: Ledger, runner: Runner, settings: WatchSettings) -> None:
         self.place, self.ledger, self.runner, self.settings = place, ledger, runner, settings
-        self.pins = Pins(ledger.folder, settings.work, copy=settings.config.copy)
+        self.copies = Copies(ledger.folder, settings.work, copy=settings.config.copy)
         self.found: dict[str, Checkpoint] = {}
         self.mine: dict[str, Task] = {}  # folder of the entry -> the attempt that this watcher follows
         self.leases = Leases(settings.config.lease_seconds, settings.clock)
@@ -86,7 +86,7 @@ class Lookout:
             digests = self.ledger.digests(label)
             for digest in set(digests.values()) - {digests.get(one.version)} if len(digests) > 1 else ():
                 if not self.ledger.entry(label, self._key(digest)).open:
-                    self.pins.release(label, digest, self.ledger.pins())
+                    self.copies.release(label, digest, self.ledger.copies())
 
     def _note_vanished(self) -> None:
         """Checkpoints that were seen and are gone: from a copy they can still be analysed, else *vanished* is their state."""
@@ -107,7 +107,7 @@ class Lookout:
         """Put a checkpoint that is gone, but was copied, among the found ones."""
         for version, digest in self.ledger.digests(label).items():
             content = self.ledger.content(label, f"{version}.{digest}.pin.json")
-            if content and f"{self.pins.prefix(label, digest)}{content['name']}" in self.ledger.pins():
+            if content and f"{self.copies.prefix(label, digest)}{content['name']}" in self.ledger.copies():
                 self.found[label] = Checkpoint(
                     label=label, step=content["step"], url=content["url"], version=version, whole=content["whole"]
                 )

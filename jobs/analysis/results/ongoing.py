@@ -6,7 +6,7 @@ from typing import Any
 
 from jobs.analysis.blocks import Blocks
 from jobs.analysis.parts import resting_on
-from jobs.analysis.publication import Made, publish_parts
+from jobs.analysis.results.publication import Made, publish_parts
 from tda.columns import Columns
 from tda.config.analysis import AnalysisConfig
 

@@ -26,7 +26,7 @@ class _SourceError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pinned:
+class Copied:
     """`url` is of the copy, or of the checkpoint itself where none is made; `config` of a config.json that lies with it."""
 
     digest: str  # sha256, whole
@@ -34,25 +34,25 @@ class Pinned:
     config: str | None = None
 
 
-class Pins:
+class Copies:
     """Copies under the ledger's `folder`, one a content and work, removed once they are analysed."""
 
     def __init__(self, folder: str, work: str, *, copy: bool) -> None:
         self.folder, self.work, self.copy = join(folder, "_pins"), work, copy
 
-    def pin(self, checkpoint: Checkpoint) -> Pinned:
+    def take(self, checkpoint: Checkpoint) -> Copied:
         """Hash the file, and copy it if copies are made. Raises ChangedError, or FileNotFoundError if it is gone."""
         try:
-            return self._pin(checkpoint)
+            return self._take(checkpoint)
         except _SourceError as error:
             raise error.error from None
 
-    def _pin(self, checkpoint: Checkpoint) -> Pinned:
+    def _take(self, checkpoint: Checkpoint) -> Copied:
         beside = {url: data for url in checkpoint.beside if (data := _small(url)) is not None}
         if not self.copy:
-            pinned = Pinned(digest=_read(checkpoint.url, None), url=checkpoint.url, config=_config(beside))
+            copied = Copied(digest=_read(checkpoint.url, None), url=checkpoint.url, config=_config(beside))
             self._require_unchanged(checkpoint)
-            return pinned
+            return copied
         name, digests = checkpoint.url.rpartition("/")[2], list[str]()
         with staged(join(self.folder, f"{self.work}.{name}"), lambda file: digests.append(_read(checkpoint.url, file))) as temporary:
             self._require_unchanged(checkpoint)
@@ -62,9 +62,9 @@ class Pins:
             give_name(temporary, join(self.folder, f"{prefix}{name}"), once=False)
         return self.held(digests[0], f"{prefix}{name}", [f"{prefix}{url.rpartition('/')[2]}" for url in beside])
 
-    def held(self, digest: str, name: str, others: Iterable[str]) -> Pinned:
-        """The pin that a copy of this name is."""
-        return Pinned(digest=digest, url=join(self.folder, name), config=_config(join(self.folder, one) for one in others))
+    def held(self, digest: str, name: str, others: Iterable[str]) -> Copied:
+        """What `take` returned when it made the copy of this name."""
+        return Copied(digest=digest, url=join(self.folder, name), config=_config(join(self.folder, one) for one in others))
 
     def prefix(self, label: str, digest: str) -> str:
         """How the names of the copies of a checkpoint's content begin; two checkpoints may have the same content."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from jobs.analysis.publication import KEYS, TABLES, Made, standing_parts, table_url
+from jobs.analysis.results.publication import KEYS, TABLES, Made, standing_parts, table_url
 from tda.config.jobs import AnalyzeJob
 from tda.store.documents import document_if_whole
 from tda.store.files import join, list_folders, publish_bytes, read_bytes

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.experiment.names import dataset_of, embedded_names, encoder_of, joins_of, views_of
+from jobs.experiment.datasets_and_encoders import dataset_of, embedded_names, encoder_of, joins_of, views_of
 from tda.config.jobs import PaperJob
 from tda.errors import UserError
 from tda.store.datasets.views import View

@@ -213,11 +213,12 @@ class Bench:
         raise LacunaError(f"reference actors were lost {self.nearest.max_attempts} times while they were asked, the last: {reason}")
 
     def take(self, plan: JoinPlan) -> None:
-        """Every actor searches by another plan of the same cells from now on."""
+        """Every actor searches by another plan of the same cells from now on; one that is lost is started with it."""
+        import ray
+
         self.plan = plan
-        for holder in self._holders:
-            if holder is not None:
-                holder.probe.remote(plan.probes, plan.settings)
+        asked = [holder.probe.remote(plan.probes, plan.settings) for holder in self._holders if holder is not None]
+        ray.wait(asked, num_returns=len(asked), timeout=self.nearest.start_seconds)  # before any query actor asks them
 
     def _require_room(self, loads: list[Any]) -> None:
         import ray

@@ -22,6 +22,7 @@ from tda.store.commit.parquet import from_binary, is_damage
 from tda.store.files import join, read_bytes
 from tda.store.tables import META_KEY, publish_table, table_meta
 
+WHOLE_ROWS = 400_000  # above it a graph stays in its blocks
 NAME = "_neighbours_{rows}.parquet"  # no table of the analysis: it may be deleted at any time
 
 
@@ -32,6 +33,8 @@ def stored_graph(folder: str, rows_hash: str, x_ND: Any, k: int, *, seed: int, d
         return stored
     blocks = Blocks.of(folder, f"neighbours_{len(x_ND)}_{k}", rows_hash) if len(x_ND) > EXACT_ROWS and not cuda(device) else None
     found = knn_graph(x_ND, k, seed=seed, device=device) if blocks is None else _by_blocks(blocks, to_host(x_ND), k, seed)
+    if len(x_ND) > WHOLE_ROWS and blocks is not None:
+        return found  # its blocks are the stored graph: one file would need its memory three times
     columns = {"index": _binary(found.index_NK, np.int32), "distance": _binary(found.distance_NK, np.float32)}
     publish_table(url, columns, rows_hash, k=k, rows=len(x_ND), metric="cosine", exact=found.exact)
     if blocks is not None:

@@ -15,6 +15,10 @@ from tda.geometry.arrays.namespace import namespace, row_blocks
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.neighbors.graph import TILE_BYTES, unit32
 
+AT_ONCE = 400_000  # rows above which unit rows of all of them are not held at once
+RANKED = 512  # queries of a tile then
+TIE = np.float32(5e-7)  # cosines this near are equal: they are rounded otherwise by themselves than in a product
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mixing:
@@ -73,6 +77,24 @@ def _ranks(query_BD: Any, unit_ND: Any, own_B: Any, index_BK: Any) -> Any:
     return xp.stack(rank_BK, axis=1)
 
 
+def _ranks_by_blocks(query_BD: Any, base_ND: Any, index_BK: Any, own_B: Any = None) -> Any:
+    """As `_ranks`, of rows as they are stored: unit rows of a block of the base are in memory at a time. `own_B`: a query's own place."""
+    ranks = [np.empty((0, index_BK.shape[1]), np.int64)]
+    for part in row_blocks(len(query_BD), RANKED):
+        query_PD, index_PK = unit32(query_BD[part]), index_BK[part]
+        at_PK = np.einsum("pd,pkd->pk", query_PD, unit32(base_ND[index_PK.ravel()]).reshape(*index_PK.shape, -1)) + TIE
+        rank_PK = np.ones(index_PK.shape, np.int64)
+        for rows in row_blocks(len(base_ND), TILE_BYTES // (4 * RANKED)):
+            sims_PT = query_PD @ unit32(base_ND[rows]).T
+            if own_B is not None:
+                inside = np.flatnonzero((own_B[part] >= rows.start) & (own_B[part] < rows.stop))
+                sims_PT[inside, own_B[part][inside] - rows.start] = -np.inf
+            for place, at_P in enumerate(at_PK.T):
+                rank_PK[:, place] += (sims_PT > at_P[:, None]).sum(axis=1)
+        ranks.append(rank_PK)
+    return np.concatenate(ranks)
+
+
 def trustworthiness(x_ND: Any, layout_NC: Any, k: int = 15, *, max_rows: int | None = None, seed: int = 0) -> float:
     """Return the trustworthiness of a layout, in [0, 1]: 1 where the `k` nearest on it are the `k` nearest by cosine.
 
@@ -86,10 +108,14 @@ def trustworthiness(x_ND: Any, layout_NC: Any, k: int = 15, *, max_rows: int | N
             f"trustworthiness of {count} rows laid out as {len(layout_NC)} at k={k}: rows must agree and k be below half of them"
         )
     xp = namespace(x_ND)
-    unit_ND = unit32(x_ND)
     chosen_B = np.arange(count)
     if max_rows is not None and max_rows < count:
         chosen_B = np.sort(np.random.default_rng(seed).choice(count, max_rows, replace=False))
+    if count > AT_ONCE and isinstance(x_ND, np.ndarray):
+        index_BK = layout_neighbors(layout_NC, k)[chosen_B]
+        excess = float(np.clip(_ranks_by_blocks(x_ND[chosen_B], x_ND, index_BK, chosen_B) - k, 0, None).sum())
+        return float(1.0 - 2.0 * excess / (len(chosen_B) * k * (2 * count - 3 * k - 1)))
+    unit_ND = unit32(x_ND)
     index_BK, chosen_B = xp.asarray(layout_neighbors(layout_NC, k)[chosen_B]), xp.asarray(chosen_B)
     excess = 0.0
     for rows in row_blocks(len(chosen_B), max(1, TILE_BYTES // (4 * count))):
@@ -109,6 +135,9 @@ def trustworthiness_among(new_MD: Any, placed_MC: Any, base_ND: Any, layout_NC: 
     if len(new_MD) != len(placed_MC) or len(layout_NC) != count or not 1 <= k < count / 2:
         raise UserError(f"{len(new_MD)} rows placed at {len(placed_MC)} among {count} laid out at {len(layout_NC)}, k={k}: they do not fit")
     index_MK = KDTree(np.asarray(layout_NC, np.float64)).query(np.asarray(placed_MC, np.float64), [*range(1, k + 1)])[1]
+    if count > AT_ONCE:
+        excess = float(np.clip(_ranks_by_blocks(to_host(new_MD), to_host(base_ND), index_MK) - k, 0, None).sum())
+        return float(1.0 - 2.0 * excess / (len(new_MD) * k * (2 * count - 3 * k - 1)))
     query_MD, unit_ND, excess = unit32(to_host(new_MD)), unit32(to_host(base_ND)), 0.0
     for rows in row_blocks(len(query_MD), max(1, TILE_BYTES // (4 * count))):
         sims_BN = query_MD[rows] @ unit_ND.T

@@ -81,6 +81,19 @@ def test_a_killed_run_goes_on_with_the_blocks_that_are_missing(
     assert [path.name for path in tmp_path.iterdir()] == [f"_neighbours_{N}.parquet"]
 
 
+def test_the_graph_of_very_many_rows_stays_in_its_blocks(x_ND: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph_cache, "WHOLE_ROWS", 200)
+    whole = knn_graph(x_ND, K, device="cpu")
+    assert same(stored(tmp_path, x_ND), whole)
+    (folder,) = tmp_path.iterdir()
+    assert len(list(folder.iterdir())) == 6
+    found = counted(monkeypatch)
+    assert same(stored(tmp_path, x_ND), whole)
+    assert found == []
+    other_ND = x_ND[::-1].copy()
+    assert same(stored(tmp_path, other_ND, "b" * 64), knn_graph(other_ND, K, device="cpu"))
+
+
 def test_a_graph_of_other_rows_is_found_anew(x_ND: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed(tmp_path, x_ND, monkeypatch)
     other_ND = x_ND[::-1].copy()

@@ -8,7 +8,7 @@ import pytest
 
 from tda.errors import UserError
 from tda.geometry import mixing
-from tda.geometry.mixing import layout_neighbors, modality_mixing, trustworthiness
+from tda.geometry.mixing import layout_neighbors, modality_mixing, trustworthiness, trustworthiness_among
 from tda.geometry.neighbors.graph import knn_graph
 
 
@@ -87,3 +87,16 @@ def test_drawn_rows_estimate_all() -> None:
 def test_mistakes_are_one_clear_line(call: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         call()
+
+
+@pytest.mark.parametrize("most", [None, 90])
+def test_very_many_rows_are_ranked_by_blocks(most: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    x_ND, layout_N3 = unit(250, 10).astype(np.float16), unit(250, 3, seed=1)
+    x_ND[40:50] = x_ND[30]  # equal rows tie
+    layout_N3[:125] = unit(125, 3, seed=2)
+    new_MD, placed_M3 = unit(60, 10, seed=3), unit(60, 3, seed=4)
+    whole = trustworthiness(x_ND, layout_N3, 5, max_rows=most), trustworthiness_among(new_MD, placed_M3, x_ND, layout_N3, 5)
+    for name, value in {"AT_ONCE": 100, "RANKED": 32, "TILE_BYTES": 4 * 32 * 70}.items():
+        monkeypatch.setattr(mixing, name, value)
+    cut = trustworthiness(x_ND, layout_N3, 5, max_rows=most), trustworthiness_among(new_MD, placed_M3, x_ND, layout_N3, 5)
+    assert cut == pytest.approx(whole, abs=2e-5), "a tie may move a rank by 1"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from jobs.analysis.comparisons import compare_encoders, comparison_line
+from jobs.analysis.comparisons import compare_encoders, comparison_line, comparisons_url
 from jobs.analysis.layout_clusters_homology import Subject
 from jobs.analysis.part import Measuring
 from jobs.analysis.parts import all_asked, digest, part_hashes, with_needed
@@ -51,7 +51,8 @@ def run(job: AnalyzeJob) -> Outcome:
             return outcomes[0]
         found = compare_encoders(job.root, job.dataset.name, names, job.analysis, job.cluster)
     numbers = {f"{name}.{path}": value for name, one in zip(names, outcomes, strict=True) for path, value in one.numbers.items()}
-    return Outcome(whole=True, line=comparison_line(found), numbers=numbers)
+    places = [*(place for one in outcomes for place in one.places or ()), comparisons_url(job.root, job.dataset.name)]
+    return Outcome(whole=True, line=comparison_line(found), numbers=numbers, places=places)
 
 
 def analyze(job: AnalyzeJob) -> Outcome:
@@ -100,7 +101,7 @@ def _analyze(job: AnalyzeJob) -> Outcome:
     if ongoing.document:
         found = standing_parts(url, ongoing.document, hashes, former)
     measured_now = head | found
-    return Outcome(whole=True, line=result_line(measured_now), numbers=flat(measured_now))
+    return Outcome(whole=True, line=result_line(measured_now), numbers=flat(measured_now), places=[url])
 
 
 def _hashes(job: AnalyzeJob, rows: Mapping[str, Any], pairs: int, *, former: bool = False) -> dict[str, str]:
@@ -156,7 +157,8 @@ def _sweep(jobs: list[AnalyzeJob]) -> Outcome:
             analyze(replace(job, analysis=replace(job.analysis, parts=["gap"])))
         lines.append(cell_line(job, cell))
         numbers |= flat(cell, job.encoder.name if len(jobs) > 1 else "")
-    return Outcome(whole=True, line="; ".join(lines), numbers=numbers)
+    places = [RootPaths(job.root).metrics(job.dataset.name, job.encoder.name) for job in jobs]
+    return Outcome(whole=True, line="; ".join(lines), numbers=numbers, places=places)
 
 
 def _checked_transfer(job: AnalyzeJob, embeddings: EmbeddingSet) -> dict[str, EmbeddingSet]:

@@ -8,7 +8,6 @@ stays. Tasks decide on the shards of a large set (`jobs.dedup.by_shard`).
 """
 
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -16,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.dedup import by_shard
-from jobs.dedup.decisions import REASONS, Cosines, carried, decide
+from jobs.dedup.carried import carried, kept_of, standing_summary
+from jobs.dedup.decisions import REASONS, Cosines, decide
 from jobs.dedup.exact_matches import exact_flags, known_texts
 from jobs.dedup.self_duplicates import Candidates, drop_within
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.run_progress import track
 from jobs.runtime.session import ray_session
 from jobs.runtime.showing.display import tracked
 from jobs.runtime.sweeps.cells import current_cell
@@ -28,13 +29,11 @@ from tda.config.jobs import DedupeJob
 from tda.config.stages import DedupeConfig
 from tda.errors import LacunaError, UserError
 from tda.geometry.duplicates import Rule
-from tda.store.commit.versions import sha256_if_there
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.hashes import VERSION
 from tda.store.datasets.kept_parts import SPAN_ROWS, publish_parts
 from tda.store.datasets.nearest import NearestSet
-from tda.store.datasets.views import Kept, View, content_hash, label, made_by, publish_kept, read_summary
-from tda.store.documents import named_files, seal_holds
+from tda.store.datasets.views import View, content_hash, label, made_by, publish_kept
 from tda.store.files import absolute
 from tda.store.paths import RootPaths
 
@@ -82,21 +81,26 @@ def _dedupe(job: DedupeJob, view: View) -> Outcome:
     deciding = rows if by == job.encoder.name else EmbeddingSet(job.root, view.base, by)
     inputs = _Inputs(job, deciding, by)
     head = inputs.head(rows)
-    summary = _standing(paths, view, job.encoder.name, head["content"])
+    summary = standing_summary(paths, view, job.encoder.name, head["content"])
+    work = track("dedupe", view.base, [job.encoder.name], reference=view.reference, total=1, before=int(summary is not None))
     if summary is None and _by_shard_tasks(inputs):
         summary = _decided_by_shard(job, view, inputs, rows, head)
+        work.did(view.name, len(rows))
     elif summary is None:
         reason_N, found = _decide(job, inputs)
-        reason_N = reason_N if deciding is rows else _carried(rows, deciding, reason_N)
+        reason_N = reason_N if deciding is rows else carried(rows, deciding, reason_N, REASONS.index("unmeasured"))
         counts = {name: int(n) for name, n in zip(REASONS, np.bincount(reason_N, minlength=len(REASONS)), strict=True)}
         head |= {"rows": len(rows), "dropped": {name: n for name, n in counts.items() if n and name != REASONS[0]}, **found}
         _require_unchanged(job, rows)
-        summary = publish_kept(paths, view, job.encoder.name, _kept(rows, reason_N), head)
+        summary = publish_kept(paths, view, job.encoder.name, kept_of(rows, reason_N), head)
+        work.did(view.name, len(rows))
     dropped = 1 - summary["rows_kept"] / summary["rows"]
     too_many = dropped > job.dedupe.max_drop_fraction
     line = result_line(view, summary)
     numbers = {**flat({name: summary[name] for name in ("rows", "rows_kept", "dropped", "matched")}), "dropped_fraction": dropped}
-    return Outcome(whole=not too_many, line=f"{line}; {_too_many(dropped, job.dedupe)}" if too_many else line, numbers=numbers)
+    line = f"{line}; {_too_many(dropped, job.dedupe)}" if too_many else line
+    places = [paths.dedupe_dir(view.base, job.encoder.name, view.reference)]
+    return Outcome(whole=not too_many, line=line, numbers=numbers, places=places)
 
 
 def _by_shard_tasks(inputs: "_Inputs") -> bool:
@@ -131,7 +135,7 @@ def inputs_of(job: DedupeJob) -> str | None:
     rows = EmbeddingSet(job.root, view.base, job.encoder.name)
     deciding = rows if by == job.encoder.name else EmbeddingSet(job.root, view.base, by)
     content = str(_Inputs(job, deciding, by).head(rows)["content"])
-    return content if _standing(RootPaths(job.root), view, job.encoder.name, content) else None
+    return content if standing_summary(RootPaths(job.root), view, job.encoder.name, content) else None
 
 
 def _require_unchanged(job: DedupeJob, rows: EmbeddingSet) -> None:
@@ -203,20 +207,6 @@ class _Inputs:
         }
 
 
-def _standing(paths: RootPaths, view: View, encoder: str, content: str) -> dict[str, Any] | None:
-    """The published summary, if its content is this one and its rows exist."""
-    try:
-        summary = read_summary(paths, view, encoder)
-    except UserError:
-        return None
-    if summary.get("content") != content or seal_holds(summary) is False:
-        return None
-    url = paths.dedupe_summary(view.base, encoder, view.reference)
-    files: dict[str, Any] = dict(named_files(url, summary)) or {paths.kept(view.base, encoder, view.reference): {}}
-    found = {name: sha256_if_there(name) for name in files}
-    return summary if all(own is not None and own == files[name].get("sha256", own) for name, own in found.items()) else None
-
-
 def rule_of(settings: DedupeConfig) -> Rule:
     """The rule with the threshold of each modality."""
     image, text = (settings.threshold if own is None else own for own in (settings.image_threshold, settings.text_threshold))
@@ -234,26 +224,6 @@ def _decide(job: DedupeJob, inputs: _Inputs) -> tuple[Codes, dict[str, Any]]:
     if job.dedupe.self:
         found["within"] = drop_within(job, Candidates(rows, reason_N == 0, known_N), inputs.by, reason_N, rule)
     return reason_N, found
-
-
-def _carried(rows: EmbeddingSet, deciding: EmbeddingSet, reason_N: Codes) -> Codes:
-    """Another encoder's reasons for these rows, by shard and ordinal."""
-    theirs, nothing = dict(zip(deciding.shards, _by_shard(deciding, reason_N), strict=True)), (np.empty(0, np.int64), np.empty(0, np.uint8))
-    tables = zip(rows.shards, rows.tables(["ordinal"]), strict=True)
-    return np.concatenate([carried(table["ordinal"].to_numpy(), *theirs.get(shard, nothing)) for shard, table in tables])
-
-
-def _by_shard(rows: EmbeddingSet, reason_N: Codes) -> Iterator[tuple[npt.NDArray[np.int64], Codes]]:
-    start = 0
-    for table in rows.tables(["ordinal"]):
-        yield table["ordinal"].to_numpy(), reason_N[start : start + len(table)]
-        start += len(table)
-
-
-def _kept(rows: EmbeddingSet, reason_N: Codes) -> Iterator[Kept]:
-    for index, (ordinal_M, reason_M) in enumerate(_by_shard(rows, reason_N)):
-        stays_M = reason_M == 0
-        yield Kept(rows.shards[index], ordinal_M[stays_M], rows.rows_in_file(index)[stays_M])
 
 
 main = command("dedupe", DedupeJob, run, inputs=inputs_of)

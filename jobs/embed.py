@@ -115,7 +115,10 @@ def embed_sets(
         _work(plan, shares, work, cluster, Replayer if replay else Embedder)
         for share in shares:
             share.recount(partial(recorded_shards, paths, share.dataset))
-    return [share.outcome(limits, replay=replay) for share in shares]
+    return [
+        dataclasses.replace(share.outcome(limits, replay=replay), places=[paths.embeddings_dir(share.dataset, name) for name in by_name])
+        for share in shares
+    ]
 
 
 def _share(

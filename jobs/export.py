@@ -6,20 +6,21 @@ A shard is a task, and has a record under `to`: the same command goes on where i
 """
 
 import sys
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 
+from jobs.exporting.shard import export_shard
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.progress import ShardProgress
+from jobs.runtime.run_progress import track
 from jobs.runtime.session import ray_session
 from jobs.runtime.tasks import ordered
 from tda.config.jobs import ExportJob
-from tda.errors import ShardError
+from tda.errors import LacunaError
 from tda.store.datasets.embedding_set import EmbeddingSet
-from tda.store.export.arrays import export_clip_retrieval, export_parquet, uids_of
+from tda.store.export.arrays import uids_of
 from tda.store.export.records import Export
-from tda.store.export.tars import export_tar
 from tda.store.files import absolute, join, publish
 
 
@@ -49,40 +50,20 @@ def run(job: ExportJob) -> Outcome:
 def _work(job: ExportJob, export: Export, rows: EmbeddingSet, todo: list[int], pairs: dict[str, int | None]) -> list[str]:
     """Export shards as tasks; fills `pairs` and returns what failed, a line each."""
     failed: list[str] = []
+    work = track("export", export.dataset, [export.encoder], total=len(rows.shards), before=len(rows.shards) - len(todo))
     with ray_session(job.cluster), ShardProgress(what=f"export {export.dataset}", shards=len(todo)) as progress:
         calls = ((export, number) for number in todo)
         for number, made in zip(todo, ordered(export_shard, calls, job.cluster), strict=True):
             if isinstance(made, str):
                 failed.append(made)
+                work.failed(rows.shards[number], LacunaError(made))
                 progress.add(failed=True)
                 progress.note(made)
             else:
                 pairs[rows.shards[number]] = made
                 progress.add(pairs=made)
+                work.did(rows.shards[number], made)
     return failed
-
-
-def export_shard(export: Export, number: int) -> int | str:
-    """The pairs of one exported shard, or the line that names why it could not be."""
-    rows = _rows(export.root, export.dataset, export.encoder, export.content)
-    shard = rows.shards[number]
-    try:
-        if rows.digest != export.content:
-            raise ShardError(shard, "changed", "the rows were replaced meanwhile: run again")  # noqa: TRY301 (named as all others are)
-        if export.format == "webdataset":
-            source = rows.records([shard])[shard].source
-            return export_tar(export, shard, source, set(rows.ordinals(number).tolist()))
-        table = rows.shard_table(number)
-        return export_parquet(export, shard, table) if export.format == "parquet" else export_clip_retrieval(export, shard, number, table)
-    except ShardError as error:
-        return str(error)
-
-
-@lru_cache(maxsize=1)
-def _rows(root: str, dataset: str, encoder: str, content: str) -> EmbeddingSet:
-    """The rows, listed once a worker; `content` is part of what they are remembered by."""
-    _ = content
-    return EmbeddingSet(root, dataset, encoder)
 
 
 def _uids(export: Export, rows: EmbeddingSet) -> Outcome:
@@ -90,7 +71,7 @@ def _uids(export: Export, rows: EmbeddingSet) -> Outcome:
     url = export.to if export.to.endswith(".npy") else join(export.to, f"{export.dataset}.npy")
     uid_N = np.sort(np.concatenate([uids_of(table["key"].to_pylist()) for table in rows.tables(["key"])]))
     publish(url, partial(np.save, arr=uid_N))
-    return Outcome(whole=True, line=f"export: {len(uid_N):,} uids of {export.dataset} by {export.encoder} to {url}")
+    return Outcome(whole=True, line=f"export: {len(uid_N):,} uids of {export.dataset} by {export.encoder} to {url}", places=[url])
 
 
 def _outcome(export: Export, rows: EmbeddingSet, pairs: dict[str, int | None], failed: list[str], *, done_before: int) -> Outcome:
@@ -99,7 +80,7 @@ def _outcome(export: Export, rows: EmbeddingSet, pairs: dict[str, int | None], f
     line += f", {done} shard{'s' * (done != 1)} ({done_before} done before)"
     if failed:
         line += f"; {len(failed)} failed: {'; '.join(failed[:3])}{'; ...' if len(failed) > 3 else ''}"
-    return Outcome(whole=not failed and left == len(rows), line=line)
+    return Outcome(whole=not failed and left == len(rows), line=line, places=[export.to])
 
 
 main = command("export", ExportJob, run)

@@ -46,7 +46,8 @@ def run(job: FetchJob) -> Outcome:
     line = f"fetch: {len(wanted) - len(faults)} of {len(wanted)} files in {to}"
     if not faults and job.to and job.encoders and to != absolute(fetched_dir()):
         line += f"; LACUNA_FETCHED={to} lets presets find them"
-    return Outcome(whole=not faults, line="; ".join([line, *faults]))
+    places = [join(to, file_name(one.url)) for one in wanted]
+    return Outcome(whole=not faults, line="; ".join([line, *faults]), places=[place for place in places if exists(place)])
 
 
 def _weights(name: str) -> Wanted:

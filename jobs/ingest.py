@@ -150,7 +150,12 @@ def _outcome(job: IngestJob, paths: RootPaths, made: int) -> Outcome:
     dropped = rows_in - rows_out
     whole = dropped <= job.embed.max_drop_fraction * rows_in
     line = f"ingest: {rows_out} pairs of {job.dataset.name} by {job.encoder.name} in {len(records)} shards ({made} new), {dropped} dropped"
-    return Outcome(whole, line if whole else f"{line}: more than embed.max_drop_fraction={job.embed.max_drop_fraction}")
+    return Outcome(
+        whole=whole,
+        line=line if whole else f"{line}: more than embed.max_drop_fraction={job.embed.max_drop_fraction}",
+        numbers={"pairs": rows_out, "drop_fraction": dropped / max(rows_in, 1)},
+        places=[paths.embeddings_dir(job.dataset.name, job.encoder.name)],
+    )
 
 
 main = command("ingest", IngestJob, run)

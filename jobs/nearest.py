@@ -1,6 +1,6 @@
 """Each row's closest row of a reference, by image and by text: cells built once, joined shard by shard, with an audit of the recall.
 
-python -m jobs.nearest dataset.name=laion2b reference.name=laion400m encoder.name=clip root=URL
+python -m jobs.nearest dataset.name=laion2b reference.name=laion400m encoder.name=clip root=URL        or encoders=[clip,cloob]
 
 Recorded shards are skipped. nearest.probes=auto searches as few cells as `nearest.min_recall` allows, null is exact; with fewer than all
 cells, `audit.json` holds the recall of duplicates.
@@ -21,7 +21,7 @@ from jobs.join.recall_audit import Audit
 from jobs.join.reference_actor import JoinPlan, Unit
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.run_progress import Work, track
-from jobs.runtime.session import ray_session
+from jobs.runtime.session import ray_session, shared_ray
 from jobs.runtime.showing.display import tracked
 from jobs.runtime.sweeps.record import flat
 from tda.config.jobs import NearestJob
@@ -40,6 +40,33 @@ INGESTED = "source:"  # prefix of the weights of ingested vectors
 
 
 def run(job: NearestJob) -> Outcome:
+    """Find the closest rows by one encoder, or by each of `encoders`, one after the other over one Ray. Whole if all are.
+
+    Raises UserError, before anything starts, for an encoder that is named twice or has no rows of a side; else as `nearest`.
+    """
+    names = job.encoders or [job.encoder.name]
+    if "" in names:
+        raise UserError("encoder.name is missing: give encoder.name=VALUE, or encoders=[a,b] for several")
+    _require_all(job, names)
+    with shared_ray():
+        found = [nearest(dataclasses.replace(job, encoder=dataclasses.replace(job.encoder, name=name))) for name in names]
+    if not job.encoders:
+        return found[0]
+    numbers = {f"{name}.{path}": value for name, one in zip(names, found, strict=True) for path, value in one.numbers.items()}
+    return Outcome(whole=all(one.whole for one in found), line="; ".join(one.line for one in found), numbers=numbers)
+
+
+def _require_all(job: NearestJob, names: list[str]) -> None:
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UserError(f"encoders={names} names {min(twice)} twice")
+    paths = RootPaths(absolute(job.root))
+    for name in names if len(names) > 1 else ():
+        for side in (job.dataset.name, job.reference.name):
+            if not any(recorded_shards(paths, one, name) for one in (side, recorded_name(side))):
+                raise UserError(f"root={job.root} holds no embeddings of dataset.name={side} by encoder.name={name}")
+
+
+def nearest(job: NearestJob) -> Outcome:
     """Build the cells, join every query shard without a record, audit. Whole if no shard failed and the recall suffices.
 
     Raises UserError, before any actor starts, if a side is missing or empty, if encoders or dimensions differ, or if `k` is more than
@@ -182,15 +209,17 @@ def _tidy(root: str, names: tuple[str, str, str], joined: Join) -> None:
 
 def _outcome(job: NearestJob, root: str, joined: Join, recall: dict[str, Any] | None, *, done_before: int) -> Outcome:
     names = (job.dataset.name, job.encoder.name, job.reference.name)
-    head = f"{names[0]} in {names[2]} / {names[1]}"
+    head, places = f"{names[0]} in {names[2]} / {names[1]}", [RootPaths(root).nearest_dir(*names)]
     if recall is None:
-        return Outcome(whole=False, line=f"{head}: {len(joined.rows)} shards joined ({done_before} done before); {_failed(joined)}")
+        line = f"{head}: {len(joined.rows)} shards joined ({done_before} done before); {_failed(joined)}"
+        return Outcome(whole=False, line=line, places=places)
     found = NearestSet(root, *names)
     shards = f"{len(found.shards)} shard{'s' * (len(found.shards) != 1)} ({done_before} done before)"
     searched = f"{found.probes} cells a row, " if job.nearest.probes == AUTO and found.probes else ""
     line = f"{head}: {len(found)} rows, {shards}; {searched}{auditing.line(recall)}"
     low = auditing.shortfall(recall, job.nearest, found.probes)
-    return Outcome(whole=not low, line=f"{line}; {low}" if low else line, numbers={**flat(recall), "rows": len(found)})
+    line = f"{line}; {low}" if low else line
+    return Outcome(whole=not low, line=line, numbers={**flat(recall), "rows": len(found)}, places=places)
 
 
 def _failed(joined: Join) -> str:

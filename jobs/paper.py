@@ -41,7 +41,7 @@ def run(job: PaperJob) -> Outcome:
     stages = {"train": _train, "embed": _embed, "nearest": _nearest, "dedupe": _dedupe, "analyze": _analyze, "report": _report}
     if current_cell() is not None:
         del stages["report"]  # that of the root around the cells shows them all
-    numbers = dict[str, float]()
+    numbers, places = dict[str, float](), dict[str, None]()
     with shared_ray(), display() as shown:
         for number, (name, stage) in enumerate(stages.items(), start=1):
             place = f"{number}/{len(stages)} {name}"
@@ -50,11 +50,12 @@ def run(job: PaperJob) -> Outcome:
                 for outcome in stage(job if name in RESULTS else around):
                     shown.note(f"    {outcome.line}")
                     if not outcome.whole:
-                        return Outcome(whole=False, line=f"{name}: {outcome.line}")
+                        return Outcome(whole=False, line=f"{name}: {outcome.line}", places=[*places, *(outcome.places or ())])
                     numbers |= outcome.numbers if name == "analyze" else {}
+                    places |= dict.fromkeys(outcome.places or ())
     Console(width=None if sys.stdout.isatty() else 100).print(summary_table(job.root, job.datasets, job.encoders))
     line = f"report: {RootPaths(job.root).report()}" if "report" in stages else f"analysed: {job.root}"
-    return Outcome(whole=True, line=line, numbers=numbers)
+    return Outcome(whole=True, line=line, numbers=numbers, places=list(places))
 
 
 def _check(job: PaperJob) -> None:

@@ -57,7 +57,9 @@ def run(job: PlanJob) -> Outcome:
     hours, devices = sum(cost.hours for cost in costs), Machines.of(job.cluster.hardware).devices
     kind = "GPU" if job.cluster.hardware.gpus else "core"
     totals = f"{sum(cost.flops for cost in costs):.3g} FLOP, {sum(cost.read for cost in costs):.3g} bytes read"
-    return Outcome(whole=True, line=f"plan: {_duration(hours)} on {devices} {kind}s ({totals}, {hours * devices:,.3g} {kind}-hours)")
+    return Outcome(
+        whole=True, line=f"plan: {_duration(hours)} on {devices} {kind}s ({totals}, {hours * devices:,.3g} {kind}-hours)", places=[]
+    )
 
 
 def plan(job: PlanJob, models: dict[str, ModelCost]) -> Iterator[Cost]:

@@ -15,7 +15,8 @@ def run(job: ReportJob) -> Outcome:
     state = "written" if built.rebuilt else "unchanged"
     lacks = f"; {len(built.missing)} not drawn, see the page for reasons" if built.missing else ""
     stale = f". {built.stale}" if built.stale else ""
-    return Outcome(whole=True, line=f"report: {built.url} ({state}; data sets: {built.datasets}, encoders: {built.encoders}{lacks}){stale}")
+    line = f"report: {built.url} ({state}; data sets: {built.datasets}, encoders: {built.encoders}{lacks}){stale}"
+    return Outcome(whole=True, line=line, places=[built.url])
 
 
 main = command("report", ReportJob, run)

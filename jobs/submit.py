@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.command_line.options import settings_of
 from jobs.runtime.command_line.stopping import ends_with
 from jobs.submission.client import Jobs, dashboard_url
 from jobs.submission.follow import ENDED, await_end, ended, status
@@ -34,10 +35,11 @@ def run(job: SubmitJob, words: list[str]) -> Outcome:
             return _follow(job, jobs, job.attach)
     request = made_request(job, words)
     jobs = Jobs(dashboard_url(job.cluster))
+    jobs.require_token(insecure=job.cluster.insecure)
     name, found = _latest(jobs, request.id)
     state = "" if found is None else status(found)
     if state == "SUCCEEDED" and not job.again:
-        return Outcome(whole=True, line=f"submit: {name} is done already; again=true runs it once more")
+        return Outcome(whole=True, line=f"submit: {name} is done already; again=true runs it once more", places=[])
     name = _next(name, request.id) if state in ENDED else name
     with _detaching(jobs, name):
         if found is None or state in ENDED:
@@ -45,7 +47,7 @@ def run(job: SubmitJob, words: list[str]) -> Outcome:
             state = "submitted"
         elif not job.no_wait:
             print(f"lacuna submit: {name} is {state.lower()}: attached to it", file=sys.stderr, flush=True)
-        return Outcome(whole=True, line=f"submit: {name} is {state.lower()}") if job.no_wait else _follow(job, jobs, name)
+        return Outcome(whole=True, line=f"submit: {name} is {state.lower()}", places=[]) if job.no_wait else _follow(job, jobs, name)
 
 
 def _latest(jobs: Jobs, base: str) -> tuple[str, Any | None]:
@@ -88,20 +90,31 @@ def _outcome(name: str, found: Any) -> Outcome:
     """By the job's status. Raises UserError where the command refused its words."""
     state, code = status(found), found.driver_exit_code
     if state == "SUCCEEDED":
-        return Outcome(whole=True, line=f"submit: {name} succeeded")
+        return Outcome(whole=True, line=f"submit: {name} succeeded", places=[])
     if state == "STOPPED":
-        return Outcome(whole=False, line=f"submit: {name} was stopped; the same command resumes it")
+        return Outcome(whole=False, line=f"submit: {name} was stopped; the same command resumes it", places=[])
     if code == 2:
         raise UserError(f"{name} refused its command (exit status 2): its last line names the value")
     reason = f"exit status {code}" if code is not None else " ".join((found.message or "no reason").split())[:300]
-    return Outcome(whole=False, line=f"submit: {name} failed: {reason}")
+    return Outcome(whole=False, line=f"submit: {name} failed: {reason}", places=[])
 
 
 def _stop(jobs: Jobs, name: str) -> Outcome:
     if status(jobs.details(name)) not in ENDED:
         jobs.stop(name)
     found = await_end(jobs, name, STOP_SECONDS, poll_seconds=0.5)
-    return Outcome(whole=True, line=f"submit: {name} is {status(found).lower()}")
+    return Outcome(whole=True, line=f"submit: {name} is {status(found).lower()}", places=[])
+
+
+def _require_settings(words: list[str]) -> None:
+    """Raise UserError for a command that does not stand after `--`."""
+    bare = next((word for word in settings_of(_without_flags(words)) if "=" not in word and not word.startswith("~")), None)
+    if bare is not None:
+        raise UserError(f"{bare} is no setting of jobs.submit: give the command after --, as jobs.submit cluster=auto -- jobs.embed root=R")
+
+
+def _without_flags(words: list[str]) -> list[str]:
+    return [word for word in words if word not in ("--again", "--no-wait", "--json")]
 
 
 def main() -> int:
@@ -109,6 +122,7 @@ def main() -> int:
     words = sys.argv[1:]
     own, theirs = (words[: (at := words.index("--"))], words[at + 1 :]) if "--" in words else (words, [])
     try:
+        _require_settings(own)
         if theirs and (shown := shown_here(theirs)) is not None:
             return shown
     except UserError as error:

@@ -52,7 +52,11 @@ def train_arms(jobs: list[TrainJob]) -> list[Outcome]:
     names = [str(task) for task in tasks]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UserError(f"encoder.name={min(twice)} is trained twice: every arm needs a name of its own")
-    outcomes = {name: _outcome(name, result, again=True) for name, task in zip(names, tasks, strict=True) if (result := _finished(task))}
+    outcomes = {
+        name: _outcome(name, task.folder, result, again=True)
+        for name, task in zip(names, tasks, strict=True)
+        if (result := _finished(task))
+    }
     todo = [task for task in tasks if str(task) not in outcomes]
     work = {str(task): _tracked(task, finished=task not in todo) for task in tasks}
     if todo:
@@ -114,11 +118,12 @@ def _work(tasks: list[Task], cluster: ClusterConfig, outcomes: dict[str, Outcome
         crew = Crew(cluster, bars)
 
         def on_result(task: Task, result: dict[str, Any]) -> None:
-            outcomes[str(task)] = _outcome(str(task), result)
+            outcomes[str(task)] = _outcome(str(task), task.folder, result)
             work[str(task)].reached(task.arm.config.steps)
+            work[str(task)].values |= {"loss": result["training"]["final_loss"]}
 
         def on_failure(task: Task, error: LacunaError) -> None:
-            outcomes[str(task)] = Outcome(whole=False, line=f"{task}: not trained: {error}")
+            outcomes[str(task)] = Outcome(whole=False, line=f"{task}: not trained: {error}", places=[task.folder])
             work[str(task)].failed(str(task), error)
             bars.note(str(error))
 
@@ -181,12 +186,12 @@ class Crew:
             self._asked[actor.progress.remote()] = (arm, actor)
 
 
-def _outcome(name: str, result: dict[str, Any], *, again: bool = False) -> Outcome:
+def _outcome(name: str, folder: str, result: dict[str, Any], *, again: bool = False) -> Outcome:
     training = result["training"]
     loss = f"{training['loss']}{' + Hopfield' if training['hopfield'] else ''}, {training['steps']} steps on {training['pairs']} pairs"
     how = "already trained" if again else f"trained in {training['seconds']:.0f} s"
     line = f"{name}: {loss}, final loss {training['final_loss']:.3f}, {how}"
-    return Outcome(whole=True, line=line, numbers=flat(training))
+    return Outcome(whole=True, line=line, numbers=flat(training), places=[folder])
 
 
 main = command("train", TrainJob, run)

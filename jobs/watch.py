@@ -3,8 +3,8 @@
 python -m jobs.watch checkpoints=/runs/a/checkpoints watch.naming=open_clip encoder.name=a encoder.config=model.json
 dataset.name=coco dataset.shards='/data/*.tar' root=URL once=true
 
-once=true looks once, for schedulers; else it looks again every `interval` seconds. It can be killed at any moment: see
-`jobs.watching.ledger`.
+once=true looks once, for schedulers; else it looks again every `interval` seconds. watch.submit=mine makes each checkpoint a job of the Ray
+cluster at cluster.dashboard. It can be killed at any moment: see `jobs.watching.ledger`.
 """
 
 import hashlib
@@ -16,11 +16,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
+
 from jobs.analyze import analyze
 from jobs.embed import embed_sets
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.presets import load_choice
 from jobs.runtime.session import shared_ray
+from jobs.submission.client import Jobs, dashboard_url
+from jobs.submission.request import refuse_secrets, runtime_env_of
 from jobs.watching.ledger import Ledger
 from jobs.watching.naming import naming_of
 from jobs.watching.notify import Notifier
@@ -28,9 +32,10 @@ from jobs.watching.place import Place
 from jobs.watching.poll import WatchSettings
 from jobs.watching.runner import InPlace, Runner, Task
 from jobs.watching.states import FINAL, is_whole, line, publish_states, states
+from jobs.watching.submitted import RayJobs, words_of_jobs
 from jobs.watching.watcher import Watcher
 from tda.config.datasets import DatasetConfig
-from tda.config.jobs import AnalyzeJob, WatchJob
+from tda.config.jobs import AnalyzeJob, SubmitJob, WatchJob
 from tda.config.models import EncoderConfig
 from tda.errors import UserError
 from tda.store.commit.records import code_version
@@ -47,8 +52,40 @@ WHENCE = ("published", "source")  # where it comes from, which changes no vector
 
 
 def run(job: WatchJob) -> Outcome:
-    """Look, and run in this process what is new."""
-    return watch(job, InPlace)
+    """Look, and run what is new, in this process or as jobs of a cluster. With `watch.task`: run that one attempt."""
+    if job.watch.task is not None:
+        return _one(job, job.watch.task)
+    return watch(job, InPlace if job.watch.submit == "no" else lambda _: _submitting(job))
+
+
+def _one(job: WatchJob, attempt: str) -> Outcome:
+    """One attempt at one checkpoint, as its watcher wrote it into the ledger. Raises UserError for one that is not there."""
+    folder, _, number = attempt.rpartition("/")
+    found = Ledger(job.root, job.encoder.name).content(folder, f"{number}.running.json").get("task")
+    if found is None:
+        raise UserError(f"watch.task={attempt} is not in the ledger of {job.encoder.name}; it is set by a watcher alone")
+    task = Task(**found)
+    with shared_ray():
+        outcomes = list(_work(job, _checked(job), task))
+    lacking = [outcome.line for outcome in outcomes if not outcome.whole]
+    places = [place for outcome in outcomes for place in outcome.places or ()]
+    return Outcome(whole=not lacking, line="; ".join(lacking or [outcome.line for outcome in outcomes]), places=places)
+
+
+def _submitting(job: WatchJob) -> Runner:
+    """Raises UserError for a cluster that refuses, NotReachedError for one that does not answer."""
+    submit = SubmitJob(code=job.watch.submit, env=job.watch.env, cluster=job.cluster)
+    words = words_of_jobs(HydraConfig.get().overrides.task, absolute(job.root))
+    refuse_secrets(words)
+    jobs = Jobs(dashboard_url(job.cluster))
+    jobs.require_token(insecure=job.cluster.insecure)
+    return RayJobs(
+        jobs,
+        words=words,
+        request={"runtime_env": runtime_env_of(submit), "entrypoint_num_cpus": submit.driver_cpus},
+        at_once=job.watch.at_once,
+        wait_seconds=job.cluster.wait_seconds,
+    )
 
 
 def watch(job: WatchJob, make_runner: Callable[[Callable[[Task], list[Outcome]]], Runner]) -> Outcome:
@@ -71,7 +108,7 @@ def watch(job: WatchJob, make_runner: Callable[[Callable[[Task], list[Outcome]]]
     with shared_ray(), _published(watcher, job, names):
         _once(watcher, job.watch.settle_seconds) if job.once else _loop(watcher, job, names)
     rows = states(watcher)
-    return Outcome(whole=is_whole(rows), line=line(settings.name, rows))
+    return Outcome(whole=is_whole(rows), line=line(settings.name, rows), places=[RootPaths(job.root).watched(settings.name)])
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import io
 import json
 import math
 import random
-import tarfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from PIL import Image
 from tda.config.datasets import DatasetConfig, ToyConfig
 from tda.errors import UserError
 from tda.store.files import exists, join, publish_bytes, publish_json, read_json
+from tda.store.shards.writing import Member, write_tar
 from tda.toycaptions import caption
 from tda.toyscenes import SIDE, STYLES, draw_scene, jpeg, render
 
@@ -174,21 +175,17 @@ def _write_shard(toy: ToyConfig, planted: dict[int, Planted], shard: int, folder
     start = shard * toy.pairs_per_shard
     indices = range(start, min(start + toy.pairs_per_shard, toy.pairs))
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for index in indices:
-            _add_pair(tar, toy, index, toy_pair(toy, index, planted.get(index)))
+    write_tar(buffer, (member for index in indices for member in _members(toy, index, toy_pair(toy, index, planted.get(index)))))
     publish_bytes(join(folder, f"{shard:05d}.tar"), buffer.getvalue())
     publish_json(join(folder, f"{shard:05d}_stats.json"), _stats(len(indices)))
 
 
-def _add_pair(tar: tarfile.TarFile, toy: ToyConfig, index: int, pair: ToyPair) -> None:
+def _members(toy: ToyConfig, index: int, pair: ToyPair) -> Iterator[Member]:
     key = _key(toy, index)[2]
     meta = _meta(pair, key, f"toy://{toy.style}/{toy.seed}/{index}.jpg")
-    members = {"jpg": pair.jpeg, "txt": pair.caption.encode(), "json": json.dumps(meta, indent=4).encode()}
-    for suffix, data in members.items():
-        info = tarfile.TarInfo(f"{key}.{suffix}")  # no time and no user: the same bytes each time
-        info.size = len(data)
-        tar.addfile(info, io.BytesIO(data))
+    yield f"{key}.jpg", pair.jpeg
+    yield f"{key}.txt", pair.caption.encode()
+    yield f"{key}.json", json.dumps(meta, indent=4).encode()
 
 
 def _meta(pair: ToyPair, key: str, url: str) -> dict[str, Any]:

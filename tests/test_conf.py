@@ -20,6 +20,7 @@ from tda.config.jobs import (
     EmbedJob,
     ExportJob,
     FetchJob,
+    FilterJob,
     IngestJob,
     NearestJob,
     PaperJob,
@@ -41,6 +42,7 @@ JOBS = {
     "embed": EmbedJob,
     "export": ExportJob,
     "fetch": FetchJob,
+    "filter": FilterJob,
     "ingest": IngestJob,
     "verify": VerifyJob,
     "dedupe": DedupeJob,
@@ -63,12 +65,14 @@ TAKES = {
     "embed": "embed",
     "train": "train",
     "dedupe": "dedupe",
+    "filter": "filter",
     "nearest": "nearest",
     "analysis": "analyze",
     "report": "report",
     "experiment": "paper",
     "watch": "watch",
 }
+NAMED = ("embed", "analyze", "dedupe", "filter", "nearest", "watch")  # jobs that take a data set and an encoder by name
 PARTS = {"toy"}  # groups whose files are parts of other presets: no job takes them
 CHOICES = [(folder.name, file.stem) for folder in sorted(CONF.iterdir()) if folder.name in TAKES for file in sorted(folder.glob("*.yaml"))]
 
@@ -116,7 +120,9 @@ def test_no_job_logs_or_writes_through_hydra(job: str) -> None:
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_choice_composes(group: str, choice: str) -> None:
     job = TAKES[group]
-    names = [f"{other}.name={other}" for other in ("dataset", "encoder") if job in ("embed", "analyze", "dedupe", "nearest", "watch")]
+    names = [
+        f"{other}.name={other}" for other in ("dataset", "encoder") if job in ("embed", "analyze", "dedupe", "filter", "nearest", "watch")
+    ]
     names += ["reference.name=r"] if job in ("dedupe", "nearest") else []
     assert isinstance(_compose(job, f"{group}={choice}", *names), JOBS[job])
 

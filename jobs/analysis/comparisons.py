@@ -93,10 +93,15 @@ def _key(one: dict[str, Any]) -> tuple[Any, ...]:
     return one.get("a"), one.get("b"), one.get("modality")
 
 
+def comparisons_url(root: str, dataset: str) -> str:
+    """The file of the encoders that were named last."""
+    return join(root, "analysis", dataset, "comparisons.json")
+
+
 def _urls(root: str, dataset: str, encoders: Sequence[str]) -> tuple[str, str]:
     """The file of the encoders that were named last, and that of these encoders."""
     folder = join(root, "analysis", dataset)
-    return join(folder, "comparisons.json"), join(folder, "comparisons", f"{digest(list(encoders))[:12]}.json")
+    return comparisons_url(root, dataset), join(folder, "comparisons", f"{digest(list(encoders))[:12]}.json")
 
 
 def _before(url: str) -> dict[str, Any]:

@@ -20,7 +20,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.dedup.decisions import REASONS, carried, decide_block
+from jobs.dedup.carried import carried_shard
+from jobs.dedup.decisions import REASONS, decide_block
 from jobs.dedup.exact_matches import BLANK, Flags, chosen_bits, flags_of
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.tasks import ordered, result, start
@@ -34,6 +35,8 @@ from tda.store.datasets.nearest import NearestSet
 from tda.store.datasets.views import META_KEY, Kept, View, content_hash
 from tda.store.files import filesystem, join, publish
 from tda.store.paths import RootPaths
+
+UNMEASURED = REASONS.index("unmeasured")
 
 Span = tuple[int, int]  # its first shard, and the one behind its last
 
@@ -216,9 +219,9 @@ def _reasons_of(decider: Decider, index: int, *, known: bool) -> tuple[npt.NDArr
     if decider.deciding is decider.rows:
         return ordinal_B, *decider.reasons(index, known=known)
     if own is None:
-        return ordinal_B, carried(ordinal_B, np.empty(0, np.int64), np.empty(0, np.uint8)), {}
+        return ordinal_B, np.full(len(ordinal_B), UNMEASURED, np.uint8), {}
     reason_K, _ = decider.reasons(own, known=known)
-    return ordinal_B, carried(ordinal_B, decider.deciding.ordinals(own), reason_K), {}
+    return ordinal_B, carried_shard(ordinal_B, decider.deciding.ordinals(own), reason_K, UNMEASURED), {}
 
 
 def match_span(plan: ShardPlan, span: Span, known: bool) -> dict[str, int]:

@@ -69,14 +69,6 @@ def decide_block(image_B: Any, text_B: Any, flags_B: Flags, rule: Rule) -> tuple
     return reason_B, matched | {"image": int((image_B >= rule.image).sum()), "text": int((text_B >= rule.text).sum())}
 
 
-def carried(ordinal_M: npt.NDArray[np.int64], ordinal_K: npt.NDArray[np.int64], reason_K: Flags) -> Flags:
-    """The reasons of another encoder's rows (K,) for rows (M,) of the same shard, by ordinal; a row that it has not is `unmeasured`."""
-    at_M = np.searchsorted(ordinal_K, ordinal_M)
-    known_M = np.append(ordinal_K, -1)[at_M] == ordinal_M
-    found_M: Flags = np.where(known_M, np.append(reason_K, 0)[at_M], REASONS.index("unmeasured")).astype(np.uint8)
-    return found_M
-
-
 def _near(image_B: Any, text_B: Any, rule: Rule) -> dict[str, npt.NDArray[np.bool_]]:
     """Rows that the rule finds, by the modalities that reached their threshold; each row under one name."""
     found_B = rule.holds(image_B, text_B)

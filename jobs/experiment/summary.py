@@ -6,7 +6,7 @@ from dataclasses import replace
 from rich.box import SIMPLE
 from rich.table import Table
 
-from jobs.analysis.comparisons import compare_encoders, comparison_line
+from jobs.analysis.comparisons import compare_encoders, comparison_line, comparisons_url
 from jobs.analysis.sweep import cells_of, sweep_cells
 from jobs.runtime.app import Outcome
 from tda.config.jobs import AnalyzeJob, PaperJob
@@ -41,7 +41,7 @@ def _sweeps(job: PaperJob, analysed: Sequence[AnalyzeJob]) -> Iterator[Outcome]:
         cells = sweep_cells(replace(one, analysis=replace(one.analysis, umap=umap)), keys)
         mixing = [cell["mixing"] for cell in cells]
         reported = f"{len(cells)} cells, mixing {min(mixing):.3f} to {max(mixing):.3f}"
-        yield Outcome(whole=True, line=f"{one.dataset.name} / {one.encoder.name}: layout under other settings: {reported}")
+        yield Outcome(whole=True, line=f"{one.dataset.name} / {one.encoder.name}: layout under other settings: {reported}", places=[])
 
 
 def _comparisons(job: PaperJob, analysed: Sequence[AnalyzeJob]) -> Iterator[Outcome]:
@@ -57,7 +57,7 @@ def _comparisons(job: PaperJob, analysed: Sequence[AnalyzeJob]) -> Iterator[Outc
             datasets=compare.datasets or [other for other in datasets if other != dataset],
         )
         found = compare_encoders(job.root, dataset, encoders, replace(job.analysis, compare=filled), job.cluster)
-        yield Outcome(whole=True, line=comparison_line(found))
+        yield Outcome(whole=True, line=comparison_line(found), places=[comparisons_url(job.root, dataset)])
 
 
 def summary_table(root: str, datasets: list[str], encoders: list[str]) -> Table:

@@ -18,8 +18,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from jobs.runtime.command_line.ending import well_ended
+from jobs.runtime.command_line.options import settings_first
 from jobs.runtime.command_line.output import note_result, print_error, print_result
-from jobs.runtime.config_errors import explain
+from jobs.runtime.config_errors import explain, with_field
 from jobs.runtime.experiment_settings import with_experiment
 from jobs.runtime.literal_paths import literal_paths
 from jobs.runtime.literal_texts import literal_texts
@@ -32,6 +33,7 @@ from jobs.runtime.sweeps.cells import Cell, is_multirun, working_on
 from jobs.runtime.sweeps.launching import with_plugins
 from jobs.runtime.sweeps.sweep import Attempt, Sweep, in_sweep
 from tda.errors import LacunaError, UserError
+from tda.store.files import absolute
 
 Job = TypeVar("Job", bound=Any)
 
@@ -56,7 +58,7 @@ class Outcome:
     whole: bool
     line: str
     numbers: Mapping[str, float] = field(default_factory=dict)  # what a sweep records, by dotted path
-    places: Sequence[str] = ()  # paths or URLs of what was made, for --json; the root if empty
+    places: Sequence[str] | None = None  # paths or URLs of the results, for --json; None: the root
 
 
 def command(
@@ -95,7 +97,8 @@ def command(
 
         try:
             _require_quiet(config_name)
-            words = with_experiment(literal_texts(literal_paths(_with_flags(flags)), schema), config_name, schema)
+            words = settings_first(_with_flags(flags))
+            words = with_experiment(literal_texts(literal_paths(words), schema), config_name, schema)
             if is_multirun(words):
                 sweep = Sweep(config_name, words, _cell_runner(config_name, schema, run), partial(_inputs_of, inputs))
                 words = with_plugins(words)
@@ -175,15 +178,18 @@ def _with_flags(flags: Sequence[str]) -> list[str]:
 def _attempt(
     config: DictConfig, name: str, schema: type[Job], run: Callable[[Job], Outcome], cell: Cell | None = None, *, recorded: bool = True
 ) -> Attempt:
+    job: Any = None
     try:
-        job: Any = OmegaConf.to_object(config)
+        job = OmegaConf.to_object(config)
         record = recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext()
         with record, display():
             outcome = run(dataclasses.replace(job, root=cell.root) if cell else job)
             end_with(whole=outcome.whole, line=outcome.line)
-        note_result({} if cell else outcome.numbers, outcome.places or [job.root])
+        places = [job.root] if outcome.places is None else outcome.places
+        note_result({} if cell else outcome.numbers, map(absolute, places))
     except UserError as error:
-        return Attempt(status=EXIT_USER_ERROR, error=str(error))
+        settings = dataclasses.asdict(job) if job is not None else {}
+        return Attempt(status=EXIT_USER_ERROR, error=with_field(str(error), settings))
     except OmegaConfBaseException as error:
         return Attempt(status=EXIT_USER_ERROR, error=explain(error, schema))
     except LacunaError as error:

@@ -2,7 +2,8 @@
 
 jobs.paper and jobs.plan compose an experiment whole. Any other job takes its share: the encoders, the settings of its groups, the
 reference, and the shards and checkpoints of the names it is given; jobs.train takes `train_dataset` and an arm; jobs.watch takes the data
-sets, and the first arm as the model whose checkpoints appear. The user's words win.
+sets, and the first arm as the model whose checkpoints appear. A job that takes none of this, as jobs.verify, runs as it would without.
+The user's words win.
 """
 
 import dataclasses
@@ -27,7 +28,7 @@ CONFIG_DIR = ("--config-dir", "-cd")
 def with_experiment(words: list[str], job: str, schema: type) -> list[str]:
     """The words of a command line, `experiment=NAME` replaced by overrides; unchanged for a job that takes an experiment whole.
 
-    Raises UserError for an unknown experiment, for more than one, and for one that sets nothing of this job.
+    Raises UserError for an unknown experiment, for more than one, and for one that lacks what this job needs.
     """
     fields = {field.name for field in dataclasses.fields(schema)}
     whole = not fields.isdisjoint({"arms", "experiment"})  # an experiment is composed into it, or named in a field
@@ -41,8 +42,7 @@ def with_experiment(words: list[str], job: str, schema: type) -> list[str]:
     given = {key.lstrip("+"): value for key, sign, value in (word.partition("=") for word in words) if sign}
     values = _values(name, _config_dir(words))
     share = Share(name, values, given, fields)
-    if not share.relevant():
-        raise UserError(f"experiment={name} sets nothing that jobs.{job} takes; jobs.paper runs an experiment, jobs.plan counts its cost")
+    share.require_what_is_needed(job)
     if not _SHOWING.intersection(words):
         share.require_dataset()
     found = [f"{key}={_grammar(value)}" for key, value in share.overrides() if key.lstrip("+") not in given]
@@ -58,16 +58,14 @@ class Share:
     given: Mapping[str, str]
     fields: set[str]
 
-    def relevant(self) -> bool:
-        """Whether the experiment sets anything that the job could take."""
-        wanted = self.fields & {*GROUPS, "encoders", "reference"}
-        if "embed" in self.fields and "encoders" in self.fields:
-            wanted |= {"shards", "checkpoints"}
-        if self._watches():
-            wanted |= {"datasets"}
-        if "loss" in self.fields:
-            wanted |= {"train_dataset", "arms"}
-        return any(self.values.get(key) for key in wanted)
+    def require_what_is_needed(self, job: str) -> None:
+        """Raise UserError where the experiment has no arms for jobs.train, or no reference for a job that needs one."""
+        if "loss" in self.fields and not (self.values.get("train_dataset") or self.values.get("arms")):
+            raise UserError(f"experiment={self.name} trains nothing: it has no arms and no train_dataset for jobs.{job}")
+        given = self._gives("dataset@reference", "reference.name", "dedupe.self")
+        sets = any(self.values.get(key) for key in self.fields & {"reference", "nearest", "dedupe"})
+        if "reference" in self.fields and not sets and not given:
+            raise UserError(f"experiment={self.name} has no reference, and jobs.{job} compares with one: give reference.name=NAME")
 
     def require_dataset(self) -> None:
         """Raise UserError, with the choices, where the user has to name one of the experiment's data sets."""

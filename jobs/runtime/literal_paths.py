@@ -25,8 +25,8 @@ WORD = re.compile(r"(\+{0,2})([\w.@/-]+)=(.*)", re.DOTALL)  # key=value, of any 
 def literal_paths(words: list[str]) -> list[str]:
     """The words of a command line, with the values of path fields quoted for Hydra's grammar; interpolations `${...}` still work.
 
-    One enclosing pair of quotes is removed. `null` stays null, and `[a,b]` stays a list unless a file has that name. Raises UserError for a
-    key with letters that Hydra does not know.
+    One enclosing pair of quotes is removed. `null` stays null, and `[a,b]` stays a list; a file whose name has the quotes or brackets wins.
+    Raises UserError for a key with letters that Hydra does not know.
     """
     return [_literal(word) for word in words]
 
@@ -44,14 +44,24 @@ def _literal(word: str) -> str:
         raise UserError(f"the argument {word!r} names no field: give KEY=VALUE")
     if not found or not is_path(found[2]):
         return word
-    return f"{found[1]}{found[2]}={_value(unquoted(found[3]))}"
+    return f"{found[1]}{found[2]}={_value(_as_a_shell(found[3]))}"
+
+
+def _as_a_shell(text: str) -> str:
+    """The text without the quotes that a shell removes, unless a file is named so: 'a','b' is the path a,b."""
+    if _exists(text):
+        return text
+    parts = list(items(text))
+    if len(parts) > 1 and all(unquoted(part) != part for part in parts):
+        return ",".join(map(unquoted, parts))
+    return unquoted(text)
 
 
 def _value(text: str) -> str:
     if text in ("", "null", "???"):
         return text
     if is_list(text) and not _exists(text):
-        return f"[{','.join(quoted(unquoted(item)) for item in items(text[1:-1]))}]"
+        return f"[{','.join(quoted(item if _exists(item) else unquoted(item)) for item in items(text[1:-1]))}]"
     return quoted(text)
 
 

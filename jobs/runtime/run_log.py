@@ -1,4 +1,4 @@
-"""The log of a run: `<root>/runs/<run id>/log.jsonl`, a JSON object a line: time, level, run, job, message, and shard where one is meant.
+"""The log of a run: `<root>/runs/<run id>/log.jsonl`, a JSON object a line: time, level, run, job, message, shard, actor (by Ray's id).
 
 Every line that the command prints on standard error goes there, and what has no line: start, failed shards, result, tracebacks. It is
 written with the run's progress, also on failure, and holds `MOST` lines: the first ones and the last. The log of the run before is

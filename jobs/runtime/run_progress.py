@@ -41,6 +41,8 @@ class Work:
     done: int = 0
     pairs: int = 0
     failures: dict[str, str] = field(default_factory=dict)  # shard -> reason
+    values: dict[str, float] = field(default_factory=dict)  # what the stage reports beside counts, for metrics alone
+    exported: dict[tuple[str, ...], float] = field(default_factory=dict)  # what metrics have counted of it
     log: RunLog | None = None
     _running: dict[str, None] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
@@ -69,6 +71,11 @@ class Work:
         """So many are done, of work whose items have no names."""
         self.done, self._moved = done, time.monotonic() - self._began
 
+    @property
+    def seconds(self) -> float:
+        """From its begin to what was done last."""
+        return self._moved
+
     def plain(self) -> dict[str, Any]:
         return {
             "stage": self.stage,
@@ -79,7 +86,7 @@ class Work:
             "before": self.before,
             "done": self.done,
             "pairs": self.pairs,
-            "seconds": round(self._moved, 3),  # in which these were done
+            "seconds": round(self.seconds, 3),  # in which these were done
             "running": list(self._running)[:NAMED],
             "running_count": len(self._running),
             "failed": len(self.failures),
@@ -110,10 +117,12 @@ class RunProgress:
     def end(self, state: str, line: str = "") -> None:
         self.state, self.line = state, line or self.line
 
+    def work(self) -> list[Work]:
+        with self._adding:
+            return list(self._work.values())
+
     def plain(self, run: str) -> dict[str, Any]:
         self.beat += 1
-        with self._adding:
-            work = list(self._work.values())
         return {
             "schema": SCHEMA,
             "run": run,
@@ -124,7 +133,7 @@ class RunProgress:
             "every": BEAT,
             "beat": self.beat,
             "owner": self._owner,
-            "work": [one.plain() for one in work],
+            "work": [one.plain() for one in self.work()],
         }
 
 
@@ -152,11 +161,11 @@ def end_with(*, whole: bool, line: str) -> None:
         run.end("whole" if whole else "part", line)
 
 
-def log_line(line: str) -> None:
-    """Add a line to the log of the command that runs here."""
+def log_line(line: str, level: str = "info", **fields: str) -> None:
+    """Add a line to the log of the command that runs here; `fields` as `shard` and `actor`."""
     run = _current.get()
     if run is not None:
-        run.log.add(line)
+        run.log.add(line, level, **fields)
 
 
 class Beats:

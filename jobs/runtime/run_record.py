@@ -20,6 +20,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from jobs.runtime.run_metrics import RunMetrics
 from jobs.runtime.run_progress import Beats, RunProgress, current
 from tda.errors import LacunaError, UserError
 from tda.source_digest import source_digest
@@ -43,10 +44,17 @@ def recorded_run(job: str, root: str, config: DictConfig, overrides: Sequence[st
     file, progress = _RunFile(job, root, config, overrides), RunProgress(job)
     file.write()
     progress.log.add("started")
-    beats = Beats(lambda: file.put(progress))
+    metrics = RunMetrics(progress, joins="cluster" not in config)
+
+    def beat() -> None:
+        metrics.count()
+        file.put(progress)
+
+    beats = Beats(beat)
     try:
         with current(progress):
             yield
+        metrics.count()
     except UserError:  # refused: nothing ran
         beats.stop()
         file.discard()

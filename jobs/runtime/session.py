@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jobs.runtime.cluster_token import settle_token
 from jobs.runtime.command_line.stopping import listen
+from jobs.runtime.joined_head import HeadWatch
 from jobs.runtime.private_folder import PrivateFolder
 from tda.config.cluster import ClusterConfig
 from tda.errors import LacunaError, UserError
@@ -26,6 +28,7 @@ RESTING_MONITOR = {"RAY_LOG_MONITOR_MANY_FILES_THRESHOLD": "0", "LOG_NAME_UPDATE
 
 _held = False
 _folder: PrivateFolder | None = None  # of the Ray that was started here
+_watch: HeadWatch | None = None  # of the cluster that was joined
 _sharers = 1
 
 
@@ -35,7 +38,7 @@ def ray_session(cluster: ClusterConfig) -> Iterator[None]:
 
     A Ray that this process is already connected to is used and left running. Otherwise the cluster at `cluster.address` is joined, or a
     local Ray is started on 127.0.0.1, without a dashboard; it ends with the block, or with the `shared_ray` block around it.
-    Raises UserError if there is no cluster at the address.
+    Raises UserError if there is no cluster at the address, or one that asks for no token and `cluster.insecure` is not given.
     """
     import_ray()
     import ray
@@ -46,7 +49,7 @@ def ray_session(cluster: ClusterConfig) -> Iterator[None]:
     if cluster.address is None:
         _start()
     else:
-        _join(cluster.address)
+        _join(cluster)
     try:
         yield
     finally:
@@ -70,7 +73,10 @@ def shared_ray() -> Iterator[None]:
 
 def end_ray() -> None:
     """Leave the cluster, or end the Ray that was started here and remove its files."""
-    global _folder  # noqa: PLW0603 (as above)
+    global _folder, _watch  # noqa: PLW0603 (as above)
+    if _watch is not None:
+        _watch.end()
+        _watch = None
     sys.modules["ray"].shutdown()
     if _folder is not None:
         _folder.remove()
@@ -226,16 +232,26 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
             del os.environ[name]
 
 
-def _join(address: str) -> None:
+def _join(cluster: ClusterConfig) -> None:
+    global _watch  # noqa: PLW0603 (as above)
     import ray
+    from ray._private.services import canonicalize_bootstrap_address_or_die
 
+    address = str(cluster.address)
+    remote = address.startswith("ray://")  # a client, which has no line to the head itself
     try:
-        _require_listener(address)
+        head = address if remote else canonicalize_bootstrap_address_or_die(address)
+        _require_listener(head)
+        if not remote:
+            settle_token(head, insecure=cluster.insecure)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         listen()
+    except UserError:
+        raise
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"cluster.address={address} cannot be joined: {reason}; cluster=local starts a Ray on this machine") from None
+    _watch = HeadWatch(head.removeprefix("ray://"), cluster.wait_seconds)
 
 
 def _require_listener(address: str) -> None:

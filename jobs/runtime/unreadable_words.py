@@ -15,6 +15,8 @@ def unreadable(word: str, schema: type) -> str:
     """The line for one argument. Fields of text take any value as typed, so the field is a list, a number or a group of settings."""
     found = WORD.fullmatch(word)
     head = f"the argument {_shown(word)} cannot be read"
+    if found is None and field_type(schema, word) is not None:
+        return f"{head}: it has no value, give {word}=VALUE"
     if found is None:
         return f"{head}: it is no KEY=VALUE, where a KEY is of the letters a to z, digits and . _ -"
     return f"{head}: {_fault(found[3])}; {_right(found[2], found[3], schema)}"

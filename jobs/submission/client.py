@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from jobs.runtime.cluster_token import token_source, warn_of_open
 from jobs.runtime.session import import_ray
 from tda.config.cluster import ClusterConfig
 from tda.errors import LacunaError, UserError
@@ -14,7 +15,7 @@ TIMEOUT = (5, 30)  # seconds to connect, and between two bytes of an answer
 HERE = "http://127.0.0.1:8265"
 _OVERRIDES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")  # Ray prefers these to the address that it is given
 _TALKATIVE = ("ray.dashboard.modules.job.sdk", "ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
-_TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+OK = 200
 
 
 class NotReachedError(LacunaError):
@@ -40,6 +41,13 @@ class Jobs:
         self.url = url
         with self._failures():
             self._client = _client(url)
+
+    def require_token(self, *, insecure: bool) -> None:
+        """Raise UserError if the cluster asks for no token; with `insecure` print what that means. A Ray before tokens asks for none."""
+        with self._failures():
+            mode = self._client.authentication_mode()
+        if mode == "disabled":
+            warn_of_open(f"the cluster at {self.url}", insecure=insecure)
 
     def details(self, job_id: str) -> Any:
         """Status, exit code and message of a job. Raises UnknownJobError or NotReachedError."""
@@ -106,6 +114,10 @@ def _client(url: str) -> Any:
         def _do_request(self, *arguments: Any, **keywords: Any) -> Any:
             return super()._do_request(*arguments, **{"timeout": TIMEOUT, **keywords})
 
+        def authentication_mode(self) -> str:
+            answer = self._do_request("GET", "/api/authentication_mode")
+            return str(answer.json().get("authentication_mode")) if answer.status_code == OK else "disabled"
+
     with _without(_OVERRIDES):
         return Client(url)
 
@@ -120,7 +132,7 @@ def _without(names: tuple[str, ...]) -> Iterator[None]:
 
 
 def _token_line(url: str, reason: str) -> str:
-    source = next((name for name in _TOKENS if os.environ.get(name)), "~/.ray/auth_token")
+    source = token_source()
     if "invalid" in reason.lower() or "forbidden" in reason.lower():
         return f"the token of {source} is not the token of the cluster at {url}"
     return f"the cluster at {url} needs a token, and {source} has none: set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, with RAY_AUTH_MODE=token"

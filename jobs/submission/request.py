@@ -40,13 +40,14 @@ class Request:
 def made_request(submit: SubmitJob, words: list[str]) -> Request:
     """The request for `words`, the command as it follows `--`. Raises UserError for what the cluster would refuse, or should not see."""
     job, *rest = _named_job(words)
-    _refuse_secrets(rest)
+    refuse_secrets(rest)
     command = [f"jobs.{job}", *_cluster_words(job, submit.cluster, rest), *rest]
     if submit.root and not any(word.startswith("root=") for word in rest):
         command.append(f"root={submit.root}")
+    _refuse_relative_root(command)
     folder = _working_dir(submit, rest)
     composed = "" if SWEEPS.intersection(rest) else _composed_here(command, folder)
-    runtime_env = _runtime_env(submit, folder)
+    runtime_env = runtime_env_of(submit, folder)
     content = (command, composed, submit.code == "mine" and source_digest(*PACKAGES), _digest(folder), _settings(submit))
     return Request(
         job=job,
@@ -72,11 +73,19 @@ def _named_job(words: list[str]) -> list[str]:
     return [name, *words[1:]]
 
 
-def _refuse_secrets(words: list[str]) -> None:
-    """A command line stands in the dashboard and in the list of processes."""
+def refuse_secrets(words: list[str]) -> None:
+    """Raise UserError for a secret: a command line stands in the dashboard and in the list of processes."""
     for word in words:
         if "${oc.env:" not in word and (shown := without_secrets_in_words(word)) != word:
             raise UserError(f"{shown} has a secret on the command line: put it into an environment variable, and give submit env=[NAME]")
+
+
+def _refuse_relative_root(words: list[str]) -> None:
+    """Raise UserError for a root that on another machine would be another folder, or one that is removed with the job."""
+    for word in words:
+        key, _, root = word.partition("=")
+        if key == "root" and root and not root.strip("'\"").startswith(("/", "${", "~")) and "://" not in root:
+            raise UserError(f"{word} is not the same folder on the cluster: give a URL, or an absolute path that all nodes see")
 
 
 def _cluster_words(job: str, cluster: ClusterConfig, words: list[str]) -> list[str]:
@@ -116,7 +125,8 @@ def _composed_here(command: list[str], folder: str | None) -> str:
     return done.stdout
 
 
-def _runtime_env(submit: SubmitJob, folder: str | None) -> dict[str, Any]:
+def runtime_env_of(submit: SubmitJob, folder: str | None = None) -> dict[str, Any]:
+    """Ray's `runtime_env`: code, environment variables, and the folder that is copied. Raises UserError for a variable that is not set."""
     missing = [name for name in submit.env if name not in os.environ]
     if missing:
         raise UserError(f"env={missing} is not set in the environment of this command")

@@ -24,6 +24,7 @@ class TrainBars(Bars):
         self._last[arm] = progress
         if arm in self.work:
             self.work[arm].reached(progress.step)
+            self.work[arm].values = {"loss": progress.loss, "learning_rate": progress.learning_rate}
         self.show(arm, progress.step, progress_line(progress), self._line)
 
     def heartbeat(self, name: str) -> str:

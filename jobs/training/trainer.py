@@ -8,6 +8,7 @@ from jobs.runtime.tasks import uncollected
 if TYPE_CHECKING:
     from tda.encoders.training.data import TrainingPairs
     from tda.encoders.training.loop import Arm, Progress
+    from tda.encoders.training.stream import StreamedPairs
 
 
 class ArmTrainer:
@@ -28,7 +29,15 @@ class ArmTrainer:
 
         torch.set_num_threads(arm.config.threads or self.threads)
         self._progress = None
-        return train(arm, _pairs(urls, _Settings(arm.settings)), folder, self.device, self._report)
+        return train(arm, self._pairs(arm, urls), folder, self.device, self._report)
+
+    def _pairs(self, arm: "Arm", urls: tuple[str, ...]) -> "TrainingPairs | StreamedPairs":
+        if not arm.config.stream:
+            return _pairs(urls, _Settings(arm.settings))
+        from tda.encoders.training.stream import StreamedPairs
+
+        given = {name: getattr(arm.config, name) for name in ("batch_size", "seed", "shuffle")}
+        return StreamedPairs(urls, arm.settings, **given, threads=self.threads)
 
     def progress(self) -> "Progress | None":
         """Of the arm in training; None before its first steps."""

@@ -8,7 +8,9 @@
                                        <n>.failed.json           it ended with a reason, or was lost with its watcher
                                        <n>.stopped.json          it was interrupted; this is no failure
                                        succeeded.json            all is analysed
-                                       <n>.<state>.notice.json   the user was notified of this end: once, whoever sees it
+                                       <n>.<state>.notice.json   a watcher, which the file names, notifies the user of this end
+                                       <n>.<state>.2.notice.json another one does, as the first was lost before it had
+                                       <n>.<state>.notified.json the user was notified
                                        vanished.json             its file was gone before it was analysed
                     _names/<encoder>.json                        this encoder's name is of this content
 
@@ -25,7 +27,7 @@ from tda.store.files import filesystem, join, publish_json, read_json
 from tda.store.paths import RootPaths
 
 EVENT = re.compile(r"(\d+)\.(submitted|running|failed|stopped)\.json")
-NOTICE = "notice.json"
+NOTICE, NOTIFIED = "notice.json", "notified.json"
 PIN = re.compile(r"([0-9a-f]{16})\.([0-9a-f]{16})\.pin\.json")
 
 
@@ -57,7 +59,14 @@ class Entry:
     @property
     def announced(self) -> bool:
         """Whether the user was notified of the end of the last attempt."""
-        return any(name.startswith(f"{self.attempt}.") and name.endswith(f".{NOTICE}") for name in self.events)
+        return f"{self.attempt}.{self.state}.{NOTIFIED}" in self.events
+
+    @property
+    def notices(self) -> list[str]:
+        """The files of watchers that took it upon themselves to notify of the end of the last attempt, the last one last."""
+        prefix = f"{self.attempt}.{self.state}."
+        found = (name for name in self.events if name.startswith(prefix) and name.endswith(NOTICE))
+        return sorted(found, key=lambda name: (len(name), name))
 
     @property
     def state(self) -> str:

@@ -5,10 +5,10 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 
-from jobs.runtime.owner import owner
+from jobs.runtime.owner import is_alive, is_dead, owner
 from jobs.watching.copies import ChangedError, Copied
 from jobs.watching.lease import beating
-from jobs.watching.ledger import NOTICE, Entry, Ledger
+from jobs.watching.ledger import NOTICE, NOTIFIED, Entry, Ledger
 from jobs.watching.place import Checkpoint, Place
 from jobs.watching.poll import LOST, Poller, WatchSettings
 from jobs.watching.runner import Run, Runner, State, Task
@@ -24,7 +24,8 @@ class Watcher(Poller):
         self.unread: dict[str, str] = {}  # checkpoint -> why its file could not be read in this look
         self._me = owner()
         self._passed = set[str]()  # started, or found to have nothing to do, since the last look
-        self._announced = set[str]()  # folders of entries whose notice was looked for
+        self._announced = set[str]()  # folders of entries of an earlier version that were announced
+        self._held = dict[tuple[str, str], float]()  # folder of an entry and a notice without its notification -> since when it is known
         self._again = dict[str, float]()  # folder of the entry -> when it may be tried again
 
     def look(self) -> None:
@@ -155,10 +156,19 @@ class Watcher(Poller):
         self._after(task, run)
 
     def _announce(self, task: Task, message: str) -> None:
-        """Notify of the end of a checkpoint's work. Of several watchers that see it, the one that creates the notice does."""
-        state = self.ledger.entry(task.label, task.key).state
-        if self.ledger.add(task.folder, f"{task.attempt}.{state}.{NOTICE}", {}):
-            self._notify({"encoder": task.encoder, "step": task.step, "state": state, "message": message})
+        """Notify of the end of a checkpoint's work. Of several watchers that see it, the one that creates the next notice does.
+
+        One that is killed between its notice and the notification is followed by another: the user is notified once, or, if it was killed
+        just after, twice.
+        """
+        entry = self.ledger.entry(task.label, task.key)
+        if entry.announced or not self._unheld(task.folder, entry):
+            return
+        number = f"{len(entry.notices) + 1}." if entry.notices else ""
+        prefix = f"{task.attempt}.{entry.state}."
+        if self.ledger.add(task.folder, f"{prefix}{number}{NOTICE}", {"owner": self._me}):
+            self._notify({"encoder": task.encoder, "step": task.step, "state": entry.state, "message": message})
+            self.ledger.add(task.folder, f"{prefix}{NOTIFIED}", {})
 
     def _announce_late(self) -> None:
         """Notify of ends whose watcher was killed before it did. Attempts of earlier versions left no notices, and are passed over."""
@@ -166,13 +176,25 @@ class Watcher(Poller):
             for key in keys:
                 entry, folder = self.ledger.entry(label, key), f"{label}/{key}"
                 given_up = entry.state == "failed" and entry.failures >= self.settings.config.max_attempts
-                if folder in self._announced or not (entry.over or given_up):
+                if folder in self._announced or entry.announced or not (entry.over or given_up):
                     continue
-                self._announced.add(folder)
                 taken = self.ledger.content(folder, f"{entry.attempt}.submitted.json")
-                if not entry.announced and taken.get("notices"):
-                    began = self.ledger.content(folder, f"{entry.attempt}.running.json") or taken
-                    self._announce(Task(**began["task"]), self._ending(folder, entry))
+                if not taken.get("notices"):
+                    self._announced.add(folder)
+                    continue
+                began = self.ledger.content(folder, f"{entry.attempt}.running.json") or taken
+                self._announce(Task(**began["task"]), self._ending(folder, entry))
+
+    def _unheld(self, folder: str, entry: Entry) -> bool:
+        """Whether no watcher that lives is about to notify of this end; one elsewhere has a lease's time for it."""
+        if not entry.notices:
+            return True
+        holder, now = self.ledger.content(folder, entry.notices[-1]).get("owner"), self.settings.clock()
+        if not holder:  # of an earlier version, which notified after it
+            self._announced.add(folder)
+            return False
+        since = self._held.setdefault((folder, entry.notices[-1]), now)
+        return is_dead(holder) or (not is_alive(holder) and now - since >= self.settings.config.lease_seconds)
 
     def _ending(self, folder: str, entry: Entry) -> str:
         """The last line or the reason that the ledger holds."""

@@ -35,6 +35,7 @@ class ClusterConfig(Checked, path="cluster"):
     dashboard: str | None = (
         None  # http://HOST:8265 of a cluster, for jobs.submit; null: RAY_API_SERVER_ADDRESS, else port 8265 of this machine
     )
+    insecure: bool = False  # true: use a cluster that asks for no token, on which whoever reaches it can run any command (CVE-2023-48022)
     actors: int | None = bounded(None, least=1)  # null: one per GPU, or as many as the CPUs hold
     cpus_per_actor: float = bounded(1, least=0)
     gpus_per_actor: float | None = bounded(None, least=0)  # null: 1 where the cluster has GPUs, else 0

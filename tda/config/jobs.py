@@ -7,6 +7,7 @@ from tda.config.analysis import AnalysisConfig, SweepConfig
 from tda.config.cluster import ClusterConfig
 from tda.config.datasets import DatasetConfig
 from tda.config.fields import MISSING, Checked, bounded
+from tda.config.filters import FilterConfig
 from tda.config.models import LOSSES, Arm, EncoderConfig, TrainConfig
 from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
 from tda.config.sweeps import MultirunConfig
@@ -51,7 +52,8 @@ class NearestJob(Checked):
     root: str = MISSING
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     reference: DatasetConfig = field(default_factory=DatasetConfig)
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(name=""))  # not needed beside `encoders`
+    encoders: list[str] = field(default_factory=list)  # names: the closest rows by each of them, one after the other
     nearest: NearestConfig = field(default_factory=NearestConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)
@@ -76,6 +78,15 @@ class DedupeJob(Checked):
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
+
+
+@dataclass(kw_only=True)
+class FilterJob(Checked):
+    root: str = MISSING
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    filter: FilterConfig = field(default_factory=FilterConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 

@@ -42,6 +42,8 @@ class TrainConfig(Checked, path="train"):
     beta: float = bounded(8.0, above=0)
     hopfield_after: float = bounded(0.4, least=0, most=1)  # share of the steps before Hopfield retrieval joins; 0: from the first step
     seed: int = bounded(0, least=0)
+    stream: bool = False  # read the shards at every epoch, for data larger than memory; false: decoded once and held
+    shuffle: int = bounded(10_000, least=1)  # pairs among which a streamed pair is drawn; the order of shards is drawn too
     checkpoint_every: int = bounded(200, least=1)
     keep: str = bounded("last", choices=KEEP)  # step checkpoints: the last two, to go on from | all: each is a model that loads
     threads: int | None = bounded(None, least=1)  # of torch on a CPU; null: as many as the actor's CPUs

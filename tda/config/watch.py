@@ -23,3 +23,8 @@ class WatchConfig(Checked, path="watch"):
     last: int | None = bounded(None, least=0)  # a loop ends when this step is analysed, or has failed for good
     notify: list[str] = field(default_factory=list)  # a command and its arguments, with {encoder} {state} {step} {message}; no shell
     webhook: str | None = None  # a URL that gets the same as JSON, by POST; recorded as ***
+    submit: str = bounded("no", choices=("no", "mine", "cluster"))  # no: analysed by this command | each checkpoint is a job of the cluster
+    # at `cluster.dashboard`, with the code of this machine (mine), or with what is installed there (cluster)
+    at_once: int = bounded(4, least=1)  # jobs that are submitted and have not ended
+    env: list[str] = field(default_factory=list)  # names of environment variables whose values these jobs get
+    task: str | None = None  # set by a watcher for a job that it submits: the attempt of its ledger, which this command runs

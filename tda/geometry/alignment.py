@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tda.errors import UserError
-from tda.geometry.arrays.namespace import BLOCK_ROWS, check_pairs, namespace, row_blocks, unit_rows
+from tda.geometry.arrays.namespace import BLOCK_ROWS, check_pairs, namespace, row_blocks, rows_at, unit_rows
 
 TEMPERATURE = 2.0  # t of exp(-t |u - v|^2)
 
@@ -111,7 +111,7 @@ def _kernels(x_ND: Any, y_ND: Any, i_S: Any, j_S: Any) -> Any:
     """The kernel of rows i and j, (S,), block by block."""
     xp = namespace(x_ND, y_ND)
     blocks = row_blocks(int(i_S.shape[0]))
-    return xp.concat([_kernel(xp.sum(unit_rows(x_ND[i_S[b], :]) * unit_rows(y_ND[j_S[b], :]), axis=1)) for b in blocks])
+    return xp.concat([_kernel(xp.sum(unit_rows(rows_at(x_ND, i_S[b])) * unit_rows(rows_at(y_ND, j_S[b])), axis=1)) for b in blocks])
 
 
 def _estimate(kernel_S: Any) -> Uniformity:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.arrays.namespace import namespace, unit_rows
+from tda.geometry.arrays.namespace import rows_at, unit_rows
 from tda.geometry.arrays.rows import sample_rows, to_host
 
 SCALE_QUANTILE = 0.9  # of the distances, set to 1 in both spaces before their components are compared (Barannikov et al. 2022)
@@ -114,7 +114,7 @@ def _of_all_blocks(row_S: Any, pairs: int, blocks: int) -> Any:
 
 
 def _cosines(x_ND: Any, chosen_S: Any, what: str) -> Any:
-    unit_SD = to_host(unit_rows(x_ND[namespace(x_ND).asarray(chosen_S), :], what))
+    unit_SD = to_host(unit_rows(rows_at(x_ND, chosen_S), what))
     return unit_SD @ unit_SD.T
 
 

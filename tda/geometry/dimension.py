@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.arrays.namespace import namespace, row_blocks
+from tda.geometry.arrays.namespace import namespace, row_blocks, rows_at
 from tda.geometry.arrays.rows import check_rows, distinct, sample_rows, to_host
 from tda.geometry.neighbors.kdtree import Neighbors
 
@@ -98,8 +98,8 @@ def _slope_error(log_U: Any, group_U: Any, discard: float, seed: int) -> float:
 def by_cluster(x_ND: Any, label_N: Any, estimator: Callable[..., Dimension] = two_nn, **options: Any) -> list[Dimension]:
     """Estimates for clusters 0 .. max(label) of rows (N, D) by label (N,); rows with a label below 0 belong to no cluster."""
     label_N = to_host(label_N)
-    xp, clusters = namespace(x_ND), int(label_N.max(initial=-1)) + 1
-    return [estimator(x_ND[xp.asarray(np.flatnonzero(label_N == cluster)), :], **options) for cluster in range(clusters)]
+    clusters = int(label_N.max(initial=-1)) + 1
+    return [estimator(rows_at(x_ND, np.flatnonzero(label_N == cluster)), **options) for cluster in range(clusters)]
 
 
 def _distances(x_ND: Any, k: int, sample: int, seed: int) -> tuple[Any, Any, Dimension]:
@@ -113,7 +113,7 @@ def _distances(x_ND: Any, k: int, sample: int, seed: int) -> tuple[Any, Any, Dim
     if len(chosen_U) <= k:
         return None, None, _undefined(known, f"{len(chosen_U)} distinct row(s) have no {k} neighbours")
     xp = namespace(x_ND)
-    rows_UD = xp.astype(x_ND[xp.asarray(chosen_U), :], xp.float64)
+    rows_UD = xp.astype(rows_at(x_ND, chosen_U), xp.float64)
     index = Neighbors(rows_UD)
     found = [index.query(rows_UD[block, :], k + 1) for block in row_blocks(len(chosen_U), QUERY_ROWS)]
     distance_UK, nearest_U = (np.concatenate([to_host(one[of]) for one in found]) for of in (0, 1))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.arrays.namespace import namespace, unit_rows
+from tda.geometry.arrays.namespace import namespace, rows_at, unit_rows
 from tda.geometry.arrays.rows import distinct, to_host
 
 METRICS = ("geodesic", "chord")
@@ -79,9 +79,9 @@ def persistence(
         raise UserError(f"rows have shape {tuple(x_ND.shape)}; they must be (N, D) with N and D at least 1")
     first_U, _ = distinct(x_ND)
     xp = namespace(x_ND)
-    unit_UD = unit_rows(x_ND[xp.asarray(first_U), :])
+    unit_UD = unit_rows(rows_at(x_ND, first_U))
     chosen_L, nearest_U = (_farthest if choice == "farthest" else _random)(unit_UD, landmarks, seed)
-    chord_LL = _chords(to_host(unit_UD[xp.asarray(chosen_L), :]))
+    chord_LL = _chords(to_host(rows_at(unit_UD, chosen_L)))
     diagrams, scale_T = _diagrams(_measured(chord_LL, metric), max_degree)
     notes = [f"{len(chosen_L)} distinct rows are too few for {landmarks} landmarks: all are used"] if len(chosen_L) < landmarks else []
     cover = float(_measured(np.asarray(float(xp.max(nearest_U))), metric))

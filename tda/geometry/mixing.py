@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.arrays.namespace import namespace, row_blocks
+from tda.geometry.arrays.namespace import namespace, row_blocks, rows_at
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.neighbors.graph import TILE_BYTES, unit32
 
@@ -72,9 +72,9 @@ def _ranks(query_BD: Any, unit_ND: Any, own_B: Any, index_BK: Any) -> Any:
     """Rank (B, K) by cosine, 1 the nearest, of the rows `index_BK` among all rows other than the query."""
     xp = namespace(unit_ND)
     sims_BN = query_BD @ unit_ND.T
-    sims_BN[xp.arange(len(own_B)), own_B] = -xp.inf
-    rank_BK = [1 + (sims_BN > xp.take_along_axis(sims_BN, column_B[:, None], axis=1)).sum(axis=1) for column_B in index_BK.T]
-    return xp.stack(rank_BK, axis=1)
+    to_own_B1, to_BK = (xp.take_along_axis(sims_BN, place, axis=1) for place in (own_B[:, None], index_BK))
+    above_BK = [xp.count_nonzero(sims_BN > to_BK[:, k : k + 1], axis=1) for k in range(index_BK.shape[1])]
+    return 1 + xp.stack(above_BK, axis=1) - xp.astype(to_own_B1 > to_BK, xp.int64)
 
 
 def _ranks_by_blocks(query_BD: Any, base_ND: Any, index_BK: Any, own_B: Any = None) -> Any:
@@ -103,9 +103,9 @@ def trustworthiness(x_ND: Any, layout_NC: Any, k: int = 15, *, max_rows: int | N
     each still ranked among all. Raises UserError unless 1 <= k < N / 2, and for rows that are zero or not finite.
     """
     count = x_ND.shape[0]
-    if len(layout_NC) != count or not 1 <= k < count / 2:
+    if layout_NC.shape[0] != count or not 1 <= k < count / 2:
         raise UserError(
-            f"trustworthiness of {count} rows laid out as {len(layout_NC)} at k={k}: rows must agree and k be below half of them"
+            f"trustworthiness of {count} rows laid out as {layout_NC.shape[0]} at k={k}: rows must agree and k be below half of them"
         )
     xp = namespace(x_ND)
     chosen_B = np.arange(count)
@@ -116,10 +116,10 @@ def trustworthiness(x_ND: Any, layout_NC: Any, k: int = 15, *, max_rows: int | N
         excess = float(np.clip(_ranks_by_blocks(x_ND[chosen_B], x_ND, index_BK, chosen_B) - k, 0, None).sum())
         return float(1.0 - 2.0 * excess / (len(chosen_B) * k * (2 * count - 3 * k - 1)))
     unit_ND = unit32(x_ND)
-    index_BK, chosen_B = xp.asarray(layout_neighbors(layout_NC, k)[chosen_B]), xp.asarray(chosen_B)
-    excess = 0.0
+    index_BK, excess = layout_neighbors(layout_NC, k)[chosen_B].astype(np.int64), 0.0
     for rows in row_blocks(len(chosen_B), max(1, TILE_BYTES // (4 * count))):
-        rank_BK = _ranks(unit_ND[chosen_B[rows]], unit_ND, chosen_B[rows], index_BK[rows])
+        own_B, places_BK = xp.asarray(chosen_B[rows]), xp.asarray(index_BK[rows])
+        rank_BK = _ranks(rows_at(unit_ND, own_B), unit_ND, own_B, places_BK)
         excess += float(xp.sum(xp.clip(rank_BK - k, 0, None)))
     return float(1.0 - 2.0 * excess / (len(chosen_B) * k * (2 * count - 3 * k - 1)))
 

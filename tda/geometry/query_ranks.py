@@ -6,12 +6,13 @@ Ranks are those of `retrieval`: float32 scores within the rounding error of the 
 against the model. So a query has the same rank here as where all pairs are queries.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tda.geometry.arrays.namespace import namespace, row_blocks, unit_rows
+from tda.geometry.arrays.namespace import namespace, row_blocks, rows_at, unit_rows
 from tda.geometry.arrays.threads import blas_threads, threaded
 from tda.geometry.duplicate_recall import CONFIDENCE, interval
 from tda.geometry.retrieval import CROWDED, TILE, decide, reached, score_band, summary, true_cosines
@@ -36,12 +37,13 @@ class Queries:
     def of(cls, image_QD: Any, text_QD: Any) -> "Queries":
         """Raises UserError for a row that is zero or not finite."""
         xp = namespace(image_QD, text_QD)
-        unit32 = [xp.concat([xp.astype(unit_rows(x_QD[b, :]), xp.float32) for b in row_blocks(len(x_QD))]) for x_QD in (image_QD, text_QD)]
+        both = image_QD, text_QD
+        unit32 = [xp.concat([xp.astype(unit_rows(x_QD[b, :]), xp.float32) for b in row_blocks(x_QD.shape[0])]) for x_QD in both]
         true_Q = true_cosines(image_QD, text_QD)
         return cls(image_QD=image_QD, text_QD=text_QD, image32_QD=unit32[0], text32_QD=unit32[1], true_Q=true_Q)
 
     def __len__(self) -> int:
-        return len(self.true_Q)
+        return int(self.true_Q.shape[0])
 
 
 def query_counts(queries: Queries, image_CD: Any, text_CD: Any, *, first: int = 0, tile: int = TILE) -> Counts:
@@ -52,7 +54,7 @@ def query_counts(queries: Queries, image_CD: Any, text_CD: Any, *, first: int = 
     that is zero or not finite.
     """
     xp = namespace(queries.true_Q, image_CD, text_CD)
-    tiles = list(row_blocks(len(image_CD), tile))
+    tiles = list(row_blocks(image_CD.shape[0], tile))
 
     def of_tile(rows: slice) -> Counts:
         image_TD, text_TD = (unit_rows(x_CD[rows, :], what, first + rows.start) for x_CD, what in ((image_CD, "image"), (text_CD, "text")))
@@ -119,13 +121,16 @@ def _of_block(stored_BD: Any, score_BT: Any, true_B: Any, unit_TD: Any) -> Any:
     """Counts (B,) of a block of queries, of which the scores in float32 are known."""
     xp = namespace(unit_TD)
     count_B, near = _decided(score_BT, true_B, score_band(unit_TD.shape[1], 2.0**-24))
-    if near is None or len(near[0]) > CROWDED * score_BT.size:
+    if near is None or near[0].shape[0] > CROWDED * math.prod(score_BT.shape):
         score_BT = unit_rows(stored_BD) @ unit_TD.T
         count_B, near = decide(score_BT, true_B[:, None], score_band(unit_TD.shape[1], 2.0**-53), axis=1)
     asked_b, owner_M = xp.unique_inverse(near[0])
-    if len(asked_b):
-        count_B[asked_b] += reached(unit_rows(stored_BD[asked_b, :]), unit_TD, (owner_M, near[1]), true_B[asked_b], of=0)
-    return count_B
+    if asked_b.shape[0] == 0:
+        return count_B
+    more_b = reached(unit_rows(rows_at(stored_BD, asked_b)), unit_TD, (owner_M, near[1]), rows_at(true_B, asked_b), of=0)
+    row_B = xp.arange(true_B.shape[0])
+    place_B = xp.clip(xp.searchsorted(asked_b, row_B), max=asked_b.shape[0] - 1)
+    return count_B + xp.where(rows_at(asked_b, place_B) == row_B, rows_at(more_b, place_B), 0)
 
 
 def _decided(score_BT: Any, true_B: Any, band: float) -> tuple[Any, tuple[Any, Any] | None]:

@@ -8,10 +8,11 @@ recomputed in float64, one dot product each, which depends on its two rows alone
 exactly. Under CuPy leave CUPY_TF32 unset: TF32 products exceed the error bound that is assumed here.
 """
 
+import math
 from typing import Any
 
 from tda.errors import UserError
-from tda.geometry.arrays.namespace import check_pairs, namespace, row_blocks, unit_rows
+from tda.geometry.arrays.namespace import check_pairs, namespace, row_blocks, rows_at, unit_rows
 
 TILE = 2048
 RESCORE_ROWS = 4096  # dot products at a time: 50 MB at D = 512
@@ -86,7 +87,7 @@ def _tile(image_bD: Any, image_true_b: Any, text_cD: Any, text_true_c: Any) -> t
         band = score_band(image_bD.shape[1], 2.0**-24 if dtype == xp.float32 else 2.0**-53)
         sure_b, near_image = decide(scores_bc, image_true_b[:, None], band, axis=1)
         sure_c, near_text = decide(scores_bc, text_true_c[None, :], band, axis=0)
-        if max(near_image[0].shape[0], near_text[0].shape[0]) <= CROWDED * scores_bc.size:
+        if max(near_image[0].shape[0], near_text[0].shape[0]) <= CROWDED * math.prod(scores_bc.shape):
             break
     sure_b += reached(image_bD, text_cD, near_image, image_true_b, of=0)
     sure_c += reached(image_bD, text_cD, near_text, text_true_c, of=1)
@@ -112,10 +113,10 @@ def reached(image_bD: Any, text_cD: Any, near: tuple[Any, Any], true: Any, of: i
     xp = namespace(image_bD)
     counts = xp.zeros(true.shape[0], dtype=xp.int64)
     for part in row_blocks(near[0].shape[0], RESCORE_ROWS):
-        rows_M, columns_M = near[0][part], near[1][part]
         owner_M = near[of][part]
-        reached_M = _dots(image_bD[rows_M, :], text_cD[columns_M, :]) >= true[owner_M]
-        counts += xp.astype(xp.bincount(owner_M, weights=xp.astype(reached_M, xp.float64), minlength=true.shape[0]), xp.int64)
+        reached_M = _dots(rows_at(image_bD, near[0][part]), rows_at(text_cD, near[1][part])) >= rows_at(true, owner_M)
+        ends_b = xp.searchsorted(xp.sort(owner_M[reached_M]), xp.arange(true.shape[0]), side="right")
+        counts += xp.diff(ends_b, prepend=xp.zeros(1, dtype=ends_b.dtype))
     return counts
 
 

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from tda.errors import UserError
 from tda.geometry.arrays.namespace import check_pairs, namespace, unit_rows
+from tda.geometry.arrays.rows import on_device, to_host
 from tda.geometry.spectrum.moments import Moments
 
 TOLERANCE = 1e-8  # of the gradient's norm; at the default of 1e-4, predictions for rows near the plane vary
@@ -38,7 +37,8 @@ class Plane:
 
     def decision(self, z_SD: Any) -> Any:
         """Signed distance (S,) of rows (S, D) from the plane, in units of the margin: w·z + b."""
-        return z_SD @ self.weight_D + self.bias
+        xp = namespace(z_SD)
+        return xp.astype(z_SD, xp.float64) @ self.weight_D + self.bias
 
     def score(self, image_ND: Any, text_ND: Any) -> Scores:
         """Scores on unit rows (N, D) of both modalities. Raises UserError for rows of another dimension."""
@@ -57,8 +57,8 @@ def linear_svm(image_ND: Any, text_ND: Any, c: float = 1.0) -> Plane:
     xp = namespace(image_ND, text_ND)
     z_SD = xp.concat([image_ND, text_ND])
     label_S = xp.concat([xp.zeros(image_ND.shape[0]), xp.ones(text_ND.shape[0])])
-    model = _classifier(z_SD, c).fit(z_SD, label_S)
-    return Plane(xp.asarray(model.coef_, dtype=xp.float64).reshape(-1), float(model.intercept_.reshape(-1)[0]))
+    model = _classifier(z_SD, c).fit(*((z_SD, label_S) if on_device(z_SD) else (to_host(z_SD), to_host(label_S))))
+    return Plane(xp.reshape(xp.asarray(model.coef_, dtype=xp.float64), (-1,)), float(model.intercept_.reshape(-1)[0]))
 
 
 def train(image_ND: Any, text_ND: Any, c: float = 1.0) -> Scores:
@@ -84,7 +84,7 @@ def principal_plane(image_ND: Any, text_ND: Any) -> tuple[Any, Any, tuple[float,
     if moments.dim == 1:
         basis_D2 = xp.concat([basis_D2, xp.zeros_like(basis_D2)], axis=1)
     total = float(xp.sum(values_D))
-    share = [float(value) / total if total > 0 else 0.0 for value in values_D[:2]]
+    share = [float(value) / total if total > 0 else 0.0 for value in to_host(values_D[:2])]
     return (image_ND - moments.mean_D) @ basis_D2, (text_ND - moments.mean_D) @ basis_D2, (share[0], sum(share[1:]))
 
 
@@ -111,7 +111,7 @@ def metrics(image_ND: Any, text_ND: Any, others: Mapping[str, tuple[Any, Any]] |
 
 
 def _classifier(z_SD: Any, c: float) -> Any:
-    if isinstance(z_SD, np.ndarray):
+    if not on_device(z_SD):
         from sklearn.svm import LinearSVC
 
         return LinearSVC(C=c, loss="squared_hinge", dual=False, tol=TOLERANCE, max_iter=MAX_ITERATIONS)

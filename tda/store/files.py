@@ -43,7 +43,9 @@ def filesystem(url: str) -> tuple[Any, str]:
     except UserError:
         raise
     except (ValueError, ImportError) as error:
-        raise UserError(f"{url!r} cannot be opened here: {error}") from None
+        unknown = str(error).partition("Protocol not known: ")[2]
+        reason = f"no store is known by {unknown}://; give a path, or a URL as s3://BUCKET/FOLDER" if unknown else error
+        raise UserError(f"{url!r} cannot be opened here: {reason}") from None
     return (PlainFiles() if is_local(fs) else RemoteFileSystem(fs)), path
 
 

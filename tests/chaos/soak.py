@@ -162,7 +162,8 @@ def command(root: Path, shards: Path, encoder: EncoderConfig, address: str) -> l
     """The same run as another driver."""
     model = [f"encoder.name={encoder.name}", f"encoder.config={encoder.config}", f"encoder.checkpoint={encoder.checkpoint}"]
     limits = ["embed.batch_size=4", "embed.max_attempts=10"]
-    cluster = [f"cluster.address={address}", "cluster.heartbeat_seconds=10", "cluster.actors=2", "cluster.cpus_per_actor=0.5"]
+    cluster = [f"cluster.address={address}", "cluster.insecure=true", "cluster.heartbeat_seconds=10", "cluster.actors=2"]
+    cluster += ["cluster.cpus_per_actor=0.5"]
     data = ["dataset=files", "dataset.name=soak", f"dataset.shards=@{shards}", f"root={root}"]
     return [sys.executable, "-m", "jobs.embed", "encoder=open_clip", *model, *data, *limits, *cluster]
 

@@ -28,7 +28,13 @@ def _two_nodes(machines: Machines) -> None:
 def start(machines: Machines, dataset: DatasetConfig, meeting: Meeting, root: Path) -> Start:
     """Starts the command as a process of its own, with one actor in the cluster."""
     words = ["dataset=files", "dataset.name=set", f"dataset.shards='{dataset.shards}'", "encoder=open_clip", "encoder.name=quick"]
-    words += [f"root={root}", f"cluster.address={machines.address}", "cluster.actors=1", "embed.max_drop_fraction=0.5"]
+    words += [
+        f"root={root}",
+        f"cluster.address={machines.address}",
+        "cluster.insecure=true",
+        "cluster.actors=1",
+        "embed.max_drop_fraction=0.5",
+    ]
     command = [sys.executable, "-m", "chaos_driver", str(meeting.folder), *words]
 
     def start() -> subprocess.Popen[str]:

@@ -1,8 +1,9 @@
 """SIGTERM, SIGINT and kill -9 to the driver of each job, over a Ray that it started: how it ends, and that it resumes.
 
-The jobs build on one another: each finds in the root what those before it made.
+The jobs build on one another: each finds in the root what those before it made. In the end it holds the bytes of undisturbed runs.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -15,16 +16,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bad_shards import good_pairs, write_tar
 from chaos import EndedIn, ended, wait_for
 
 ENDS = {signal.SIGKILL: (-9, ""), signal.SIGINT: (130, "interrupted; "), signal.SIGTERM: (143, "stopped by SIGTERM; ")}
 pytestmark = pytest.mark.long
 LIMIT = 15.0  # seconds in which every process has to be gone
+MODEL = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 32, "layers": 1, "head_width": 16},
+    "text_cfg": {"context_length": 40, "vocab_size": 512, "width": 16, "heads": 2, "layers": 1},
+}
+SHARDS = ["dataset=files", "dataset.name=t", "dataset.shards={folder}/shards/*.tar", "encoder.config={folder}/model.json"]
+STEPS = ["train.steps=4", "train.batch_size=16", "train.warmup_steps=2", "train.checkpoint_every=2", "train.keep=all"]
 JOBS = {
+    "train": [*SHARDS, *STEPS],
+    "embed": [*SHARDS, "encoder=toy_infonce", "embed.batch_size=8"],
     "ingest": ["dataset.name=a", "encoder.name=e", "source={folder}/rows.npz", "rows_per_shard=40"],
     "nearest": ["dataset.name=a", "reference.name=b", "encoder.name=e"],
     "dedupe": ["dataset.name=a", "reference.name=b", "encoder.name=e", "dedupe.max_drop_fraction=1"],
     "analyze": ["dataset.name=a", "encoder.name=e", "analysis.parts=[gap,alignment]"],
+    "export": ["dataset.name=a", "encoder.name=e", "format=parquet", "to={root}/out"],
+    "watch": [*SHARDS, "encoder=toy_infonce", "analysis.parts=[gap]", "once=true"],
     "report": [],
     "verify": [],
 }
@@ -39,15 +52,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     row_ND = np.random.default_rng(0).standard_normal((120, 8)).astype("float32")
     row_ND /= np.linalg.norm(row_ND, axis=1, keepdims=True)
     np.savez(folder / "rows.npz", image=row_ND, text=row_ND[::-1].copy())
-    words = ["dataset.name=b", "encoder.name=e", f"source={folder}/rows.npz", f"root={folder}/root"]
-    subprocess.run([sys.executable, "-m", "jobs.ingest", *words], check=True, capture_output=True)
+    (folder / "model.json").write_text(json.dumps(MODEL))
+    (folder / "shards").mkdir()
+    for i in range(3):
+        write_tar(folder / "shards" / f"{i:05d}.tar", good_pairs(12, first=12 * i))
+    subprocess.run([sys.executable, "-m", "jobs.ingest", *_reference(folder, "root")], check=True, capture_output=True)
     yield folder
     shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _reference(folder: Path, root: str) -> list[str]:
+    return ["dataset.name=b", "encoder.name=e", f"source={folder}/rows.npz", f"root={folder}/{root}"]
+
+
+def _words(folder: Path, job: str, root: str) -> list[str]:
+    return [*(word.format(folder=folder, root=folder / root) for word in JOBS[job]), f"root={folder}/{root}"]
+
+
 def _start(folder: Path, job: str, mark: str) -> subprocess.Popen[str]:
-    words = [word.format(folder=folder) for word in JOBS[job]]
-    command = [sys.executable, "-m", "held_driver", str(folder / "flag"), job, *words, f"root={folder}/root"]
+    command = [sys.executable, "-m", "held_driver", str(folder / "flag"), job, *_words(folder, job, "root")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_ADDRESS")}
     paths = os.pathsep.join([str(Path(__file__).parents[1] / "support"), str(Path(__file__).parents[2])])
     environment |= {"LACUNA_MARK": mark, "PYTHONPATH": paths, "TMPDIR": str((folder / "tmp").readlink())}
@@ -94,3 +117,33 @@ def test_a_driver_gets_a_signal(job: str, folder: Path, ended_in: EndedIn) -> No
     assert driver.returncode == 0, errors
     assert not list((folder / "tmp").glob("lacuna-ray-*"))  # nor those of the one that was killed
     ended_in("143, 130, -9; no process after 15 s; the same command ends whole")
+
+
+UNDISTURBED = """
+import importlib, json, sys
+from jobs.runtime.session import shared_ray
+
+with shared_ray():
+    for job, words in json.loads(sys.argv[1]):
+        sys.argv[1:] = words
+        assert importlib.import_module(f"jobs.{job}").main() == 0, job
+"""
+
+
+def test_the_root_holds_the_bytes_of_undisturbed_runs(folder: Path) -> None:
+    runs = [("ingest", _reference(folder, "clean")), *((job, _words(folder, job, "clean")) for job in JOBS)]
+    done = subprocess.run([sys.executable, "-c", UNDISTURBED, json.dumps(runs)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found, wanted = (_results(folder / name) for name in ("root", "clean"))
+    assert len(wanted) >= 12, sorted(wanted)
+    assert found.keys() == wanted.keys()
+    assert [name for name in wanted if found[name] != wanted[name]] == []
+
+
+def _results(root: Path) -> dict[str, bytes]:
+    """Every table and model of a root, and its numbers without the times they took."""
+    files = {str(path.relative_to(root)): path.read_bytes() for end in ("parquet", "pt") for path in root.rglob(f"*.{end}")}
+    for path in root.rglob("metrics.json"):
+        numbers = {name: value for name, value in json.loads(path.read_text()).items() if name in ("gap", "alignment", "pairs")}
+        files[str(path.relative_to(root))] = json.dumps(numbers, sort_keys=True).encode()
+    return files

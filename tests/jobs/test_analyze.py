@@ -81,7 +81,7 @@ class TestNumbers:
         found, embeddings = metrics_of(root), EmbeddingSet(str(root), "world", "tiny")
         image_ND, text_ND = embeddings.image(), embeddings.text()
         stats, ranks = PairStats.of_set(image_ND, text_ND), retrieval.ranks(image_ND, text_ND)
-        assert outcome.whole
+        assert (outcome.whole, outcome.places) == (True, [str(root / "analysis/world/tiny/metrics.json")])
         assert outcome.line.startswith(f"world / tiny: 501 pairs, gap {found['gap']['centroid_distance']:.3f}, SVM held out")
         head = {
             "schema": 1,

@@ -61,6 +61,7 @@ def test_what_goes_and_why(root: Path, settings: dict[str, Any], rows: set[int],
     assert outcome.whole
     assert outcome.line.startswith(f"d-minus-r / e: {N - len(rows)} of {N} pairs kept, {len(rows)} dropped")
     assert gone(root) == rows
+    assert [Path(place, "summary.json").exists() for place in outcome.places or ()] == [True]
     summary = summary_of(root)
     assert summary["dropped"] == dropped
     assert (summary["rows"], summary["rows_kept"]) == (N, N - len(rows))

@@ -1,7 +1,10 @@
 """What leaves a root: the very members of the pairs that are kept, and vectors as other tools read them."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +18,7 @@ from loose_pairs import as_folder
 from small_rows import identity, unit
 from typed import typed
 
-from jobs.export import export_shard
+from jobs.exporting.shard import export_shard
 from tda.errors import UserError
 from tda.store.commit.rows import Rows
 from tda.store.commit.transaction import publish_shard
@@ -160,6 +163,17 @@ def test_an_ingested_set_has_no_pictures(tmp_path: Path) -> None:
     rows = Rows(ordinals=[0], keys=["k"], captions=["c"], image_ND=unit(1), text_ND=unit(1))
     publish_shard(RootPaths(str(tmp_path)), "d", "e", "0", rows=rows, drops=[], identity=identity(), source=Source("x.npz", 1, ""))
     assert "format=parquet" in str(export_shard(export_of(tmp_path, tmp_path / "out"), 0))
+
+
+def test_the_command_as_a_process_of_its_own(world: Path, tmp_path: Path) -> None:
+    """Its tasks are of a module that workers import, not of the command's `__main__`."""
+    words = ["dataset.name=d", "encoder.name=e", "format=parquet", f"root={world}", f"to={tmp_path / 'out'}", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    command = [sys.executable, "-m", "jobs.export", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["places"] == [str(tmp_path / "out")]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.parquet")) == ["a.parquet", "b.parquet"]
 
 
 @pytest.mark.usefixtures("ray_cluster")

@@ -53,6 +53,7 @@ def test_real_vectors_keep_their_numbers(tmp_path: Path, shared_data: Path) -> N
     outcome = run(job(tmp_path, shared_data / "clip_vitb16_coco500.npz", rows_per_shard=200))
     assert outcome.whole
     assert "500 pairs of coco by clip in 3 shards" in outcome.line
+    assert (outcome.places, outcome.numbers) == ([str(tmp_path / "embeddings/coco/clip")], {"pairs": 500, "drop_fraction": 0})
     embeddings = EmbeddingSet(str(tmp_path), "coco", "clip")
     image_ND, text_ND = embeddings.image().astype(np.float64), embeddings.text().astype(np.float64)
     expected = json.loads((shared_data / "expected.json").read_text())["expected"]["clip_vitb16_coco500"]

@@ -88,6 +88,7 @@ def test_exact_is_brute_force_on_one_actor_in_one_pass_and_in_three_and_on_five(
         ended = _Passes()
         outcome = ended.watch(lambda: join(root, actors, probes=None, k=3, memory_bytes=memory))  # noqa: B023 (called at once)
         assert outcome.whole, outcome.line
+        assert outcome.places == [str(root / "nearest/q/e/r")]
         assert passes <= ended.count <= 2 * passes - 1
         made.append(outputs(root))
         assert not (root / "nearest/q/e/r/_partial").exists()
@@ -191,6 +192,31 @@ def _mortal(mark: Path) -> type[ReferenceActor]:
 
 
 @pytest.mark.usefixtures("ray_cluster")
+def test_several_encoders_are_joined_one_after_the_other(root: Path, drawn: dict[str, Any]) -> None:
+    publish_set(str(root), "r", drawn["rt"], drawn["ri"], 400, encoder="f")
+    publish_set(str(root), "q", drawn["qt"], drawn["qi"], 90, encoder="f")
+    sides = {"dataset": DatasetConfig(name="q"), "reference": DatasetConfig(name="r")}
+    settings = {"nearest": NearestConfig(probes=None), "cluster": ClusterConfig(actors=1, cpus_per_actor=0.1)}
+    both = NearestJob(root=str(root), encoders=["e", "f"], **sides, **settings)
+    done = run(both)
+    assert done.whole
+    one, other = done.line.split("; q in r / f: ")
+    assert one.startswith("q in r / e: 250 rows, 3 shards (0 done before)")
+    assert other.startswith("250 rows, 3 shards (0 done before)")
+    assert {name.partition(".")[0] for name in done.numbers} == {"e", "f"}
+    require_brute_force(root, drawn, k=1)
+    first, second = (NearestSet(str(root), "q", name, "r") for name in ("e", "f"))
+    np.testing.assert_array_equal(first.cosines("image"), second.cosines("text"))  # the same rows, their columns exchanged
+    assert "(3 done before)" in run(both).line
+    for names, reported in (
+        (["e", "e"], r"names e twice"),
+        (["e", "g"], r"no embeddings of dataset.name=q by encoder.name=g"),
+        ([""], "missing"),
+    ):
+        with pytest.raises(UserError, match=reported):
+            run(NearestJob(root=str(root), encoders=names, **sides, **settings))
+
+
 def test_a_changed_reference_is_grouped_anew_and_changed_queries_are_joined_again(root: Path, drawn: dict[str, Any]) -> None:
     assert join(root).whole
     layouts = set((root / "nearest/_layouts/r/e").iterdir())

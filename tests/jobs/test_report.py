@@ -31,7 +31,8 @@ def test_nothing_to_report_is_the_users_mistake(tmp_path: Path) -> None:
 def test_run_is_whole(tmp_path: Path) -> None:
     root = plant(tmp_path, ("toy_heldout",), ("toy_cloob",))
     strip(root)
-    assert run(ReportJob(root=root, report=CONFIG)).whole
+    outcome = run(ReportJob(root=root, report=CONFIG))
+    assert (outcome.whole, outcome.places) == (True, [f"{root}/report/index.html"])
 
 
 def test_run_refuses_an_empty_root(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ class Cluster:
         self.submitted: list[dict[str, Any]] = []
         self.interrupts = self.raced = False
 
+    def require_token(self, *, insecure: bool) -> None:
+        self.insecure = insecure
+
     def find(self, job_id: str) -> Any | None:
         return self.details(job_id) if job_id in self.table else None
 

@@ -65,6 +65,7 @@ def test_arms_side_by_side_then_again_then_an_actor_killed(tmp_path: Path) -> No
     with ray_session(ClusterConfig()):
         outcomes = train_arms([_job(root, "nce", steps=60), _job(root, "cloob", "infoloob", steps=60)])
         assert [outcome.whole for outcome in outcomes] == [True, True]
+        assert [outcome.places for outcome in outcomes] == [[str(root / "models" / name)] for name in ("nce", "cloob")]
         assert outcomes[1].line.startswith("cloob: infoloob + Hopfield, 60 steps on 60 pairs, final loss ")
         again = train_arms([_job(root, "nce", steps=60)])
         assert again[0].line.endswith("already trained")

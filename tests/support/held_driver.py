@@ -33,12 +33,16 @@ def hold_at_actors(flag: Path) -> None:
         def waiting(*args: Any, **options: Any) -> Any:
             flag.touch()
             if (flag.parent / "hold").exists():
-                wait([ray.remote(time.sleep).remote(60)])  # a task that is at work
+                wait([ray.remote(_sleep).remote()])  # a task that is at work
             return original(*args, **options)
 
         return waiting
 
     ray.wait, ray.get = held(wait), held(get)
+
+
+def _sleep() -> None:
+    time.sleep(60)
 
 
 def _hold(flag: Path) -> None:
@@ -50,7 +54,7 @@ def _hold(flag: Path) -> None:
 if __name__ == "__main__":
     flag, job = Path(sys.argv.pop(1)), sys.argv.pop(1)
     (root,) = (word.removeprefix("root=") for word in sys.argv if word.startswith("root="))
-    if job in ("embed", "nearest", "analyze", "train"):
+    if job in ("embed", "nearest", "analyze", "train", "export", "watch"):
         hold_at_actors(flag)
     else:
         hold_at_files(flag, root)

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from jobs.runtime.actors.heartbeat import Watch
 from jobs.runtime.actors.pool import ActorPool, Member
+from jobs.runtime.run_progress import log_line
 from tda.errors import LacunaError, ShardError, UserError
 
 Item = TypeVar("Item")
@@ -133,12 +134,14 @@ class Dispatcher(Generic[Item]):
         if member.queue:
             _, item, attempt = member.queue[0]
             self.report(f"an actor is lost, at attempt {attempt} of {self.max_attempts} on {item}: {reason}")
+            log_line(f"lost at attempt {attempt}: {reason}", "error", shard=str(item), actor=member.name)
             if attempt < self.max_attempts or behind:
                 self._todo.append((item, attempt + 1))
             else:
                 self.on_failure(item, ShardError(str(item), "lost", f"{attempt} actors died on it, the last: {reason}"))
         else:
             self.report(f"an actor did not start: {reason}")
+            log_line(f"did not start: {reason}", "error", actor=member.name)
         self._losses += 1
         if self._losses > 2 * self._pool.target * self.max_attempts:
             raise LacunaError(f"no actor stays alive: {self._losses} died in a row, the last: {reason}")

@@ -31,6 +31,11 @@ class Member:
     def load(self) -> int:
         return len(self.queue)
 
+    @property
+    def name(self) -> str:
+        """Ray's id of the actor."""
+        return str(getattr(self.handle, "_actor_id", None) and self.handle._actor_id.hex())  # noqa: SLF001 (Ray has no other way)
+
 
 @dataclass(eq=False, kw_only=True)
 class ActorPool:

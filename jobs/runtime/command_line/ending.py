@@ -24,11 +24,10 @@ def well_ended(job: str, schema: type, work: Callable[[], int]) -> Callable[[], 
             return 0
         if JSON in words:
             sys.argv.remove(JSON)
-        begin()
+        begin(programs=JSON in words)
         only_installed_plugins()
         status = _stopped_well(job, work)
-        if JSON in words:
-            print_for_programs(job, status)
+        print_for_programs(job, status)
         return status
 
     return main

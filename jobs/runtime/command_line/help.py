@@ -37,6 +37,11 @@ EXAMPLES = {
         "dataset.name=a reference.name=b encoder.name=clip dedupe.rule=image dedupe.threshold=0.95 root=R",
         "dataset.name=a encoder.name=clip dedupe.self=true root=R",
     ],
+    "filter": [
+        "dataset.name=a encoder.name=clip filter.pair_cosine=top:0.3 root=R",
+        "dataset.name=a encoder.name=clip filter=datacomp_basic filter.by=clip_l14 root=R",
+        "dataset.name=a-minus-b encoder.name=clip filter.min_side=200 filter.name=large root=R",
+    ],
     "analyze": [
         "dataset.name=coco encoder.name=clip root=R",
         "dataset.name=coco encoders=[clip,cloob] root=R",

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from typing import NoReturn
 
 STATES = {0: "whole", 1: "not whole", 2: "refused", 130: "stopped", 143: "stopped"}
 
@@ -21,12 +22,13 @@ class Printed:
 
 
 _printed = Printed()
+_programs = False  # whether the command that runs ends with a line for programs
 
 
-def begin() -> None:
-    """Forget what an earlier command of this process printed."""
-    global _printed  # noqa: PLW0603 (as standard output is)
-    _printed = Printed()
+def begin(*, programs: bool = False) -> None:
+    """Forget what an earlier command of this process printed. `programs`: the command ends with a line for programs."""
+    global _printed, _programs
+    _printed, _programs = Printed(), programs
 
 
 def note_result(numbers: Mapping[str, float], places: Iterable[str]) -> None:
@@ -51,9 +53,17 @@ def print_error(job: str, message: str) -> None:
 
 
 def print_for_programs(job: str, status: int) -> None:
-    """Print a JSON object: job, state, status, lines, errors, numbers, places."""
+    """Print a JSON object, where it was asked for: job, state, status, lines, errors, numbers, places."""
+    if not _programs:
+        return
     found = {"job": job, "state": STATES.get(status, "not whole"), "status": status, **asdict(_printed), "places": list(_printed.places)}
     unless_closed(lambda: print(json.dumps(found), flush=True))
+
+
+def end_process(job: str, status: int) -> NoReturn:
+    """End this process at once, from any thread; the last line for programs is still printed."""
+    print_for_programs(job, status)
+    os._exit(status)
 
 
 def unless_closed(write: Callable[[], None]) -> None:

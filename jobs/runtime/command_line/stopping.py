@@ -4,7 +4,6 @@ The first signal raises KeyboardInterrupt in the main thread, the one exception 
 signal too: a job that has not ended after `GRACE` seconds, as in a long call of compiled code, is ended by it. So does a second Ctrl-C.
 """
 
-import os
 import signal
 import socket
 import threading
@@ -12,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import NoReturn
 
-from jobs.runtime.command_line.output import print_error
+from jobs.runtime.command_line.output import end_process, print_error
 
 GRACE = 10.0  # seconds; Kubernetes and Slurm kill after 30
 STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -42,6 +42,7 @@ class _Signal:
 _signal = _Signal()
 _progress: list[Callable[[], str]] = []  # of the bars that are shown, the innermost last
 _instead: list[str] = []  # a job's own last line
+_running: list["Stop"] = []  # the job that runs, the innermost last
 
 
 class Stop:
@@ -58,16 +59,19 @@ class Stop:
         """The exit status of the signal that was received; Ctrl-C's where none was."""
         return STATUSES[signal.Signals(_signal.first or signal.SIGINT)]
 
-    def complain(self, kept: str = "") -> int:
-        """Print the line, unless it was; returns the exit status. `kept`: the job's own words on what is kept, and how it goes on."""
+    def complain(self, kept: str = "", why: str = "") -> int:
+        """Print the line, unless it was; returns the exit status.
+
+        `kept`: the job's own words on what is kept, and how it goes on. `why`: the reason, if it is no signal.
+        """
         if self._printed.acquire(blocking=False):
-            print_error(self.job, self._line(kept))
+            print_error(self.job, self._line(kept, why))
         return self.status
 
-    def _line(self, kept: str) -> str:
+    def _line(self, kept: str, why: str) -> str:
         if _instead:
             return _instead[-1]
-        how = "interrupted" if self.status == STATUSES[signal.SIGINT] else "stopped by SIGTERM"
+        how = why or ("interrupted" if self.status == STATUSES[signal.SIGINT] else "stopped by SIGTERM")
         reached = "".join(f"{' '.join(one().split())}; " for one in _progress[-1:])
         if kept:
             return f"{how}; {reached}{kept}"
@@ -111,8 +115,7 @@ class Stop:
 
     def _exit(self) -> None:
         """End the process; a Ray that was started here ends with it."""
-        self.complain()
-        os._exit(self.status)
+        end_process(self.job, self.complain())
 
 
 @contextmanager
@@ -122,15 +125,25 @@ def stoppable(job: str) -> Iterator[Stop]:
     _signal.first, _signal.raised = None, False
     _progress.clear()
     _instead.clear()
+    _running.append(stop)
+    try:
+        with _handled(stop):
+            yield stop
+    finally:
+        _running.remove(stop)
+
+
+@contextmanager
+def _handled(stop: Stop) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield
         return
     before = {number: signal.getsignal(number) for number in STATUSES}
     wakeup = signal.set_wakeup_fd(stop.start(), warn_on_full_buffer=False)
     _signal.handled = True
     listen()
     try:
-        yield stop
+        yield
     finally:
         _signal.handled = False
         signal.set_wakeup_fd(wakeup)
@@ -145,6 +158,15 @@ def listen() -> None:
         for number in STATUSES:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _interrupt)
+
+
+def end_now(why: str, status: int) -> NoReturn:
+    """End this process from any thread, with one line: `why`, and what is kept. For a job whose own end would wait for what is lost."""
+    if not _running:
+        print_error("job", why)
+        end_process("job", status)
+    _running[-1].complain(why=why)
+    end_process(_running[-1].job, status)
 
 
 def received() -> bool:

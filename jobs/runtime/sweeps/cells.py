@@ -116,7 +116,7 @@ def _has_place(job: str, key: str, swept: Sequence[str], given: Mapping[str, str
     if key == "arm":  # an arm trains the model of its name, if no other is given
         return not {"encoder", "encoder.name"} & (set(given) - set(swept))
     layout = job == "analyze" and key in LAYOUT and set(swept) <= {*LAYOUT, *NAMED}
-    return key in NAMED or layout or (job == "dedupe" and key.startswith("dedupe."))
+    return key in NAMED or layout or (job in ("dedupe", "filter") and key.startswith(f"{job}."))
 
 
 def _analysis_alone(swept: Sequence[str]) -> bool:

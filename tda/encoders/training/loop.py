@@ -24,6 +24,7 @@ from tda.encoders.formats.open_clip import build, model_config_of
 from tda.encoders.losses import Loss, objective
 from tda.encoders.training.checkpoints import Snapshots
 from tda.encoders.training.data import TrainingPairs
+from tda.encoders.training.stream import StreamedPairs
 from tda.errors import LacunaError, UserError
 
 REPORT_EVERY = 10  # steps; only then the GPU is synchronised
@@ -64,6 +65,8 @@ class Arm:
         config = {name: value for name, value in asdict(self.config).items() if name not in NOT_IDENTITY} | {"inv_tau": self.inv_tau}
         if not config["learn_temperature"]:  # models of earlier versions do not know it
             del config["learn_temperature"]
+        if not config["stream"]:  # nor these
+            del config["stream"], config["shuffle"]
         return {"loss": self.loss, "hopfield": self.hopfield, **config, "model": self.settings, "shards": [list(s) for s in self.shards]}
 
 
@@ -98,10 +101,9 @@ class Trainer:
     autocast, in bfloat16 or, if the device lacks it, in float16 with a scaled loss; losses are always computed in float32.
     """
 
-    def __init__(self, arm: Arm, pairs: TrainingPairs, device: str = "auto") -> None:
+    def __init__(self, arm: Arm, pairs: TrainingPairs | StreamedPairs, device: str = "auto") -> None:
         config = arm.config
-        if len(pairs) < config.batch_size:
-            raise UserError(f"train.batch_size={config.batch_size} is larger than the data set: {len(pairs)} pairs")
+        pairs.require(config.batch_size)
         self.arm, self.config, self.device = arm, config, resolve_device(device)
         self.pairs = pairs.to(self.device)
         torch.manual_seed(config.seed)
@@ -117,12 +119,17 @@ class Trainer:
         rate = learning_rate(self.step, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        rows_B = batch_rows(len(self.pairs), self.config.batch_size, self.config.seed, self.step)
-        value = self._descend(*self.pairs.batch(torch.from_numpy(rows_B)))
+        value = self._descend(*self._batch())
         self.step += 1
         self.curve.loss.append(value)
         self.curve.learning_rate.append(rate)
         self.curve.seconds.append(self.seconds + time.perf_counter() - started)
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        if isinstance(self.pairs, StreamedPairs):
+            return self.pairs.next_batch()
+        rows_B = batch_rows(len(self.pairs), self.config.batch_size, self.config.seed, self.step)
+        return self.pairs.batch(torch.from_numpy(rows_B))
 
     def _descend(self, pixels_B3HW: Tensor, tokens_BL: Tensor) -> Tensor:
         with torch.autocast(self.device.type, self.amp_dtype, enabled=self.amp):
@@ -162,7 +169,8 @@ class Trainer:
         if self.device.type == "cuda":
             rng["cuda"] = torch.cuda.get_rng_state(self.device)
         parts = {"model": self.model, "optimizer": self.optimizer, "scaler": self.scaler}
-        return {**{name: part.state_dict() for name, part in parts.items()}, "rng": rng, "step": self.step, "curve": self.curve.columns()}
+        found = {**{name: part.state_dict() for name, part in parts.items()}, "rng": rng, "step": self.step, "curve": self.curve.columns()}
+        return found | ({"stream": self.pairs.state()} if isinstance(self.pairs, StreamedPairs) else {})
 
     def restore(self, state: dict[str, Any]) -> None:
         for name in ("model", "optimizer", "scaler"):
@@ -170,12 +178,14 @@ class Trainer:
         torch.set_rng_state(state["rng"]["cpu"])
         if self.device.type == "cuda" and "cuda" in state["rng"]:
             torch.cuda.set_rng_state(state["rng"]["cuda"], self.device)
+        if isinstance(self.pairs, StreamedPairs):
+            self.pairs.restore(state["stream"])
         curve = state["curve"]
         self.step, self.curve = state["step"], Curve(list(torch.tensor(curve["loss"])), curve["learning_rate"], curve["seconds"])
 
 
 def train(
-    arm: Arm, pairs: TrainingPairs, folder: str, device: str = "auto", report: Callable[[Progress], None] = lambda _: None
+    arm: Arm, pairs: TrainingPairs | StreamedPairs, folder: str, device: str = "auto", report: Callable[[Progress], None] = lambda _: None
 ) -> dict[str, Any]:
     """Train `arm` into the URL `folder`, from its last checkpoint if there is one, and return the content of `model.json`.
 

@@ -19,6 +19,19 @@ def namespace(*arrays: Any) -> Any:
     return array_namespace(*arrays)
 
 
+def rows_at(x_ND: Any, position: Any) -> Any:
+    """Rows of an array (N, ...) at positions of any shape: `position.shape` + (...). Positions may be NumPy's for arrays of any library."""
+    xp = namespace(x_ND)
+    position = xp.asarray(position)
+    found_M = xp.take(x_ND, xp.astype(xp.reshape(position, (-1,)), xp.int64), axis=0)
+    return xp.reshape(found_M, (*position.shape, *x_ND.shape[1:]))
+
+
+def type_name(x: Any) -> str:
+    """The name of an array's type, the same in all libraries: float32."""
+    return str(x.dtype).rsplit(".", maxsplit=1)[-1]
+
+
 def row_blocks(count: int, rows: int = BLOCK_ROWS, start: int = 0) -> Iterator[slice]:
     """Consecutive slices of at most `rows` rows that cover ``start .. count``."""
     return (slice(a, min(a + rows, count)) for a in range(start, count, rows))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.arrays.namespace import namespace
+from tda.geometry.arrays.namespace import namespace, rows_at
 from tda.geometry.arrays.rows import check_rows, distinct, on_device, sample_rows, to_host
 from tda.geometry.clusters.assign import NOISE, Assigner
 from tda.geometry.clusters.predict import Predictor
@@ -116,7 +116,7 @@ def _fit(x_SD: Any, options: _Options) -> Clustering:
     xp = namespace(x_SD)
     check_rows(x_SD, "rows to cluster")
     first_U, inverse_S = distinct(x_SD)
-    members_UD = x_SD[xp.asarray(first_U), :]  # a copy: the caller may change the rows later, the assigner must not
+    members_UD = rows_at(x_SD, first_U)  # a copy: the caller may change the rows later, the assigner must not
     engine, needed = _engine(options, members_UD), max(options.min_cluster_size, options.min_samples + 1)
     notes: list[str] = []
     persistence: list[float] = []

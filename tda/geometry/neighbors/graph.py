@@ -83,7 +83,7 @@ def unit32(x_ND: Any) -> Any:
     xp = namespace(x_ND)
     unit_ND = xp.empty(x_ND.shape, dtype=xp.float32)
     for rows in row_blocks(x_ND.shape[0]):
-        unit_ND[rows] = unit_rows(x_ND[rows], first=rows.start)
+        unit_ND[rows, :] = xp.astype(unit_rows(x_ND[rows, :], first=rows.start), xp.float32)
     return unit_ND
 
 

@@ -5,8 +5,8 @@ N rows, D dimensions, Q queries, B queries of a block, K neighbours. Distances a
 
 from typing import Any
 
-from tda.geometry.arrays.namespace import namespace, row_blocks
-from tda.geometry.arrays.rows import on_device
+from tda.geometry.arrays.namespace import namespace, row_blocks, rows_at, type_name
+from tda.geometry.arrays.rows import on_device, to_host
 
 TREE_DIM = 15  # above it, a k-d tree visits nearly every row, and a matrix product is faster
 _EXACT_ELEMENTS = 2**21  # float64 differences held at a time: 16 MB
@@ -33,14 +33,15 @@ class Neighbors:
             self._index = NearestNeighbors(algorithm="kd_tree" if low else "brute").fit(self._searched(reference_ND))
 
     def _searched(self, x_BD: Any) -> Any:
-        wide = str(x_BD.dtype).endswith("float64") and not on_device(x_BD)
-        return self._xp.astype(x_BD, self._xp.float64 if wide else self._xp.float32)
+        wide = type_name(x_BD) == "float64" and not on_device(x_BD)
+        rows_BD = self._xp.astype(x_BD, self._xp.float64 if wide else self._xp.float32)
+        return rows_BD if on_device(x_BD) else to_host(rows_BD)
 
     def query(self, queries_QD: Any, k: int) -> tuple[Any, Any]:
         """Distances (Q, K), ascending, and positions (Q, K) of the K = min(`k`, N) nearest reference rows of queries (Q, D)."""
         xp = self._xp
         k = min(k, self.reference_ND.shape[0])
-        _, index_QK = self._index.kneighbors(self._searched(queries_QD), n_neighbors=k)
+        index_QK = xp.asarray(self._index.kneighbors(self._searched(queries_QD), n_neighbors=k)[1])
         blocks = row_blocks(queries_QD.shape[0], max(1, _EXACT_ELEMENTS // (k * queries_QD.shape[1])))
         distance_QK = xp.concat([self._exact(queries_QD[block, :], index_QK[block, :]) for block in blocks])
         order_QK = xp.argsort(distance_QK, axis=1, stable=True)
@@ -48,5 +49,5 @@ class Neighbors:
 
     def _exact(self, queries_BD: Any, index_BK: Any) -> Any:
         xp = self._xp
-        near_BKD = xp.astype(self.reference_ND[index_BK, :], xp.float64)
+        near_BKD = xp.astype(rows_at(self.reference_ND, index_BK), xp.float64)
         return xp.sqrt(xp.sum((near_BKD - xp.astype(queries_BD, xp.float64)[:, None, :]) ** 2, axis=2))

@@ -1,22 +1,25 @@
 """The parts `umap` and `mixing` of metrics.json, the table of the layout, and the cells of a sweep (Figs 4, 5, 7, 16, 17).
 
-M pairs, N = 2M rows of both modalities, the images first, D dimensions, C coordinates of the layout, K neighbours.
+M pairs, N = 2M rows of both modalities, the images first, D dimensions, C coordinates of the layout, K neighbours, U distinct rows.
 """
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tda.columns import Columns
 from tda.config.analysis import AnalysisConfig
-from tda.geometry.arrays.rows import to_host
+from tda.geometry.arrays.namespace import namespace
+from tda.geometry.arrays.rows import distinct, to_host
 from tda.geometry.mixing import Mixing, layout_neighbors, modality_mixing, trustworthiness
-from tda.geometry.neighbors.graph import Knn
+from tda.geometry.neighbors.graph import Knn, knn_graph
 from tda.geometry.sphere.fuzzy_graph import fuzzy_graph
 from tda.geometry.sphere.umap import SphereUMAP, angles, sphere_radius
 
 MODALITIES = ("image", "text")
 COORDINATES = ("x", "y", "z")
+LEAST_ROWS = 3  # of a layout
 ONE_THREAD_ROWS = 5000  # up to here, synchronising threads every epoch costs more than they save
 
 
@@ -47,17 +50,47 @@ def model_of(analysis: AnalysisConfig, seed: int, rows: int, n_neighbors: int | 
 def layout_of(x_ND: Any, knn: Knn, analysis: AnalysisConfig) -> tuple[Any, list[str]]:
     """Layout (N, C), a NumPy array, of rows (N, D) with neighbours `knn`, and notes on what differs from the request.
 
-    Raises UserError as `SphereUMAP.fit_transform` does.
+    Equal rows have one place: where there are any, the distinct rows are laid out, each once. Raises UserError as
+    `SphereUMAP.fit_transform` does.
     """
-    model = model_of(analysis, analysis.seed, len(knn))
-    return to_host(model.fit_transform(x_ND, knn)), list(model.notes)
+    once = _once(x_ND, knn, analysis)
+    model = model_of(once.analysis, analysis.seed, len(once.knn))
+    layout_NC = to_host(model.fit_transform(once.x_UD, once.knn))[once.number_N]
+    notes = [f"{len(once.knn)} distinct rows of {len(knn)} are laid out: equal rows have one place"] if len(once.knn) < len(knn) else []
+    return layout_NC, [*model.notes, *notes]
 
 
 def layouts_again(x_ND: Any, knn: Knn, analysis: AnalysisConfig, seeds: list[int]) -> list[Any]:
-    """Layouts (N, C) of the same graph, one for each seed."""
-    n_neighbors = min(analysis.umap.n_neighbors, len(knn) - 1)
-    graph = fuzzy_graph(knn, n_neighbors, device=analysis.device)
-    return [to_host(model_of(analysis, seed, len(knn), n_neighbors).layout(graph, rows_ND=x_ND)) for seed in seeds]
+    """Layouts (N, C) of the same graph, one for each seed; equal rows as in `layout_of`."""
+    once = _once(x_ND, knn, analysis)
+    n_neighbors = min(analysis.umap.n_neighbors, len(once.knn) - 1)
+    graph = fuzzy_graph(once.knn, n_neighbors, device=analysis.device)
+    models = [model_of(once.analysis, seed, len(once.knn), n_neighbors) for seed in seeds]
+    return [to_host(model.layout(graph, rows_ND=once.x_UD))[once.number_N] for model in models]
+
+
+@dataclass(frozen=True)
+class _Once:
+    """U distinct rows (U, D), their neighbours, the number (N,) of each row among them, and settings that mean the same for them."""
+
+    x_UD: Any
+    knn: Knn
+    number_N: Any
+    analysis: AnalysisConfig
+
+
+def _once(x_ND: Any, knn: Knn, analysis: AnalysisConfig) -> _Once:
+    """The distinct rows: the rows and the graph themselves where no two are equal, or too few differ to be laid out."""
+    first_U, number_N = distinct(x_ND)
+    if len(first_U) == len(knn):
+        return _Once(x_ND, knn, slice(None), analysis)
+    if len(first_U) < LEAST_ROWS:
+        return _Once(x_ND, knn, first_U[number_N], analysis)
+    x_UD = x_ND[namespace(x_ND).asarray(first_U), :]
+    k = min(max(analysis.umap.n_neighbors - 1, 1), len(first_U) - 1)
+    radius = analysis.umap.radius or sphere_radius(len(knn))  # by all rows, as further rows are placed
+    settings = replace(analysis, umap=replace(analysis.umap, radius=radius))
+    return _Once(x_UD, knn_graph(x_UD, k, seed=analysis.seed, device=analysis.device), number_N, settings)
 
 
 def umap_metrics(x_ND: Any, layout_NC: Any, analysis: AnalysisConfig, notes: list[str]) -> dict[str, Any]:

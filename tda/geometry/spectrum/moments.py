@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.arrays.namespace import BLOCK_ROWS, namespace, row_blocks
+from tda.geometry.arrays.namespace import BLOCK_ROWS, namespace, row_blocks, type_name
 from tda.geometry.arrays.threads import blas_threads, threaded
 from tda.geometry.spectrum.fall import fall
 from tda.geometry.spectrum.randomized import randomized_svd as randomized_svd  # noqa: PLC0414 (re-exported: its public place is here)
@@ -173,7 +173,7 @@ def covariance_spectrum(x_ND: Any, threshold: float = COLLAPSE_THRESHOLD, stored
     `threshold`: of s / s[0], for the collapse index. `stored`: the type that the rows were stored in, by default that of `x_ND`. Raises
     UserError below two rows or for a type other than float16, float32 and float64.
     """
-    return Moments.of(x_ND).spectrum(threshold, stored or str(x_ND.dtype).rsplit(".", maxsplit=1)[-1])
+    return Moments.of(x_ND).spectrum(threshold, stored or type_name(x_ND))
 
 
 def _outer(x_D: Any) -> Any:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
-from tda.geometry.arrays.namespace import BLOCK_ROWS, namespace, row_blocks
-from tda.geometry.arrays.rows import on_device, to_host
+from tda.geometry.arrays.namespace import BLOCK_ROWS, namespace, row_blocks, rows_at
+from tda.geometry.arrays.rows import to_host
 from tda.geometry.spectrum.moments import COLLAPSE_THRESHOLD, Moments, Spectrum, average_floor, roundoff_of, spectrum_from
 
 ROWS_PER_GROUP = 512  # rows of a block per group: with fewer, adding to the (D, D) scatter costs more than the product
@@ -66,7 +66,7 @@ class GroupMoments:
         xp = namespace(self.mean_GD)
         for group in np.flatnonzero(np.diff(bounds_G)):
             for panel in row_blocks(bounds_G[group + 1], BLOCK_ROWS, bounds_G[group]):
-                self._add_panel(int(group), xp.astype(xp.asarray(x_BD[xp.asarray(order_B[panel]), :]), xp.float64))
+                self._add_panel(int(group), xp.astype(xp.asarray(rows_at(x_BD, order_B[panel])), xp.float64))
 
     def _add_panel(self, group: int, rows_PD: Any) -> None:
         """Add rows of one group, centred, with one more row for the distance of the means (Chan, Golub and LeVeque 1983)."""
@@ -76,7 +76,10 @@ class GroupMoments:
         if not bool(xp.isfinite(xp.sum(mean_D))):
             raise UserError(f"group {group} holds a row that is not finite; remove it first")
         panel_PD = xp.concat([rows_PD - mean_D, math.sqrt(n * count / (n + count)) * apart_D[None, :]])
-        _add_square(self.upper_GDD[group, :, :], panel_PD)
+        if isinstance(self.upper_GDD, np.ndarray):
+            _add_square(self.upper_GDD[group, :, :], panel_PD)
+        else:
+            self.upper_GDD[group, :, :] += panel_PD.T @ panel_PD
         self.mean_GD[group, :] += (count / (n + count)) * apart_D
         self.n_G[group] = n + count
 
@@ -97,8 +100,7 @@ class GroupMoments:
         """The moments of one group. Raises UserError where it has no rows."""
         if self.n_G[group] == 0:
             raise UserError(f"group {group} has no rows")
-        xp, upper_DD = namespace(self.mean_GD), self.upper_GDD[group, :, :]
-        return Moments(int(self.n_G[group]), self.mean_GD[group, :], xp.triu(upper_DD) + xp.triu(upper_DD, k=1).T)
+        return Moments(int(self.n_G[group]), self.mean_GD[group, :], _whole(self.upper_GDD[group, :, :]))
 
     def spectra(self, threshold: float = COLLAPSE_THRESHOLD, stored: str = "float64") -> list[Spectrum | None]:
         """Spectrum of each group, None under two rows; `stored` names the type that the rows were stored in.
@@ -109,8 +111,10 @@ class GroupMoments:
         roundoff_of(stored)
         found: list[Spectrum | None] = []
         for batch in self.batches():
-            for n, values_D, square in zip(batch.n_G, batch.eigenvalues(), batch.mean_squares(), strict=True):
-                floor = average_floor(float(values_D[0]), square, int(n), len(values_D), stored)
+            values_GD = batch.eigenvalues()
+            for group, (n, square) in enumerate(zip(batch.n_G, batch.mean_squares(), strict=True)):
+                values_D = values_GD[group, :]
+                floor = average_floor(float(values_D[0]), square, int(n), values_D.shape[0], stored)
                 found.append(spectrum_from(values_D, floor, threshold) if n > 1 else None)
         return found
 
@@ -123,26 +127,34 @@ class GroupMoments:
         xp = namespace(self.mean_GD)
         total_G = xp.asarray(np.maximum(self.n_G, 1), dtype=xp.float64)
         square_GD = xp.linalg.diagonal(self.upper_GDD) / total_G[:, None] + self.mean_GD**2
-        return [float(value) for value in xp.mean(square_GD, axis=1)]
+        return [float(value) for value in to_host(xp.mean(square_GD, axis=1))]
 
     def eigenvalues(self) -> Any:
         """Eigenvalues (G, D) of the covariances, descending, clipped at 0."""
         xp = namespace(self.mean_GD)
         scale_G = xp.asarray(np.maximum(self.n_G - 1, 1), dtype=xp.float64)
-        low_G = (self.n_G <= self.mean_GD.shape[1] // 2) & (not on_device(self.upper_GDD))
-        values_GD = xp.zeros_like(self.mean_GD)
-        for group in np.flatnonzero(low_G):
-            values_GD[group, :] = _low_rank_values(self.upper_GDD[group, :, :])
-        full_G = xp.asarray(np.flatnonzero(~low_G))
-        values_GD[full_G, :] = xp.flip(xp.linalg.eigvalsh(self.upper_GDD[full_G, :, :], UPLO="U"), axis=1)
+        host = isinstance(self.upper_GDD, np.ndarray)
+        values_GD = _values_on_host(self.n_G, self.upper_GDD) if host else xp.flip(xp.linalg.eigvalsh(_whole(self.upper_GDD)), axis=1)
         return xp.clip(values_GD / scale_G[:, None], min=0.0)
+
+
+def _whole(upper_XDD: Any) -> Any:
+    """Symmetric matrices (..., D, D) of which the upper triangles are valid."""
+    xp = namespace(upper_XDD)
+    return xp.triu(upper_XDD) + xp.matrix_transpose(xp.triu(upper_XDD, k=1))
+
+
+def _values_on_host(n_G: Any, upper_GDD: Any) -> Any:
+    """Eigenvalues (G, D), descending, of scatters of n rows each."""
+    low_G, values_GD = n_G <= upper_GDD.shape[1] // 2, np.zeros(upper_GDD.shape[:2])
+    for group in np.flatnonzero(low_G):
+        values_GD[group] = _low_rank_values(upper_GDD[group])
+    values_GD[~low_G] = np.linalg.eigvalsh(upper_GDD[~low_G], UPLO="U")[:, ::-1]
+    return values_GD
 
 
 def _add_square(upper_DD: Any, panel_PD: Any) -> None:
     """Add the Gram matrix of the panel to the upper triangle, in place, in one BLAS call."""
-    if on_device(upper_DD):
-        upper_DD += panel_PD.T @ panel_PD
-        return
     from scipy.linalg.blas import dsyrk
 
     added_DD = dsyrk(1.0, panel_PD.T, beta=1.0, c=upper_DD.T, lower=1, overwrite_c=1)  # in Fortran order its lower triangle is our upper

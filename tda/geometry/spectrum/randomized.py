@@ -142,7 +142,7 @@ def _largest(powered_DR: Any, times: int) -> float:
     from scipy.stats import chi2
 
     xp = namespace(powered_DR)
-    return float((float(xp.linalg.norm(powered_DR, ord=2)) ** 2 / chi2.ppf(FAILURE, PROBES)) ** (1 / (2 * times)))
+    return float((float(xp.linalg.matrix_norm(powered_DR, ord=2)) ** 2 / chi2.ppf(FAILURE, PROBES)) ** (1 / (2 * times)))
 
 
 def _bound(values_L: Any, left_out: float, coupling_L: Any, norm: float) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tda.errors import UserError
-from tda.geometry.arrays.namespace import namespace
+from tda.geometry.arrays.namespace import namespace, type_name
 from tda.geometry.spectrum.moments import COLLAPSE_THRESHOLD, Moments, Spectrum, spectrum_from
 from tda.geometry.spectrum.passes import Sum, as_total, by_panels, row_mean, triangle
 
@@ -34,7 +34,7 @@ def tsqr_spectrum(x_ND: Any, threshold: float = COLLAPSE_THRESHOLD, stored: str 
     triangle_LD = total(_Centred(mean_D)).triangle_LL
     values_L = xp.linalg.svdvals(triangle_LD)
     values_D = xp.concat([values_L**2 / (n - 1), xp.zeros(dim - values_L.shape[0])])
-    stored = stored or ("float64" if callable(x_ND) else str(x_ND.dtype))
+    stored = stored or ("float64" if callable(x_ND) else type_name(x_ND))
     floor = Moments(n, mean_D, triangle_LD.T @ triangle_LD).spectrum(threshold, stored).floor
     return spectrum_from(values_D, floor, threshold)
 
@@ -45,7 +45,7 @@ def spectrum(x_ND: Any, method: str = "gram", *, threshold: float = COLLAPSE_THR
     Raises UserError for an unknown method and as the methods do.
     """
     if method == "gram":
-        return Moments.of(x_ND).spectrum(threshold, stored or str(x_ND.dtype))
+        return Moments.of(x_ND).spectrum(threshold, stored or type_name(x_ND))
     if method == "tsqr":
         return tsqr_spectrum(x_ND, threshold, stored)
     raise UserError(f"method={method!r} is unknown; choose one of: gram, tsqr; randomized_svd gives the largest values")

@@ -9,6 +9,7 @@ from typing import Any
 
 from tda.geometry.sphere.epochs_cpu import BOTH_ENDS, GOLDEN, MAX_FORCE, Forces, Schedule
 
+CONSTANTS = (f"-DGOLDEN={GOLDEN}u", f"-DBOTH_ENDS={BOTH_ENDS}f", f"-DMAX_FORCE={MAX_FORCE}f")
 BLOCK = 128  # threads: rows of edges are short, so that many small blocks keep the multiprocessors busy
 
 SOURCE = r"""
@@ -70,9 +71,7 @@ extern "C" __global__ void epoch(
 def _kernel() -> Any:
     import cupy
 
-    # Without fused multiply-add, sums round as in numba.
-    constants = (f"-DGOLDEN={GOLDEN}u", f"-DBOTH_ENDS={BOTH_ENDS}f", f"-DMAX_FORCE={MAX_FORCE}f")
-    return cupy.RawKernel(SOURCE, "epoch", options=("--fmad=false", *constants))
+    return cupy.RawKernel(SOURCE, "epoch", options=("--fmad=false", *CONSTANTS))  # without fused multiply-add, sums round as in numba
 
 
 def layout_cuda(init_M3: Any, edges: Schedule, forces: Forces, *, fixed_T3: Any = None) -> Any:

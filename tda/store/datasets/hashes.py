@@ -39,9 +39,14 @@ def row_hashes(table: pa.Table) -> dict[str, Hashes]:
     """Hashes of the rows of a table that has `COLUMNS`, and which rows have one: those whose URL, or caption and image size, is known."""
     size_N, sized_N = _sizes(table)
     return {
-        "url": (_hashed(table["url"], np.zeros(len(table), np.uint64)), known_values(table["url"])),
+        "url": text_hashes(table["url"]),
         "caption": (_hashed(table["caption"], size_N), sized_N & known_values(table["caption"])),
     }
+
+
+def text_hashes(column: pa.ChunkedArray) -> Hashes:
+    """Hashes of strings, and which of them stand for something."""
+    return _hashed(column, np.zeros(len(column), np.uint64)), known_values(column)
 
 
 def known_values(column: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -29,6 +29,7 @@ from tda.store.paths import RootPaths, label_of
 from tda.store.update import update_json
 
 MINUS = "-minus-"
+FILTERED = "filtered"  # how the names of views by jobs.filter begin, where no other is given
 SCHEMA_VERSION = 1
 ROW_GROUP = 131_072
 META_KEY = b"lacuna"
@@ -118,9 +119,24 @@ def recorded_name(name: str) -> str:
 def command_for(paths: RootPaths, view: View, encoder: str) -> str:
     """The command that makes a view; of a label its rule and threshold."""
     reference, wanted = label_of(view.reference)
+    filters = _filters_of(paths, view, encoder)
+    if filters is not None:
+        return f"python -m jobs.filter dataset.name={view.base} encoder.name={encoder} root={paths.root} {filters}"
     found = re.match(r"(\w+)-(-?[0-9.]+)", wanted)
     settings = f" dedupe.rule={found[1]} dedupe.threshold={found[2]}" if found else ""
     return f"python -m jobs.dedupe dataset.name={view.base} reference.name={reference} encoder.name={encoder} root={paths.root}{settings}"
+
+
+def _filters_of(paths: RootPaths, view: View, encoder: str) -> str | None:
+    """The words that make a view by `jobs.filter` again; of one that is not there, what its name says; None for any other view."""
+    named = f"filter.name={view.reference}"
+    try:
+        made = read_document(paths.dedupe_summary(view.base, encoder, view.reference))
+        filters, by = dict(made["filter"]), made["by"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{named} filter.FILTER=VALUE" if view.reference.split(".")[0] == FILTERED else None
+    words = [f"filter.{name}={value}" for name, value in filters.items()]
+    return " ".join([named, *words, *([f"filter.by={by}"] if by != encoder else [])])
 
 
 def content_hash(content: Any) -> str:

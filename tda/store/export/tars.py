@@ -4,9 +4,7 @@ A source that is a unit of files gives `<key>.<jpg|png|webp>`, `<key>.txt` and, 
 lies `<shard>_stats.json`, whose count readers (this one too) compare.
 """
 
-import io
 import json
-import tarfile
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -21,8 +19,7 @@ from tda.store.shards.tar import check_archive, iter_members
 from tda.store.shards.units.read import read_unit
 from tda.store.shards.units.unit import is_unit
 from tda.store.shards.webdataset import ImageGroup, RawPair, read_pairs
-
-Member = tuple[str, bytes]
+from tda.store.shards.writing import Member, write_tar
 
 
 def export_tar(export: Export, shard: str, source: Mapping[str, Any], ordinals: set[int]) -> int:
@@ -38,17 +35,9 @@ def export_tar(export: Export, shard: str, source: Mapping[str, Any], ordinals: 
     if source.get("sha256") and is_unit(url) and content_sha256(url) != source["sha256"]:
         raise ShardError(url, "changed", "since it was embedded")
     members = _of_unit(url, ordinals) if is_unit(url) else _of_tar(url, source, ordinals)
-    publish(join(export.to, name), partial(_write, members=members), lambda path: entry.update(entry_of(path)))
+    publish(join(export.to, name), partial(write_tar, members=members), lambda path: entry.update(entry_of(path)))
     publish_json(join(export.to, f"{shard}_stats.json"), {"count": len(ordinals), "successes": len(ordinals)})
     return export.commit(shard, len(ordinals), {name: entry})
-
-
-def _write(file: Any, members: Iterator[Member]) -> None:
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for name, data in members:
-            info = tarfile.TarInfo(name)  # no time and no user: the same bytes each time
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
 
 
 def _of_tar(url: str, source: Mapping[str, Any], ordinals: set[int]) -> Iterator[Member]:

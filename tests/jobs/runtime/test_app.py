@@ -1,5 +1,6 @@
 """The entry point of the commands: exit statuses, and one line for a mistake."""
 
+import json
 import os
 import subprocess
 import sys
@@ -44,6 +45,8 @@ def _run(tmp_path: Path, *overrides: str, sweep: bool = False) -> subprocess.Com
 def test_whole_part_and_sweep(tmp_path: Path) -> None:
     whole = _run(tmp_path, "dataset.name=d")
     assert (whole.returncode, whole.stdout) == (0, "d 2048\n")
+    programs = json.loads(_run(tmp_path, "dataset.name=d", "--json").stdout.splitlines()[-1])
+    assert programs["places"] == [str(tmp_path / "r")]  # the root, of a job that names no other place
     part = _run(tmp_path, "dataset.name=part")
     assert (part.returncode, part.stdout) == (1, "part 2048\n")
     sweep = _run(tmp_path, "dataset.name=d,part", "analysis.retrieval.tile=8,9", sweep=True)
@@ -59,7 +62,7 @@ def test_whole_part_and_sweep(tmp_path: Path) -> None:
         (["encodr=x"], "encodr is unknown (did you mean encoder?); choose one of: root, dataset, encoder, encoders, analysis, cluster"),
         (
             ["dataset.name=d", "analysis.retrieval.tile=many"],
-            "analysis.retrieval.tile: Value 'many' of type 'str' could not",
+            "analysis.retrieval.tile=many is no whole number: give analysis.retrieval.tile=",
         ),
         (["dataset.name=d", "sweep=x"], "sweep takes no preset, for conf/analyze.yaml names no group sweep: set its fields, sweep.FIELD="),
         (["dataset.name=d", "encoder=open_klip"], "encoder=open_klip is unknown; choose one of: "),
@@ -70,7 +73,7 @@ def test_whole_part_and_sweep(tmp_path: Path) -> None:
         (["dataset.name=d", "dataset.pairs=5]"], "dataset.pairs=5]"),
         (["dataset.name=d", "dataset.toy={pairs: 5}"], "dataset.toy is null, and so its fields cannot be set"),
         (["dataset.name=d", "dataset.toy.pairs=5"], "a value is null, and so its fields cannot be set"),
-        (["dataset.name=d", "dataset.shards=${nothing}"], "dataset.shards: Interpolation key 'nothing' not found"),
+        (["dataset.name=d", "dataset.shards=${nothing}"], "dataset.shards: ${nothing} names no setting"),
     ],
 )
 def test_mistake_is_one_line_and_status_2(tmp_path: Path, overrides: list[str], message: str) -> None:

@@ -9,7 +9,7 @@ from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from jobs.runtime.config_errors import explain
+from jobs.runtime.config_errors import explain, with_field
 
 
 @dataclass
@@ -46,18 +46,23 @@ def line(*overrides: str) -> str:
         (["roof=x"], "roof is unknown (did you mean root?); choose one of: root, wheel, spare, named, path"),
         (["zebra=x"], "zebra is unknown; choose one of: root, wheel, spare, named, path"),
         (["wheel.sise=1"], "wheel.sise is unknown (did you mean size?); choose one of: size, tyres"),
-        (["+named.left.size=1"], "named.left.size: Invalid type assigned: dict is not a subclass of Wheel"),
-        (["wheel.size=big"], "wheel.size: Value 'big' of type 'str' could not be converted to Integer"),
+        (["+named.left.size=1"], "named.left has no settings yet: a preset gives them, +GROUP@named.left=PRESET"),
+        (["wheel.size=big"], "wheel.size=big is no whole number"),
         ([], "root is missing: give root=VALUE"),
         (["root=r"], "wheel.size is missing: give wheel.size=VALUE"),
         (["root=${wheel.size}", "path=p"], "wheel.size is missing: give wheel.size=VALUE"),
-        (["root=${nothing}"], "root: Interpolation key 'nothing' not found"),
-        (
-            ["root=r", "wheel.size=1", "path=${wheel}"],
-            "path: While dereferencing interpolation '${wheel}': Cannot convert 'DictConfig' to string",
-        ),
-        (["root=${oc.nothing:1}"], "root: Unsupported interpolation type oc.nothing"),
+        (["root=${nothing}"], "root: ${nothing} names no setting"),
+        (["root=r", "wheel.size=1", "path=${wheel}"], "path: ${wheel} is a group of settings, not one value"),
+        (["root=${oc.nothing:1}"], "root: ${oc.nothing:...} is unknown; ${oc.env:NAME} is a value of the environment"),
         (["root=r]"], "root=r]"),
+        (["wheel.tyres=front"], "wheel.tyres=front is no list: give wheel.tyres=[front]"),
+        (["wheel.size='1,2'"], "wheel.size=1,2 is no whole number"),
+        (["wheel.tyres=a,b"], "wheel.tyres=a,b is more than one value: give wheel.tyres=[a,b], or -m for a run with each"),
+        (["wheel.size=1,2"], "wheel.size=1,2 is more than one value: give one, or -m for a run with each"),
+        (["~roof"], "~roof removes nothing: roof is unknown (did you mean root?); choose one of: root, wheel, spare, named, path"),
+        (["~named.left"], "~named.left removes nothing: named.left has no value yet"),
+        (["hydra.bogus=1"], "hydra.bogus is no setting of Hydra"),
+        (["named=3"], "named=3 is no mapping: give each name its value, named.NAME={...}"),
         (["spare={size: 1}"], "spare is null, and so its fields cannot be set: choose a preset that has them"),
         (["spare.size=1"], "a value is null, and so its fields cannot be set: choose a preset that has them"),
     ],
@@ -82,3 +87,12 @@ def test_an_error_without_a_key_keeps_its_first_line() -> None:
 def test_a_preset_of_what_is_no_group_of_the_job_names_the_file() -> None:
     expected = "wheel takes no preset, for conf/car.yaml names no group wheel: set its fields, wheel.FIELD=VALUE"
     assert explain(ConfigCompositionException("Could not find match for override 'wheel'"), Car) == expected
+
+
+def test_a_url_that_cannot_be_opened_is_named_with_the_field_that_holds_it() -> None:
+    message = "'foo://x/shards/0.tar' cannot be opened here: no store is known by foo://"
+    settings = {"root": "foo://x", "dataset": {"name": "foo", "shards": ["s3://y", "foo://x/shards"]}, "size": 1, "none": None}
+    assert with_field(message, settings) == f"dataset.shards: {message}"
+    assert with_field(message, {"root": "foo://x/"}) == f"root: {message}"
+    assert with_field(message, {"root": "foo://xy"}) == message
+    assert with_field("the disk is full", settings) == "the disk is full"

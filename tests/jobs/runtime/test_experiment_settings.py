@@ -1,4 +1,4 @@
-"""`experiment=NAME` of every job: what it takes is composed, what sets nothing of it is refused in one line."""
+"""`experiment=NAME` of every job: what it takes is composed, what lacks something that the job needs is refused in one line."""
 
 import re
 import subprocess
@@ -8,19 +8,24 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from jobs import analyze, dedupe, embed, ingest, nearest, paper, plan, report, train, verify, watch
+from jobs import analyze, dedupe, embed, export, fetch, ingest, nearest, paper, plan, report, status, submit, train, verify, watch
 from jobs.runtime.experiment_settings import with_experiment
 from tda.config.jobs import (
     AnalyzeJob,
     DedupeJob,
     EmbedJob,
+    ExportJob,
+    FetchJob,
     IngestJob,
     NearestJob,
     PaperJob,
     PlanJob,
     ReportJob,
+    StatusJob,
+    SubmitJob,
     TrainJob,
     VerifyJob,
     WatchJob,
@@ -40,10 +45,14 @@ JOBS: dict[str, tuple[Any, type]] = {
     "paper": (paper, PaperJob),
     "plan": (plan, PlanJob),
     "watch": (watch, WatchJob),
+    "export": (export, ExportJob),
+    "fetch": (fetch, FetchJob),
+    "status": (status, StatusJob),
+    "submit": (submit, SubmitJob),
 }
+ConfigStore.instance().store(name="submit_schema", node=SubmitJob)  # jobs.submit registers it once it runs
 EXPERIMENTS = sorted(file.stem for file in (REPOSITORY / "conf" / "experiment").glob("*.yaml"))
-REFUSED = {(job, experiment) for job in ("ingest", "report", "verify") for experiment in EXPERIMENTS}
-REFUSED |= {("train", "paper"), *((job, name) for job in ("nearest", "dedupe") for name in ("checkpoints", "temperature"))}
+REFUSED = {("train", "paper"), *((job, name) for job in ("nearest", "dedupe") for name in ("checkpoints", "temperature"))}
 EXPERIMENT = """# @package _global_
 defaults:
   - /arm@arms.mine: cloob
@@ -67,15 +76,34 @@ def composed(job: str, *words: str) -> DictConfig:
 @pytest.mark.parametrize(("job", "experiment"), [(job, name) for job in JOBS for name in EXPERIMENTS if (job, name) not in REFUSED])
 def test_every_job_composes_with_every_experiment(job: str, experiment: str) -> None:
     names = {name: ["dataset=coco", "encoder=toy_infonce"] for name in ("embed", "nearest", "dedupe", "analyze")}
+    names["ingest"] = [*names["embed"], "source=x.npz"]
+    names["export"] = [*names["embed"], "to=folder"]
+    names["watch"] = ["checkpoints=/runs/a"]
     assert isinstance(OmegaConf.to_object(composed(job, f"experiment={experiment}", *names.get(job, []))), JOBS[job][1])
     assert composed(job, f"experiment={experiment}").root == "somewhere"
 
 
 @pytest.mark.parametrize(("job", "experiment"), sorted(REFUSED))
-def test_an_experiment_that_sets_nothing_of_a_job_is_refused(job: str, experiment: str) -> None:
-    with pytest.raises(UserError, match=rf"^experiment={experiment} sets nothing that jobs.{job} takes; jobs.paper runs .*") as caught:
+def test_an_experiment_without_what_a_job_needs_is_refused(job: str, experiment: str) -> None:
+    lacks = "trains nothing: " if job == "train" else rf"has no reference, and jobs\.{job} compares with one: give reference\.name=NAME$"
+    with pytest.raises(UserError, match=rf"^experiment={experiment} {lacks}") as caught:
         composed(job, f"experiment={experiment}")
     assert "\n" not in str(caught.value)
+
+
+def test_a_reference_of_the_users_own_stands_in_for_one_of_the_experiment() -> None:
+    job: Any = OmegaConf.to_object(composed("nearest", "experiment=temperature", "dataset.name=d", "encoder.name=e", "reference.name=mine"))
+    assert job.reference.name == "mine"
+    alone: Any = OmegaConf.to_object(composed("dedupe", "experiment=temperature", "dataset.name=d", "encoder.name=e", "dedupe.self=true"))
+    assert alone.reference.name == ""
+
+
+def test_a_job_that_takes_nothing_of_an_experiment_is_composed_as_without_it() -> None:
+    for job in ("verify", "status", "submit"):
+        assert composed(job, "experiment=toy") == composed(job), job
+    assert composed("fetch", "experiment=paper").encoders == ["clip_vitb16_laion400m", "cloob_vitb16_laion400m"]
+    with pytest.raises(UserError, match="experiment=tyo is unknown; choose one of: checkpoints, "):
+        composed("verify", "experiment=tyo")
 
 
 def test_what_each_job_takes_of_the_toy_experiment() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jobs.runtime.literal_paths import literal_paths, quoted, unquoted
+from jobs.runtime.literal_paths import is_list, literal_paths, quoted, unquoted
 from tda.errors import UserError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -80,6 +82,53 @@ def test_quotes_that_enclose_nothing_stay() -> None:
 )
 def test_a_list_stays_a_list(typed: str, items: list[str]) -> None:
     assert parsed(f"dataset.shards={typed}") == items
+
+
+@pytest.mark.parametrize("name", ["'q'", '"q"', "'a','b'", "''"])
+def test_a_file_whose_name_has_quotes_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parsed(f"source={name}") == {"'a','b'": "a,b", "''": ""}.get(name, "q")
+    (tmp_path / name).touch()
+    assert parsed(f"source={name}") == name
+    assert parsed(f"dataset.shards=[x,{name}]") == (["x", name] if "," not in name else ["x", "a", "b"])
+
+
+def test_quotes_around_each_part_go_as_a_shell_removes_them() -> None:
+    assert parsed("dataset.shards='a','b'") == "a,b"
+    assert parsed("dataset.shards='it's, x'") == "it's, x"
+
+
+def test_brackets_within_a_list_are_a_glob() -> None:
+    assert parsed("dataset.shards=[a,[b,c]]") == ["a", "[b,c]"]
+    assert parsed("dataset.shards=[[b,c].tar]") == ["[b,c].tar"]
+
+
+SIGNS = st.text(st.sampled_from("ab0/.*?'\"\\[]{}()=,:;#!&$ @+-~%|é\t"), min_size=1, max_size=12)
+
+
+@given(SIGNS)
+def test_any_path_arrives_from_a_list_of_arguments_and_from_a_shell(path: str) -> None:
+    """`quoted` is what Hydra's grammar reads back; whoever encloses any path in quotes gets that path."""
+    (override,) = OverridesParser.create().parse_overrides([f"root={quoted(path)}"])
+    assert override.value() == path
+    for sign in "'\"":
+        if sign not in path and not is_list(path):
+            assert parsed(f"root={sign}{path}{sign}") == path
+
+
+@given(st.lists(SIGNS.filter(lambda text: not set(text) & set("'\"[]{}") and text.strip()), min_size=1, max_size=4))
+def test_any_list_of_paths_arrives(paths: list[str]) -> None:
+    assert parsed(f"dataset.shards=[{','.join(chr(39) + path + chr(39) for path in paths)}]") == paths
+
+
+@given(SIGNS)
+def test_no_path_is_an_error_and_none_is_a_sweep(path: str) -> None:
+    found = parsed(f"dataset.shards={path}")
+    if isinstance(found, list):
+        assert is_list(unquoted(path))
+        assert all(isinstance(item, str) for item in found)
+    else:
+        assert found == path or (path[0] == path[-1] and path[0] in "'\"") or path in ("''", '""')
 
 
 def test_an_existing_file_is_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

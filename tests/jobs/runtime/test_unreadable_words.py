@@ -44,7 +44,9 @@ def _line(word: str) -> str:
         ),
         ("foo bar", "the argument 'foo bar' cannot be read: it is no KEY=VALUE, where a KEY is of the letters a to z, digits and . _ -"),
         ("[x]=3", "the argument '[x]=3' cannot be read: it is no KEY=VALUE"),
-        ("root", "the argument root cannot be read: it is no KEY=VALUE"),
+        ("roof", "the argument roof cannot be read: it is no KEY=VALUE"),
+        ("root", "the argument root cannot be read: it has no value, give root=VALUE"),
+        ("dataset.shards", "the argument dataset.shards cannot be read: it has no value, give dataset.shards=VALUE"),
         ("embed.max_attempts=" + "[" * 5000, "[...' cannot be read: [ is not closed; embed.max_attempts takes a number"),
     ],
 )

@@ -106,6 +106,27 @@ def test_a_wrong_or_missing_token_is_the_users(head: Head, status: int, text: st
         Jobs(head.url)
 
 
+OPEN = "asks for no token, so whoever reaches its ports can run any command on its machines (CVE-2023-48022)"
+
+
+@pytest.mark.parametrize("answer", [(200, json.dumps({"authentication_mode": "disabled"})), (404, "a Ray before tokens")])
+def test_a_cluster_that_asks_for_no_token(head: Head, answer: tuple[int, str], capsys: pytest.CaptureFixture[str]) -> None:
+    head.answers["/api/authentication_mode"] = answer
+    jobs = Jobs(head.url)
+    with pytest.raises(UserError) as caught:
+        jobs.require_token(insecure=False)
+    advice = "start it with RAY_AUTH_MODE=token, or give cluster.insecure=true to use it all the same"
+    assert str(caught.value) == f"the cluster at {head.url} {OPEN}: {advice}"
+    jobs.require_token(insecure=True)
+    assert capsys.readouterr().err == f"lacuna: the cluster at {head.url} {OPEN}\n"
+
+
+def test_a_cluster_that_asks_for_a_token_needs_no_word(head: Head, capsys: pytest.CaptureFixture[str]) -> None:
+    head.answers["/api/authentication_mode"] = (200, json.dumps({"authentication_mode": "token"}))
+    Jobs(head.url).require_token(insecure=False)
+    assert capsys.readouterr().err == ""
+
+
 def test_an_unknown_job(head: Head) -> None:
     jobs = Jobs(head.url)
     with pytest.raises(UnknownJobError, match="has no job j"):

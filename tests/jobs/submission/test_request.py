@@ -49,6 +49,10 @@ def test_words_reach_the_job_as_they_were_typed(made: Callable[..., Request]) ->
 def test_the_root_of_submit_is_the_commands_unless_it_has_one(made: Callable[..., Request]) -> None:
     assert words_of(made("jobs.report", root="/mine"))[-1] == "root=/mine"
     assert words_of(made("jobs.report", "root=/r", root="/mine"))[-1] == "root=/r"
+    assert words_of(made("jobs.report", "root=s3://bucket/r"))[-1] == "root=s3://bucket/r"
+    for relative in ("lacuna-root", "./r", "'r'"):
+        with pytest.raises(UserError, match=rf"root={relative} is not the same folder on the cluster: give a URL, or an absolute path"):
+            made("jobs.report", f"root={relative}")
 
 
 def test_the_id_follows_from_the_content(made: Callable[..., Request], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -59,15 +59,15 @@ def clustered(n: int, dim: int, seed: int, centres: int = 12, noise: float = 0.2
     return unit_rows(x_ND, "float16")[0]
 
 
-def publish_set(root: str, dataset: str, image_ND: Any, text_ND: Any, rows_per_shard: int, **origin: str) -> None:
+def publish_set(root: str, dataset: str, image_ND: Any, text_ND: Any, rows_per_shard: int, *, encoder: str = "e", **origin: str) -> None:
     """Rows as a recorded data set of shards `<dataset>-00000` and so on; keys repeat from shard to shard, as LAION's do."""
     for start in range(0, len(image_ND), rows_per_shard):
         part = slice(start, start + rows_per_shard)
         rows = small_rows(len(image_ND[part]), image_ND=image_ND[part], text_ND=text_ND[part])
         name = f"{dataset}-{start // rows_per_shard:05d}"
         dtype = str(image_ND.dtype)
-        remove(RootPaths(root).record(dataset, "e", name))  # the first record would win
-        publish_shard(RootPaths(root), dataset, "e", name, rows=rows, drops=[], identity=identity(dtype, **origin), source=SOURCE)
+        remove(RootPaths(root).record(dataset, encoder, name))  # the first record would win
+        publish_shard(RootPaths(root), dataset, encoder, name, rows=rows, drops=[], identity=identity(dtype, **origin), source=SOURCE)
 
 
 def scale_first_row(root: Path, dataset: str, shard: str, by: float) -> None:

@@ -21,10 +21,10 @@ CLI = Path(__file__).with_name("ray_start.py")
 
 @dataclass
 class Nodes:
-    """The cluster, its token, and the processes of each node."""
+    """The cluster, its token (None: it asks for none), and the processes of each node."""
 
     folder: str
-    token: str = field(default_factory=lambda: secrets.token_hex(32))
+    token: str | None = field(default_factory=lambda: secrets.token_hex(32))
     ports: dict[str, int] = field(default_factory=dict)
     metrics: list[int] = field(default_factory=list)  # ports of the metrics pages, one a node
 
@@ -36,8 +36,10 @@ class Nodes:
     def environment(self) -> dict[str, str]:
         """Of a process that uses the cluster."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        kept = {name: value for name, value in os.environ.items() if name not in ("RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS", "PYTHONPATH")}
-        return {**kept, "PATH": path, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+        others = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS", "PYTHONPATH")
+        kept = {name: value for name, value in os.environ.items() if name not in others}
+        token = {"RAY_AUTH_MODE": "disabled"} if self.token is None else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token}
+        return {**kept, "PATH": path, **token, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
     def head(self) -> None:
         self.ports = {name: free_port() for name in ("gcs", "dashboard", "client")}
@@ -56,7 +58,8 @@ class Nodes:
         self.metrics.append(free_port())
         common = [f"--metrics-export-port={self.metrics[-1]}", f"--dashboard-agent-listen-port={free_port()}", "--disable-usage-stats"]
         words = [sys.executable, str(CLI), "start", "--node-ip-address=127.0.0.1", f"--object-store-memory={STORE}", *common, *options]
-        done = subprocess.run(words, env=self.environment, capture_output=True, text=True, check=False, timeout=240)
+        env, empty = self.environment, self.folder  # no code lies where the nodes stand
+        done = subprocess.run(words, env=env, cwd=empty, capture_output=True, text=True, check=False, timeout=240)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def page(self) -> str:
@@ -97,10 +100,10 @@ class Nodes:
 
 
 @contextmanager
-def ray_nodes(workers: int, cpus: int) -> Iterator[Nodes]:
+def ray_nodes(workers: int, cpus: int, *, token: bool = True) -> Iterator[Nodes]:
     """Started inside the block, and killed with it."""
     folder = tempfile.mkdtemp(prefix="nodes", dir="/tmp")  # sockets need a short path
-    nodes = Nodes(folder)
+    nodes = Nodes(folder) if token else Nodes(folder, token=None)
     try:
         nodes.head()
         for _ in range(workers):

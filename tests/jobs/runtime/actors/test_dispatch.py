@@ -1,6 +1,8 @@
 """Every item ends in a result or a named failure, whatever happens to the actors."""
 
+import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 
 from jobs.runtime.actors.dispatch import dispatch
+from jobs.runtime.run_progress import RunProgress, current
 from tda.errors import LacunaError, ShardError, UserError
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -67,7 +70,13 @@ def run(tmp_path: Path) -> Callable[..., Outcomes]:
 
 def test_results_failures_and_losses_in_one_run(run: Callable[..., Outcomes], tmp_path: Path) -> None:
     good = [f"fine-{i}" for i in range(8)]
-    results, failures = run(["kills_once-a", *good[:4], "killer-b", "killer-e", "bad_shard-c", "bug-d", *good[4:]], max_attempts=2)
+    progress = RunProgress("embed")
+    with current(progress):
+        results, failures = run(["kills_once-a", *good[:4], "killer-b", "killer-e", "bad_shard-c", "bug-d", *good[4:]], max_attempts=2)
+    lost = [entry for line in progress.log.data("run", str).splitlines() if "actor" in (entry := json.loads(line))]
+    assert {"kills_once-a", "killer-b", "killer-e"} <= {entry["shard"] for entry in lost}
+    assert len({entry["actor"] for entry in lost}) == len(lost)  # each by Ray's id
+    assert all(re.fullmatch("[0-9a-f]{32}", entry["actor"]) and entry["level"] == "error" for entry in lost)
     assert results.keys() == {*good, "kills_once-a"}
     assert results["kills_once-a"] == ("kills_once-a", 2)
     assert {attempt for _, attempt in results.values()} == {1, 2}

@@ -15,7 +15,7 @@ JOBS = {
 }
 
 
-@pytest.mark.parametrize("job", ["embed", "nearest", "dedupe", "report", "train", "verify"])
+@pytest.mark.parametrize("job", ["embed", "nearest", "dedupe", "filter", "report", "train", "verify"])
 def test_each_option_has_a_comment(job: str) -> None:
     rows = list(options(JOBS[job]))
     assert len({key for key, _, _ in rows}) == len(rows)

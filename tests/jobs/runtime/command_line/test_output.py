@@ -8,7 +8,7 @@ from jobs.runtime.command_line.output import begin, note_result, print_error, pr
 
 
 def test_the_last_line_holds_all_that_was_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    begin()
+    begin(programs=True)
     print_result("a: done")
     print_error("embed", "two\n  lines")
     note_result({"retrieval.top1": 0.5}, ["r", "r", "s"])
@@ -28,6 +28,12 @@ def test_the_last_line_holds_all_that_was_printed(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(("status", "state"), [(0, "whole"), (2, "refused"), (130, "stopped"), (143, "stopped")])
 def test_states(status: int, state: str, capsys: pytest.CaptureFixture[str]) -> None:
-    begin()
+    begin(programs=True)
     print_for_programs("report", status)
     assert json.loads(capsys.readouterr().out)["state"] == state
+
+
+def test_no_line_for_programs_that_was_not_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    begin()
+    print_for_programs("report", 0)
+    assert capsys.readouterr().out == ""

@@ -138,3 +138,51 @@ def test_the_table_gives_the_layout_back() -> None:
     plane = layout_table(layout_N3[:, :2], np.array([4, 5, 7, 9]))
     assert list(plane) == ["modality", "row", "x", "y"]
     assert layout_in(plane).shape == (8, 2)
+
+
+class TestEqualRows:
+    """Equal rows, also of different modalities, have one place."""
+
+    @staticmethod
+    def repeated() -> Any:
+        x_ND = rows()
+        x_ND[70:100] = x_ND[3]  # more copies than a row has neighbours: texts of an image
+        x_ND[5] = x_ND[6]
+        x_ND[7] = -0.0 * x_ND[6] + x_ND[6]
+        return x_ND
+
+    @pytest.mark.parametrize("output", ["sphere", "plane"])
+    def test_one_place(self, output: str) -> None:
+        x_ND, options = self.repeated(), analysis(output=output)
+        layout_NC, notes = layout_of(x_ND, knn_graph(x_ND, 20, device="cpu"), options)
+        assert np.isfinite(layout_NC).all()
+        assert (layout_NC[70:100] == layout_NC[3]).all()
+        assert (layout_NC[[5, 7]] == layout_NC[6]).all()
+        assert len(np.unique(layout_NC, axis=0)) == 120 - 32
+        assert notes[-1] == "88 distinct rows of 120 are laid out: equal rows have one place"
+
+    def test_it_is_the_layout_of_the_distinct_rows(self) -> None:
+        x_ND, options = self.repeated(), analysis()
+        kept = [row for row in range(120) if row not in {*range(70, 100), 6, 7}]  # 6 and 7 repeat 5
+        alone_UC, _ = layout_of(x_ND[kept], knn_graph(x_ND[kept], 14, device="cpu"), options)
+        layout_NC, _ = layout_of(x_ND, knn_graph(x_ND, 20, device="cpu"), options)
+        np.testing.assert_array_equal(layout_NC[kept], alone_UC)
+
+    def test_layouts_of_other_seeds_too(self) -> None:
+        x_ND, options = self.repeated(), analysis()
+        knn = knn_graph(x_ND, 20, device="cpu")
+        again, first = layouts_again(x_ND, knn, options, [1, 0])
+        assert (again[70:100] == again[3]).all()
+        np.testing.assert_array_equal(first, layout_of(x_ND, knn, options)[0])
+
+    def test_rows_that_differ_are_laid_out_as_before(self) -> None:
+        x_ND, options = rows(), analysis()
+        knn = knn_graph(x_ND, 20, device="cpu")
+        layout_NC, notes = layout_of(x_ND, knn, options)
+        np.testing.assert_array_equal(layout_NC, model_of(options, 0, 120).fit_transform(x_ND, knn))
+        assert not [note for note in notes if "distinct" in note]
+
+    def test_of_two_distinct_rows_all_are_laid_out_and_share_the_places(self) -> None:
+        x_ND = np.tile(np.eye(2, 8), (10, 1))
+        layout_NC, _ = layout_of(x_ND, knn_graph(x_ND, 15, device="cpu"), analysis())
+        assert len(np.unique(layout_NC, axis=0)) == 2

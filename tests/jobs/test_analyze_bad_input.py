@@ -57,6 +57,7 @@ def test_a_damaged_shard_in_the_middle_is_named_and_no_number_is_of_the_others_a
     assert metrics_of(root)["pairs"] == N
 
 
+@pytest.mark.long
 def test_samples_that_are_larger_than_the_set_are_the_set(root: Path) -> None:
     parts = ("retrieval", "umap", "clusters", "placement", "local_dimension")
     assert run(job(root, *parts)).whole

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 
-SUFFIXES = (".py", ".html", ".css", ".js")
+SUFFIXES = (".py", ".html", ".css", ".js", ".yaml", ".json")  # presets and the models that they name decide results too
 
 
 def source_digest(*packages: str) -> str:

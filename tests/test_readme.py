@@ -1,6 +1,11 @@
-"""Every command of every README runs as a shell runs it, and every file that a README names is there."""
+"""Every command of every README is given to a shell as it stands there, and every file that a README names is there.
+
+`RUN` and `LONG` run whole, in order, on small data under the names that the READMEs use; of their paths only the folder /data is another.
+Every other job is composed (`--cfg job`), every other script shows its help, and of `make` the targets are looked up.
+"""
 
 import ast
+import json
 import os
 import re
 import shlex
@@ -10,9 +15,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from recorded_rows import paired_spaces, write_set
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDERS = ("conf", "jobs", "tda", "tests", "cluster")
@@ -49,9 +56,35 @@ def _commands() -> list[tuple[str, str]]:
     return list(found)
 
 
+def _without_comment(command: str) -> str:
+    return re.sub(r"\s+#\s.*$", "", command)
+
+
+def _plain(command: str) -> str:
+    """The command without its comment, and with single spaces."""
+    return " ".join(_without_comment(command).split())
+
+
 COMMANDS = _commands()
 JOBS = [(readme, command) for readme, command in COMMANDS if JOB.match(command)]
+RUN = (  # without Ray or an encoder: seconds
+    "python -m jobs.ingest dataset.name=coco encoder.name=cloob source=cloob.npz root=/data/root",
+    "python -m jobs.status root=/data/root",
+    "python -m jobs.status root=/data/root format=json",
+    "python -m jobs.plan experiment=paper cluster=h200x8",
+)
+JOINED = "dataset.name=laion2b reference.name=laion400m encoder.name=clip root=/data/root"
+LONG = (  # in order, after those above
+    "python -m jobs.analyze dataset.name=coco encoders=[clip,cloob] root=/data/root",
+    f"python -m jobs.nearest {JOINED}",
+    f"python -m jobs.dedupe {JOINED} dedupe.rule=image dedupe.threshold=0.95",
+    "python -m jobs.report root=/data/root",
+    "python -m jobs.report root=/data/root report.models.clip=CLIP report.datasets.coco=COCO",
+    "python -m jobs.verify root=/data/root",
+    "python -m jobs.verify root=/data/root --fix",
+)
 MAKES = [(readme, command) for readme, command in COMMANDS if command.startswith("make ")]
+COMPOSED = [(readme, command) for readme, command in JOBS if _plain(command) not in RUN]
 SCRIPTS = [(readme, command) for readme, command in COMMANDS if re.match(r"python \S+\.py", command)]
 
 
@@ -64,10 +97,6 @@ def _environment() -> dict[str, str]:
 
 def _bash(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", command], cwd=cwd, env=_environment(), capture_output=True, text=True, check=False, timeout=300)
-
-
-def _without_comment(command: str) -> str:
-    return re.sub(r"\s+#\s.*$", "", command)
 
 
 def _single_run(command: str, cwd: Path) -> str:
@@ -105,7 +134,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.Co
     """Each command run once, three at a time, in a folder with the presets that the READMEs print."""
     cwd = tmp_path_factory.mktemp("readme")
     _write_presets(cwd)
-    jobs, scripts = {command for _, command in JOBS}, {command for _, command in SCRIPTS}
+    jobs, scripts = {command for _, command in COMPOSED}, {command for _, command in SCRIPTS}
     with ThreadPoolExecutor(3) as pool:
         running = {command: pool.submit(_compose, command, cwd) for command in jobs}
         running |= {command: pool.submit(_show_help, command, cwd) for command in scripts}
@@ -127,7 +156,47 @@ def test_every_job_has_its_line() -> None:
         assert f"| `{file.stem}` |" in table
 
 
-@pytest.mark.parametrize(("readme", "command"), JOBS)
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that stands for /data: a root with embeddings under the names of the READMEs, and cloob.npz."""
+    folder = tmp_path_factory.mktemp("data")
+    for seed, (dataset, encoder) in enumerate((("coco", "clip"), ("laion2b", "clip"), ("laion400m", "clip"))):
+        write_set(folder / "root", dataset, *paired_spaces(60, gap=0.5, seed=seed), encoder=encoder)
+    image_ND, text_ND = (rows_ND / np.linalg.norm(rows_ND, axis=1, keepdims=True) for rows_ND in paired_spaces(60, gap=0.1, seed=7))
+    np.savez(folder / "cloob.npz", image=image_ND, text=text_ND)
+    return folder
+
+
+def _really_run(command: str, data: Path) -> subprocess.CompletedProcess[str]:
+    done = _bash(command.replace("/data", str(data)), data)
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
+    assert done.stdout.strip(), command
+    return done
+
+
+def test_what_is_run_stands_in_a_readme() -> None:
+    written = {_plain(command) for _, command in JOBS}
+    assert [command for command in (*RUN, *LONG) if command not in written] == []
+
+
+def test_cheap_jobs_run_as_they_stand_in_the_readmes(data: Path) -> None:
+    lines = [_really_run(command, data).stdout.splitlines()[-1] for command in RUN]
+    assert (data / "root/embeddings/coco/cloob").is_dir()
+    assert "coco" in lines[2]
+    assert json.loads(lines[2])
+
+
+@pytest.mark.long
+def test_the_other_jobs_on_recorded_rows_run_as_they_stand_in_the_readmes(data: Path) -> None:
+    if not (data / "root/embeddings/coco/cloob").is_dir():
+        _really_run(RUN[0], data)
+    for command in LONG:
+        _really_run(command, data)
+    assert (data / "root/report/index.html").is_file()
+    assert (data / "root/analysis/coco/comparisons.json").is_file()
+
+
+@pytest.mark.parametrize(("readme", "command"), COMPOSED)
 def test_job_composes(readme: str, command: str, results: dict[str, subprocess.CompletedProcess[str]]) -> None:
     done = results[command]
     assert done.returncode == 0, f"{readme}: {command}\n{done.stderr}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs.analysis.cluster_overlaps import cluster_overlaps
 from jobs.analysis.parts import digest
 from jobs.runtime.session import ray_session
 from jobs.runtime.showing.display import tracked
@@ -31,7 +32,7 @@ from tda.store.update import update_json
 
 POOLED = ("encoders", "config_hash", "pairs", "pooled", "prediction_1", "prediction_2", "notes")  # of all encoders of one run
 MODALITIES = ("image", "text", "both")
-METHOD = 2  # of the intervals: halves of pairs, Student's
+METHOD = 3  # of intervals: halves of pairs, Student's; rarefied dimension
 SPARE = 4  # candidates for each pair that is compared: some encoders may have dropped it
 
 Sets = dict[str, EmbeddingSet]
@@ -64,7 +65,7 @@ def compare_encoders(root: str, dataset: str, encoders: Sequence[str], analysis:
         "pairs": min(len(one) for one in sets.values()),
         "seed": analysis.seed,
         "comparisons": comparisons,
-        **prediction_two(metrics, others, analysis.local_dimension.draws, analysis.seed),
+        **prediction_two(metrics, others, analysis.local_dimension.draws, analysis.seed, cluster_overlaps(root, dataset, sets, metrics)),
         "prediction_1": _prediction_1(root, dataset, sets, metrics, analysis),
         "notes": notes,
     }

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from jobs.analysis.blocks import Blocks
+from tda.geometry.arrays.devices import cuda
 from tda.geometry.arrays.rows import to_host
-from tda.geometry.neighbors.graph import EXACT_ROWS, GraphSearch, Knn, cuda, graph_blocks, knn_graph, whole_graph
+from tda.geometry.neighbors.graph import EXACT_ROWS, GraphSearch, Knn, graph_blocks, knn_graph, whole_graph
 from tda.progress import report_progress
 from tda.store.commit.parquet import from_binary, is_damage
 from tda.store.files import join, read_bytes

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from jobs.analysis.raw_clusters import aligned, equal_rows, raw_clusters
 from jobs.runtime.tasks import result, start
 from tda.columns import Columns
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
 from tda.geometry.arrays.namespace import row_blocks, unit_rows
+from tda.geometry.controlled import rarefied_ranks
 from tda.geometry.dimension import by_cluster, two_nn
 from tda.geometry.parts import local_dimension as local_part
 from tda.geometry.spectrum.moments import Spectrum
@@ -40,20 +42,16 @@ def local_dimension(
     count = int(label_2M.max(initial=-1)) + 1
     groups = min(count, analysis.local_dimension.max_clusters)
     label_2M[label_2M >= groups] = -1  # clusters are numbered by size: the smallest are left out
-    pending = start(_two_nn_of, embeddings, positions_M, label_2M, analysis, cluster=cluster)
+    pending = start(_dimensions_of, embeddings, positions_M, label_2M, analysis, cluster=cluster)
+    raw = start(raw_clusters, embeddings, ranks, analysis, cluster=cluster)
     spectra = _spectra(embeddings, positions_M, label_2M, groups, analysis, cluster)
-    table = local_part.per_cluster(spectra, label_2M, _aligned(ranks, positions_M), result(pending))
+    two_nn_K, rarefied_K, rarefied_rows = result(pending)
+    table = local_part.per_cluster(spectra, label_2M, aligned(ranks, positions_M), two_nn_K, rarefied_K)
     associations = local_part.local_dimension(table, analysis.local_dimension.draws, analysis.seed)
+    associations |= {"rarefied_rows": rarefied_rows, "raw": result(raw)}
     if groups < count:
         associations["notes"].append(f"the {groups} largest of {count} clusters are measured")
     return {"per_cluster": table, "local_dimension": associations}, local_part.spectra_columns(spectra, label_2M)
-
-
-def _aligned(ranks: Columns, positions_M: Array) -> Array:
-    """Ranks (2, M) of images and texts at the labelled positions; 0 where retrieval was not measured."""
-    at_M = np.searchsorted(ranks["row"], positions_M).clip(max=len(ranks["row"]) - 1)
-    there_M = ranks["row"][at_M] == positions_M
-    return np.stack([np.where(there_M, ranks[way][at_M], 0) for way in local_part.DIRECTIONS])
 
 
 def _spectra(  # noqa: PLR0917 (the row's whole context)
@@ -100,15 +98,18 @@ def _moments_of(  # noqa: PLR0917 (tasks are called by position)
     return cut if len(cut) > 1 else cut[0]
 
 
-def _two_nn_of(embeddings: EmbeddingSet, positions_M: Array, label_2M: Array, analysis: AnalysisConfig) -> list[float | None]:
-    """Intrinsic dimension inside each cluster, from evenly spaced pairs where there are many."""
+def _dimensions_of(
+    embeddings: EmbeddingSet, positions_M: Array, label_2M: Array, analysis: AnalysisConfig
+) -> tuple[list[float | None], list[float | None], int]:
+    """Intrinsic and rarefied dimension inside each cluster, from evenly spaced pairs where there are many, and the rows of the latter."""
     groups = int(label_2M.max(initial=-1)) + 1
     used = evenly_spaced(len(positions_M), analysis.local_dimension.max_pairs)
     both = read_pairs(embeddings, positions_M[used], analysis.block_rows)
     label_N = label_2M[:, used].ravel()
     inside_N = label_N >= 0
     if not inside_N.any():
-        return [None] * groups
-    x_ND = unit_rows(np.concatenate(both)[inside_N])
-    found = [estimate.value for estimate in by_cluster(x_ND, label_N[inside_N], two_nn, discard=analysis.dimension.discard)]
-    return found + [None] * (groups - len(found))
+        return [None] * groups, [None] * groups, 0
+    x_ND, label_N = unit_rows(np.concatenate(both)[inside_N]), label_N[inside_N]
+    found = [estimate.value for estimate in by_cluster(x_ND, label_N, two_nn, discard=analysis.dimension.discard)]
+    rows = equal_rows(label_N)
+    return found + [None] * (groups - len(found)), rarefied_ranks(x_ND, label_N, groups, rows, seed=analysis.seed), rows

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs.analysis.positives import positives
 from jobs.runtime.devices import fetched, placed
 from jobs.runtime.session import slots
 from jobs.runtime.tasks import merged, ordered, start
@@ -42,13 +43,18 @@ def ranks(embeddings: EmbeddingSet, analysis: AnalysisConfig, cluster: ClusterCo
     positions_M = evenly_spaced(len(embeddings), analysis.retrieval.max_pairs)
     share = -(-len(positions_M) // slots(cluster)[0])
     rows = min(max(share, analysis.retrieval.tile), analysis.block_rows)
-    kept, places = ray.put(embeddings), ray.put(positions_M)
-    blocks = [(kept, places, block.start, block.stop, analysis) for block in row_blocks(len(positions_M), rows)]
+    best = positives(embeddings, len(positions_M), analysis, cluster)
+    kept, places, sent = ray.put(embeddings), ray.put(positions_M), ray.put(best and (best[0].cosine_N, best[1].cosine_N))
+    blocks = [(kept, places, sent, block.start, block.stop, analysis) for block in row_blocks(len(positions_M), rows)]
     from_images, from_texts_M = [], np.zeros(len(positions_M), dtype=np.int64)
     for from_image_B, from_text_M in ordered(_counts_of, blocks, cluster, whole=len(blocks)):
         from_images.append(from_image_B)
         from_texts_M += from_text_M
-    return positions_M, np.concatenate(from_images), from_texts_M
+    more = (one.more_N for one in best) if best else (0, 0)
+    from_image_M, from_text_M = (
+        counts_M - more_M for counts_M, more_M in zip((np.concatenate(from_images), from_texts_M), more, strict=True)
+    )
+    return positions_M, from_image_M, from_text_M
 
 
 def start_separation(embeddings: EmbeddingSet, others: Mapping[str, EmbeddingSet], analysis: AnalysisConfig, cluster: ClusterConfig) -> Any:
@@ -68,13 +74,15 @@ def _pair_stats_of(embeddings: EmbeddingSet, start: int, stop: int, device: str 
     return fetched(PairStats.of(image_BD, text_BD, partner_BD, first=start, exact=count <= EXACT_VALUES))
 
 
-def _counts_of(embeddings: EmbeddingSet, positions_M: Array, start: int, stop: int, analysis: AnalysisConfig) -> tuple[Array, Array]:
+def _counts_of(  # noqa: PLR0917 (tasks are called by position)
+    embeddings: EmbeddingSet, positions_M: Array, best: tuple[Array, Array] | None, start: int, stop: int, analysis: AnalysisConfig
+) -> tuple[Array, Array]:
     image_BD, text_BD = read_pairs(embeddings, positions_M[start:stop], analysis.block_rows)
-    true_B = retrieval.true_cosines(image_BD, text_BD, start)
+    true_B = best[0][start:stop] if best else retrieval.true_cosines(image_BD, text_BD, start)
     from_image_B, from_texts = np.zeros(stop - start, dtype=np.int64), []
     for columns in row_blocks(len(positions_M), analysis.block_rows):
         image_CD, text_CD = read_pairs(embeddings, positions_M[columns], analysis.block_rows)
-        true_C = retrieval.true_cosines(image_CD, text_CD, columns.start)
+        true_C = best[1][columns] if best else retrieval.true_cosines(image_CD, text_CD, columns.start)
         from_block_B, from_text_C = retrieval.tile_counts(image_BD, true_B, text_CD, true_C, analysis.retrieval.tile)
         from_image_B += from_block_B
         from_texts.append(from_text_C)

@@ -14,6 +14,7 @@ import numpy as np
 from jobs.analysis.blocks import Blocks
 from jobs.analysis.layout_clusters_homology import Subject
 from jobs.analysis.part import Found, Progress
+from jobs.analysis.positives import positives
 from jobs.runtime.devices import placed
 from jobs.runtime.tasks import ordered
 from tda.config.analysis import AnalysisConfig
@@ -21,6 +22,7 @@ from tda.config.cluster import ClusterConfig
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.query_ranks import Queries, query_counts, sampled_metrics
+from tda.geometry.shared_positives import Best
 from tda.progress import report_progress
 from tda.store.commit.parquet import from_binary, to_binary
 from tda.store.datasets.embedding_set import EmbeddingSet
@@ -40,6 +42,8 @@ class Asked:
     pairs: int
     candidates: int
     row_Q: Array  # positions in the set, ascending
+    best_2Q: Array | None = None  # cosines of the best positives, each way, where partners are shared
+    more_2Q: Array | None = None  # as good positives beside the best
 
     @classmethod
     def of(cls, pairs: int, analysis: AnalysisConfig) -> "Asked":
@@ -47,6 +51,22 @@ class Asked:
         candidates = pairs if config.max_pairs is None else min(pairs, config.max_pairs)
         drawn_Q = seeded(candidates, config.sampled(pairs) or candidates, analysis.seed)
         return cls(pairs, candidates, evenly_spaced(pairs, candidates, drawn_Q))
+
+    def sharing(self, both: tuple[Best, Best] | None) -> "Asked":
+        """With the best positives of all candidates, where any query has one beside its partner."""
+        if both is None or not any(one.shared for one in both):
+            return self
+        at_Q = np.searchsorted(self.rows(slice(0, self.candidates)), self.row_Q)
+        best_2Q, more_2Q = np.stack([one.cosine_N[at_Q] for one in both]), np.stack([one.more_N[at_Q] for one in both])
+        return replace(self, best_2Q=best_2Q, more_2Q=more_2Q)
+
+    def best(self, group: slice) -> tuple[Array, Array] | None:
+        return None if self.best_2Q is None else (self.best_2Q[0, group], self.best_2Q[1, group])
+
+    @property
+    def prefix(self) -> str:
+        """Of the names of blocks: counts against other cosines are others."""
+        return "ranks" if self.best_2Q is None else "shared"
 
     def rows(self, run: slice) -> Array:
         """Positions in the set of a run of candidates."""
@@ -64,6 +84,7 @@ class Asked:
 def sampled_retrieval(subject: Subject, part_hash: str, cluster: ClusterConfig, progress: Progress) -> Found:
     """The part retrieval of drawn queries, with the table of the rows that were asked. `part_hash` names the blocks that are kept."""
     asked = Asked.of(len(subject.embeddings), subject.analysis)
+    asked = asked.sharing(positives(subject.embeddings, asked.candidates, subject.analysis, cluster))
     ranks_2Q = _ranks(subject, asked, ("retrieval", part_hash), cluster, progress)
     table = {"row": asked.row_Q, "image_to_text": ranks_2Q[0], "text_to_image": ranks_2Q[1]}
     return {"retrieval": sampled_metrics(ranks_2Q[0], ranks_2Q[1], asked.candidates)}, {"ranks": table}
@@ -74,6 +95,7 @@ def ranks_of(  # noqa: PLR0917 (what is asked, and the part that asks)
 ) -> Array:
     """Ranks (2, Q) of the pairs at `row_Q`, ascending positions among the candidates, for a part that keeps blocks under its hash."""
     asked = replace(Asked.of(len(subject.embeddings), subject.analysis), row_Q=row_Q)
+    asked = asked.sharing(positives(subject.embeddings, asked.candidates, subject.analysis, cluster))
     return _ranks(subject, asked, (part, part_hash), cluster, progress)
 
 
@@ -82,7 +104,7 @@ def _ranks(subject: Subject, asked: Asked, part: tuple[str, str], cluster: Clust
     import ray
 
     blocks = Blocks.of(subject.folder, *part)
-    files = {name: file for name, file in sorted(blocks.kept().items()) if name.startswith("ranks-")}
+    files = {name: file for name, file in sorted(blocks.kept().items()) if name.startswith(f"{asked.prefix}-")}
     kept = {name: found for name, file in files.items() if (found := _counts_in(blocks, name, file)) is not None}
     groups, runs = asked.groups(), asked.runs()
     whole, done, total_2Q = len(groups) * len(runs), len(kept), np.zeros((2, len(asked.row_Q)), dtype=np.int64)
@@ -90,7 +112,7 @@ def _ranks(subject: Subject, asked: Asked, part: tuple[str, str], cluster: Clust
         print(f"lacuna: {part[0]}: {done} of {whole} blocks were measured before and are kept", file=sys.stderr, flush=True)
     sent = [ray.put(value) for value in (subject.embeddings, asked, blocks, subject.analysis)]
     for number, group in enumerate(groups):
-        names = [f"ranks-{number}-{run}" for run in range(len(runs))]
+        names = [f"{asked.prefix}-{number}-{run}" for run in range(len(runs))]
         missing = [run for run, name in enumerate(names) if name not in kept]
         for name in set(names) & set(kept):
             total_2Q[:, group] += kept.pop(name)
@@ -101,7 +123,7 @@ def _ranks(subject: Subject, asked: Asked, part: tuple[str, str], cluster: Clust
             total_2Q[:, group] += counts_2B
             done += 1
             progress(part[0], done, whole)
-    return total_2Q
+    return total_2Q if asked.more_2Q is None else total_2Q - asked.more_2Q
 
 
 def _counts_in(blocks: Blocks, name: str, file: str) -> Array | None:
@@ -135,7 +157,7 @@ def _queries(embeddings: EmbeddingSet, asked: Asked, blocks: Blocks, analysis: A
             image_BD, text_BD = read_pairs(embeddings, asked.row_Q[group], analysis.block_rows)
         else:
             image_BD, text_BD = (from_binary(table[n].combine_chunks(), embeddings.dim, embeddings.dtype) for n in ("image", "text"))
-        _held[key] = Queries.of(placed(image_BD, analysis.device), placed(text_BD, analysis.device))
+        _held[key] = Queries.of(placed(image_BD, analysis.device), placed(text_BD, analysis.device), asked.best(group))
     return _held[key]
 
 

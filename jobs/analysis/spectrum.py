@@ -78,7 +78,7 @@ def _largest(total: Passes, embeddings: EmbeddingSet, analysis: AnalysisConfig) 
     if len(values_K) < dim:
         whole |= dict.fromkeys(("effective_rank", "participation_ratio", "auc", "numerical_rank"))
         if whole["collapse_index"] == len(values_K):  # it is not among these values
-            whole |= {"collapse_index": None, "fall": None, "drop": None}
+            whole |= dict.fromkeys(("collapse_index", "drop_index", "drop_decades"))
         notes = [f"the {len(values_K)} largest of {dim} values: effective rank, participation ratio and auc need all of them"]
     error = [float(value) for value in found.covariance_error_K]
     return whole | {"method": "randomized", "error": error, "passes": found.passes, "notes": notes}

@@ -19,6 +19,7 @@ from jobs.runtime.session import slots
 from jobs.runtime.tasks import uncollected
 from tda.config.cluster import ClusterConfig
 from tda.config.stages import NearestConfig
+from tda.geometry.arrays.devices import cuda
 from tda.geometry.arrays.equal_rows import first_equal
 from tda.geometry.neighbors.sizes import sampled_rows
 from tda.store.datasets.cells import (
@@ -210,11 +211,8 @@ class Builder:
         return nearest_cells(centroid_table(centroids_CD, self.device), x, threads=self.threads)[:, 0]
 
     def _on_device(self, x_SD: Any) -> Any:
-        if self.device == "cpu":
-            return x_SD
-        import cupy
-
-        return cupy.asarray(x_SD)
+        cupy = cuda(self.device)
+        return x_SD if cupy is None else cupy.asarray(x_SD)
 
     def _part(self, task: Part) -> int:
         plan = self.plan

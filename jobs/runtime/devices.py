@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from tda.geometry.arrays.devices import cuda
 from tda.geometry.arrays.rows import to_host
-from tda.geometry.neighbors.graph import cuda
 
 Value = TypeVar("Value")
 

@@ -12,6 +12,7 @@ from tda.config.models import LOSSES, Arm, EncoderConfig, TrainConfig
 from tda.config.stages import DedupeConfig, EmbedConfig, NearestConfig, ReportConfig
 from tda.config.sweeps import MultirunConfig
 from tda.config.watch import WatchConfig
+from tda.errors import UserError
 
 EXPORTS = ("webdataset", "uids", "clip_retrieval", "parquet")
 
@@ -138,9 +139,32 @@ class StatusJob(Checked):
 
 @dataclass(kw_only=True)
 class ReportJob(Checked):
-    root: str = MISSING
+    root: str = ""  # not needed beside `roots`
+    roots: list[str] = field(default_factory=list)  # two: the report of the first, and both side by side
+    against: str = ""  # another root, put beside `root`
+    figure: str = ""  # one figure by name (fig04) as the file `out`, instead of the report
+    models: list[str] = field(default_factory=list)  # of that figure, by name in the root or on the page; []: all
+    data: list[str] = field(default_factory=list)  # data sets of that figure; []: all
+    out: str = ""  # a path or URL that ends in .pdf, .svg, .png or .csv
+    format: str = bounded("page", choices=("page", "text"))  # text: the findings are printed too
+    open: bool = False  # show the report in this machine's browser
+    serve: bool = False  # serve the report's folder to this machine's browsers, until Ctrl-C
+    port: int = bounded(8080, least=0, most=65535)  # of serve, on 127.0.0.1; 0: any that is free
     report: ReportConfig = field(default_factory=ReportConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.roots and (self.root or self.against or len(self.roots) != 2):
+            raise UserError("roots takes two roots, instead of root and against: roots=[URL,URL]")
+        if self.roots:
+            self.root, self.against = self.roots
+        if not self.root:
+            raise UserError("root is missing: give root=URL, or roots=[URL,URL] for two side by side")
+        if bool(self.figure) != bool(self.out):
+            raise UserError("figure and out belong together: figure=fig04 out=fig04.pdf")
+        if (self.models or self.data) and not self.figure:
+            raise UserError("models and data choose what one figure shows: give figure=NAME out=FILE too")
 
 
 @dataclass(kw_only=True)

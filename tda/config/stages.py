@@ -78,6 +78,10 @@ class ReportConfig(Checked, path="report"):
     models: dict[str, str] = field(default_factory=dict)  # encoder -> CLIP | CLOOB | ...: the paper's row beside it
     datasets: dict[str, str] = field(default_factory=dict)  # data set -> LAION | COCO
     ablation: dict[str, str] = field(default_factory=dict)  # encoder -> InfoNCE | InfoNCE + Hopfield | InfoLOOB | InfoLOOB + Hopfield
+    names: dict[str, str] = field(default_factory=dict)  # encoder or data set -> its name on the page, in figures and tables
+    atlas: int = bounded(1000, least=0)  # pairs of each (data set, model) in atlas.parquet; 0: no such file
+    neighbors: int = bounded(10, least=0)  # of each row there
+    width: str = "7in"  # of a figure's files: 3.35in is a column of a paper, 7in its page
     lines: int = bounded(200, least=0)  # pairs joined by a line in Figs 6 and 8
     points: int = bounded(2000, least=1)  # points drawn in Fig. 2
     failures: int = bounded(3, least=0)  # worst-ranked pairs listed for each (data set, encoder)

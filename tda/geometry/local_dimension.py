@@ -14,6 +14,7 @@ import numpy as np
 
 from tda.errors import UserError
 from tda.geometry.arrays.rows import to_host
+from tda.geometry.controlled import LEAST_INTERVAL
 from tda.geometry.spectrum.moments import Spectrum
 
 LEAST_CLUSTERS = 4  # with fewer, a partial correlation has no degree of freedom
@@ -27,7 +28,7 @@ class Association:
     pearson: float | None
     spearman: float | None
     partial_spearman_given_size: float | None
-    ci95: dict[str, list[float] | None]  # 95 % interval of each, by bootstrap over clusters
+    ci95: dict[str, list[float] | None]  # 95 % interval of each, by bootstrap over clusters, of which there must be 12
     n_clusters: int
     models: list[str] = field(default_factory=list)  # the models that were pooled; empty for one model
     notes: list[str] = field(default_factory=list)
@@ -111,7 +112,10 @@ def pooled(models: Mapping[str, Clusters], *, draws: int = 2000, seed: int = 0) 
     if not np.isfinite(values).all():
         notes.append("a dimension, top-1 or size does not vary over the clusters: correlations with it are not defined")
     found = {name: float(value) if np.isfinite(value) else None for name, value in zip(NAMES, values, strict=True)}
-    ci95 = {name: _interval(drawn_R) if found[name] is not None else None for name, drawn_R in zip(NAMES, drawn, strict=True)}
+    enough = count >= LEAST_INTERVAL
+    if not enough:
+        notes.append(f"{count} clusters: no interval below {LEAST_INTERVAL}")
+    ci95 = {name: _interval(drawn_R) if enough and found[name] is not None else None for name, drawn_R in zip(NAMES, drawn, strict=True)}
     return Association(**found, ci95=ci95, n_clusters=count, models=names, notes=notes)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from tda.errors import UserError
 from tda.geometry.arrays.rows import to_host
+from tda.geometry.controlled import Controlled, difference
 from tda.geometry.local_dimension import Association
 
 WEAK = 0.2  # a rank correlation below this does not count as a prediction
@@ -42,27 +43,37 @@ class Space:
     top1: float
 
 
-def prediction_2(local: Association, spaces: Sequence[Space], *, seed: int = 0) -> Verdict:
+def prediction_2(
+    local: Association, spaces: Sequence[Space], *, seed: int = 0, given: Controlled | None = None, raw: Sequence[float | None] = ()
+) -> Verdict:
     """Local dimension predicts retrieval, global dimension does not.
 
-    Local dimension predicts if the 95 % interval of the partial correlation given size lies above 0; it does not if the interval lies
-    below 0.2; otherwise the question is open. Global dimension predicts if the rank correlation over models within data sets has
+    Local dimension predicts if the 95 % interval of its partial correlation lies above 0; it does not if the interval lies below 0.2;
+    otherwise the question is open. The correlation is `given`, of rarefied dimension with size, modality purity and spread taken out, or
+    `local`'s given size where that was not measured. `raw`: the same in each model on clusters of the vectors themselves.
+
+    Global dimension predicts if the rank correlation over models within data sets has
     p < 0.05 in a two-sided permutation test, in which models change places jointly on all data sets (drawn by `seed`; with fewer than 40
     orders no p can decide). It does not predict only by equivalence: where the 95 % interval of the correlation lies within ±0.2. Else
     the question is open. Supported: local predicts and global does not. Not supported: local does not, or global does. Else undecided.
     """
-    low, high = local.ci95["partial_spearman_given_size"] or (None, None)
+    low, high = (local.ci95["partial_spearman_given_size"] if given is None else given.ci95) or (None, None)
     local_predicts = "open" if low is None or high is None else "yes" if low > 0 else "no" if high < WEAK else "open"
     across = _across_models(spaces, seed)
     if local_predicts == "no" or across.predicts == "yes":
         verdict = "not supported"
     else:
         verdict = "supported" if (local_predicts, across.predicts) == ("yes", "no") else "undecided"
+    apart = None if given is None else difference(given, across.correlation, across.ci95)
+    inside = _local_sentence(local) if given is None else _given_sentence(given, raw)
     return Verdict(
         verdict=verdict,
-        sentence=f"Prediction 2 is {verdict}: {_local_sentence(local)}; {_global_sentence(across, len(spaces))}.",
+        sentence=f"Prediction 2 is {verdict}: {inside}; {_global_sentence(across, len(spaces))}{_apart_sentence(apart)}.",
         numbers={
             "local": local.metrics(),
+            "local_controlled": None if given is None else given.metrics(),
+            "local_raw_clusters": list(raw),
+            "local_less_global": apart,
             "local_predicts": local_predicts,
             "global_spearman": across.correlation,
             "global_p_value": across.p_value,
@@ -71,6 +82,25 @@ def prediction_2(local: Association, spaces: Sequence[Space], *, seed: int = 0) 
             "spaces": [vars(space) for space in spaces],
         },
     )
+
+
+def _given_sentence(given: Controlled, raw: Sequence[float | None]) -> str:
+    interval = "no interval" if given.ci95 is None else f"95 % interval {given.ci95[0]:+.2f} to {given.ci95[1]:+.2f}"
+    plain = "" if given.plain is None else f"; {given.plain:+.2f} plain, as the paper has it"
+    seen = [value for value in raw if value is not None]
+    span = " to ".join(dict.fromkeys(f"{value:+.2f}" for value in (min(seen), max(seen)))) if seen else ""
+    vectors = f"; on clusters of the vectors themselves {span}" if seen else ""
+    return (
+        f"over {given.n_clusters} clusters rarefied local dimension and top-1 correlate by {given.value:+.2f} with size, modality purity "
+        f"and spread taken out ({interval}{plain}{vectors})"
+    )
+
+
+def _apart_sentence(apart: dict[str, Any] | None) -> str:
+    if apart is None or apart["value"] is None:
+        return ""
+    interval = "no interval" if apart["ci95"] is None else f"95 % interval {apart['ci95'][0]:+.2f} to {apart['ci95'][1]:+.2f}"
+    return f"; local less global {apart['value']:+.2f} ({interval})"
 
 
 def _local_sentence(local: Association) -> str:

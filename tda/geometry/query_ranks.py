@@ -25,35 +25,41 @@ Counts = tuple[Any, Any]  # (Q,) each: for each image among texts, for each text
 
 @dataclass(frozen=True, kw_only=True)
 class Queries:
-    """The pairs that are asked for: rows as stored, their unit rows in float32, and the cosine of each pair in float64."""
+    """The pairs that are asked for: rows as stored, their unit rows in float32, and the cosine that counts against each, in float64.
+
+    That is the pair's own, or the best positive's of the image among texts and of the text among images.
+    """
 
     image_QD: Any
     text_QD: Any
     image32_QD: Any
     text32_QD: Any
-    true_Q: Any
+    image_true_Q: Any
+    text_true_Q: Any
 
     @classmethod
-    def of(cls, image_QD: Any, text_QD: Any) -> "Queries":
-        """Raises UserError for a row that is zero or not finite."""
+    def of(cls, image_QD: Any, text_QD: Any, best: tuple[Any, Any] | None = None) -> "Queries":
+        """`best`: cosines of the best positives (Q,), each way. Raises UserError for a row that is zero or not finite."""
         xp = namespace(image_QD, text_QD)
         both = image_QD, text_QD
         unit32 = [xp.concat([xp.astype(unit_rows(x_QD[b, :]), xp.float32) for b in row_blocks(x_QD.shape[0])]) for x_QD in both]
-        true_Q = true_cosines(image_QD, text_QD)
-        return cls(image_QD=image_QD, text_QD=text_QD, image32_QD=unit32[0], text32_QD=unit32[1], true_Q=true_Q)
+        own_Q = true_cosines(image_QD, text_QD)
+        true = [own_Q, own_Q] if best is None else [xp.asarray(cosine_Q) - _slack(xp) for cosine_Q in best]
+        stored = {"image_QD": image_QD, "text_QD": text_QD, "image32_QD": unit32[0], "text32_QD": unit32[1]}
+        return cls(**stored, image_true_Q=true[0], text_true_Q=true[1])
 
     def __len__(self) -> int:
-        return int(self.true_Q.shape[0])
+        return int(self.image_true_Q.shape[0])
 
 
 def query_counts(queries: Queries, image_CD: Any, text_CD: Any, *, first: int = 0, tile: int = TILE) -> Counts:
     """For each query the candidates that score at least as high as its true partner: image among texts, text among images; (Q,) int64.
 
-    The pair of a query is one of the candidates and counts. Counts of all blocks of candidates add up to the ranks, in any order.
-    `first`: position of row 0, for messages. On NumPy each core takes a tile of `tile` candidates at a time. Raises UserError for a row
-    that is zero or not finite.
+    The pair of a query is one of the candidates and counts; other positives that are as good do too (`Best.more_N`). Counts of all blocks
+    of candidates add up to the ranks, in any order. `first`: position of row 0, for messages. On NumPy each core takes a tile of `tile`
+    candidates at a time. Raises UserError for a row that is zero or not finite.
     """
-    xp = namespace(queries.true_Q, image_CD, text_CD)
+    xp = namespace(queries.image_true_Q, image_CD, text_CD)
     tiles = list(row_blocks(image_CD.shape[0], tile))
 
     def of_tile(rows: slice) -> Counts:
@@ -67,6 +73,11 @@ def query_counts(queries: Queries, image_CD: Any, text_CD: Any, *, first: int = 
         for total, own in zip(whole, counts, strict=True):
             total += own  # noqa: PLW2901 (in place)
     return whole
+
+
+def _slack(xp: Any) -> float:
+    """What another device's sum of products may differ by: cosines of best positives come from the host."""
+    return 0.0 if xp.__name__.endswith("numpy") else 2.0**-49
 
 
 def ranking_flops(pairs: int, queries: int | None, dim: int) -> int:
@@ -112,9 +123,10 @@ def _counts(queries: Queries, unit_TD: Any, *, of_images: bool) -> Any:
     """Counts (Q,) of one direction among the unit rows (T, D), float64, of a tile."""
     xp = namespace(unit_TD)
     stored_QD, unit32_QD = (queries.image_QD, queries.image32_QD) if of_images else (queries.text_QD, queries.text32_QD)
+    true_Q = queries.image_true_Q if of_images else queries.text_true_Q
     tile32_DT = xp.astype(unit_TD, xp.float32).T
     blocks = row_blocks(len(queries), PRODUCT)
-    return xp.concat([_of_block(stored_QD[b, :], unit32_QD[b, :] @ tile32_DT, queries.true_Q[b], unit_TD) for b in blocks])
+    return xp.concat([_of_block(stored_QD[b, :], unit32_QD[b, :] @ tile32_DT, true_Q[b], unit_TD) for b in blocks])
 
 
 def _of_block(stored_BD: Any, score_BT: Any, true_B: Any, unit_TD: Any) -> Any:

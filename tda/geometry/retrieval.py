@@ -3,16 +3,20 @@
 N pairs, D dimensions, B image rows and C text rows of a block, b and c rows of a tile, M undecided candidates.
 
 The rank of a pair is the number of candidates whose cosine is at least that of the true partner, itself included: ties count
-against the model. One float32 product serves both directions of a tile. Scores within the rounding error of the true partner's are
-recomputed in float64, one dot product each, which depends on its two rows alone: the ranks are those of float64, and equal rows tie
-exactly. Under CuPy leave CUPY_TF32 unset: TF32 products exceed the error bound that is assumed here.
+against the model. Rows whose query vector is equal share their partners (`tda.geometry.shared_positives`): the best of them counts.
+One float32 product serves both directions of a tile. Scores within the rounding error of the true partner's are recomputed in float64,
+one dot product each, which depends on its two rows alone: the ranks are those of float64, and equal rows tie exactly. Under CuPy leave
+CUPY_TF32 unset: TF32 products exceed the error bound that is assumed here.
 """
 
 import math
 from typing import Any
 
 from tda.errors import UserError
+from tda.geometry.arrays.equal_rows import first_equal
 from tda.geometry.arrays.namespace import check_pairs, namespace, row_blocks, rows_at, unit_rows
+from tda.geometry.arrays.rows import to_host
+from tda.geometry.shared_positives import best_positives
 
 TILE = 2048
 RESCORE_ROWS = 4096  # dot products at a time: 50 MB at D = 512
@@ -26,8 +30,11 @@ def ranks(image_ND: Any, text_ND: Any, tile: int = TILE) -> tuple[Any, Any]:
     two pairs, or a row that is zero or not finite.
     """
     check_pairs(image_ND, text_ND)
-    true_N = true_cosines(image_ND, text_ND)
-    return tile_counts(image_ND, true_N, text_ND, true_N, tile)
+    xp = namespace(image_ND, text_ND)
+    true_N = to_host(true_cosines(image_ND, text_ND))
+    both = best_positives(true_N, *(first_equal(to_host(x_ND) + 0) for x_ND in (image_ND, text_ND)))
+    counts = tile_counts(image_ND, xp.asarray(both[0].cosine_N), text_ND, xp.asarray(both[1].cosine_N), tile)
+    return counts[0] - xp.asarray(both[0].more_N), counts[1] - xp.asarray(both[1].more_N)
 
 
 def true_cosines(image_BD: Any, text_BD: Any, first: int = 0) -> Any:
@@ -44,8 +51,9 @@ def true_cosines(image_BD: Any, text_BD: Any, first: int = 0) -> Any:
 def tile_counts(image_BD: Any, image_true_B: Any, text_CD: Any, text_true_C: Any, tile: int = TILE) -> tuple[Any, Any]:
     """For B images and C texts anywhere in the set, count the candidates that score at least as high as the true partner.
 
-    `image_true_B` and `text_true_C` are the `true_cosines` of their pairs. Returns counts (B,), for each image among these texts, and
-    (C,), for each text among these images. Counts of all blocks add up to the ranks, in any order. Raises UserError for `tile` below 1.
+    `image_true_B` and `text_true_C` are the `true_cosines` of their pairs, or those of their best positives. Returns counts (B,), for each
+    image among these texts, and (C,), for each text among these images. Counts of all blocks add up to the ranks, in any order. Raises
+    UserError for `tile` below 1.
     """
     xp = namespace(image_BD, text_CD)
     if tile < 1:
@@ -64,11 +72,11 @@ def tile_counts(image_BD: Any, image_true_B: Any, text_CD: Any, text_true_C: Any
 
 
 def summary(ranks_N: Any) -> dict[str, float]:
-    """Fractions of ranks (N,) of at most 1 (`top1`) and at most 5 (`top5`), in [0, 1], and the median rank."""
+    """Fractions of ranks (N,) of at most 1, 5 and 10 (`top1`, `top5`, `top10`), in [0, 1], and the median rank."""
     xp = namespace(ranks_N)
     middle = xp.sort(ranks_N)[(ranks_N.shape[0] - 1) // 2 : ranks_N.shape[0] // 2 + 1]
-    within = {k: float(xp.mean(xp.astype(ranks_N <= k, xp.float64))) for k in (1, 5)}
-    return {"top1": within[1], "top5": within[5], "median_rank": float(xp.mean(xp.astype(middle, xp.float64)))}
+    within = {k: float(xp.mean(xp.astype(ranks_N <= k, xp.float64))) for k in (1, 5, 10)}
+    return {**{f"top{k}": share for k, share in within.items()}, "median_rank": float(xp.mean(xp.astype(middle, xp.float64)))}
 
 
 def metrics(image_to_text_N: Any, text_to_image_N: Any) -> dict[str, Any]:

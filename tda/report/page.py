@@ -1,36 +1,43 @@
-"""The page: numbers, figures, tables and sentences of one run, in one file that opens from disk without a network."""
+"""The page: numbers, figures, tables and sentences of one run, in a folder that opens from disk without a network."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
-from importlib import metadata, resources
+from importlib import metadata
 from typing import Any
 
 from tda.config.stages import ReportConfig
 from tda.progress import report_progress
-from tda.report.contact.sheet import Sheet, build_sheets
-from tda.report.data.evidence import name, value
+from tda.report.contact.sheet import build_sheets
 from tda.report.data.load import Run, load_run
-from tda.report.data.stale import MARK, figure_warning, stale_rows, warning
-from tda.report.data.words import listing, visible
-from tda.report.drawing.figure import SHEET_COLUMNS, FigureSpec, panel_svg, sheet
-from tda.report.drawing.style import INK, MODALITIES, model_styles
+from tda.report.data.stale import stale_rows, warning
+from tda.report.drawing.figure import FigureSpec
+from tda.report.drawing.sheet import inches, sheet
 from tda.report.drawing.table import Table
-from tda.report.topics.registry import figures_of, headlines, registry, sections, tables, tables_read
-from tda.report.topics.rules import RULES
+from tda.report.files.atlas import atlas
+from tda.report.files.latex import report_tex, tables_tex
+from tda.report.files.summary import as_text, summary
+from tda.report.reading.absent import absent
+from tda.report.reading.answers import Reading, reading
+from tda.report.reading.drawn import WITHIN, Figure, beside, draw, weight
+from tda.report.reading.studied import studied
+from tda.report.render import render
+from tda.report.topics.registry import registry, tables, tables_read
 from tda.source_digest import source_digest
 from tda.store.commit.versions import sha256_if_there
 from tda.store.documents import bad_names, document_if_whole, entry_of, sealed
-from tda.store.files import exists, filesystem, join, publish_bytes, publish_json
+from tda.store.files import exists, filesystem, join, json_bytes, publish_bytes, publish_json, read_bytes
 from tda.store.paths import RootPaths
 
 MANIFEST = "manifest.json"  # published last: where it is, the rest is too
+EXPLORER = "explore.html"
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A finished report: `missing` is one line for each thing that could not be drawn, `rebuilt` is False where nothing had changed."""
+    """A finished report: `missing` is one line for each command that makes what is absent, `rebuilt` is False where nothing had changed."""
 
     url: str
     datasets: int
@@ -40,69 +47,38 @@ class Built:
     rebuilt: bool
     stale: str = ""  # a sentence where numbers are of other rows than there are now
 
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """Panels under one heading of the page, as SVG."""
-
-    heading: str
-    panels: list[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A drawn figure, or the lines on what it lacks."""
-
-    spec: FigureSpec
-    groups: list[Group]
-    sentences: list[str]
-    missing: list[str]
-    stale: str = ""  # which of its numbers are of other rows than there are now
-
-    @property
-    def most(self) -> int:
-        """Columns on the page: panels of the longest row, at most as many as a sheet has."""
-        return max(min(len(group.panels), SHEET_COLUMNS) for group in self.groups)
-
-    @cached_property
-    def alt(self) -> str:
-        return f"{self.spec.label}: {self.spec.title}. {' '.join(self.sentences)}".strip()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """A part of the page: its tables, then its figures."""
-
-    key: str
-    title: str
-    tables: list[Table]
-    figures: list[Figure]
+    def text(self, width: int) -> str:
+        """The findings for a terminal of this width."""
+        found = json.loads(read_bytes(join(self.url.rpartition("/")[0], SUMMARY)))
+        return as_text(found, width)
 
 
 def build(root: str, config: ReportConfig) -> Built:
-    """Write `<root>/report/`: index.html, each figure as SVG and PNG, each table as CSV, and the contact sheets.
+    """Write `<root>/report/`: the page, each figure as SVG, PDF, PNG and points, each table as CSV, and the contact sheets.
 
     Nothing is drawn when the input files, the configuration and this code are unchanged. Raises UserError when nothing was analysed
     under `root`.
     """
-    run = load_run(root, config, tables_read())
+    run = load_run(root, config, tables_read() | {"clusters"})
     sheets = build_sheets(root, [(cell.dataset, cell.encoder) for cell in run.cells], config)
-    digest = hashlib.sha256(f"{run.digest} {_code()} {sheets}".encode()).hexdigest()
     folder = RootPaths(root).report().rpartition("/")[0]
+    explorer = EXPLORER if exists(join(folder, EXPLORER)) else ""
+    digest = hashlib.sha256(f"{run.digest} {_code()} {sheets} {explorer}".encode()).hexdigest()
     before = _manifest(folder)
-    if before.get("digest") == digest and _stand(folder, before["files"]):
+    if before.get("digest") == digest and _stand(folder, before["files"] | before["panels"]):
         return _built(run, before["files"], before["missing"], rebuilt=False)
     figures, files = _draw(run)
     made = [replace(table, stale=stale_rows(run, table.rows)) for table in tables(run)]
     files |= {f"{table.name}.csv": table.csv() for table in made if table.rows}
-    files["index.html"] = render(run, figures, made, digest, sheets).encode()
-    for file, data in files.items():
+    missing = absent(run, [figure.spec for figure in figures], made)
+    shown, panels = _placed(reading(run, figures, made))
+    files |= _for_tools(run, shown, figures, made, missing)
+    files["index.html"] = render(run, shown, missing, digest, sheets=sheets, explorer=explorer).encode()
+    for file, data in (panels | files).items():
         publish_bytes(join(folder, file), data)
-    lines = [line for figure in figures for line in figure.missing] + [line for table in made for line in table.missing]
-    missing = list(dict.fromkeys(lines))
-    entries = {file: entry_of(data) for file, data in files.items()}
-    publish_json(join(folder, MANIFEST), sealed({"digest": digest, "files": entries, "missing": missing}))
-    _remove(folder, set(before.get("files", ())) - set(files))
+    entries, beside_it = ({file: entry_of(data) for file, data in some.items()} for some in (files, panels))
+    publish_json(join(folder, MANIFEST), sealed({"digest": digest, "files": entries, "panels": beside_it, "missing": missing}))
+    _remove(folder, {*before.get("files", ()), *before.get("panels", ())} - {*files, *panels})
     return _built(run, files, missing, rebuilt=True)
 
 
@@ -131,7 +107,8 @@ def _manifest(folder: str) -> dict[str, Any]:
     files: Any = {str(name): {} for name in listed} if isinstance(listed, list) else listed
     if not isinstance(files, dict) or bad_names(found) or not isinstance(found.get("missing"), list):
         return {}
-    return {**found, "files": files}
+    panels = found.get("panels")
+    return {**found, "files": files, "panels": panels if isinstance(panels, dict) else {}}
 
 
 def _stand(folder: str, files: dict[str, dict[str, Any]]) -> bool:
@@ -153,104 +130,44 @@ def _draw(run: Run) -> tuple[list[Figure], dict[str, bytes]]:
     """Every figure of the registry that has data or lacks some, and the files of those with data."""
     figures: list[Figure] = []
     files: dict[str, bytes] = {}
-    specs = registry()
+    specs, width = registry(), inches(run.config.width)
     for count, spec in enumerate(spec.for_run(run) for spec in specs):
         report_progress(count, len(specs), "figures")
-        panels, missing = spec.panels(run) if spec.present(run) else [], spec.missing(run)
-        if not panels and not missing:
-            continue
-        groups: dict[str, list[str]] = {}
-        for number, panel in enumerate(panels):
-            groups.setdefault(panel.row, []).append(panel_svg(panel, spec, f"{spec.name}-{number}"))
-        sentences = spec.sentence(run) if panels else []
-        shown = [Group(heading=heading, panels=drawn) for heading, drawn in groups.items()]
-        noted = figure_warning(run, spec.needs) if panels else ""
-        figures.append(Figure(spec=spec, groups=shown, sentences=sentences, missing=missing, stale=noted))
-        if panels:
-            files |= {f"{spec.name}.{suffix}": data for suffix, data in sheet(panels, spec).items()}
+        figure = draw(run, spec)
+        if figure.groups:
+            files |= files_of(spec, sheet(spec.panels(run), spec, width))
+        if figure.groups or figure.missing:
+            figures.append(figure)
     return figures, files
 
 
-def render(run: Run, figures: list[Figure], made: list[Table], digest: str, sheets: Sequence[Sheet] = ()) -> str:
-    """Fill in the template. Everything but our own SVG and CSS is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=PackageLoader("tda.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"visible": visible, "drawn": Markup}
-    styles = model_styles(run.encoders, run.config)
-    return environment.get_template("page.html").render(
-        run=run,
-        sections=_sections(figures, made),
-        digest=digest,
-        stale=warning(run),
-        mark=MARK,
-        sheets=sheets,
-        css=Markup(resources.files("tda.report").joinpath("page.css").read_text()),  # noqa: S704 our own file
-        headlines=headlines(run),
-        rules=RULES,
-        modalities=dict(zip(run.modalities, MODALITIES.values(), strict=True)),
-        kinds=listing("-".join(kind) for kind in run.kinds),
-        models={name(encoder, run.config): style for encoder, style in styles.items()},
-        ink=INK,
-        datasets=_datasets(run),
-        encoders=_encoders(run),
-        failures=[cell for cell in run.cells if any(failure.caption for failure in cell.failures)],
-    )
+def _for_tools(run: Run, shown: Reading, figures: list[Figure], made: list[Table], missing: list[str]) -> dict[str, bytes]:
+    """summary.json, tables.tex, report.tex and atlas.parquet, this where rows are laid out."""
+    rows = atlas(run, run.config.atlas, run.config.neighbors)
+    return {
+        SUMMARY: json_bytes(summary(run, shown, made, missing)),
+        "tables.tex": tables_tex(made).encode(),
+        "report.tex": report_tex(studied(run), shown.findings, figures).encode(),
+        **({"atlas.parquet": rows} if rows else {}),
+    }
 
 
-def _sections(figures: list[Figure], made: list[Table]) -> list[Section]:
-    """The sections that have anything in them."""
-    by_name = {figure.spec.name: figure for figure in figures}
-    found = [
-        Section(
-            key=key,
-            title=title,
-            tables=[table for table in made if table.section == key],
-            figures=[figure for spec in figures_of(key) if (figure := by_name.get(spec.name)) and (figure.groups or figure.missing)],
-        )
-        for key, title in sections().items()
-    ]
-    return [section for section in found if section.tables or section.figures]
+def files_of(spec: FigureSpec, drawn: dict[str, bytes]) -> dict[str, bytes]:
+    """The files of a figure by name; those of its points end in _points.csv, since a table may have the figure's name."""
+    return {f"{spec.name}_points.csv" if suffix == "csv" else f"{spec.name}.{suffix}": data for suffix, data in drawn.items()}
 
 
-def _datasets(run: Run) -> list[dict[str, str]]:
-    """Rows of the summary: name, role, pairs."""
-    rows = []
-    for dataset in run.datasets:
-        pairs = sorted({int(value(cell, "pairs") or 0) for cell in run.of(dataset)})
-        rows.append(
-            {
-                "name": dataset,
-                "role": run.config.datasets.get(dataset, ""),
-                "pairs": " to ".join(f"{n:,}" for n in dict.fromkeys([pairs[0], pairs[-1]])),
-            }
-        )
-    return rows
+def _placed(found: Reading) -> tuple[Reading, dict[str, bytes]]:
+    """The reading with small figures of its questions within the page and all others beside it, and the files of these."""
+    files: dict[str, bytes] = {}
 
+    def moved(figure: Figure | None, within: int) -> Figure | None:
+        if figure is None or weight(figure) <= within:
+            return figure
+        placed, made = beside(figure)
+        files.update(made)
+        return placed
 
-def _encoders(run: Run) -> list[dict[str, str]]:
-    """Rows of the summary: name, roles, dimensions, stored type, first digits of the weights' sha256."""
-    rows = []
-    for encoder in run.encoders:
-        cells = [cell.metrics for cell in run.cells if cell.encoder == encoder]
-        roles = dict.fromkeys(filter(None, [run.config.models.get(encoder), run.config.ablation.get(encoder)]))
-        hashes = dict.fromkeys(_short(str(m.get("weights_sha256") or "")) for m in cells)
-        dims = dict.fromkeys(str(m.get("dim", "")) for m in cells)
-        kinds = dict.fromkeys(str(m.get("dtype", "")) for m in cells)
-        rows.append(
-            {
-                "name": encoder,
-                "role": ", ".join(roles),
-                **{key: ", ".join(filter(None, found)) for key, found in (("dim", dims), ("dtype", kinds), ("sha", hashes))},
-            }
-        )
-    return rows
-
-
-def _short(sha256: str) -> str:
-    """The first 12 digits of a hash, after its prefix where it has one."""
-    kind, colon, digits = sha256.rpartition(":")
-    return f"{kind}{colon}{digits[:12]}"
+    answers = [replace(answer, figure=moved(answer.figure, WITHIN)) for answer in found.answers]
+    sections = [replace(section, figures=[one for figure in section.figures if (one := moved(figure, 0))]) for section in found.sections]
+    return replace(found, spheres=moved(found.spheres, WITHIN), answers=answers, sections=sections), files

@@ -56,14 +56,34 @@ def test_it_opens_from_disk_and_asks_for_nothing(browser: "Browser", page_file: 
         assert wrong == []
         assert page.title() == "Lacuna: toy_heldout, toy_shifted"
         sizes = page.eval_on_selector_all("svg", "all => all.map(e => [e.getBoundingClientRect().width, e.viewBox.baseVal.width])")
-        assert len(sizes) > 100
+        assert len(sizes) > 10
         assert all(width > 10 and natural > 10 for width, natural in sizes)
         loaded = page.evaluate(
             """async () => Promise.all([...document.querySelectorAll('svg image')].map(async e => {
                  const i = new Image(); i.src = e.href.baseVal; await i.decode(); return i.naturalWidth; }))"""
         )
-        assert len(loaded) > 8 + 12 + 24  # the rastered points of Fig. 2, of layouts, and clusters' lines
+        assert len(loaded) > 2  # the rastered points of the spheres, and of other figures within the page
         assert all(width > 0 for width in loaded)
+        beside = page.evaluate(
+            """async () => Promise.all([...document.querySelectorAll('.panel img')].map(async e => {
+                 e.loading = 'eager'; await e.decode(); return e.naturalWidth; }))"""
+        )
+        assert len(beside) > 50
+        assert all(width > 0 for width in beside)
+        assert wrong == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_panels_beside_the_page_follow_its_scheme(browser: "Browser", page_file: Path, scheme: Any) -> None:
+    with _opened(browser, page_file, color_scheme=scheme) as (page, _):
+        ink = page.evaluate(
+            """async () => {
+                 const e = document.querySelector('img[src^="panels/fig10"]'); e.loading = 'eager'; await e.decode();
+                 return getComputedStyle(document.documentElement).colorScheme; }"""
+        )
+        assert ink == "light dark"
+        shot = page.locator('img[src^="panels/fig10"]').first.screenshot()
+        assert len(shot) > 1000
 
 
 def test_captions_show_and_run_nothing(browser: "Browser", page_file: Path) -> None:

@@ -154,7 +154,7 @@ class TestNumbers:
         assert run(job(tmp_path, "flat")).whole
         found = metrics_of(tmp_path, "flat")
         assert found["gap"] == {"centroid_distance": 2.0, "relative": None}
-        assert found["retrieval"]["image_to_text"] == {"top1": 0.0, "top5": 0.0, "median_rank": 9.0}
+        assert found["retrieval"]["image_to_text"] == {"top1": 0.0, "top5": 0.0, "top10": 1.0, "median_rank": 9.0}
         assert (found["spectrum"]["image"]["effective_rank"], found["spectrum"]["image"]["auc"]) == (0.0, 0.0)
 
 

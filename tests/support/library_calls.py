@@ -1,7 +1,8 @@
 """The calls that a source file makes to a library, held against the library's own signatures, without calling anything.
 
 Followed are names that the file imports from the library, attributes of its modules, classes that are made and the methods called on
-them, also by a local name. What cannot be followed is not reported; `found` says which calls were held.
+them, also by a local name; and CuPy as `tda.geometry.arrays.devices.cuda` returns it. What cannot be followed is
+not reported; `held` names the calls that were.
 """
 
 import ast
@@ -57,6 +58,8 @@ class Calls(ast.NodeVisitor):
         """What a call of a class makes, as far as its methods go: the class; `fit` and `build` give their own object."""
         if not isinstance(node, ast.Call):
             return None
+        if isinstance(node.func, ast.Name) and node.func.id == "cuda":
+            return importlib.import_module("cupy")
         called = self._value(node.func)
         if inspect.isclass(called):
             return called
@@ -100,11 +103,11 @@ def _of_instance(node: ast.Call, called: Any) -> int:
 
 
 def sources(*folders: Path, libraries: tuple[str, ...]) -> Iterator[Path]:
-    """The files below the folders that import one of the libraries."""
+    """The files below the folders that import one of the libraries, or ask for a device."""
     for folder in folders:
         for path in sorted(folder.rglob("*.py")):
             tree = ast.parse(path.read_text())
             imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
             imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-            if {name.split(".")[0] for name in imported} & set(libraries):
+            if {name.split(".")[0] for name in imported} & set(libraries) or "tda.geometry.arrays.devices" in imported:
                 yield path

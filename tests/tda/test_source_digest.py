@@ -18,14 +18,23 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package with a room inside it."""
     package = tmp_path / "planted_house"
     (package / "room").mkdir(parents=True)
-    for file in ("__init__.py", "front.py", "room/__init__.py", "room/table.py", "room/page.html", "notes.txt"):
+    for file in (
+        "__init__.py",
+        "front.py",
+        "room/__init__.py",
+        "room/table.py",
+        "room/page.html",
+        "room/preset.yaml",
+        "room/model.json",
+        "notes.txt",
+    ):
         (package / file).write_text(f"# {file}")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "planted_house", raising=False)
     return package
 
 
-@pytest.mark.parametrize("file", ["front.py", "room/table.py", "room/page.html"])
+@pytest.mark.parametrize("file", ["front.py", "room/table.py", "room/page.html", "room/preset.yaml", "room/model.json"])
 def test_a_change_at_any_depth_changes_the_digest(planted: Path, file: str) -> None:
     before = source_digest("planted_house")
     assert source_digest("planted_house") == before
@@ -43,6 +52,12 @@ def test_what_is_no_source_does_not_count(planted: Path) -> None:
     before = source_digest("planted_house")
     (planted / "notes.txt").write_text("another")
     assert source_digest("planted_house") == before
+
+
+def test_presets_and_models_of_conf_count() -> None:
+    paths = {path for path, _ in source_files("conf")}
+    assert {"model/toy.json", "encoder/toy_cloob.yaml", "embed.yaml"} <= paths
+    assert not [path for path in paths if path.endswith(".md")]
 
 
 @pytest.mark.parametrize("package", ["report", "encoders"])

@@ -30,6 +30,14 @@ def first_equal(x_ND: Any) -> Any:
     return first_N.astype(np.int64)
 
 
+def row_hashes(x_ND: Any) -> Any:
+    """Two 64-bit hashes of each row of a NumPy array, (N, 2): equal rows have equal ones, and so have others once in 2^128 pairs."""
+    x_ND = np.ascontiguousarray(x_ND)
+    blocks = list(row_blocks(len(x_ND), _BLOCK))
+    columns = [np.concatenate([_hash(x_ND[block], seed) for block in blocks] or [np.zeros(0, np.uint64)]) for seed in (0, 1)]
+    return np.stack(columns, axis=1)
+
+
 def _first_by_bytes(x_OD: Any) -> Any:
     bytes_O = x_OD.view(np.dtype((np.void, x_OD.dtype.itemsize * x_OD.shape[1]))).reshape(-1)
     _, first_U, inverse_O = np.unique(bytes_O, return_index=True, return_inverse=True)
@@ -42,8 +50,8 @@ def _words(x_BD: Any) -> Any:
     return x_BD.view(f"u{size}")
 
 
-def _hash(x_BD: Any) -> Any:
+def _hash(x_BD: Any, seed: int = 0) -> Any:
     words_BW = _words(x_BD).astype(np.uint64, copy=False)
-    odd_W = np.random.default_rng(0).integers(0, 2**63, words_BW.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    odd_W = np.random.default_rng(seed).integers(0, 2**63, words_BW.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     folded_BW = words_BW ^ (words_BW >> np.uint64(29))  # lets high bits of a word affect low bits of the hash
     return (folded_BW * odd_W).sum(axis=1, dtype=np.uint64)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from tda.geometry.arrays.namespace import namespace, row_blocks
-from tda.geometry.arrays.rows import check_rows
+from tda.geometry.arrays.rows import check_rows, on_device, to_host
 from tda.geometry.neighbors.kdtree import Neighbors
 
 NOISE = -1
@@ -25,7 +25,15 @@ class Assigner:
 
     def __init__(self, members_UD: Any, labels_U: Any, min_samples: int) -> None:
         self.members_UD, self.labels_U, self.min_samples = members_UD, labels_U, min_samples
-        self._xp = namespace(members_UD)
+
+    @property
+    def _xp(self) -> Any:
+        return namespace(self.members_UD)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Between processes it is on the host, where it then works: the next one may have no GPU."""
+        moves = on_device(self.members_UD)
+        return vars(Assigner(to_host(self.members_UD), to_host(self.labels_U), self.min_samples) if moves else self)
 
     def assign(self, x_ND: Any, block_rows: int = 16_384) -> Any:
         """Labels (N,) int64 of rows (N, D) of the same space, in blocks of `block_rows`. Raises UserError for a row that is not finite."""
@@ -34,9 +42,12 @@ class Assigner:
     def members(self, x_ND: Any, block_rows: int = 16_384) -> tuple[Any, Any]:
         """Labels as in `assign`, and each label's share (N,) of the votes, in [0, 1]: 1 for a copy of a member, 0 for noise."""
         blocks = row_blocks(x_ND.shape[0], block_rows)
-        found = [self._block(self._xp.asarray(x_ND[block, :]), block.start) for block in blocks]
+        found = [self._block(self._taken(x_ND[block, :]), block.start) for block in blocks]
         label_N, share_N = (self._xp.concat(parts) for parts in zip(*found, strict=True))
         return label_N, share_N
+
+    def _taken(self, x_BD: Any) -> Any:
+        return self._xp.asarray(x_BD if on_device(self.members_UD) else to_host(x_BD))
 
     def _block(self, x_BD: Any, first: int) -> tuple[Any, Any]:
         xp = self._xp

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tda.errors import UserError
+from tda.geometry.arrays.devices import cuda
 from tda.geometry.arrays.namespace import namespace, row_blocks, unit_rows
 from tda.geometry.arrays.rows import sample_rows, to_host
 from tda.geometry.neighbors.sizes import FEWEST
@@ -54,26 +55,6 @@ class Knn:
         if not 1 <= k <= self.k:
             raise UserError(f"{k} neighbours are wanted of a graph that holds {self.k}; compute it once for the largest number")
         return Knn(index_NK=self.index_NK[:, :k], distance_NK=self.distance_NK[:, :k], exact=self.exact)
-
-
-def cuda(device: str) -> Any:
-    """Return the CuPy module if `device` (auto | cpu | cuda) selects a GPU, else None.
-
-    Raises UserError for another value, and for cuda without CuPy or a GPU.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise UserError(f"device={device!r} is unknown; choose one of: auto, cpu, cuda")
-    if device == "cpu":
-        return None
-    try:
-        import cupy
-
-        cupy.cuda.runtime.getDeviceCount()  # raises where there is no driver
-    except Exception as error:  # CuPy's failures without a driver have many types
-        if device == "cuda":
-            raise UserError(f"device='cuda' needs CuPy and a GPU, and one is missing ({type(error).__name__}); use device=cpu") from error
-        return None
-    return cupy
 
 
 def unit32(x_ND: Any) -> Any:
@@ -205,7 +186,7 @@ def _brute_cuml(x_ND: Any, k: int) -> Knn:
     unit_ND = cupy.asarray(unit32(x_ND))
     # Squared euclidean distance of unit rows is twice their cosine distance.
     search = NearestNeighbors(n_neighbors=k + 1, algorithm="brute", metric="sqeuclidean", output_type="cupy").fit(unit_ND)
-    distance_NK, wide_NK = search.kneighbors(unit_ND)
+    distance_NK, wide_NK = search.kneighbors(unit_ND, two_pass_precision=True)  # close rows keep their digits
     own_NK = wide_NK == cupy.arange(len(unit_ND))[:, None]
     own_NK[:, -1] |= ~own_NK.any(axis=1)  # among many equal rows the row itself may be missing: drop the last
     keep_NK = cupy.argsort(own_NK.astype(cupy.int32) * (k + 1) + cupy.arange(k + 1), axis=1)[:, :k]

@@ -22,11 +22,12 @@ class Neighbors:
     def __init__(self, reference_ND: Any) -> None:
         self._xp = namespace(reference_ND)
         self.reference_ND = reference_ND
-        low = reference_ND.shape[1] <= TREE_DIM
+        low, self._options = reference_ND.shape[1] <= TREE_DIM, dict[str, bool]()
         if on_device(reference_ND):
             from cuml.neighbors import NearestNeighbors
 
             self._index = NearestNeighbors(algorithm="brute").fit(self._searched(reference_ND))
+            self._options["two_pass_precision"] = True  # else close rows differ by squared norms alone
         else:
             from sklearn.neighbors import NearestNeighbors
 
@@ -41,7 +42,7 @@ class Neighbors:
         """Distances (Q, K), ascending, and positions (Q, K) of the K = min(`k`, N) nearest reference rows of queries (Q, D)."""
         xp = self._xp
         k = min(k, self.reference_ND.shape[0])
-        index_QK = xp.asarray(self._index.kneighbors(self._searched(queries_QD), n_neighbors=k)[1])
+        index_QK = xp.asarray(self._index.kneighbors(self._searched(queries_QD), n_neighbors=k, **self._options)[1])
         blocks = row_blocks(queries_QD.shape[0], max(1, _EXACT_ELEMENTS // (k * queries_QD.shape[1])))
         distance_QK = xp.concat([self._exact(queries_QD[block, :], index_QK[block, :]) for block in blocks])
         order_QK = xp.argsort(distance_QK, axis=1, stable=True)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from tda.geometry.arrays.namespace import rows_at
+from tda.geometry.arrays.rows import sample_rows
 from tda.geometry.neighbors.search import nearest_rows, query_blocks
 from tda.geometry.neighbors.sizes import ITERATIONS
 from tda.geometry.neighbors.table import Queries, Table
@@ -22,7 +24,7 @@ def spherical_kmeans(sample_SD: Any, cells: int, seed: int = 0, iterations: int 
     cuVS has no spherical variant: on a GPU, centroids are found by euclidean distance and normalised at the end.
     """
     cells = min(cells, sample_SD.shape[0])
-    centroids_CD = _on_gpu(sample_SD, cells, iterations) if hasattr(sample_SD, "get") else _on_cpu(sample_SD, cells, seed, iterations)
+    centroids_CD = _on_gpu(sample_SD, cells, seed, iterations) if hasattr(sample_SD, "get") else _on_cpu(sample_SD, cells, seed, iterations)
     norm_C = np.linalg.norm(centroids_CD.astype(np.float64), axis=1)
     return (centroids_CD[norm_C > 0] / norm_C[norm_C > 0, None]).astype(np.float32)
 
@@ -43,12 +45,14 @@ def _on_cpu(sample_SD: Any, cells: int, seed: int, iterations: int) -> Any:
     return kmeans.centroids
 
 
-def _on_gpu(sample_SD: Any, cells: int, iterations: int) -> Any:
+def _on_gpu(sample_SD: Any, cells: int, seed: int, iterations: int) -> Any:
     import cupy
     from cuvs.cluster import kmeans
 
-    parameters = kmeans.KMeansParams(n_clusters=cells, max_iter=iterations)
-    centroids_CD, _, _ = kmeans.fit(parameters, cupy.asarray(sample_SD, dtype=cupy.float32))
+    rows_SD = cupy.asarray(sample_SD, dtype=cupy.float32)
+    first_CD = cupy.ascontiguousarray(rows_at(rows_SD, sample_rows(len(rows_SD), cells, seed)))  # cuVS itself takes no seed
+    parameters = kmeans.KMeansParams(n_clusters=cells, init_method="Array", max_iter=iterations)
+    centroids_CD, _, _ = kmeans.fit(parameters, rows_SD, centroids=first_CD)
     return cupy.asarray(centroids_CD).get()
 
 

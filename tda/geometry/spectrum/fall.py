@@ -3,7 +3,7 @@
 D values of a covariance, descending. A power law that never drops is also under any threshold from some index on: "collapse" is a drop.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,10 +40,12 @@ class Fall:
     largest_drop: Drop | None
     alpha: float | None
 
-    def metrics(self) -> dict[str, Any]:
-        """The fields, ready for JSON; `kind` as `fall`."""
-        found = asdict(self)
-        return {"fall": found.pop("kind"), **found}
+    def metrics(self, dim: int) -> dict[str, Any]:
+        """Numbers by name, ready for JSON; a step that there is not has index `dim` and depth 0, as `collapse_index` has."""
+        nowhere = Drop(index=dim, decades=0.0)
+        steps = {"drop": self.drop or nowhere, "largest_drop": self.largest_drop or nowhere}
+        places = {f"{name}_{field}": value for name, step in steps.items() for field, value in vars(step).items()}
+        return {"numerical_rank": self.numerical_rank, **places, "alpha": self.alpha}
 
 
 def fall(values_D: Any, floor: float, under: int) -> Fall:

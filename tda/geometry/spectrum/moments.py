@@ -40,7 +40,7 @@ class Spectrum:
 
     def metrics(self) -> dict[str, Any]:
         """The fields, and how the spectrum falls (`tda.geometry.spectrum.fall`), ready for JSON."""
-        found = fall(self.singular_values, self.floor, self.collapse_index).metrics()
+        found = fall(self.singular_values, self.floor, self.collapse_index).metrics(len(self.singular_values))
         return {**vars(self), "singular_values": [float(value) for value in self.singular_values], **found}
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
+from tda.geometry.arrays.devices import cuda
 from tda.geometry.arrays.namespace import namespace
 from tda.geometry.arrays.rows import to_host
-from tda.geometry.neighbors.graph import Knn, cuda
+from tda.geometry.neighbors.graph import Knn
 
 
 def _with_self(knn: Knn) -> tuple[Any, Any]:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from tda.errors import UserError
+from tda.geometry.arrays.devices import cuda
 from tda.geometry.arrays.namespace import namespace
 from tda.geometry.arrays.rows import on_device, to_host
-from tda.geometry.neighbors.graph import Knn, cuda, knn_graph, nearest_of
+from tda.geometry.neighbors.graph import Knn, knn_graph, nearest_of
 from tda.geometry.sphere.fuzzy_graph import fuzzy_graph
 
 SPHERE_EPOCHS = 200
@@ -194,9 +195,11 @@ class SphereUMAP:
         rate = PLANE_RATE if self.learning_rate is None else self.learning_rate
         common = (2, rate, a, b, self.repulsion_strength, self.negative_sample_rate)
         init = self.init if rows_ND is not None else "random"  # umap-learn's spectral start needs the rows to place components
-        if cuda(self.device):
+        cupy = cuda(self.device)
+        if cupy:
             from cuml.manifold.umap import simplicial_set_embedding as on_gpu
 
+            rows_ND = cupy.zeros((graph.shape[0], 1), cupy.float32) if rows_ND is None else rows_ND  # cuML checks rows that it does not use
             return on_gpu(rows_ND, graph.tocoo(), *common, n_epochs=self.n_epochs, init=init, random_state=self.seed, metric="cosine")
         from umap.umap_ import simplicial_set_embedding
 

@@ -9,7 +9,9 @@ from tda.report.data.load import Cell
 
 
 def name(encoder: str, config: ReportConfig) -> str:
-    """The encoder, with the paper's model that it corresponds to in brackets."""
+    """The encoder's display name; where it has none, the encoder with the paper's model that it corresponds to in brackets."""
+    if shown := config.names.get(encoder):
+        return shown
     role = config.models.get(encoder)
     return f"{encoder} ({role})" if role else encoder
 
@@ -30,12 +32,12 @@ def known(cell: Cell, *path: str) -> float:
 
 
 def each(cells: Sequence[Cell], needed: Sequence[tuple[str, ...]], write: Callable[[str, list[Cell]], str]) -> list[str]:
-    """One sentence for each data set, about the cells in which everything needed was measured."""
+    """One sentence for each data set, by its display name, about the cells in which everything needed was measured."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         if all(value(cell, *path) is not None for path in needed):
             groups.setdefault(cell.dataset, []).append(cell)
-    return [text for dataset, group in groups.items() if (text := write(dataset, group))]
+    return [text for group in groups.values() if (text := write(group[0].shown, group))]
 
 
 def remarks(cell: Cell, *parts: str) -> list[str]:

@@ -6,7 +6,7 @@ N pairs, D dimensions. Every file but metrics.json may be missing; figures then 
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from tda.columns import Columns
 from tda.config.stages import ReportConfig
 from tda.errors import LacunaError, UserError
 from tda.report.data.closest import Closest, closest_of
+from tda.report.data.names import distinct, shown_names
 from tda.report.data.read import columns_of, json_of
 from tda.report.data.standing import of_other_rows
 from tda.report.data.sweeps import Sweep, sweeps_of
@@ -54,6 +55,12 @@ class Cell:
     closest: dict[str, Closest] = field(default_factory=dict)  # reference -> closest cosines in it
     stale: bool = False  # its numbers are of other rows than the root holds now
     dedupe: dict[str, Any] = field(default_factory=dict)  # of a view: its summary.json, without the rows kept in each shard
+    label: str = ""  # the data set's display name; empty: the data set
+
+    @property
+    def shown(self) -> str:
+        """The data set, as the page names it."""
+        return self.label or self.dataset
 
     @property
     def modalities(self) -> tuple[str, str]:
@@ -99,6 +106,10 @@ class Run:
     def of(self, dataset: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.dataset == dataset]
 
+    def shown(self, dataset: str) -> str:
+        """A data set, as the page names it."""
+        return next((cell.shown for cell in self.cells if cell.dataset == dataset), self.config.names.get(dataset) or dataset)
+
 
 def load_run(root: str, config: ReportConfig, tables: Collection[str] | None = None) -> Run:
     """Read everything there is to report about `root`; of the tables of an analysis only those of these names, where any are given.
@@ -115,8 +126,11 @@ def load_run(root: str, config: ReportConfig, tables: Collection[str] | None = N
     names = [(dataset, encoder) for dataset, encoder in names if encoder not in hidden]
     ordered = _in_order([_cell(root, one, config, tables, digest) for one in names], config)
     encoders = dict.fromkeys(cell.encoder for cell in ordered)
+    config = replace(config, names=distinct(encoders, config.names))
     curves = {encoder: curve for encoder in encoders if (curve := _curve(root, encoder, digest))}
     datasets = dict.fromkeys(cell.dataset for cell in ordered)
+    labels = shown_names(datasets, config.names)
+    ordered = [replace(cell, label=labels[cell.dataset]) for cell in ordered]
     comparisons = {dataset: found for dataset in datasets if (found := _comparisons(root, dataset, digest))}
     return Run(
         root=root,

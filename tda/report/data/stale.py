@@ -18,7 +18,7 @@ def stale(run: Run) -> list[Cell]:
 
 def warning(run: Run) -> str:
     """One sentence for the page and for the command's result; "" where all numbers are of the rows that are there."""
-    cells = [f"{cell.dataset}, {name(cell.encoder, run.config)}" for cell in stale(run)]
+    cells = [f"{cell.shown}, {name(cell.encoder, run.config)}" for cell in stale(run)]
     return f"Of other rows than there are now: {'; '.join(cells)}. Run jobs.analyze again" if cells else ""
 
 
@@ -29,7 +29,7 @@ def figure_warning(run: Run, needs: str) -> str:
 
 def stale_rows(run: Run, rows: Sequence[Sequence[Any]]) -> frozenset[int]:
     """Numbers of a table's rows that name a stale cell: its data set first, its model in one of the columns that name the row."""
-    named = {(cell.dataset, word) for cell in stale(run) for word in _words(cell, run.config)}
+    named = {(cell.shown, word) for cell in stale(run) for word in _words(cell, run.config)}
     return frozenset(place for place, row in enumerate(rows) if any((row[0], word) in named for word in row[1:4] if isinstance(word, str)))
 
 

@@ -1,26 +1,26 @@
-"""A figure, drawn as SVG for the page and as a sheet for a paper.
+"""A figure, and its panels drawn as SVG for the page.
 
-A figure is a list of panels; the page lays the panels out to the width of the screen, a sheet holds them all. To add a figure,
+A figure is a list of panels; the page lays the panels out to the width of the screen, a sheet (`drawing.sheet`) holds them all.
+To add a figure,
 write a `FigureSpec` in a folder of `tda.report.topics` and name it in the topic there.
 """
 
-import io
 import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tda.report.data.evidence import name
 from tda.report.data.load import Cell, Run
-from tda.report.drawing.style import INK, MODALITIES, ModelStyle, model_styles, parameters
+from tda.report.drawing.saved import DPI, svg_bytes
+from tda.report.drawing.style import INK, ModelStyle, model_styles, parameters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHEET_COLUMNS = 4
-DPI = 200  # of rasterized points
 TITLE_SIZE = 9.5  # points
 
 
@@ -31,6 +31,16 @@ class Panel:
     title: str
     draw: Callable[["Axes"], None]
     row: str = ""
+
+
+@dataclass(frozen=True)
+class Lack:
+    """A figure that cannot show a cell: what it needs, and the arguments of jobs.analyze that make it."""
+
+    figure: str
+    cell: Cell
+    needs: str
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +93,10 @@ class FigureSpec:
         lines = [_complaint(self, run, cell) for cell in wanted if not self.has_data(run, cell)]
         return list(dict.fromkeys(lines))
 
+    def lacks(self, run: Run) -> list[Lack]:
+        """What `missing` names, to be joined with what other figures lack."""
+        return [Lack(self.label, cell, self.needs, self.arguments) for cell in self.cells(run) if not self.has_data(run, cell)]
+
 
 def every_cell(run: Run) -> list[Cell]:
     return list(run.cells)
@@ -90,7 +104,7 @@ def every_cell(run: Run) -> list[Cell]:
 
 def model_panels(run: Run, cells: Sequence[Cell], draw: Callable[..., None]) -> list[Panel]:
     """A panel for each cell, titled by its model, in a row for each data set; `draw` takes the axes and `cell`."""
-    return [Panel(title=name(cell.encoder, run.config), row=cell.dataset, draw=partial(draw, cell=cell)) for cell in cells]
+    return [Panel(title=name(cell.encoder, run.config), row=cell.shown, draw=partial(draw, cell=cell)) for cell in cells]
 
 
 def _complaint(spec: FigureSpec, run: Run, cell: Cell) -> str:
@@ -114,11 +128,11 @@ def panel_svg(panel: Panel, spec: FigureSpec, prefix: str) -> str:
         axes = figure.subplots()
         panel.draw(axes)
         if panel.title:
-            axes.set_title(panel.title, loc="left", fontweight="bold", fontsize=_title_size(panel.title, spec.size[0]))
-        return inline(_svg(figure).decode(), prefix)
+            axes.set_title(panel.title, loc="left", fontweight="bold", fontsize=title_size(panel.title, spec.size[0]))
+        return inline(svg_bytes(figure).decode(), prefix)
 
 
-def _title_size(title: str, width: float) -> float:
+def title_size(title: str, width: float) -> float:
     """The font size in points at which a title fits a panel `width` inches wide, labels at its left."""
     longest = max(map(len, title.split("\n")))
     return min(TITLE_SIZE, max(5.5, (width - 0.45) * 72 / (0.62 * longest)))
@@ -133,66 +147,3 @@ def inline(svg: str, prefix: str) -> str:
         r'^<svg [^>]*?viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" xmlns:xlink="http://www.w3.org/1999/xlink" aria-hidden="true">', body
     )
     return body.replace(INK, "currentColor").strip()
-
-
-def sheet(panels: Sequence[Panel], spec: FigureSpec) -> dict[str, bytes]:
-    """Draw all panels as one figure, on white: {"svg": bytes, "png": bytes}."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    rows = _rows(panels)
-    columns = max(len(row) for row in rows)
-    width, height = spec.size
-    with rc_context({**parameters(), "figure.facecolor": "white"}):
-        figure = Figure(figsize=(width * columns, (height + 0.25) * len(rows)), dpi=DPI, layout="constrained")
-        grid = figure.subplots(len(rows), columns, squeeze=False)
-        for axes_row, row in zip(grid, rows, strict=True):
-            for axes in axes_row[len(row) :]:
-                axes.set_axis_off()
-            for axes, panel in zip(axes_row, row, strict=False):
-                panel.draw(axes)
-                title = "\n".join(filter(None, [panel.row, panel.title]))
-                axes.set_title(title, loc="left", fontweight="bold", fontsize=_title_size(title, width))
-        if handles := _handles(spec):
-            figure.legend(handles=handles, loc="outside upper left", ncols=2 * columns, frameon=False, handlelength=2.4)
-        svg = _svg(figure)
-        figure.set_layout_engine("none")  # keep the layout found for the SVG
-        return {"svg": svg, "png": _png(figure)}
-
-
-def _handles(spec: FigureSpec) -> list[Any]:
-    """The legend of a sheet: the keys of the figure."""
-    from matplotlib.lines import Line2D
-
-    modalities: list[Any] = list(zip(spec.modalities, MODALITIES.values(), strict=True)) if "modality" in spec.keys else []
-    models = spec.models if "model" in spec.keys else ()
-    marks = [Line2D([], [], marker=one.marker, color=one.color, label=label, linestyle="none", markersize=5) for label, one in modalities]
-    return marks + [Line2D([], [], color=one.color, linestyle=one.line, label=label) for label, one in models]
-
-
-def _rows(panels: Sequence[Panel]) -> list[list[Panel]]:
-    groups: dict[str, list[Panel]] = {}
-    for panel in panels:
-        groups.setdefault(panel.row, []).append(panel)
-    return [group[i : i + SHEET_COLUMNS] for group in groups.values() for i in range(0, len(group), SHEET_COLUMNS)]
-
-
-def _svg(figure: Any) -> bytes:
-    """Save without `savefig`, which draws everything twice."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    text = io.StringIO()
-    canvas: Any = FigureCanvasSVG(figure)
-    dpi = figure.dpi
-    canvas.print_svg(text, metadata={"Date": None, "Creator": None})
-    figure.dpi = dpi  # print_svg changes it
-    return text.getvalue().encode()
-
-
-def _png(figure: Any) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    buffer = io.BytesIO()
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(buffer, metadata={"Software": None})
-    return buffer.getvalue()

@@ -58,15 +58,25 @@ def on_sphere(columns: Columns) -> bool:
 
 def on_paper(columns: Columns, most: int) -> Points:
     """Positions of at most `most` rows of each modality: of a sphere, rotated and projected; of a plane, centred in a square of side 2."""
-    axes = "xyz" if on_sphere(columns) else "xy"
-    where_NC = np.stack([columns[axis].astype(np.float64) for axis in axes], axis=1)
-    picked = {name: where_NC[_some(columns["modality"] == name, most)] for name in MODALITIES}
+    where = picked(columns, most)
     if on_sphere(columns):
-        turn_33 = frame(picked)
-        return {name: mollweide(unit_N3 @ turn_33.T) for name, unit_N3 in picked.items()}
-    low_2, high_2 = where_NC.min(axis=0), where_NC.max(axis=0)
+        turn_33 = frame(where)
+        return {name: mollweide(unit_N3 @ turn_33.T) for name, unit_N3 in where.items()}
+    every_N2 = _positions(columns)
+    low_2, high_2 = every_N2.min(axis=0), every_N2.max(axis=0)
     reach = max(float((high_2 - low_2).max()) / 2, 1e-12)
-    return {name: (points_N2 - (low_2 + high_2) / 2) / reach for name, points_N2 in picked.items()}
+    return {name: (points_N2 - (low_2 + high_2) / 2) / reach for name, points_N2 in where.items()}
+
+
+def picked(columns: Columns, most: int) -> Points:
+    """Positions in the layout itself, (N, 3) or (N, 2), of at most `most` rows of each modality."""
+    where_NC = _positions(columns)
+    return {name: where_NC[_some(columns["modality"] == name, most)] for name in MODALITIES}
+
+
+def _positions(columns: Columns) -> npt.NDArray[Any]:
+    axes = "xyz" if on_sphere(columns) else "xy"
+    return np.stack([columns[axis].astype(np.float64) for axis in axes], axis=1)
 
 
 def evenly(rows: int, most: int) -> npt.NDArray[np.int64]:

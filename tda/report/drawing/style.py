@@ -1,4 +1,4 @@
-"""Styles of all figures: a modality has one colour and marker, a model one colour and line, in every figure.
+"""Styles of all figures: a modality has one colour and marker, a model one colour, line and marker, in every figure.
 
 The colours differ under the common kinds of colour-blindness and show on the light and the dark page; INK follows the page.
 """
@@ -28,26 +28,37 @@ MODALITIES = {
 
 @dataclass(frozen=True, kw_only=True)
 class ModelStyle:
-    """`dashes` is an SVG dash array in points, matplotlib's too; () is a solid line."""
+    """`dashes` is an SVG dash array in points, matplotlib's too; () is a solid line. `glyph` is the marker as a character."""
 
     color: str
     dashes: tuple[float, ...] = ()
+    marker: str = "s"
+    glyph: str = "■"
 
     @property
     def line(self) -> Any:
         return (0, self.dashes) if self.dashes else "solid"
 
+    def marked(self, points: int, most: int = 6) -> dict[str, Any]:
+        """How a line of `points` points is drawn: its colour, its dashes, and its marker at a few of them."""
+        every = max(1, points // most)
+        return {"color": self.color, "linestyle": self.line, "marker": self.marker, "markersize": 3.5, "markevery": (every // 2, every)}
 
-_GREEN, _PURPLE, _AMBER = "#00896a", "#b05aa0", "#a87400"
-_SLOTS = (
+
+_GREEN, _PURPLE, _AMBER, _INDIGO, _ROSE = "#00896a", "#b05aa0", "#a87400", "#6f6fd6", "#c04a5a"
+_SLOTS = (  # twelve that differ in colour and dashes, and each in its marker: neither modality's, nor the wedge or circle of spectra
     ModelStyle(color=INK),
-    ModelStyle(color=_GREEN, dashes=(5, 1.6)),
-    ModelStyle(color=_PURPLE, dashes=(6, 1.5, 1.2, 1.5)),
-    ModelStyle(color=_AMBER, dashes=(1.4, 1.4)),
-    ModelStyle(color=_GREEN),
-    ModelStyle(color=_PURPLE),
-    ModelStyle(color=_AMBER),
-    ModelStyle(color=INK, dashes=(5, 1.6)),
+    ModelStyle(color=_GREEN, dashes=(5, 1.6), marker="D", glyph="◆"),
+    ModelStyle(color=_PURPLE, dashes=(6, 1.5, 1.2, 1.5), marker="X", glyph="✖"),
+    ModelStyle(color=_AMBER, dashes=(1.4, 1.4), marker="P", glyph="✚"),
+    ModelStyle(color=_INDIGO, marker="*", glyph="★"),
+    ModelStyle(color=_ROSE, dashes=(8, 2), marker="p", glyph="⬟"),
+    ModelStyle(color=_GREEN, marker="<", glyph="◀"),
+    ModelStyle(color=_PURPLE, marker=">", glyph="▶"),
+    ModelStyle(color=_AMBER, dashes=(8, 2, 1.2, 2), marker="h", glyph="⬢"),
+    ModelStyle(color=INK, dashes=(5, 1.6), marker="d", glyph="♦"),
+    ModelStyle(color=_INDIGO, dashes=(3, 1.2), marker="8", glyph="⬣"),
+    ModelStyle(color=_ROSE, dashes=(1.4, 1.4), marker="+", glyph="+"),
 )
 _PREFERRED = {"CLIP": 0, "InfoNCE": 0, "CLOOB": 1, "InfoLOOB + Hopfield": 1, "InfoLOOB": 2, "InfoNCE + Hopfield": 3}
 
@@ -91,6 +102,8 @@ def parameters() -> Any:  # matplotlib types its keys as 400 literals
         "axes.formatter.use_mathtext": False,
         "axes.unicode_minus": True,
         "svg.fonttype": "none",
+        "pdf.fonttype": 42,
+        "pdf.compression": 6,
         "svg.hashsalt": "lacuna",
         **dict.fromkeys(["text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "axes.titlecolor"], INK),
     }

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tda.report.data.evidence import name, remarks
@@ -46,6 +46,7 @@ class Table:
     missing: Sequence[str] = ()  # missing inputs, each with the command that makes it
     outer: int = 1
     section: str = ""  # of the page: its topic's
+    topic: int = field(default=0, compare=False)  # identity of its topic
     stale: Collection[int] = ()  # rows whose numbers are of other rows of the data set than there are now: marked on the page
 
     @property
@@ -85,9 +86,18 @@ class Table:
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         filed = [place for place, column in enumerate(self.columns) if column.filed]
-        writer.writerow([": ".join(filter(None, (self.columns[place].group, self.columns[place].label))) for place in filed])
-        writer.writerows([["" if row[place] is None else row[place] for place in filed] for row in self.rows])
+        writer.writerow([plain(": ".join(filter(None, (self.columns[place].group, self.columns[place].label)))) for place in filed])
+        writer.writerows([["" if row[place] is None else _filed(row[place]) for place in filed] for row in self.rows])
         return buffer.getvalue().encode()
+
+
+def plain(text: str) -> str:
+    """Text that a spreadsheet does not compute: with an apostrophe before what would begin a formula."""
+    return f"'{text}" if text.lstrip()[:1] in {"=", "+", "-", "@"} or text[:1] in {"\t", "\r", "\n"} else text
+
+
+def _filed(cell: Value) -> Value:
+    return plain(cell) if isinstance(cell, str) else cell
 
 
 def _shown(column: Column, cell: Value) -> str:
@@ -103,7 +113,7 @@ def tenth(number: float) -> str:
 
 
 def model_values(run: Run, cell: Cell) -> list[Value]:
-    return [cell.dataset, name(cell.encoder, run.config)]
+    return [cell.shown, name(cell.encoder, run.config)]
 
 
 def model_columns() -> list[Column]:
@@ -112,7 +122,7 @@ def model_columns() -> list[Column]:
 
 def remarks_of(run: Run, *parts: str) -> list[str]:
     """Notes of the analysis about these parts, each with its data set and model."""
-    return [f"{cell.dataset}, {name(cell.encoder, run.config)}: {note}" for cell in run.cells for note in remarks(cell, *parts)]
+    return [f"{cell.shown}, {name(cell.encoder, run.config)}: {note}" for cell in run.cells for note in remarks(cell, *parts)]
 
 
 def interval_text(found: Any, show: Callable[[float], str]) -> str | None:

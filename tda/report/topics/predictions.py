@@ -22,7 +22,7 @@ def prediction_two(run: Run) -> list[str]:
 def verdicts(run: Run, which: str) -> dict[str, str]:
     """By data set, the sentence that the comparison of its models has on a prediction."""
     found = {dataset: run.comparisons.get(dataset, {}).get(which) for dataset in run.datasets}
-    return {dataset: f"On {dataset}, {typeset(str(one['sentence']))}" for dataset, one in found.items() if one}
+    return {dataset: f"On {run.shown(dataset)}, {typeset(str(one['sentence']))}" for dataset, one in found.items() if one}
 
 
 def _not_compared(cells: Sequence[Cell], run: Run) -> list[str]:
@@ -32,7 +32,7 @@ def _not_compared(cells: Sequence[Cell], run: Run) -> list[str]:
         role = {run.config.models[cell.encoder]: cell.encoder for cell in group}
         if len(role) < 2:
             return ""
-        command = f"python -m jobs.analyze dataset.name={dataset} encoders=[{role['CLIP']},{role['CLOOB']}] root={run.root}"
+        command = f"python -m jobs.analyze dataset.name={group[0].dataset} encoders=[{role['CLIP']},{role['CLOOB']}] root={run.root}"
         return f"On {dataset}, Prediction 1 is undecided: CLIP and CLOOB were not compared on the same pairs; {command} compares them."
 
     return each([cell for cell in cells if run.config.models.get(cell.encoder) in {"CLIP", "CLOOB"}], TOP1, sentence)

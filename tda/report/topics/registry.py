@@ -9,6 +9,7 @@ from tda.report.topics.layout import topic as layout
 from tda.report.topics.local_dimension import topic as local_dimension
 from tda.report.topics.nearest import topic as nearest
 from tda.report.topics.over_training import topic as over_training
+from tda.report.topics.reproduction import topic as reproduction
 from tda.report.topics.retrieval import topic as retrieval
 from tda.report.topics.spectrum import topic as spectrum
 from tda.report.topics.sweeps import topic as sweeps
@@ -18,6 +19,7 @@ from tda.report.topics.topology import topic as topology
 from tda.report.topics.training import topic as training
 
 TOPICS = (
+    reproduction.TOPIC,
     nearest.TOPIC,
     gap.TOPIC,
     layout.TOPIC,

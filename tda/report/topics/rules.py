@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tda.columns import Columns
-from tda.geometry.spectrum.fall import LEAST_ROWS
+from tda.geometry.spectrum.fall import LEAST_ROWS, Fall, fall
 from tda.report.data.evidence import known, value
 from tda.report.data.load import Cell
 from tda.report.data.words import percent
@@ -111,6 +111,15 @@ def loss_ends(curve: Columns) -> tuple[float, float]:
 def under_the_floor(cell: Cell, modality: str) -> int:
     part = (cell.metrics.get("spectrum") or {}).get(modality) or {}
     return sum(singular < (part.get("floor") or 0) for singular in part.get("singular_values") or ())
+
+
+def fall_in(cell: Cell, modality: str) -> Fall | None:
+    """How a cell's spectrum falls; None where the values under the threshold are not among those that were measured."""
+    part = (cell.metrics.get("spectrum") or {}).get(modality) or {}
+    values, under, dim = part.get("singular_values") or [], part.get("collapse_index"), int(value(cell, "dim") or 0)
+    if under is None or not values or (len(values) < dim and under >= len(values)):
+        return None
+    return fall(np.asarray(values, dtype=np.float64), float(part.get("floor") or 0.0), int(under))
 
 
 def few_rows(group: Sequence[Cell], modality: str) -> str:

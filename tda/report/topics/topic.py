@@ -8,6 +8,7 @@ from tda.report.drawing.figure import FigureSpec
 from tda.report.drawing.table import Table
 
 SECTIONS = {  # of the page, with their titles
+    "paper": "The paper's claims",
     "data": "The data",
     "gap": "The gap between modalities",
     "settings": "Other settings",
@@ -19,11 +20,29 @@ SECTIONS = {  # of the page, with their titles
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One short sentence for the head of the page, with the number and the interval that carry it.
+
+    `clear`: the interval excludes what chance shows. What is not clear stands there only where too little else does.
+    """
+
+    sentence: str
+    clear: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Headline:
-    """Findings at the top of the page: one sentence a data set, none for what was not measured."""
+    """A question of the page and its answer: one sentence a data set, none for what was not measured.
+
+    `figure` and `table` name what shows it, of any topic; `top` is what the head of the page says of it.
+    """
 
     subject: str
     sentences: Callable[[Run], list[str]]
+    question: str = ""  # its title on the page; empty: the subject
+    figure: str = ""  # several, with spaces between: the first that is drawn. Empty: the first of its topic that no other question has
+    table: str = ""  # empty: likewise
+    top: Callable[[Run], Finding | None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,4 +69,4 @@ class Topic:
     def made(self, run: Run) -> list[Table]:
         """Its tables with anything in them, in its section."""
         made = [table(run) for table in self.tables]
-        return [replace(table, section=self.section) for table in made if table.rows or table.missing]
+        return [replace(table, section=self.section, topic=id(self)) for table in made if table.rows or table.missing]

@@ -11,6 +11,7 @@ from recorded_rows import spoil, write_set
 from jobs.analysis import queries
 from jobs.analysis.blocks import Blocks
 from jobs.analysis.layout_clusters_homology import Subject
+from jobs.analysis.pairs import ranks
 from jobs.analysis.queries import Asked, sampled_retrieval
 from tda.config.analysis import AnalysisConfig, RetrievalConfig
 from tda.config.cluster import ClusterConfig
@@ -68,6 +69,21 @@ class TestRanks:
         assert (metrics["retrieval"]["pairs_used"], metrics["retrieval"]["n_queries"]) == (len(candidate_C), 100)
         runs = 2 * len(Asked.of(N, analysis).runs())
         assert seen == [("retrieval", done + 1, runs) for done in range(runs)]
+
+    def test_equal_images_share_their_captions_in_other_blocks_too(self, tmp_path: Path) -> None:
+        """Every image stands three times, far apart: in the drawn queries as where all pairs are asked, and blocks have other names."""
+        image_ND, text_ND = rows()
+        image_ND = np.tile(image_ND[: N // 3 + 1], (3, 1))[:N]
+        write_set(tmp_path, "world", image_ND, image_ND + (text_ND - rows()[0]), shards=4)
+        embeddings, analysis = EmbeddingSet(str(tmp_path), "world", "tiny"), settings()
+        _, tables = sampled_retrieval(subject_of(embeddings, analysis, tmp_path), "hash", ClusterConfig(), lambda *_: None)
+        whole, row_Q = retrieval.ranks(embeddings.image(), embeddings.text()), tables["ranks"]["row"]
+        np.testing.assert_array_equal(tables["ranks"]["image_to_text"], whole[0][row_Q])
+        np.testing.assert_array_equal(tables["ranks"]["text_to_image"], whole[1][row_Q])
+        found = ranks(embeddings, AnalysisConfig(block_rows=50, retrieval=RetrievalConfig(tile=16)), ClusterConfig())
+        for own, wanted in zip(found[1:], whole, strict=True):
+            np.testing.assert_array_equal(own, wanted)
+        assert any(name.startswith("shared-") for name in Blocks.of(str(tmp_path), "retrieval", "hash").kept())
 
     def test_a_run_goes_on_with_the_blocks_that_are_missing(
         self, embeddings: EmbeddingSet, tmp_path: Path, capfd: pytest.CaptureFixture[str]

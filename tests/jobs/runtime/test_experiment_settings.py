@@ -12,6 +12,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from jobs import analyze, dedupe, embed, export, fetch, ingest, nearest, paper, plan, report, status, submit, train, verify, watch
+from jobs import filter as filter_rows
 from jobs.runtime.experiment_settings import with_experiment
 from tda.config.jobs import (
     AnalyzeJob,
@@ -19,6 +20,7 @@ from tda.config.jobs import (
     EmbedJob,
     ExportJob,
     FetchJob,
+    FilterJob,
     IngestJob,
     NearestJob,
     PaperJob,
@@ -47,6 +49,7 @@ JOBS: dict[str, tuple[Any, type]] = {
     "watch": (watch, WatchJob),
     "export": (export, ExportJob),
     "fetch": (fetch, FetchJob),
+    "filter": (filter_rows, FilterJob),
     "status": (status, StatusJob),
     "submit": (submit, SubmitJob),
 }
@@ -67,6 +70,10 @@ report: {models: {mine: CLOOB}, lines: 7}
 """
 
 
+def test_no_job_is_left_out() -> None:
+    assert {file.stem for file in (REPOSITORY / "jobs").glob("[a-z]*.py")} == set(JOBS)
+
+
 def composed(job: str, *words: str) -> DictConfig:
     with_words = [word for word in with_experiment([*words, "--cfg"], job, JOBS[job][1]) if word != "--cfg"]
     with initialize_config_module("conf", version_base="1.3"):
@@ -75,7 +82,7 @@ def composed(job: str, *words: str) -> DictConfig:
 
 @pytest.mark.parametrize(("job", "experiment"), [(job, name) for job in JOBS for name in EXPERIMENTS if (job, name) not in REFUSED])
 def test_every_job_composes_with_every_experiment(job: str, experiment: str) -> None:
-    names = {name: ["dataset=coco", "encoder=toy_infonce"] for name in ("embed", "nearest", "dedupe", "analyze")}
+    names = {name: ["dataset=coco", "encoder=toy_infonce"] for name in ("embed", "nearest", "dedupe", "analyze", "filter")}
     names["ingest"] = [*names["embed"], "source=x.npz"]
     names["export"] = [*names["embed"], "to=folder"]
     names["watch"] = ["checkpoints=/runs/a"]

@@ -1,15 +1,14 @@
-"""What a look at a folder finds, and how its content is held fast."""
+"""What a look at a folder finds."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
 
-from jobs.watching.copies import ChangedError, Copies
+from jobs.watching.copies import Copies
 from jobs.watching.naming import naming_of
-from jobs.watching.place import Checkpoint, Place, version_now
+from jobs.watching.place import Place, version_now
 from tda.config.watch import WatchConfig
 
 
@@ -80,32 +79,3 @@ def test_a_place_may_be_on_any_store(tmp_path: Path) -> None:
     assert one.url == f"memory://{tmp_path.name}/epoch_2.pt"
     copied = Copies(str(tmp_path / "ledger"), "w", copy=True).take(one)
     assert Path(copied.url).read_bytes() == b"two"
-
-
-def test_a_pin_is_a_copy_with_its_small_files_and_is_released(tmp_path: Path) -> None:
-    filled(tmp_path, "checkpoint-5/model.safetensors", "checkpoint-5/config.json", "checkpoint-5/preprocessor_config.json")
-    (one,) = place(tmp_path, naming="hf_trainer").look()
-    copies = Copies(str(tmp_path / "ledger"), "w", copy=True)
-    copied = copies.take(one)
-    digest = hashlib.sha256(b"checkpoint-5/model.safetensors").hexdigest()
-    assert copied.digest == digest
-    names = {f"checkpoint-5.{digest[:16]}-w.{name}" for name in ("model.safetensors", "config.json", "preprocessor_config.json")}
-    assert {path.name for path in (tmp_path / "ledger/_pins").iterdir()} == names
-    assert Path(str(copied.config)).read_bytes() == b"checkpoint-5/config.json"
-    copies.release("checkpoint-5", digest, [*names, f"checkpoint-6.{digest[:16]}-w.model.safetensors"])
-    assert list((tmp_path / "ledger/_pins").iterdir()) == []
-
-
-@pytest.mark.parametrize("copy", [True, False])
-def test_what_changed_or_went_since_the_look_is_not_pinned(tmp_path: Path, *, copy: bool) -> None:
-    filled(tmp_path, "epoch_1.pt")
-    (one,) = place(tmp_path, naming="open_clip").look()
-    copies = Copies(str(tmp_path / "ledger"), "w", copy=copy)
-    assert copies.take(one).url == one.url or copy
-    (tmp_path / "epoch_1.pt").write_bytes(b"longer than before")
-    with pytest.raises(ChangedError):
-        copies.take(one)
-    (tmp_path / "epoch_1.pt").unlink()
-    with pytest.raises(FileNotFoundError):
-        copies.take(one)
-    assert isinstance(one, Checkpoint)

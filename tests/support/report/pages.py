@@ -12,6 +12,8 @@ def opened(context: Any, file: Path) -> tuple[Any, list[str]]:
     page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
-    page.on("request", lambda request: None if request.url.startswith(("data:", "blob:", file.as_uri())) else wrong.append(request.url))
+    page.on(
+        "request", lambda request: None if request.url.startswith(("data:", "blob:", file.parent.as_uri())) else wrong.append(request.url)
+    )
     page.goto(file.as_uri())
     return page, wrong

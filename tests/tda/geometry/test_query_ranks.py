@@ -11,7 +11,9 @@ from scipy.stats import binom
 
 from tda.errors import UserError
 from tda.geometry import query_ranks, retrieval
+from tda.geometry.arrays.equal_rows import first_equal
 from tda.geometry.query_ranks import Queries, median_interval, query_counts, ranking_flops, sampled_metrics, sampled_summary
+from tda.geometry.shared_positives import best_positives
 from tda.store.datasets.sampling import seeded
 
 
@@ -24,11 +26,14 @@ def pairs(n: int, dim: int, noise: float, seed: int = 0, dtype: str = "float16")
 
 def asked(image_ND: Any, text_ND: Any, chosen_Q: Any, cuts: tuple[int, ...] = (), tile: int = 2048) -> tuple[Any, Any]:
     """Ranks of the chosen rows, from candidates in blocks."""
-    queries = Queries.of(image_ND[chosen_Q], text_ND[chosen_Q])
+    true_N = retrieval.true_cosines(image_ND, text_ND)
+    both = best_positives(true_N, first_equal(image_ND + 0), first_equal(text_ND + 0))
+    queries = Queries.of(image_ND[chosen_Q], text_ND[chosen_Q], (both[0].cosine_N[chosen_Q], both[1].cosine_N[chosen_Q]))
     edges = [0, *cuts, len(image_ND)]
     blocks = [slice(start, stop) for start, stop in pairwise(edges)]
     found = [query_counts(queries, image_ND[block], text_ND[block], first=block.start, tile=tile) for block in blocks]
-    return sum(one for one, _ in found), sum(two for _, two in found)
+    more = [one.more_N[chosen_Q] for one in both]
+    return sum(one for one, _ in found) - more[0], sum(two for _, two in found) - more[1]
 
 
 def require_equal(image_ND: Any, text_ND: Any, chosen_Q: Any, **blocks: Any) -> None:

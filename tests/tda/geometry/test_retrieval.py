@@ -13,13 +13,21 @@ from tda.errors import UserError
 from tda.geometry import retrieval
 
 
+def repeats(x_ND: Any) -> Any:
+    """Which rows equal which, (N, N); rows that more than half of all equal are taken for different ones."""
+    equal_NN = (x_ND[:, None, :] == x_ND[None, :, :]).all(axis=2)
+    return np.where(2 * equal_NN.sum(1, keepdims=True) > len(x_ND), np.eye(len(x_ND), dtype=bool), equal_NN)
+
+
 def by_hand(image_ND: Any, text_ND: Any) -> tuple[Any, Any]:
-    """Every cosine in float64, one dot product at a time."""
+    """Every cosine in float64, one dot product at a time; the best of a query's positives against all that are no positives."""
+    positive_NN = repeats(image_ND) | repeats(text_ND)
     x_ND, y_ND = (np.asarray(rows, dtype=np.float64) for rows in (image_ND, text_ND))
     x_ND, y_ND = x_ND / np.sqrt((x_ND**2).sum(1))[:, None], y_ND / np.sqrt((y_ND**2).sum(1))[:, None]
     scores_NN = np.stack([(x_D * y_ND).sum(1) for x_D in x_ND])
-    true_N = np.diagonal(scores_NN)
-    return (scores_NN >= true_N[:, None]).sum(1), (scores_NN >= true_N[None, :]).sum(0)
+    best_N, best_M = (np.where(positive_NN, scores_NN, -2).max(axis) for axis in (1, 0))
+    from_images = 1 + ((scores_NN >= best_N[:, None]) & ~positive_NN).sum(1)
+    return from_images, 1 + ((scores_NN >= best_M[None, :]) & ~positive_NN).sum(0)
 
 
 def equal(found: tuple[Any, Any], expected: tuple[Any, Any]) -> None:
@@ -76,15 +84,34 @@ def test_counts_of_blocks_add_up_to_the_ranks(row_sizes: list[int], column_sizes
     equal((from_images, from_texts), retrieval.ranks(image_ND, text_ND))
 
 
-def test_duplicates_tie_wherever_they_stand() -> None:
-    """A text that stands k times among the candidates puts its image at rank k at best, whatever the tile."""
+def test_equal_pairs_are_one_another_and_equal_candidates_of_others_tie() -> None:
+    """Pairs that stand 100 times are found at once, whatever the tile; texts alone that stand 100 times are each other's too."""
     image_ND, text_ND = (x.astype(np.float32) for x in noisy_pairs(1000, 48, 0.1))
     text_ND[::10], image_ND[::10] = text_ND[0], image_ND[0]
     for tile in (7, 64, 333, 2048):
         image_to_text, text_to_image = retrieval.ranks(image_ND, text_ND, tile)
-        assert (image_to_text[::10] == 100).all()
-        assert (text_to_image[::10] == 100).all()
-        assert (np.delete(image_to_text, np.s_[::10]) == 1).all()
+        assert (image_to_text == 1).all()
+        assert (text_to_image == 1).all()
+    true_N = retrieval.true_cosines(image_ND, text_ND)
+    assert (retrieval.tile_counts(image_ND, true_N, text_ND, true_N)[0][::10] == 100).all(), "counts alone know no positives"
+
+
+def test_an_image_with_five_captions_is_found_by_each_and_finds_any() -> None:
+    """Held to a plain count: an image's hit is any of its captions; a caption's is any copy of its image."""
+    rng = np.random.default_rng(0)
+    once_MD = rng.standard_normal((60, 12))
+    image_ND = np.repeat(once_MD, 5, axis=0)
+    text_ND = image_ND + 1.2 * rng.standard_normal((300, 12))
+    image_to_text, text_to_image = retrieval.ranks(image_ND.astype(np.float32), text_ND.astype(np.float32))
+    unit = [x_ND / np.linalg.norm(x_ND, axis=1, keepdims=True) for x_ND in (once_MD, text_ND)]
+    scores_MN = unit[0] @ unit[1].T
+    own_N = np.repeat(np.arange(60), 5)
+    best_M = np.array([scores_MN[image, own_N == image].max() for image in range(60)])
+    wanted_M = [1 + int((scores_MN[image, own_N != image] >= best_M[image]).sum()) for image in range(60)]
+    assert image_to_text.tolist() == np.repeat(wanted_M, 5).tolist()
+    images = 1 + (scores_MN > scores_MN[own_N, np.arange(300)][None, :]).sum(0)  # among 60 images: copies of others tie five by five
+    assert ((text_to_image - 1) == 5 * (images - 1)).all()
+    assert retrieval.summary(text_to_image)["top1"] == float((images == 1).mean()) > 0.5
 
 
 def test_a_collapsed_encoder_is_last_everywhere_in_bounded_memory() -> None:
@@ -116,7 +143,7 @@ def test_length_of_a_row_does_not_matter() -> None:
 
 
 def test_summary() -> None:
-    assert retrieval.summary(np.array([1, 1, 5, 6])) == {"top1": 0.5, "top5": 0.75, "median_rank": 3.0}
+    assert retrieval.summary(np.array([1, 1, 5, 6])) == {"top1": 0.5, "top5": 0.75, "top10": 1.0, "median_rank": 3.0}
     assert retrieval.summary(np.array([7, 1, 2]))["median_rank"] == 2.0
 
 

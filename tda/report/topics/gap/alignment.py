@@ -25,7 +25,7 @@ def alignment(run: Run) -> Table:
     ]
     rows = [
         [
-            cell.dataset,
+            cell.shown,
             name(cell.encoder, run.config),
             value(cell, *DISTANCE),
             *(value(cell, "alignment", "uniformity", space, "value") for space in SPACES),

@@ -74,7 +74,7 @@ def _by_dataset(run: Run) -> list[Panel]:
 def _side_by_side(run: Run, wanted: Sequence[Cell]) -> list[Panel]:
     cells, most = _has_scores(wanted), run.config.lines
     draw = partial(_draw_pairs, most=most, reach=_reach(cells, most))
-    return [Panel(title=f"{cell.dataset}\n{name(cell.encoder, run.config)}", draw=partial(draw, cell=cell)) for cell in cells]
+    return [Panel(title=f"{cell.shown}\n{name(cell.encoder, run.config)}", draw=partial(draw, cell=cell)) for cell in cells]
 
 
 def _main_models(run: Run) -> list[Cell]:

@@ -90,7 +90,8 @@ def _panels(run: Run) -> list[Panel]:
     span = _range([cell for cells in groups.values() for cell in cells])
     return [
         Panel(
-            title=dataset, draw=partial(_draw_ridges, cells=cells, styles=styles, labels=[_label(run, cell) for cell in cells], span=span)
+            title=run.shown(dataset),
+            draw=partial(_draw_ridges, cells=cells, styles=styles, labels=[_label(run, cell) for cell in cells], span=span),
         )
         for dataset, cells in groups.items()
         if cells

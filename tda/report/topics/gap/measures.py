@@ -66,7 +66,7 @@ def measures(run: Run) -> Table:
         Column(label=label.format(**words), group=group.format(**words), show=percent if share else fixed, paged=page)
         for group, label, _, share, page in COLUMNS
     ]
-    rows = [[cell.dataset, name(cell.encoder, run.config), *(value(cell, PART, *path) for _, _, path, _, _ in COLUMNS)] for cell in cells]
+    rows = [[cell.shown, name(cell.encoder, run.config), *(value(cell, PART, *path) for _, _, path, _, _ in COLUMNS)] for cell in cells]
     return Table(
         name="measures",
         label="Measures",
@@ -74,7 +74,7 @@ def measures(run: Run) -> Table:
         columns=[Column(label="Data set"), Column(label="Model", numeric=False), *columns],
         rows=rows,
         sentences=apart(cells, run.config),
-        remarks=[f"{cell.dataset} / {cell.encoder}: {note}" for cell in cells for note in cell.metrics[PART].get("notes", [])],
+        remarks=[f"{cell.shown} / {cell.encoder}: {note}" for cell in cells for note in cell.metrics[PART].get("notes", [])],
         note="RMG and L2I as Schrodi et al. 2024, angles in degrees between ten principal directions of each modality, the share of "
         "the nearest rows that are of a row's own modality with the p-value of exchanged pairs, RankMe of uncentred rows. Hubs and what "
         "follows are measured on a sample of pairs, so that top-1 is among these alone. The CSV has more columns.",

@@ -28,7 +28,7 @@ def separability(run: Run) -> Table:
     ]
     rows = [
         [
-            cell.dataset,
+            cell.shown,
             name(cell.encoder, run.config),
             *(value(cell, "separability", "train", score) for score in scores),
             *published(run, cell, SEPARABILITY, run.config.models, 3),
@@ -70,7 +70,7 @@ def ablation(run: Run) -> Table:
     several = len({(cell.dataset, run.config.ablation[cell.encoder]) for cell in arms}) < len(arms)
     rows: list[list[Value]] = [
         [
-            cell.dataset,
+            cell.shown,
             run.config.ablation[cell.encoder],
             cell.encoder,
             *(measure(cell) for measure in measured.values()),

@@ -19,7 +19,7 @@ from tda.report.topics.layout import findings as findings_layout
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-POINTS = 400  # of each modality in a cell of the grid
+POINTS = 300  # of each modality in a cell of the grid
 PITCH = (4.3, 2.45)  # from one map to the next
 PLANE_PITCH = (2.45, 2.45)
 SETTINGS = ("n_neighbors", "min_dist")
@@ -43,7 +43,7 @@ def _draw(axes: "Axes", cell: Cell) -> None:
                 _write_share(axes, mixed.get(_key(k, distance)), at, half=projection.WIDTH / 2 if sphere else 1.0)
                 for modality, points_N2 in projection.on_paper(here, POINTS).items():
                     points[modality].append(points_N2 + at)
-    projection.draw_points(axes, {modality: np.concatenate(parts) for modality, parts in points.items() if parts}, size=0.8)
+    projection.draw_points(axes, {modality: np.concatenate(parts) for modality, parts in points.items() if parts}, size=3.2)
     for down, distance in enumerate(distances):
         axes.text(-pitch[0] / 2 - 0.1, -down * pitch[1], f"{distance:g}", ha="right", va="center", fontsize=8, color=INK)
     _frame(axes, (len(neighbors), len(distances)), pitch)
@@ -61,21 +61,21 @@ def _key(neighbors: float, distance: float) -> tuple[float, float]:
 
 def _write_share(axes: "Axes", mixed: float | None, at: npt.NDArray[Any], half: float) -> None:
     if mixed is not None:
-        axes.text(at[0] + half, at[1] - 1.12, percent(mixed), ha="right", va="center", fontsize=6, color=INK)
+        axes.text(at[0] + half, at[1] - 1.12, percent(mixed), ha="right", va="center", fontsize=7, color=INK)
 
 
 def _frame(axes: "Axes", shape: tuple[int, int], pitch: tuple[float, float]) -> None:
     left, bottom = -pitch[0] / 2, -(shape[1] - 1) * pitch[1] - 1.3
     room = 0.1 * (shape[0] * pitch[0])
-    axes.set(xlim=(left - room, left + shape[0] * pitch[0]), ylim=(bottom, 2.5), aspect="equal")
-    axes.text(left + shape[0] * pitch[0] / 2, 2.5, "n_neighbors", ha="center", va="top", fontsize=8, color=INK)
-    axes.text(left - room, 2.5, "min_dist", ha="left", va="top", fontsize=8, color=INK)
+    axes.set(xlim=(left - room, left + shape[0] * pitch[0]), ylim=(bottom, 2.05), aspect="equal")
+    axes.text(left + shape[0] * pitch[0] / 2, 2.05, "n_neighbors", ha="center", va="top", fontsize=8, color=INK)
+    axes.text(left - room, 2.05, "min_dist", ha="left", va="top", fontsize=8, color=INK)
     axes.set_axis_off()
 
 
 def _panels(run: Run, wanted: Callable[[Run], list[Cell]]) -> list[Panel]:
     cells = [cell for cell in wanted(run) if "sweep" in cell.parquet]
-    return [Panel(title=f"{cell.dataset}, {name(cell.encoder, run.config)}", draw=partial(_draw, cell=cell)) for cell in cells]
+    return [Panel(title=f"{cell.shown}, {name(cell.encoder, run.config)}", draw=partial(_draw, cell=cell)) for cell in cells]
 
 
 def _cloob(run: Run) -> list[Cell]:
@@ -108,7 +108,7 @@ def _spec(figure: str, role: str, cells: Callable[[Run], list[Cell]]) -> FigureS
         needs="sweep",
         arguments=ARGUMENTS,
         absent=f"No encoder here plays {role}: name one, ++report.models.ENCODER={role}",
-        size=(4.6, 3.1),
+        size=(7.0, 4.7),
         keys=("modality",),
     )
 

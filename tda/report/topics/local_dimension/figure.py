@@ -53,8 +53,47 @@ def _draw(axes: "Axes", cell: Cell, dimension: str, styles: Mapping[str, ModelSt
     order = np.argsort(-size_K)  # small ones are drawn last, over the large
     color = styles[cell.encoder].color
     axes.scatter(dimension_K[order], top1_K[order], s=area_K[order], color=color, alpha=0.55, linewidths=0.4, edgecolors=INK)
+    if (found := fit(dimension_K, top1_K)) is not None:
+        x_P, y_P, half_P = found
+        axes.fill_between(x_P, y_P - half_P, y_P + half_P, color=MUTED, alpha=0.25, linewidth=0, zorder=0)
+        axes.plot(x_P, y_P, color=INK, linewidth=1.1, label="fit")
     axes.set(xlim=(low, high), ylim=(-0.03, 1.03), xlabel=NAMES[dimension], ylabel="top-1")
     axes.locator_params(nbins=5)
+    _name_the_sizes(axes, largest, color)
+
+
+def _name_the_sizes(axes: "Axes", largest: float, color: str) -> None:
+    """The largest cluster, and one of a tenth of its rows, beneath the axes."""
+    from matplotlib.lines import Line2D
+
+    sizes = [round(largest / 10), round(largest)]
+    area = {size: SMALLEST + (LARGEST - SMALLEST) * size / largest for size in sizes}
+    disc: dict[str, Any] = {
+        "marker": "o",
+        "color": color,
+        "alpha": 0.55,
+        "markeredgewidth": 0.4,
+        "markeredgecolor": INK,
+        "linestyle": "none",
+    }
+    handles = [Line2D([], [], markersize=area[size] ** 0.5, label=f"{size:,} rows", **disc) for size in sizes]
+    where: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.3), "ncols": 2, "frameon": False, "fontsize": 7}
+    axes.legend(handles=handles, labelcolor=INK, handletextpad=0.2, columnspacing=1.0, borderpad=0, **where)
+
+
+def fit(x_K: npt.NDArray[Any], y_K: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]] | None:
+    """The line of least squares over the range of x, and half the 95% interval of its height; None for fewer than four points."""
+    from scipy.stats import t
+
+    spread = float(((x_K - x_K.mean()) ** 2).sum()) if len(x_K) > 3 else 0.0
+    if spread == 0:
+        return None
+    slope = float(((x_K - x_K.mean()) * (y_K - y_K.mean())).sum()) / spread
+    x_P = np.linspace(x_K.min(), x_K.max(), 40)
+    rest_K = y_K - y_K.mean() - slope * (x_K - x_K.mean())
+    error = np.sqrt(float((rest_K**2).sum()) / (len(x_K) - 2))
+    half_P = float(t.ppf(0.975, len(x_K) - 2)) * error * np.sqrt(1 / len(x_K) + (x_P - x_K.mean()) ** 2 / spread)
+    return x_P, y_K.mean() + slope * (x_P - x_K.mean()), half_P
 
 
 def _range(cells: Sequence[Cell], dimension: str) -> tuple[float, float, float]:
@@ -98,7 +137,7 @@ def _forests(run: Run) -> list[Panel]:
     styles = model_styles(run.encoders, run.config)
     found = [(dataset, dimension, _entries(run, dataset, dimension, styles)) for dataset in run.datasets for dimension in NAMES]
     return [
-        Panel(title=NAMES[dimension].capitalize(), row=dataset, draw=partial(_draw_forest, entries=entries))
+        Panel(title=NAMES[dimension].capitalize(), row=run.shown(dataset), draw=partial(_draw_forest, entries=entries))
         for dataset, dimension, entries in found
         if entries
     ]
@@ -120,12 +159,13 @@ def _spec(figure: str, label: str, dimension: str, what: str) -> FigureSpec:
         label=label,
         title=f"{NAMES[dimension].capitalize()} of a cluster against retrieval in it",
         reading=f"A disc is a cluster; its area is the cluster's size. Horizontal: {what}. Vertical: the share of its queries whose "
-        "partner ranks first, over both directions.",
+        "partner ranks first, over both directions. The line is fitted by least squares over clusters, grey its 95% interval; size is "
+        "not taken out of it.",
         panels=partial(_panels, dimension=dimension),
         sentence=lambda run: findings_local.local_dimension(run, dimension),
         cells=every_cell,
         needs="metrics.per_cluster",
-        size=(2.1, 2.0),
+        size=(2.1, 2.25),
     )
 
 

@@ -33,7 +33,7 @@ def local(run: Run) -> Table:
     for dataset in run.datasets:
         sources = [(name(cell.encoder, run.config), cell.metrics.get("local_dimension")) for cell in run.of(dataset)]
         sources.append(("All models, pooled", run.comparisons.get(dataset, {}).get("pooled")))
-        rows += [[dataset, label, *_correlations(found, kinds)] for label, found in sources if found]
+        rows += [[run.shown(dataset), label, *_correlations(found, kinds)] for label, found in sources if found]
     return Table(
         name="local",
         label="Local dimension",

@@ -70,7 +70,7 @@ def _draw_ridges(axes: "Axes", run: Run, cells: Sequence[Cell], reference: str, 
     name_rows(axes, labels)
     word = cells[0].modalities[VECTORS.index(modality)]
     axes.set(xlim=span, ylim=(-0.3, len(encoders) + 0.1 * len(datasets)), xlabel=f"cosine to the closest {word}")
-    _name_the_data_sets(axes, datasets)
+    _name_the_data_sets(axes, [run.shown(dataset) for dataset in datasets])
 
 
 def _draw_data_set(axes: "Axes", counts: Counts, place: int, *, bins: int, scale: float, style: ModelStyle, look: dict[str, Any]) -> None:

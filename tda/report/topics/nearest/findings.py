@@ -45,21 +45,19 @@ def shifts(group: Sequence[Cell], pair: tuple[str, str], reference: str, modalit
 
 def _alone(group: Sequence[Cell], reference: str, modality: str, word: str, config: ReportConfig) -> str:
     medians = [f"{fixed(cell.closest[reference].median(modality))} in {name(cell.encoder, config)}" for cell in group]
-    return f"The median cosine of {group[0].dataset} to its closest {word} of {reference} is {listing(medians)}."
+    return f"The median cosine of {group[0].shown} to its closest {word} of {reference} is {listing(medians)}."
 
 
 def _apart(group: Sequence[Cell], pair: tuple[str, str], reference: str, modality: str, *, config: ReportConfig) -> str:
     found = shifts(group, pair, reference, modality)
     if not found:
         return ""
-    first, second, same = (
-        f"{pair[0]} is nearer than {pair[1]}",
-        f"{pair[1]} is nearer than {pair[0]}",
-        f"{' and '.join(pair)} are equally near",
-    )
-    sides = {encoder: _nearer(one) for encoder, one in found.items()}
+    shown = {cell.dataset: cell.shown for cell in group}
+    one, other = shown[pair[0]], shown[pair[1]]
+    first, second, same = f"{one} is nearer than {other}", f"{other} is nearer than {one}", f"{one} and {other} are equally near"
+    sides = {encoder: _nearer(moved) for encoder, moved in found.items()}
     words = {name(encoder, config): {1: first, -1: second, 0: same}[side] for encoder, side in sides.items()}
-    medians = span((abs(one.median_difference) for one in found.values()), fixed)
+    medians = span((abs(moved.median_difference) for moved in found.values()), fixed)
     word, claim = group[0].modalities[VECTORS.index(modality)], _as_paper(pair, list(sides.values()), config)
     return f"{by_verdict(words, (first, second, same))}, by the closest {word} of {reference}{claim}. Medians differ by {medians}."
 

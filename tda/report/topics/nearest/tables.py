@@ -23,7 +23,7 @@ def shift_table(run: Run) -> Table:
         for place, modality in enumerate(VECTORS):
             for pair in combinations(dict.fromkeys(cell.dataset for cell in group), 2):
                 for encoder, one in shifts(group, pair, reference, modality).items():
-                    block = f"Closest {group[0].modalities[place]} of {reference}: {pair[0]} against {pair[1]}"
+                    block = f"Closest {group[0].modalities[place]} of {reference}: {run.shown(pair[0])} against {run.shown(pair[1])}"
                     both = [medians[dataset, encoder].median(modality) for dataset in pair]
                     rows.append([block, name(encoder, run.config), *both, *_numbers(one)])
     return Table(
@@ -84,7 +84,7 @@ def recovery_table(run: Run) -> Table:
 def _recovered(run: Run, cell: Cell, kinds: list[str]) -> list[list[Value]]:
     """One row for what was decided, then one a threshold of the rule in use."""
     found, rule = cell.parquet["evaluation"], str(cell.dedupe.get("settings", {}).get("rule", "image"))
-    block = f"{cell.dataset}, {name(cell.encoder, run.config)}"
+    block = f"{cell.shown}, {name(cell.encoder, run.config)}"
     decided = _line(found, found["rule"] == "decided", kinds)
     swept = found["rule"] == rule
     thresholds = np.unique(found["threshold"][swept]).tolist()
@@ -105,7 +105,7 @@ def _dropped(run: Run) -> list[str]:
     views = [cell for cell in run.cells if cell.dedupe]
     for cell in views:
         reasons = [f"{number:,} by {reason}" for reason, number in cell.dedupe["dropped"].items()]
-        kept = f"{cell.dataset} keeps {cell.dedupe['rows_kept']:,} of {cell.dedupe['rows']:,} pairs"
+        kept = f"{cell.shown} keeps {cell.dedupe['rows_kept']:,} of {cell.dedupe['rows']:,} pairs"
         reported = f"{kept}; {name(cell.dedupe['by'], run.config)} drops {listing(reasons) or 'none'}"
         models.setdefault(reported, []).append(name(cell.encoder, run.config))
     return [f"{reported}. The same under {listing(who)}." if len(who) > 1 else f"{reported}." for reported, who in models.items()]

@@ -24,7 +24,7 @@ def _draw(axes: "Axes", lines: Mapping[str, Sequence[Point]], number: Number, st
         step_N = np.array([point.step for point in points])
         found_N = np.array([np.nan if (one := point.value(*number.path)) is None else one for point in points])
         style = styles[model]
-        axes.plot(step_N, found_N, color=style.color, linestyle=style.line, marker="o" if len(points) <= MARKED else "", markersize=3)
+        axes.plot(step_N, found_N, **style.marked(len(points), MARKED))
         for step in step_N[np.isnan(found_N)]:
             axes.axvline(step, color=MUTED, linewidth=0.7, linestyle=":")
         if len(lines) > 1:
@@ -50,7 +50,7 @@ def _panels(run: Run) -> list[Panel]:
     for dataset in dict.fromkeys(dataset for _, dataset in found):
         lines = {model: points for (model, other), points in found.items() if other == dataset}
         panels += [
-            Panel(title=label_of(number, run), draw=partial(_draw, lines=lines, number=number, styles=styles), row=dataset)
+            Panel(title=label_of(number, run), draw=partial(_draw, lines=lines, number=number, styles=styles), row=run.shown(dataset))
             for number in measured(run)
         ]
     return panels

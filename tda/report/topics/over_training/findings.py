@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tda.report.data.evidence import name
 from tda.report.data.load import Run
 from tda.report.data.watched import Point
 from tda.report.data.words import listing
@@ -17,9 +18,9 @@ def over_training(run: Run) -> list[str]:
     for (model, dataset), points in series(run).items():
         analysed = [point for point in points if point.metrics]
         if len(analysed) > 1:
-            sentences.append(_went(run, f"{model} on {dataset}", analysed))
+            sentences.append(_went(run, f"{name(model, run.config)} on {run.shown(dataset)}", analysed))
         if lacking := [point for point in points if not point.metrics]:
-            sentences.append(f"{model} on {dataset} has no numbers at {_steps(lacking)}.")
+            sentences.append(f"{name(model, run.config)} on {run.shown(dataset)} has no numbers at {_steps(lacking)}.")
     return sentences
 
 

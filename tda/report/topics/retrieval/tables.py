@@ -30,7 +30,7 @@ def retrieval(run: Run) -> Table:
     rows: list[list[Value]] = [
         [
             f"{cell.modalities[query].capitalize()} to {cell.modalities[1 - query]}",
-            cell.dataset,
+            cell.shown,
             name(cell.encoder, run.config),
             *(value(cell, "retrieval", key, score) for score in ("top5", "top1", "median_rank")),
             value(cell, "retrieval", "pairs_used") or value(cell, "pairs"),

@@ -2,7 +2,7 @@
 
 from tda.report.data.load import Run
 from tda.report.topics.predictions import verdicts
-from tda.report.topics.retrieval import findings
+from tda.report.topics.retrieval import figure, findings, top
 from tda.report.topics.retrieval.tables import retrieval
 from tda.report.topics.topic import Headline, Topic
 
@@ -15,6 +15,16 @@ def _sentences(run: Run) -> list[str]:
 TOPIC = Topic(
     section="retrieval",
     reads=("metrics.retrieval", "comparisons"),
+    figures=figure.FIGURES,
     tables=(retrieval,),
-    headlines=(Headline(subject="Retrieval", sentences=_sentences),),
+    headlines=(
+        Headline(
+            subject="Retrieval",
+            sentences=_sentences,
+            question="Which model finds the partner?",
+            figure="retrieval",
+            table="table2",
+            top=top.retrieval,
+        ),
+    ),
 )

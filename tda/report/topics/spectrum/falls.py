@@ -5,23 +5,13 @@ D values, descending.
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from tda.config.stages import ReportConfig
-from tda.geometry.spectrum.fall import Drop, Fall, fall
-from tda.report.data.evidence import known, name, value
+from tda.geometry.spectrum.fall import Drop
+from tda.report.data.evidence import known, name
 from tda.report.data.load import Cell
 from tda.report.data.words import listing
+from tda.report.topics.rules import fall_in
 from tda.report.topics.sentences import span
-
-
-def fall_in(cell: Cell, modality: str) -> Fall | None:
-    """How a cell's spectrum falls; None where the values under the threshold are not among those that were measured."""
-    part = (cell.metrics.get("spectrum") or {}).get(modality) or {}
-    values, under, dim = part.get("singular_values") or [], part.get("collapse_index"), int(value(cell, "dim") or 0)
-    if under is None or not values or (len(values) < dim and under >= len(values)):
-        return None
-    return fall(np.asarray(values, dtype=np.float64), float(part.get("floor") or 0.0), int(under))
 
 
 def collapsed(group: Sequence[Cell], config: ReportConfig, modality: str) -> str:

@@ -48,7 +48,7 @@ def _limits(spectra: Sequence[tuple[npt.NDArray[Any], float]]) -> tuple[float, f
 def _curve(axes: "Axes", shown: npt.NDArray[Any], above: npt.NDArray[Any], style: ModelStyle) -> None:
     """A line for values above the noise floor, open circles for those below."""
     index = np.arange(1, len(shown) + 1)
-    axes.plot(index[above], shown[above], color=style.color, linestyle=style.line)
+    axes.plot(index[above], shown[above], **style.marked(int(above.sum())))
     hollow: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": style.color, "markeredgewidth": 0.6, "markersize": 2.6}
     axes.plot(index[~above], shown[~above], linestyle="none", marker="o", **hollow)
 
@@ -70,7 +70,7 @@ def _name_the_lines(axes: "Axes", spectra: Sequence[Any], styles: Sequence[Model
     inside: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
     for (x, y), place, style, label in zip(ends, spread([y for _, y in ends], 0.085), styles, labels, strict=True):
         axes.plot([x, 1.03], [y, place], color=MUTED, linewidth=0.6, zorder=0, **inside)
-        axes.plot([1.04, 1.13], [place, place], color=style.color, linestyle=style.line, **inside)
+        axes.plot([1.04, 1.085, 1.13], [place] * 3, **style.marked(3, 1), **inside)
         axes.text(1.15, place, label, transform=axes.transAxes, va="center", fontsize=8, color=INK)
 
 
@@ -79,7 +79,7 @@ def _panels(run: Run, modality: str) -> list[Panel]:
     groups = {dataset: [c for c in run.of(dataset) if has_spectrum(c, modality)] for dataset in run.datasets}
     return [
         Panel(
-            title=dataset,
+            title=run.shown(dataset),
             draw=partial(_draw, cells=cells, modality=modality, styles=styles, labels=[name(c.encoder, run.config) for c in cells]),
         )
         for dataset, cells in groups.items()

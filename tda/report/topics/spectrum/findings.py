@@ -79,7 +79,7 @@ def collapse(examples: Mapping[str, Collapse], found: Sequence[tuple[Cell, Mappi
     right = [f"{kind} ({one.note})" for kind, one in examples.items() if kind == one.kind]
     wrong = [f"{kind} as {one.kind}" for kind, one in examples.items() if kind != one.kind]
     drawn = f"Drawn cases are misclassified: {listing(wrong)}." if wrong else f"All drawn cases are classified correctly: {listing(right)}."
-    shown = [_of_dataset(dataset, [one for one in found if one[0].dataset == dataset], run) for dataset in run.datasets]
+    shown = [_of_dataset(run.shown(dataset), [one for one in found if one[0].dataset == dataset], run) for dataset in run.datasets]
     return [*filter(None, shown), drawn]
 
 

@@ -4,8 +4,8 @@ from tda.report.data.evidence import value
 from tda.report.data.load import Cell, Run
 from tda.report.data.published import COLLAPSE
 from tda.report.drawing.table import Column, Table, Value, count, model_columns, model_values, remarks_of, tenth
+from tda.report.topics.rules import fall_in
 from tda.report.topics.spectrum import findings
-from tda.report.topics.spectrum.falls import fall_in
 
 FALLS = ("Above the floor", "Largest drop, after", "Largest drop, decades", "Power law")
 

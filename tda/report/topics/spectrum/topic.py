@@ -9,5 +9,13 @@ TOPIC = Topic(
     reads=("metrics.spectrum", "metrics.dimension", "spectra"),
     figures=(*figure.FIGURES, *collapse_figure.FIGURES),
     tables=(dimension,),
-    headlines=(Headline(subject="Dimension", sentences=lambda run: findings.spectrum(run.cells, run.config, "both")),),
+    headlines=(
+        Headline(
+            subject="Dimension",
+            sentences=lambda run: findings.spectrum(run.cells, run.config, "both"),
+            question="Has the space collapsed?",
+            figure="fig12",
+            table="dimension",
+        ),
+    ),
 )

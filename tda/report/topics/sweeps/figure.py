@@ -66,8 +66,8 @@ def _draw_lines(axes: "Axes", cells: Cells, across: str, others: Sequence[str], 
     for place, (label, group) in enumerate(lines.items()):
         points = sorted((value if numeric else words.index(value_text(value)), y) for value, y in _points(group, across, number))
         x_K, y_K = zip(*points, strict=True)
-        style = {"color": styles[place].color, "linestyle": styles[place].line, "label": label} if styles else {"color": MUTED}
-        axes.plot(x_K, y_K, marker="o", markersize=3, **style)
+        style = {**styles[place].marked(len(x_K), 40), "label": label} if styles else {"color": MUTED, "marker": "o", "markersize": 3}
+        axes.plot(x_K, y_K, **style)
     if not numeric:
         axes.set_xticks(range(len(words)), words)
     axes.set(xlabel=short(across), ylabel=number.rpartition(".")[2])

@@ -24,9 +24,9 @@ def _draw(axes: "Axes", found: Sequence[Trained], number: Number, styles: dict[s
         places = sorted({one.inv_tau for one in own})
         means = [np.mean([one.numbers[number.path] for one in own if one.inv_tau == place]) for place in places]
         style = styles[encoder]
-        axes.plot(places, means, color=style.color, linestyle=style.line, linewidth=1.4, label=own[0].arm)
+        axes.plot(places, means, **style.marked(len(places)), linewidth=1.4, label=own[0].arm)
         axes.plot(
-            [one.inv_tau for one in own], [one.numbers[number.path] for one in own], "o", color=style.color, markersize=2.5, alpha=0.7
+            [one.inv_tau for one in own], [one.numbers[number.path] for one in own], ".", color=style.color, markersize=3.5, alpha=0.7
         )
     axes.set_xscale("log")
     ticks = sorted({one.inv_tau for one in found})
@@ -49,7 +49,9 @@ def _panels(run: Run) -> list[Panel]:
         measured = [number for number in NUMBERS if any(number.path in one.numbers for one in own)]
         for number in measured:
             draw = _draw_first if number is measured[0] else _draw
-            panels.append(Panel(title=label_of(number, run), row=dataset, draw=partial(draw, found=own, number=number, styles=styles)))
+            panels.append(
+                Panel(title=label_of(number, run), row=run.shown(dataset), draw=partial(draw, found=own, number=number, styles=styles))
+            )
     return panels
 
 

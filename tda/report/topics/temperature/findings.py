@@ -16,7 +16,7 @@ def temperature_findings(run: Run) -> list[str]:
     """One sentence a data set on which both arms were measured at two temperatures or more, by two seeds or more."""
     found = trained(run)
     datasets = dict.fromkeys(one.dataset for one in found)
-    return [text for dataset in datasets if (text := _finding(dataset, [one for one in found if one.dataset == dataset]))]
+    return [text for dataset in datasets if (text := _finding(run.shown(dataset), [one for one in found if one.dataset == dataset]))]
 
 
 def at_equal_temperature(found: Sequence[Trained]) -> dict[int, float]:

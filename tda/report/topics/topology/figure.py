@@ -32,7 +32,7 @@ def _curve(cell: Cell, modality: str, degree: int) -> npt.NDArray[Any]:
 def _draw(axes: "Axes", cells: Sequence[Cell], modality: str, degree: int, styles: dict[str, ModelStyle]) -> None:
     for cell in cells:
         curve = _curve(cell, modality, degree)
-        axes.plot(curve[:, 0], curve[:, 1], color=styles[cell.encoder].color, linestyle=styles[cell.encoder].line)
+        axes.plot(curve[:, 0], curve[:, 1], **styles[cell.encoder].marked(len(curve), 4))
     axes.set(xlabel="angle (radians)", ylabel=DEGREES[degree], xlim=(0, None), ylim=(0.8, None) if degree == 0 else (0, None))
     if degree == 0:
         axes.set_yscale("log")
@@ -52,7 +52,7 @@ def _panels(run: Run) -> list[Panel]:
                 if drawn:
                     title = dict(zip(("image", "text"), drawn[0].modalities, strict=True)).get(modality, "together")
                     draw = partial(_draw, cells=drawn, modality=modality, degree=degree, styles=styles)
-                    panels.append(Panel(title=title, row=f"{dataset}, {what}", draw=draw))
+                    panels.append(Panel(title=title, row=f"{run.shown(dataset)}, {what}", draw=draw))
     return panels
 
 

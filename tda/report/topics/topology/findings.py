@@ -75,7 +75,7 @@ def _hundredth(number: float) -> str:
 def differences(run: Run) -> list[str]:
     """How different the spaces of CLIP and CLOOB are; without these roles, the pairs of models that are most and least alike."""
     found = {dataset: _both(run.comparisons.get(dataset, {})) for dataset in run.datasets}
-    return [f"On {dataset}, {words}." for dataset, entries in found.items() if (words := _difference(run, entries))]
+    return [f"On {run.shown(dataset)}, {words}." for dataset, entries in found.items() if (words := _difference(run, entries))]
 
 
 def _both(comparisons: Mapping[str, Any]) -> list[Mapping[str, Any]]:

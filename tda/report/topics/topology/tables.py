@@ -37,7 +37,7 @@ def compared(run: Run) -> Table:
         for one in sorted(entries, key=lambda one: list(_ROWS).index(one.get("modality", "both"))):
             pair = f"{name(one['a'], run.config)} – {name(one['b'], run.config)}"
             measured = [cell for key in MEASURES for cell in _measured(one, key)]
-            rows.append([dataset, names.get(one.get("modality"), "both"), pair, *measured])
+            rows.append([run.shown(dataset), names.get(one.get("modality"), "both"), pair, *measured])
     return Table(
         name="compared",
         label="Models compared",
@@ -88,7 +88,7 @@ def topology(run: Run) -> Table:
     columns += [Column(label="Landmarks", show=count)]
     rows: list[list[Value]] = [
         [
-            cell.dataset,
+            cell.shown,
             dict(zip(("image", "text"), cell.modalities, strict=True)).get(modality, "both"),
             name(cell.encoder, run.config),
             *(number for degree in degrees for number in _persistent(cell, modality, degree)),
@@ -98,7 +98,8 @@ def topology(run: Run) -> Table:
         for cell in run.cells
         if value(cell, "homology", modality, "h0", "total_persistence") is not None
     ]
-    rows.sort(key=lambda row: run.datasets.index(str(row[0])))
+    order = [run.shown(dataset) for dataset in run.datasets]
+    rows.sort(key=lambda row: order.index(str(row[0])))
     return Table(
         name="topology",
         label="Topology",

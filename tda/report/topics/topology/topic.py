@@ -10,5 +10,13 @@ TOPIC = Topic(
     reads=("metrics.homology", "betti", "comparisons"),
     figures=figure.FIGURES,
     tables=(compared, topology),
-    headlines=(Headline(subject="How different", sentences=differences),),
+    headlines=(
+        Headline(
+            subject="How different",
+            sentences=differences,
+            question="How different are the models' spaces?",
+            figure="homology",
+            table="compared",
+        ),
+    ),
 )

@@ -42,7 +42,7 @@ def _draw_loss(axes: "Axes", curve: Columns, style: ModelStyle) -> None:
 
 def _draw_rates(axes: "Axes", curves: dict[str, Columns], styles: dict[str, ModelStyle]) -> None:
     for encoder, curve in curves.items():
-        axes.plot(curve["step"], curve["learning_rate"], color=styles[encoder].color, linestyle=styles[encoder].line)
+        axes.plot(curve["step"], curve["learning_rate"], **styles[encoder].marked(len(curve["step"]), 4))
     axes.set(xlabel="step", ylabel="learning rate", xlim=(0, None), ylim=(0, None))
     axes.locator_params(nbins=5)
 

@@ -1,5 +1,6 @@
 """Assignment of rows that were not fitted, against the rule written out in loops. N rows, U members, K neighbours."""
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -92,3 +93,24 @@ def test_a_row_that_is_not_finite_is_named_by_its_place_in_the_set() -> None:
     rows_ND[700, 0] = np.inf
     with pytest.raises(UserError, match="rows to assign: row 700 "):
         Assigner(members_UD, labels_U, 5).assign(rows_ND, block_rows=64)
+
+
+class OnDevice(np.ndarray):
+    """Rows that say that they are in the memory of a device."""
+
+    __cuda_array_interface__ = None
+
+    def get(self) -> Any:
+        return np.asarray(self)
+
+
+@pytest.mark.parametrize("kind", [OnDevice, np.ndarray])
+def test_between_processes_it_is_on_the_host(kind: type) -> None:
+    rng = np.random.default_rng(0)
+    members_UD = np.concatenate([rng.normal(size=(40, 3)), rng.normal(size=(40, 3)) + 9])
+    first, rows_ND = Assigner(members_UD, np.arange(80) // 40, 5), rng.normal(size=(20, 3)) + 9
+    one = Assigner(members_UD.view(kind), (np.arange(80) // 40).view(kind), 5)
+    moved = pickle.loads(pickle.dumps(one))  # noqa: S301 (our own bytes)
+    assert type(moved.members_UD) is np.ndarray
+    np.testing.assert_array_equal(moved.assign(rows_ND.view(kind)), first.assign(rows_ND))
+    assert (first.assign(rows_ND) == 1).sum() > 10

@@ -10,6 +10,8 @@ from tda.geometry.local_dimension import Clusters, associate, pooled
 from tda.geometry.parts.local_dimension import (
     DIMENSIONS,
     DIRECTIONS,
+    columns_of,
+    controlled_dimension,
     local_dimension,
     per_cluster,
     pooled_dimension,
@@ -50,6 +52,24 @@ def test_a_row_a_cluster_with_top1_of_the_queries_that_were_asked() -> None:
             assert row[f"top1_{direction}"] == pytest.approx((rank_N[asked_N] == 1).mean())
         assert row["top1"] == pytest.approx((rank_2N[asked_2N] == 1).mean())
         assert row["auc"] == spectra["both"][cluster].auc  # type: ignore[union-attr]
+
+
+def test_a_row_has_what_the_correlation_is_controlled_for() -> None:
+    image_ND, text_ND, label_2N = labelled()
+    spectra = cluster_spectra(GroupMoments.of(image_ND, label_2N[0], 5), GroupMoments.of(text_ND, label_2N[1], 5))
+    table = per_cluster(spectra, label_2N, np.ones((2, 300)), [None] * 5, [1.5, None, 2.5, 3.5, 4.5])
+    assert [row["rarefied"] for row in table] == [1.5, None, 2.5, 3.5, 4.5]
+    for cluster, row in enumerate(table):
+        both_ND = np.concatenate([image_ND[label_2N[0] == cluster], text_ND[label_2N[1] == cluster]])
+        assert row["log_trace"] == pytest.approx(np.log(both_ND.var(axis=0, ddof=1).sum()))
+        assert row["purity"] == max(row["images"], row["texts"]) / row["size"]
+    columns = columns_of(table)
+    assert columns["dimension"][[0, 2]].tolist() == [1.5, 2.5]
+    assert np.isnan(columns["dimension"][1])
+    np.testing.assert_allclose(np.exp(columns["log_size"]), [row["size"] for row in table])
+    earlier = columns_of([{"size": 9, "top1": 0.5}])
+    assert np.isnan(earlier["dimension"][0])
+    assert earlier["top1"] == [0.5]
 
 
 def test_clusters_without_queries_have_no_top1() -> None:
@@ -122,7 +142,7 @@ def test_prediction_two_takes_every_space_that_was_measured() -> None:
     found = prediction_two(here, others, draws=50, seed=2)
     tables = {name: here[name]["per_cluster"] for name in ("clip", "cloob")}
     wanted, first = pooled_dimension(tables, 50, 2)
-    assert found["pooled"] == wanted
+    assert found["pooled"] == wanted | {"controlled": controlled_dimension(tables)}
     spaces = [Space(model=m, dataset=d, dimension=a, top1=t) for m, d, a, t in
               (("clip", "coco", 0.5, 0.3), ("cloob", "coco", 0.7, 0.6), ("clip", "other", 0.4, 0.2))]  # fmt: skip
     listed = found["prediction_2"]["numbers"]["spaces"]

@@ -60,9 +60,10 @@ def test_what_is_under_the_floor_counts_as_the_floor() -> None:
 
 
 def test_points_lines_and_flat_spectra_have_an_answer() -> None:
-    assert fall(np.zeros(5), 1e-9, 0).metrics() == {
-        "fall": "fades", "numerical_rank": 0, "drop": None, "largest_drop": None, "alpha": None,
+    assert fall(np.zeros(5), 1e-9, 0).metrics(5) == {
+        "numerical_rank": 0, "drop_index": 5, "drop_decades": 0.0, "largest_drop_index": 5, "largest_drop_decades": 0.0, "alpha": None,
     }  # fmt: skip
+    assert of([1.0, 0.5, 1e-9]).metrics(3)["drop_index"] == 2
     assert of([1.0]).kind == of(np.ones(9)).kind == "none"
     assert of([1.0, 1e-9]).kind == "drops"
     assert power_law(np.ones(2)) is None
@@ -87,7 +88,7 @@ def test_drawn_rows_are_called_a_collapse_where_they_have_one(kind: str) -> None
         x_ND /= np.linalg.norm(x_ND, axis=1, keepdims=True)
         stored = "float16" if "halved" in kind else "float64"
         found = Moments.of(x_ND.astype(stored)).spectrum(stored=stored).metrics()
-        wrong += (found["fall"] == "drops") is not kind.startswith("subspace")
+        wrong += (found["drop_index"] < dim) is not kind.startswith("subspace")
     assert wrong <= 10
 
 

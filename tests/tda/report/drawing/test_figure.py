@@ -1,23 +1,22 @@
 """Every figure of the registry draws, and names its missing inputs."""
 
-import io
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from planted_nearest import plant_nearest
 from planted_report import ARMS, CONFIG, plant, plant_cell
 from planted_temperature import temperature_run
 
 from tda.config.stages import ReportConfig
 from tda.report.data.load import Run, load_run
-from tda.report.drawing.figure import DPI, FigureSpec, inline, panel_svg, sheet
+from tda.report.drawing.figure import FigureSpec, inline, panel_svg
 from tda.report.topics.registry import SECTIONS, figures_of, registry
 
 SPECS = {spec.name: spec for spec in registry()}
+NOT_PLANTED = {"over_training", "interventions", "interventions_dimensions"}  # no run of this root was watched, no gap was closed
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +69,7 @@ def test_panels_show_whom_the_figure_is_about(run: Run, name: str, titles: list[
     assert SPECS[name].sentence(run)
 
 
-@pytest.mark.parametrize("name", [name for name in SPECS if name != "over_training"])  # no run of this root was watched
+@pytest.mark.parametrize("name", [name for name in SPECS if name not in NOT_PLANTED])
 def test_a_panel_is_one_sound_svg_of_the_pages_ink(run: Run, name: str) -> None:
     spec = SPECS[name]
     if name == "temperature":  # no model of this root was trained at two
@@ -82,13 +81,6 @@ def test_a_panel_is_one_sound_svg_of_the_pages_ink(run: Run, name: str) -> None:
     assert all(target.startswith((f"#{name}-0-", "data:")) for target in re.findall(r'href="([^"]+)', svg))
     assert "currentColor" in svg
     assert not re.search(r"<script|<style>[^<]*@import|https?://(?!www\.w3\.org)", svg)
-
-
-def test_a_sheet_is_svg_and_png(run: Run) -> None:
-    files = sheet(SPECS["fig10"].panels(run), SPECS["fig10"])
-    with Image.open(io.BytesIO(files["png"])) as png:
-        assert png.size == (2 * 4.2 * DPI, 3.25 * DPI)
-    assert b"toy_heldout" in files["svg"]
 
 
 def test_names_are_never_mathematics_or_markup(tmp_path: Path) -> None:

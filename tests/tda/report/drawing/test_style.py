@@ -65,6 +65,19 @@ def test_roles_have_the_same_style_in_any_company() -> None:
     assert together["a"].color == INK
 
 
+def test_twelve_models_differ_in_color_and_dashes_and_each_in_its_marker() -> None:
+    styles = list(model_styles([f"m{i}" for i in range(12)], ReportConfig(models={"m3": "CLIP"})).values())
+    assert len({(style.color, style.dashes) for style in styles}) == len({style.marker for style in styles}) == 12
+    assert len({style.glyph for style in styles}) == 12
+    assert not {style.marker for style in styles} & {style.marker for style in MODALITIES.values()}
+
+
+def test_a_line_is_marked_at_a_few_points() -> None:
+    start, every = model_styles(["m"], ReportConfig())["m"].marked(60)["markevery"]
+    assert (start, every) == (5, 10)
+    assert model_styles(["m"], ReportConfig())["m"].marked(2)["markevery"] == (0, 1)
+
+
 def test_more_models_than_styles_still_draw() -> None:
     assert len(model_styles([f"m{i}" for i in range(11)], ReportConfig())) == 11
 

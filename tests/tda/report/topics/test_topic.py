@@ -1,6 +1,7 @@
 """A topic is one thing: what it reads, its figures, tables and headlines; one line in the registry puts it on the page."""
 
 import inspect
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -60,7 +61,7 @@ def test_every_headline_has_a_subject_of_its_own() -> None:
 
 
 def test_an_unknown_section_is_refused() -> None:
-    with pytest.raises(ValueError, match="section 'gaps' of a topic is unknown; known are data, gap, settings, ") as refused:
+    with pytest.raises(ValueError, match="section 'gaps' of a topic is unknown; known are paper, data, gap, settings, ") as refused:
         Topic(section="gaps", reads=())
     assert "\n" not in str(refused.value)
     assert all(Topic(section=section, reads=()).section == section for section in SECTIONS)
@@ -121,9 +122,21 @@ def test_a_planted_topic_is_on_the_page(tmp_path: Path, monkeypatch: pytest.Monk
     assert {"planted.svg", "planted.png", "planted_table.csv"} <= set(files)
     settings = page[page.index('id="part-settings"') : page.index('id="part-dimension"')]
     assert all(
-        words in settings for words in ('id="planted"', "The line has 2 ends.", "How image is read.", 'id="planted_table"', ">1.500<")
+        f'<a href="#{name}">{label} (above)</a>' in settings
+        for name, label in (("planted", "Planted figure"), ("planted_table", "Planted table"))
     )
-    assert "<dt>Planted subject</dt>\n<dd>On d it stands.</dd>" in page
+    (asked,) = re.findall(r'<article id="q-planted-subject">(.*?)</article>', page, re.DOTALL)
+    assert "<h3>Planted subject</h3>" in asked
+    shown = (
+        "On d it stands.",
+        "The line has 2 ends.",
+        'id="planted"',
+        "How image is read.",
+        'id="planted_table"',
+        "It has 1 row.",
+        ">1.500<",
+    )
+    assert all(words in asked for words in shown)
 
 
 def test_a_table_of_a_new_part_needs_no_other_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,9 +145,9 @@ def test_a_table_of_a_new_part_needs_no_other_place(tmp_path: Path, monkeypatch:
     strip(tmp_path)
     write(tmp_path / "analysis" / "d" / "toy_cloob" / "unread.parquet", {"x": [1]})
     monkeypatch.setattr(registry, "TOPICS", (Topic(section="settings", reads=("planted",), figures=(_figure("planted"),)),))
-    line = "d, toy_cloob: planted.parquet is missing; python -m jobs.analyze dataset.name=d encoder.name=toy_cloob"
+    command = "python -m jobs.analyze dataset.name=d encoder.name=toy_cloob"
     (missing,) = build(str(tmp_path), CONFIG).missing
-    assert missing.startswith(line)
+    assert missing.startswith(f"Planted figure: nothing to draw of toy_cloob (CLOOB) on d. To make it: {command}")
     write(tmp_path / "analysis" / "d" / "toy_cloob" / "planted.parquet", {"x": [1, 2]})
     assert build(str(tmp_path), CONFIG).missing == ()
     assert "planted.svg" in build(str(tmp_path), CONFIG).files

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn_axes import SPECS, cell_of, drawn, run_of
+from matplotlib.collections import PathCollection
 from planted_report import CONFIG, plant_cell
 
 from tda.report.data.load import Cell, load_run
 from tda.report.drawing.figure import panel_svg
 from tda.report.drawing.style import MUTED, model_styles
-from tda.report.topics.local_dimension.figure import associations, clusters, top1_of
+from tda.report.topics.local_dimension.figure import associations, clusters, fit, top1_of
 
 FIG15, FOREST = SPECS["fig15"], SPECS["fig15_correlations"]
 ROWS: list[dict[str, Any]] = [
@@ -49,9 +50,34 @@ def test_top1_of_both_directions_is_stored_or_their_mean() -> None:
 
 
 def test_a_disc_a_cluster_with_an_area_of_its_size() -> None:
-    (discs,) = drawn(FIG15.panels(run_of(_cell()))[0]).collections
+    axes = drawn(FIG15.panels(run_of(_cell()))[0])
+    (discs,) = [one for one in axes.collections if isinstance(one, PathCollection)]
     np.testing.assert_allclose(discs.get_offsets(), [[0.4, 0.9], [0.2, 0.5]])  # small ones are drawn last
     np.testing.assert_allclose(discs.get_sizes(), [60, 6 + 54 * 10 / 40])
+
+
+def test_the_legend_has_the_sizes_of_discs() -> None:
+    legend = drawn(FIG15.panels(run_of(_cell()))[0]).get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["4 rows", "40 rows"]
+    assert [line.get_markersize() ** 2 for line in legend.get_lines()] == pytest.approx([6 + 54 * 4 / 40, 60])
+
+
+def test_the_fit_is_least_squares_with_its_interval() -> None:
+    from scipy.stats import linregress, t
+
+    rng = np.random.default_rng(0)
+    x_K = rng.uniform(0.2, 0.9, 30)
+    y_K = 0.3 + 0.5 * x_K + rng.normal(0, 0.05, 30)
+    found = fit(x_K, y_K)
+    assert found is not None
+    x_P, y_P, half_P = found
+    line = linregress(x_K, y_K)
+    np.testing.assert_allclose(y_P, line.intercept + line.slope * x_P)
+    # at x = 0 of a shifted axis the interval is that of the intercept
+    at = linregress(x_K - x_P[0], y_K)
+    assert half_P[0] == pytest.approx(t.ppf(0.975, 28) * at.intercept_stderr)
+    assert fit(x_K[:3], y_K[:3]) is None
+    assert fit(np.full(9, 0.5), y_K[:9]) is None
 
 
 def test_panels_share_range_and_scale() -> None:

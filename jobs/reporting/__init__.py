@@ -1,0 +1,1 @@
+"""How a finished report is looked at: in a browser of this machine."""

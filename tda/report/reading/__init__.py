@@ -1,0 +1,1 @@
+"""What the page shows at each of its three reading depths: its head, its questions, and everything."""

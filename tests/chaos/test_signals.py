@@ -31,13 +31,13 @@ SHARDS = ["dataset=files", "dataset.name=t", "dataset.shards={folder}/shards/*.t
 STEPS = ["train.steps=4", "train.batch_size=16", "train.warmup_steps=2", "train.checkpoint_every=2", "train.keep=all"]
 JOBS = {
     "train": [*SHARDS, *STEPS],
-    "embed": [*SHARDS, "encoder=toy_infonce", "embed.batch_size=8"],
+    "embed": [*SHARDS, "encoder=toy_infonce", "embed.batch_size=8", "cluster.actors=1"],
     "ingest": ["dataset.name=a", "encoder.name=e", "source={folder}/rows.npz", "rows_per_shard=40"],
     "nearest": ["dataset.name=a", "reference.name=b", "encoder.name=e"],
     "dedupe": ["dataset.name=a", "reference.name=b", "encoder.name=e", "dedupe.max_drop_fraction=1"],
     "analyze": ["dataset.name=a", "encoder.name=e", "analysis.parts=[gap,alignment]"],
     "export": ["dataset.name=a", "encoder.name=e", "format=parquet", "to={root}/out"],
-    "watch": [*SHARDS, "encoder=toy_infonce", "analysis.parts=[gap]", "once=true"],
+    "watch": [*SHARDS, "encoder=toy_infonce", "analysis.parts=[gap]", "once=true", "cluster.actors=1"],
     "report": [],
     "verify": [],
 }

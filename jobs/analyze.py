@@ -10,7 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from jobs.analysis.comparisons import compare_encoders, comparison_line, comparisons_url
+from jobs.analysis.across.comparisons import compare_encoders, comparison_line, comparisons_url
+from jobs.analysis.across.sweep import cell_line, sweep_cells
 from jobs.analysis.layout_clusters_homology import Subject
 from jobs.analysis.part import Measuring
 from jobs.analysis.parts import all_asked, digest, part_hashes, with_needed
@@ -20,7 +21,6 @@ from jobs.analysis.results.publication import standing_parts, table_url
 from jobs.analysis.results.stored import taken_over
 from jobs.analysis.run import measured
 from jobs.analysis.settled import settled, with_its_rows
-from jobs.analysis.sweep import cell_line, sweep_cells
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.run_progress import track
 from jobs.runtime.session import ray_session, shared_ray

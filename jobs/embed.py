@@ -15,6 +15,7 @@ import dataclasses
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -84,61 +85,57 @@ def embed_sets(
     shard, if a model does not fit its checkpoint or its canary is refused.
     """
     paths, by_name = RootPaths(absolute(root)), _by_name(encoders)
-    for encoder in by_name.values():
+    plan, shards = _plan_of(paths, datasets, by_name, limits, field)
+    with tracked("what is recorded"):
+        shares = [_share(plan, name, urls, paths, replay=replay) for name, urls in shards.items()]
+    work = {share.dataset: track("embed", share.dataset, list(by_name), total=len(share.shards), before=share.before) for share in shares}
+    if any(share.tasks for share in shares):
+        require_writable(paths.root)
+        _work(plan, shares, work, cluster, Replayer if replay else Embedder)
+        for share in shares:
+            share.recount(partial(recorded_shards, paths, share.dataset))
+    return [share.outcome(limits, replay=replay) for share in shares]
+
+
+def _plan_of(
+    paths: RootPaths, datasets: Sequence[DatasetConfig], encoders: Mapping[str, EncoderConfig], limits: EmbedConfig, field: str
+) -> tuple[EmbedPlan, dict[str, dict[str, str]]]:
+    """The plan, whose device and threads are for `_work` to choose, and the shards of each data set; all that can be refused is checked."""
+    for encoder in encoders.values():
         for dataset in datasets:
             _require_modalities(encoder, _modalities(dataset))
     for dataset in datasets:
         ensure_toy(dataset)
     shards = {dataset.name: shard_urls(paths.root, dataset, field.format(name=dataset.name)) for dataset in datasets}
     modalities = _modalities(datasets[0])  # those of every encoder, so of every data set
-    identities = {name: _identity(encoder, modalities, limits) for name, encoder in by_name.items()}
+    identities = {name: _identity(encoder, modalities, limits) for name, encoder in encoders.items()}
     for dataset in datasets:
         for name, identity in identities.items():
             check_identity(paths, dataset.name, name, identity)
-    members = {dataset.name: made for dataset in datasets if (made := Members.of(dataset.members))}
-    with tracked("what is recorded"):
-        shares = [_share(paths, name, urls, by_name, limits, members=members.get(name), replay=replay) for name, urls in shards.items()]
-    work = {share.dataset: track("embed", share.dataset, list(by_name), total=len(share.shards), before=share.before) for share in shares}
-    if any(share.tasks for share in shares):
-        require_writable(paths.root)
-        plan = EmbedPlan(
-            root=paths.root,
-            encoders=by_name,
-            identities=identities,
-            modalities=modalities,
-            limits=limits,
-            device="",
-            threads=1,
-            decode_threads=1,
-            members=members,
-        )
-        _work(plan, shares, work, cluster, Replayer if replay else Embedder)
-        for share in shares:
-            share.recount(partial(recorded_shards, paths, share.dataset))
-    return [
-        dataclasses.replace(share.outcome(limits, replay=replay), places=[paths.embeddings_dir(share.dataset, name) for name in by_name])
-        for share in shares
-    ]
+    plan = EmbedPlan(
+        root=paths.root,
+        encoders=dict(encoders),
+        identities=identities,
+        modalities=modalities,
+        limits=limits,
+        device="",
+        threads=1,
+        decode_threads=1,
+        members={dataset.name: made for dataset in datasets if (made := Members.of(dataset.members))},
+    )
+    return plan, shards
 
 
-def _share(
-    paths: RootPaths,
-    dataset: str,
-    shards: dict[str, str],
-    encoders: Iterable[str],
-    limits: EmbedConfig,
-    *,
-    members: Members | None,
-    replay: bool,
-) -> Share:
+def _share(plan: EmbedPlan, dataset: str, shards: dict[str, str], paths: RootPaths, *, replay: bool) -> Share:
+    members = plan.members.get(dataset)
     records, outdated = dict[str, RunTotals](), dict[str, set[str]]()
-    for name in encoders:
+    for name in plan.encoders:
         records[name] = RunTotals()
-        check = SourceCheck(paths, shards, limits, records[name].add, members.plain() if members else None)
+        check = SourceCheck(paths, shards, plan.limits, records[name].add, members.plain() if members else None)
         for note in check.run(dataset, name):
             print(f"lacuna embed: {dataset} / {name}: {note}", file=sys.stderr)
         outdated[name] = set(check.outdated)
-    tasks = replay_tasks(paths, dataset, encoders, shards) if replay else _tasks(dataset, shards, records, outdated)
+    tasks = replay_tasks(paths, dataset, plan.encoders, shards) if replay else _tasks(dataset, shards, records, outdated)
     return Share(dataset, shards, records, list(tasks))
 
 
@@ -187,9 +184,34 @@ def _tasks(dataset: str, shards: dict[str, str], records: Records, outdated: Map
             yield ShardTask(dataset, shard, url, wanting, redo=tuple(name for name in wanting if shard in outdated[name]))
 
 
+@dataclass(frozen=True)
+class _Following:
+    """What becomes of each task goes to the outcome of its data set, to the progress of the run, and to the screen."""
+
+    shares: Mapping[str, Share]
+    work: Mapping[str, Work]
+    progress: ShardProgress
+
+    def submit(self, actor: Any, task: ShardTask, attempt: int) -> Any:
+        self.work[task.dataset].began(task.name)
+        return actor.embed.remote(task, attempt)
+
+    def add(self, task: ShardTask, made: list[ShardRecord]) -> None:
+        self.shares[task.dataset].add(made)
+        self.work[task.dataset].did(task.name, made[0].rows_in)
+        self.progress.add(pairs=made[0].rows_in, drops=sum(made[0].drops.values()), records=made)
+
+    def fail(self, task: ShardTask, error: LacunaError) -> None:
+        if not isinstance(error, ShardError):  # a full disk: every other shard would fail too
+            raise error
+        self.shares[task.dataset].fail(error)
+        self.work[task.dataset].failed(task.name, error)
+        self.progress.add(failed=True)
+        self.progress.note(str(error))
+
+
 def _work(plan: EmbedPlan, shares: Sequence[Share], work: Mapping[str, Work], cluster: ClusterConfig, kind: type[Embedder]) -> None:
     """Run the tasks on actors; adds published records and failures to each share."""
-    by_dataset = {share.dataset: share for share in shares}
     tasks = [task for share in shares for task in share.tasks]
     with ray_session(cluster):
         actors, gpus = slots(cluster)
@@ -202,31 +224,14 @@ def _work(plan: EmbedPlan, shares: Sequence[Share], work: Mapping[str, Work], cl
         actor = beating_actor(kind, num_cpus=cluster.cpus_per_actor, num_gpus=gpus, max_concurrency=IN_FLIGHT)
         what = f"{', '.join(share.dataset for share in shares if share.tasks)} / {', '.join(plan.encoders)}"
         with ShardProgress(what=what, shards=len(tasks)) as progress:
-
-            def on_result(task: ShardTask, made: list[ShardRecord]) -> None:
-                by_dataset[task.dataset].add(made)
-                work[task.dataset].did(task.name, made[0].rows_in)
-                progress.add(pairs=made[0].rows_in, drops=sum(made[0].drops.values()), records=made)
-
-            def submit(actor: Any, task: ShardTask, attempt: int) -> Any:
-                work[task.dataset].began(task.name)
-                return actor.embed.remote(task, attempt)
-
-            def on_failure(task: ShardTask, error: LacunaError) -> None:
-                if not isinstance(error, ShardError):  # a full disk: every other shard would fail too
-                    raise error
-                by_dataset[task.dataset].fail(error)
-                work[task.dataset].failed(task.name, error)
-                progress.add(failed=True)
-                progress.note(str(error))
-
+            following = _Following({share.dataset: share for share in shares}, work, progress)
             try:
                 dispatch(
                     tasks,
                     make_actor=lambda: actor.remote(plan),
-                    submit=submit,
-                    on_result=on_result,
-                    on_failure=on_failure,
+                    submit=following.submit,
+                    on_result=following.add,
+                    on_failure=following.fail,
                     actors=lambda: room(cluster, gpus),
                     in_flight=IN_FLIGHT,
                     max_attempts=plan.limits.max_attempts,

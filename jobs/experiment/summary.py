@@ -6,8 +6,8 @@ from dataclasses import replace
 from rich.box import SIMPLE
 from rich.table import Table
 
-from jobs.analysis.comparisons import compare_encoders, comparison_line, comparisons_url
-from jobs.analysis.sweep import cells_of, sweep_cells
+from jobs.analysis.across.comparisons import compare_encoders, comparison_line, comparisons_url
+from jobs.analysis.across.sweep import cells_of, sweep_cells
 from jobs.runtime.app import Outcome
 from tda.config.jobs import AnalyzeJob, PaperJob
 from tda.store.files import read_json

@@ -18,12 +18,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from jobs.runtime.command_line.ending import well_ended
+from jobs.runtime.command_line.literal_paths import literal_paths
+from jobs.runtime.command_line.literal_texts import literal_texts
 from jobs.runtime.command_line.options import settings_first
 from jobs.runtime.command_line.output import note_result, print_error, print_result
 from jobs.runtime.config_errors import explain, with_field
 from jobs.runtime.experiment_settings import with_experiment
-from jobs.runtime.literal_paths import literal_paths
-from jobs.runtime.literal_texts import literal_texts
 from jobs.runtime.run_log import logged_errors
 from jobs.runtime.run_progress import end_with, log_line
 from jobs.runtime.run_record import recorded_run
@@ -85,36 +85,46 @@ def command(
 
     def main() -> int:
         with logged_errors(config_name, log_line):
-            return _main()
-
-    def _main() -> int:
-        statuses = list[int]()
-        sweep: Sweep | None = None
-
-        def attempt(config: DictConfig) -> None:
-            statuses.append(EXIT_NOT_WHOLE)  # until it ends
-            statuses[-1] = _reported(_attempt(config, config_name, schema, run, recorded=recorded), config_name)
-
-        try:
-            _require_quiet(config_name)
-            words = settings_first(_with_flags(flags))
-            words = with_experiment(literal_texts(literal_paths(words), schema), config_name, schema)
-            if is_multirun(words):
-                sweep = Sweep(config_name, words, _cell_runner(config_name, schema, run), partial(_inputs_of, inputs))
-                words = with_plugins(words)
-            sys.argv[1:] = words
-            os.environ["HYDRA_FULL_ERROR"] = "1"  # without it Hydra prints several lines and exits
-            with shared_ray(), in_sweep(sweep):  # the cells of a sweep run over one Ray
-                hydra.main(version_base="1.3", config_path="pkg://conf", config_name=config_name)(attempt)()
-        except Exception as error:
-            status = _mistake(error, config_name, schema, started=bool(statuses or (sweep and sweep.entries)))
-            if status is not None:
-                return status
-            if not (isinstance(error, ValueError) and sweep and sweep.entries and not sweep.whole):
-                raise  # else a sweeper that found no best among cells of which none is whole
-        return _closed(sweep) if sweep and sweep.entries else max(statuses, default=EXIT_WHOLE)
+            return _composed_and_run(config_name, schema, run, flags, inputs, recorded=recorded)
 
     return well_ended(config_name, schema, main)
+
+
+def _composed_and_run(
+    name: str,
+    schema: type[Job],
+    run: Callable[[Job], Outcome],
+    flags: Sequence[str],
+    inputs: Callable[[Job], str | None] | None,
+    *,
+    recorded: bool,
+) -> int:
+    """The exit status of the command line, whose words Hydra composes into one job, or into the cells of a sweep."""
+    statuses = list[int]()
+    sweep: Sweep | None = None
+
+    def attempt(config: DictConfig) -> None:
+        statuses.append(EXIT_NOT_WHOLE)  # until it ends
+        statuses[-1] = _reported(_attempt(config, name, schema, run, recorded=recorded), name)
+
+    try:
+        _require_quiet(name)
+        words = settings_first(_with_flags(flags))
+        words = with_experiment(literal_texts(literal_paths(words), schema), name, schema)
+        if is_multirun(words):
+            sweep = Sweep(name, words, _cell_runner(name, schema, run), partial(_inputs_of, inputs))
+            words = with_plugins(words)
+        sys.argv[1:] = words
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # without it Hydra prints several lines and exits
+        with shared_ray(), in_sweep(sweep):  # the cells of a sweep run over one Ray
+            hydra.main(version_base="1.3", config_path="pkg://conf", config_name=name)(attempt)()
+    except Exception as error:
+        status = _mistake(error, name, schema, started=bool(statuses or (sweep and sweep.entries)))
+        if status is not None:
+            return status
+        if not (isinstance(error, ValueError) and sweep and sweep.entries and not sweep.whole):
+            raise  # else a sweeper that found no best among cells of which none is whole
+    return _closed(sweep) if sweep and sweep.entries else max(statuses, default=EXIT_WHOLE)
 
 
 def _mistake(error: Exception, name: str, schema: type[Job], *, started: bool) -> int | None:

@@ -16,10 +16,10 @@ from omegaconf.errors import (
     ValidationError,
 )
 
-from jobs.runtime.literal_paths import unquoted
+from jobs.runtime.command_line.literal_paths import unquoted
+from jobs.runtime.command_line.unreadable_words import unreadable
+from jobs.runtime.command_line.wrong_values import wrong_value
 from jobs.runtime.schema_types import alternatives, field_type, group_of, names_at
-from jobs.runtime.unreadable_words import unreadable
-from jobs.runtime.wrong_values import wrong_value
 
 
 def explain(error: Exception, schema: type) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir, initialize_config_module
 from omegaconf import OmegaConf
 
-from jobs.runtime.literal_paths import quoted, unquoted
+from jobs.runtime.command_line.literal_paths import quoted, unquoted
 from jobs.runtime.presets import preset_file
 from tda.errors import UserError
 

@@ -165,6 +165,7 @@ def test_an_ingested_set_has_no_pictures(tmp_path: Path) -> None:
     assert "format=parquet" in str(export_shard(export_of(tmp_path, tmp_path / "out"), 0))
 
 
+@pytest.mark.long
 def test_the_command_as_a_process_of_its_own(world: Path, tmp_path: Path) -> None:
     """Its tasks are of a module that workers import, not of the command's `__main__`."""
     words = ["dataset.name=d", "encoder.name=e", "format=parquet", f"root={world}", f"to={tmp_path / 'out'}", "--json"]

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from jobs.runtime.session import shared_ray
 from jobs.train import run as train
 from jobs.watch import encoder_of, run, work_digest
-from jobs.watching.ledger import Ledger
 from jobs.watching.runner import Task
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
@@ -75,28 +73,12 @@ def test_a_training_run_and_its_checkpoints(tmp_path: Path, capfd: pytest.Captur
         # what is measured changed: vectors stay, numbers are added
         vectors = {path: path.stat().st_mtime_ns for path in (root / "embeddings").rglob("*@6/*.parquet")}
         run(job(root, analysis=AnalysisConfig(parts=["gap", "retrieval", "alignment"])))
-        assert_one_attempt(root)
         assert "alignment" in json.loads((root / "analysis/toy/tiny@6/metrics.json").read_text())
         assert {path: path.stat().st_mtime_ns for path in (root / "embeddings").rglob("*@6/*.parquet")} == vectors
     listed = json.loads((root / "watch/tiny/checkpoints.json").read_text())
     assert [(row["step"], row["state"]) for row in listed["checkpoints"]] == [(2, "succeeded"), (4, "failed"), (6, "succeeded")]
     assert listed["datasets"] == ["toy"]
     assert "lacuna watch: tiny@6: succeeded: toy / tiny@6" in capfd.readouterr().err
-
-
-def assert_one_attempt(root: Path) -> None:
-    """What a job does that a watcher has submitted: the attempt of the ledger, and nothing else of it."""
-    weights = root / "models/tiny/step_00000002.pt"
-    task = Task(label="l", step=3, key="k", attempt=2, encoder="tiny@3", url=str(weights), sha256=sha256(weights.read_bytes()).hexdigest())
-    Ledger(str(root), "tiny").add("l/k", "2.running.json", {"task": task.plain()})
-    outcome = run(job(root, watch=WatchConfig(task="l/k/2")))
-    assert outcome.whole
-    assert "toy / tiny@3: 60 pairs" in outcome.line
-    assert str(root / "analysis/toy/tiny@3/metrics.json") in list(outcome.places or ())
-    vectors = [EmbeddingSet(str(root), "toy", f"tiny@{step}").image() for step in (2, 3)]
-    assert (vectors[0] == vectors[1]).all()
-    assert [path.name for path in (root / "watch/tiny/l/k").iterdir()] == ["2.running.json"]
-    shutil.rmtree(root / "watch/tiny/l")
 
 
 @pytest.mark.parametrize(

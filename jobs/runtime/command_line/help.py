@@ -52,6 +52,23 @@ EXAMPLES = {
     "paper": ["experiment=toy root=R", "experiment=toy train.steps=100 root=R", "experiment=paper root=s3://bucket/root cluster=auto"],
     "plan": ["experiment=paper cluster=h200x8", "experiment=toy", "experiment=paper cluster=h200x8 cluster.hardware.nodes=4"],
     "verify": ["root=R", "root=R --fix", "root=s3://bucket/root min_age_seconds=86400"],
+    "export": [
+        "dataset.name=coco encoder.name=clip to=/data/kept root=R",
+        "dataset.name=coco encoder.name=clip format=parquet to=s3://bucket/kept root=R",
+        "dataset.name=laion-minus-coco encoder.name=clip format=uids to=kept.npy root=R",
+    ],
+    "watch": [
+        "checkpoints=/run watch.naming=open_clip encoder.name=a encoder.config=a.json dataset.name=d dataset.shards='/d/*.tar' root=R",
+        "experiment=checkpoints interval=5 root=R",
+        "watch.submit=mine once=true encoder=toy_infoloob dataset=toy_heldout root=R",
+    ],
+    "submit": [
+        "-- jobs.embed dataset=coco dataset.shards='s3://b/*.tar' encoder=clip_vitb16_openai encoder.checkpoint=s3://b/m.pt root=s3://b/r",
+        "cluster.dashboard=http://HOST:8265 --no-wait -- jobs.analyze dataset.name=coco encoder.name=clip root=s3://b/r",
+        "attach=ID",
+    ],
+    "fetch": ["encoders=[clip_vitb16_openai]", "datasets=[coco]", "encoders=[clip_vitb16_openai] to=s3://bucket/weights"],
+    "status": ["root=R", "root=s3://bucket/root", "root=R format=json"],
 }
 
 
@@ -107,7 +124,7 @@ def print_help(job: str, schema: type) -> None:
         for name, what in presets(group):
             print(_row(name, what))
     print("\nExamples:")
-    for words in EXAMPLES.get(job, ["root=R", "root=s3://bucket/root", "root=R --cfg job"])[:3]:
+    for words in EXAMPLES.get(job, ["--cfg job"]):
         print(f"    lacuna {job} {words}")
     sys.stdout.flush()
 
@@ -150,7 +167,8 @@ def source_comments(schema: type) -> dict[str, str]:
 
 
 def _first_comment(file: Path) -> str:
-    first = file.read_text(encoding="utf-8").partition("\n")[0]
+    lines = (line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("# @"))  # Hydra's own directive
+    first = next(lines, "")
     return first.lstrip("# ") if first.startswith("#") else ""
 
 

@@ -34,9 +34,9 @@ def sheet(panels: Sequence[Panel], spec: FigureSpec, width: float = 7.0) -> dict
     with rc_context({**parameters(), "figure.facecolor": "white"}):
         figure, drawn = _drawn(rows, spec, columns, scale)
         points = points_csv(spec, drawn)
-        svg, pdf = with_font(svg_bytes(figure)), pdf_bytes(figure)
+        svg = with_font(svg_bytes(figure))
         figure.set_layout_engine("none")  # keep the layout found for the SVG
-        return {"svg": svg, "pdf": pdf, "png": png_bytes(figure), "csv": points}
+        return {"svg": svg, "pdf": pdf_bytes(figure), "png": png_bytes(figure), "csv": points}
 
 
 def drawn_figure(panels: Sequence[Panel], spec: FigureSpec, width: float = 7.0) -> Any:

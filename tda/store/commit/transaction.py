@@ -39,39 +39,50 @@ def publish_shard(
 ) -> ShardRecord:
     """Publish the rows and drops of a whole shard. Returns the valid record: this one, or that of a faster attempt.
 
-    `seconds` by stage and `speed` are kept in the record, together with the seconds of writing.
-
-    `rows` and `drops` together must hold the ordinals 0..n-1, each once, and the vectors must be finite unit rows in the dtype of
-    `identity` (asserted). `replaces` is the record of the earlier attempt that this one replaces. Raises UserError if the root cannot
-    be written, ShardError if a written file cannot be read back.
+    `rows` and `drops` together are whole (`_assert_whole`). `seconds` by stage and `speed` are kept in the record, with those of writing.
+    `replaces` is the record of the earlier attempt that this one replaces. Raises UserError if the root cannot be written, ShardError if a
+    written file cannot be read back.
     """
     began = time.perf_counter()
     _assert_whole(rows, drops, identity)
     claim_identity(paths, dataset, encoder, identity)
-    rows_folder, drops_folder = paths.embeddings_dir(dataset, encoder), paths.quarantine_dir(dataset, encoder)
+    plain, folders = replaces is None, (paths.embeddings_dir(dataset, encoder), paths.quarantine_dir(dataset, encoder))
     record = ShardRecord(
         dataset=dataset,
         encoder=encoder,
         shard=shard,
         source=source.recorded(),
-        rows_in=len(rows) + len(drops),
-        rows_out=len(rows),
-        drops=count_reasons(drops),
-        output=_publish_rows(rows_folder, shard, rows, identity, plain=replaces is None),
-        quarantine=_publish_drops(drops_folder, shard, drops, plain=replaces is None),
-        weights_sha256=identity.weights_sha256,
-        config_hash=identity.config_hash,
+        **_counts(rows, drops),
+        output=_publish_rows(folders[0], shard, rows, identity, plain=plain),
+        quarantine=_publish_drops(folders[1], shard, drops, plain=plain),
+        **_made_by(identity, speed, canary),
         attempt=attempt,
-        seconds={stage: round(value, 6) for stage, value in {**seconds, "write": time.perf_counter() - began}.items()} if seconds else {},
-        speed=dict(speed or {}),
-        code_version=code_version(),
-        canary=None if canary is None else dict(canary),
+        seconds=_rounded({**seconds, "write": time.perf_counter() - began} if seconds else {}),
         replaces=[] if replaces is None else sorted({name for name in (replaces.file, replaces.quarantine_file) if name}),
     )
+    return _standing(paths, folders, record, replaces)
+
+
+def _counts(rows: Rows, drops: Sequence[Drop]) -> dict[str, Any]:
+    return {"rows_in": len(rows) + len(drops), "rows_out": len(rows), "drops": count_reasons(drops)}
+
+
+def _made_by(identity: Identity, speed: Mapping[str, Any] | None, canary: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the rows are of, and how they were computed."""
+    of = {"weights_sha256": identity.weights_sha256, "config_hash": identity.config_hash, "code_version": code_version()}
+    return {**of, "speed": dict(speed or {}), "canary": None if canary is None else dict(canary)}
+
+
+def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:
+    return {stage: round(value, 6) for stage, value in seconds.items()}
+
+
+def _standing(paths: RootPaths, folders: tuple[str, str], record: ShardRecord, replaces: ShardRecord | None) -> ShardRecord:
+    """The record that stands once this one was offered; files that it does not name, of this attempt or the one before, are removed."""
     standing = create_record(paths, record) if replaces is None else renew_record(paths, replaces, record)
     before = replaces or record
-    tidy(rows_folder, shard, standing.file, record.file, before.file)
-    tidy(drops_folder, shard, standing.quarantine_file, record.quarantine_file, before.quarantine_file)
+    tidy(folders[0], record.shard, standing.file, record.file, before.file)
+    tidy(folders[1], record.shard, standing.quarantine_file, record.quarantine_file, before.quarantine_file)
     return standing
 
 
@@ -89,6 +100,7 @@ def _publish_drops(folder: str, shard: str, drops: Sequence[Drop], *, plain: boo
 
 
 def _assert_whole(rows: Rows, drops: Sequence[Drop], identity: Identity) -> None:
+    """The ordinals 0 .. n-1, each once as a row or a drop; vectors are finite unit rows in the dtype of `identity`."""
     assert rows.dtype == identity.dtype, f"rows are {rows.dtype}, the run's identity has {identity.dtype}"
     ordinals = sorted([*map(int, rows.ordinals), *(drop.ordinal for drop in drops)])
     assert ordinals == list(range(len(ordinals))), "every pair of a shard is a row or a drop, once"

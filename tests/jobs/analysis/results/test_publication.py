@@ -17,7 +17,7 @@ import pytest
 from faulty_store import faulty_store
 from recorded_rows import paired_spaces, write_set
 
-from jobs.analysis import comparisons, sweep
+from jobs.analysis.across import comparisons, sweep
 from jobs.analysis.results import publication
 from jobs.analysis.results.publication import Made, publish_parts, standing_parts, table_url
 from tda.config.analysis import AnalysisConfig, ClustersConfig, UmapConfig

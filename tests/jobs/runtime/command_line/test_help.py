@@ -35,6 +35,7 @@ def test_presets_are_described() -> None:
     found = dict(presets("encoder"))
     assert found["toy_cloob"] == "Trained here by jobs.train: InfoLOOB after Hopfield retrieval: CLOOB"
     assert all(found.values())
+    assert dict(presets("experiment"))["toy"].startswith("The four arms of the ablation, trained and compared")
 
 
 def test_help_has_options_presets_and_three_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,5 +50,5 @@ def test_help_has_options_presets_and_three_examples(capsys: pytest.CaptureFixtu
 
 
 def test_examples_are_of_jobs_that_exist() -> None:
-    assert set(EXAMPLES) <= set(names())
+    assert set(EXAMPLES) == set(names())
     assert all(len(words) == 3 for words in EXAMPLES.values())

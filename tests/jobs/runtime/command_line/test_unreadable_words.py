@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typed import typed
 
-from jobs.runtime.literal_paths import literal_paths
-from jobs.runtime.literal_texts import literal_texts
-from jobs.runtime.unreadable_words import unreadable
+from jobs.runtime.command_line.literal_paths import literal_paths
+from jobs.runtime.command_line.literal_texts import literal_texts
+from jobs.runtime.command_line.unreadable_words import unreadable
 from tda.config.jobs import EmbedJob
 from tda.errors import UserError
 

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from jobs.runtime.literal_paths import WORD, is_list, is_path, items, quoted, unquoted
+from jobs.runtime.command_line.literal_paths import WORD, is_list, is_path, items, quoted, unquoted
 from jobs.runtime.schema_types import alternatives, field_type, in_mapping
 
 _FUNCTION = re.compile(r"[a-z]+\(.*\)", re.DOTALL)  # choice(a,b), range(1,5) and the like of Hydra's grammar

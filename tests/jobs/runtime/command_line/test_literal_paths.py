@@ -11,10 +11,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.runtime.literal_paths import is_list, literal_paths, quoted, unquoted
+from jobs.runtime.command_line.literal_paths import is_list, literal_paths, quoted, unquoted
 from tda.errors import UserError
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[4]
 
 HARD = [
     "/data/{00000..00059}.tar",

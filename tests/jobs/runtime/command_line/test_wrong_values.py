@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 from typed import typed
 
-from jobs.runtime.wrong_values import wrong_value
+from jobs.runtime.command_line.wrong_values import wrong_value
 from tda.config.fields import bounded
 from tda.config.jobs import AnalyzeJob, DedupeJob, EmbedJob, NearestJob, ReportJob
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from recorded_rows import paired_spaces, write_set
 
-from jobs.analysis import comparisons
+from jobs.analysis.across import comparisons
 from jobs.analyze import run
 from tda.config.analysis import AnalysisConfig, ClustersConfig, CompareConfig, LocalDimensionConfig, SweepConfig, UmapConfig
 from tda.config.datasets import DatasetConfig

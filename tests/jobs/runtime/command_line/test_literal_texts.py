@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from typed import typed
 
-from jobs.runtime.literal_texts import literal_texts
+from jobs.runtime.command_line.literal_texts import literal_texts
 from tda.config.jobs import EmbedJob, PaperJob, TrainJob
 
 ODD = ["1.10", "1e5", "true", "False", "0x1F", "007", "-3", "+4", "inf", "nan", "null", "a,b", "a=b", "{x}", "[x]", "(y)", "it's",

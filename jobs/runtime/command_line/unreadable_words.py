@@ -3,7 +3,7 @@
 import re
 import shlex
 
-from jobs.runtime.literal_paths import WORD, items
+from jobs.runtime.command_line.literal_paths import WORD, items
 from jobs.runtime.schema_types import alternatives, field_type
 
 CLOSING = {"[": "]", "{": "}", "(": ")"}

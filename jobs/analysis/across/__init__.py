@@ -1,0 +1,1 @@
+"""What is measured across encoders or settings: comparisons on the same pairs, and layouts and clusters of a grid."""

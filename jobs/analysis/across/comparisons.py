@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from jobs.analysis.cluster_overlaps import cluster_overlaps
+from jobs.analysis.across.cluster_overlaps import cluster_overlaps
+from jobs.analysis.across.premises import premises_of
 from jobs.analysis.parts import digest
-from jobs.analysis.premises import premises_of
 from jobs.runtime.session import ray_session
 from jobs.runtime.showing.display import tracked
 from jobs.runtime.tasks import ordered

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from recorded_rows import write_set
 
-from jobs.analysis.premises import premises_of
+from jobs.analysis.across.premises import premises_of
 from tda.config.analysis import AnalysisConfig
 from tda.store.datasets.embedding_set import EmbeddingSet
 

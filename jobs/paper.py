@@ -14,8 +14,9 @@ from rich.console import Console
 from jobs.analyze import analyze
 from jobs.dedup.planted_recall import evaluate
 from jobs.dedupe import dedupe
+from jobs.diversity import diversity
 from jobs.embed import embed_sets
-from jobs.experiment.datasets_and_encoders import dataset_of, embedded_names, encoder_of, joins_of, views_of
+from jobs.experiment.datasets_and_encoders import dataset_of, embedded_names, encoder_of, guided_of, joins_of, views_of
 from jobs.experiment.summary import across, summary_table
 from jobs.nearest import run as nearest
 from jobs.report import run as report
@@ -25,20 +26,21 @@ from jobs.runtime.showing.display import counted, display, placed
 from jobs.runtime.sweeps.cells import current_cell
 from jobs.train import train_arms
 from tda.config.datasets import DatasetConfig
-from tda.config.jobs import AnalyzeJob, DedupeJob, NearestJob, PaperJob, ReportJob, TrainJob
+from tda.config.jobs import AnalyzeJob, DedupeJob, DiversityJob, NearestJob, PaperJob, ReportJob, TrainJob
 from tda.config.models import Arm, EncoderConfig
 from tda.errors import UserError
 from tda.store.datasets.views import recorded_name
 from tda.store.paths import RootPaths, base_of
 
-RESULTS = ("analyze", "report")  # stages of a sweep's cell: what they rest on is that of the root around it
+RESULTS = ("analyze", "diversity", "report")  # stages of a sweep's cell: what they rest on is that of the root around it
 
 
 def run(job: PaperJob) -> Outcome:
     """Every stage in order over one Ray; the run ends at the first stage that is incomplete."""
     _check(job)
     around = dataclasses.replace(job, root=base_of(job.root))
-    stages = {"train": _train, "embed": _embed, "nearest": _nearest, "dedupe": _dedupe, "analyze": _analyze, "report": _report}
+    stages = {"train": _train, "embed": _embed, "nearest": _nearest, "dedupe": _dedupe, "analyze": _analyze}
+    stages |= ({"diversity": _diversity} if guided_of(job) else {}) | {"report": _report}
     if current_cell() is not None:
         del stages["report"]  # that of the root around the cells shows them all
     numbers, places = dict[str, float](), dict[str, None]()
@@ -157,6 +159,20 @@ def _analyze_job(job: PaperJob, dataset: str, encoder: str) -> AnalyzeJob:
         analysis=dataclasses.replace(job.analysis, separability=transfer),
         cluster=job.cluster,
     )
+
+
+def _diversity(job: PaperJob) -> Iterator[Outcome]:
+    for name in counted(guided_of(job)):
+        yield diversity(
+            DiversityJob(
+                root=job.root,
+                dataset=DatasetConfig(name=name),
+                encoders=job.encoders,
+                diversity=job.diversity,
+                report=job.report,
+                cluster=job.cluster,
+            )
+        )
 
 
 def _report(job: PaperJob) -> list[Outcome]:

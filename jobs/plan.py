@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.analysis.settled import settled
-from jobs.experiment.datasets_and_encoders import embedded_names, encoder_of, joins_of, views_of
+from jobs.experiment.datasets_and_encoders import embedded_names, encoder_of, guided_of, joins_of, views_of
 from jobs.join.driver import cells_of, probes_of
 from jobs.planning.calibrate import Measured, calibrated, measured
 from jobs.planning.costs import Cost, JoinSize, Machines, embed_cost, nearest_cost
 from jobs.planning.machine import cores_of
-from jobs.planning.stages import analysis_costs, comparison_cost, dedupe_cost, report_cost, sweep_cost, train_cost
+from jobs.planning.stages import analysis_costs, comparison_cost, dedupe_cost, diversity_cost, report_cost, sweep_cost, train_cost
 from jobs.planning.work import Size
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.presets import load_choice
@@ -120,6 +120,8 @@ def _results(job: PlanJob, models: dict[str, ModelCost], sizes: dict[str, int], 
                 yield sweep_cost(f"{name}, {encoder}", size, replace(analysis, umap=umap), cells, machines)
         if len(models) > 1:
             yield comparison_cost(name, len(models), job.analysis, machines)
+    for name in guided_of(job):
+        yield diversity_cost(name, sizes[recorded_name(name)], len(models), job.diversity, machines)
     yield report_cost(len(job.datasets) * len(models), machines)
 
 

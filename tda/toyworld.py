@@ -14,7 +14,7 @@ import io
 import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from tda.errors import UserError
 from tda.store.files import exists, join, publish_bytes, publish_json, read_json
 from tda.store.shards.writing import Member, write_tar
 from tda.toycaptions import caption
-from tda.toyscenes import SIDE, STYLES, draw_scene, jpeg, render
+from tda.toyscenes import SIDE, STYLES, Scene, draw_scene, jpeg, render
 
 KINDS = ("exact", "reencoded", "resized", "cropped", "recaptioned")  # of planted copies
 MAX_PAIRS_PER_SHARD = 10_000  # a key is five digits of shard and four of sample
@@ -84,6 +84,13 @@ def toy_pair(toy: ToyConfig, index: int, copy: Planted | None = None) -> ToyPair
     style = STYLES[toy.style]
     scene = draw_scene(style, rng)
     return ToyPair(jpeg(render(scene, style)), caption(scene, toy.style, rng))
+
+
+def scenes_of(toy: ToyConfig, indices: Sequence[int]) -> list[Scene]:
+    """What these pairs of a set show; of a planted copy the scene that it repeats."""
+    copies = {copy.index: copy.source for copy in plan_copies(toy)}
+    places = [(source_of(toy), copies[index]) if index in copies else (toy, index) for index in indices]
+    return [draw_scene(STYLES[source.style], _rng(source, place)) for source, place in places]
 
 
 def plan_copies(toy: ToyConfig) -> list[Planted]:

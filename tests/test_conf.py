@@ -17,6 +17,7 @@ from tda.config.datasets import DatasetConfig, ToyConfig
 from tda.config.jobs import (
     AnalyzeJob,
     DedupeJob,
+    DiversityJob,
     EmbedJob,
     ExportJob,
     FetchJob,
@@ -46,6 +47,7 @@ JOBS = {
     "ingest": IngestJob,
     "verify": VerifyJob,
     "dedupe": DedupeJob,
+    "diversity": DiversityJob,
     "nearest": NearestJob,
     "analyze": AnalyzeJob,
     "train": TrainJob,
@@ -65,6 +67,7 @@ TAKES = {
     "embed": "embed",
     "train": "train",
     "dedupe": "dedupe",
+    "diversity": "diversity",
     "filter": "filter",
     "nearest": "nearest",
     "analysis": "analyze",
@@ -101,7 +104,8 @@ def test_no_group_is_left_out() -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_job_composes(job: str) -> None:
     unnamed = ("report", "paper", "verify", "plan", "submit", "status", "fetch")
-    names = [] if job in unnamed else ["encoder.name=e"] if job == "watch" else ["dataset.name=d", "encoder.name=e"]
+    one_name = {"watch": ["encoder.name=e"], "diversity": ["dataset.name=d"]}
+    names = [] if job in unnamed else one_name.get(job, ["dataset.name=d", "encoder.name=e"])
     extra = {"ingest": ["source=x.npz"], "dedupe": ["reference.name=r"], "nearest": ["reference.name=r"], "export": ["to=x"]}.get(job, [])
     assert isinstance(_compose(job, *names, *extra), JOBS[job])
     assert ConfigStore.instance().load(f"{job}_schema.yaml")
@@ -123,7 +127,7 @@ def test_choice_composes(group: str, choice: str) -> None:
     names = [
         f"{other}.name={other}" for other in ("dataset", "encoder") if job in ("embed", "analyze", "dedupe", "filter", "nearest", "watch")
     ]
-    names += ["reference.name=r"] if job in ("dedupe", "nearest") else []
+    names += ["dataset.name=d"] if job == "diversity" else ["reference.name=r"] if job in ("dedupe", "nearest") else []
     assert isinstance(_compose(job, f"{group}={choice}", *names), JOBS[job])
 
 

@@ -38,6 +38,11 @@ def joins_of(job: PaperJob) -> list[tuple[str, str]]:
     return [(dataset, reference) for dataset, reference in dict.fromkeys(wanted) if dataset != reference]
 
 
+def guided_of(job: PaperJob) -> list[str]:
+    """Those of the data sets in which the diversity of guided images is measured: none with one encoder alone, which has no rival."""
+    return [name for name in job.guided if name in job.datasets] if len(job.encoders) > 1 else []
+
+
 def dataset_of(job: PaperJob, name: str) -> DatasetConfig:
     """A preset, with shards from the experiment; cells of a sweep share those of the root around them. Raises UserError if it has none."""
     given = job.shards.get(name)

@@ -9,6 +9,7 @@ from jobs.planning.analysis import part_costs
 from jobs.planning.costs import MATCH_BYTES, ROW_BYTES, Cost, Machines
 from jobs.planning.work import REFERENCE_CORE, Size
 from tda.config.analysis import AnalysisConfig
+from tda.config.diversity import DiversityConfig
 from tda.config.models import TrainConfig
 from tda.encoders.model_cost import ModelCost
 from tda.store.datasets.kept_parts import SPAN_ROWS
@@ -18,6 +19,7 @@ DECIDE_ROW, HASH_ROW = 4e-8, 1.5e-6  # seconds a row: to decide on it, to hash i
 SELF_ROW = 2e-6
 HASH_BUCKETS = 256  # of the reference's hashes, one of which is sorted at a time
 COMPARED = 0.05  # seconds a comparison, for each thousand compared pairs and draw
+DIVERSITY_FIXED, DIVERSITY_SCENE, DIVERSITY_PAIR, MOST_SCENES = 2e-3, 1.5e-6, 1e-10, 20_000  # a distribution over scenes
 REPORT_FIXED, REPORT_CELL = 3.0, 1.5  # seconds: for a page, and for each data set under an encoder
 
 
@@ -102,6 +104,25 @@ def comparison_cost(dataset: str, encoders: int, analysis: AnalysisConfig, machi
         hours=seconds / min(max(1, count), machines.cores) / 3600,
         bound="all cores",
         formulas={"work": f"{count} comparisons of {config.sample:,} pairs, {config.draws} draws each"},
+        core_seconds=seconds,
+    )
+
+
+def diversity_cost(dataset: str, pairs: int, arms: int, config: DiversityConfig, machines: Machines) -> Cost:
+    """Guided images of a drawn world: a distribution over its scenes for each prompt, arm and level of fidelity."""
+    scenes = min(pairs, MOST_SCENES)
+    each = DIVERSITY_FIXED + DIVERSITY_SCENE * scenes + DIVERSITY_PAIR * scenes * scenes
+    count = arms * config.prompts * (config.levels + 2)
+    seconds = count * each * REFERENCE_CORE / machines.core_rate
+    return Cost(
+        stage=f"diversity {dataset}",
+        flops=0.0,
+        read=0.0,
+        written=0.0,
+        memory=4.0 * scenes * scenes * arms + 8.0 * scenes * (config.prompts + 200) * arms,
+        hours=seconds / min(arms, machines.cores) / 3600,
+        bound="a core for each arm",
+        formulas={"work": f"{count:,} distributions over {scenes:,} scenes: {config.prompts:,} prompts by {arms} arms"},
         core_seconds=seconds,
     )
 

@@ -19,7 +19,9 @@ from jobs.runtime.command_line.literal_paths import quoted, unquoted
 from jobs.runtime.presets import preset_file
 from tda.errors import UserError
 
-GROUPS = ("embed", "train", "nearest", "dedupe", "analysis", "report", "watch", "cluster")  # the same in an experiment and in a job
+GROUPS = (  # the same in an experiment and in a job
+    "embed", "train", "nearest", "dedupe", "analysis", "diversity", "report", "watch", "cluster",
+)  # fmt: skip
 OPEN = ("report.models.", "report.datasets.", "report.ablation.")  # mappings: any name may be added
 _SHOWING = {"--cfg", "-c", "--help", "-h", "--hydra-help", "--info", "-i"}  # nothing runs: names may be missing
 CONFIG_DIR = ("--config-dir", "-cd")

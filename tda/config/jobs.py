@@ -6,6 +6,7 @@ from typing import Any
 from tda.config.analysis import AnalysisConfig, SweepConfig
 from tda.config.cluster import ClusterConfig
 from tda.config.datasets import DatasetConfig
+from tda.config.diversity import DiversityConfig
 from tda.config.fields import MISSING, Checked, bounded
 from tda.config.filters import FilterConfig
 from tda.config.models import LOSSES, Arm, EncoderConfig, TrainConfig
@@ -66,6 +67,17 @@ class AnalyzeJob(Checked):
     encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(name=""))  # not needed beside `encoders`
     encoders: list[str] = field(default_factory=list)  # names: each is analysed, then they are compared on the same pairs
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    sweep: MultirunConfig = field(default_factory=MultirunConfig)
+
+
+@dataclass(kw_only=True)
+class DiversityJob(Checked):
+    root: str = MISSING
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)  # a drawn world, whose scenes are guided to; or generated images
+    encoders: list[str] = field(default_factory=list)  # of a drawn world: the guides
+    diversity: DiversityConfig = field(default_factory=DiversityConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)  # its `models` name the arms in the roles of CLIP and CLOOB
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
@@ -201,6 +213,8 @@ class PaperJob(Checked):
     dedupe: DedupeConfig = field(default_factory=DedupeConfig)
     analysis: AnalysisConfig = field(default_factory=AnalysisConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
+    guided: list[str] = field(default_factory=list)  # data sets of drawn worlds in which the diversity of guided images is measured
+    diversity: DiversityConfig = field(default_factory=DiversityConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)  # for jobs.watch alone
     report: ReportConfig = field(default_factory=ReportConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)

@@ -47,6 +47,11 @@ EXAMPLES = {
         "dataset.name=coco encoders=[clip,cloob] root=R",
         "-m dataset.name=coco encoder.name=clip analysis.umap.n_neighbors=5,15,50 root=R",
     ],
+    "diversity": [
+        "dataset.name=toy_heldout encoders=[toy_infonce,toy_cloob] root=R",
+        "dataset.name=generated diversity.measure=dino diversity.fidelity=siglip diversity.clip=clip diversity.cloob=cloob root=R",
+        "experiment=conjectures dataset.name=toy_heldout root=R",
+    ],
     "report": ["root=R", "root=s3://bucket/root", "root=R ++report.models.clip=CLIP"],
     "train": ["arm=cloob root=R", "-m arm=infonce,cloob root=R", "arm=infoloob train.steps=100 root=R"],
     "paper": ["experiment=toy root=R", "experiment=toy train.steps=100 root=R", "experiment=paper root=s3://bucket/root cluster=auto"],

@@ -23,7 +23,7 @@ from tda.report.data.sweeps import Sweep, sweeps_of
 from tda.report.data.watched import Point, earlier, watched_points
 from tda.store.datasets.views import read_summary, view_of
 from tda.store.documents import named_files
-from tda.store.files import exists, filesystem, join, list_files
+from tda.store.files import exists, filesystem, join, list_files, list_folders
 from tda.store.paths import RootPaths
 
 CAPTION_ROWS = 10_000_000  # a larger set's caption column is not read for a few examples
@@ -80,6 +80,7 @@ class Run:
     comparisons: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> comparisons.json of its models
     watched: tuple[Point, ...] = ()  # checkpoints of training runs; of each run the last alone is among the cells
     sweeps: tuple[Sweep, ...] = ()
+    diversity: dict[str, dict[str, Any]] = field(default_factory=dict)  # data set -> diversity.json of guided images
     digest: str = ""
 
     @property
@@ -118,7 +119,8 @@ def load_run(root: str, config: ReportConfig, tables: Collection[str] | None = N
     """
     digest = hashlib.sha256(json.dumps([root, vars(config)]).encode())
     names, sweeps = _analysed(root), sweeps_of(root, digest)
-    if not names and not sweeps:
+    diversity = _diversity(root, digest)
+    if not names and not sweeps and not diversity:
         command = f"python -m jobs.analyze dataset.name=NAME encoder.name=NAME root={root}"
         raise UserError(f"root={root} holds nothing that was analysed; run {command} first")
     watched = watched_points(root, set(names), digest)
@@ -140,6 +142,7 @@ def load_run(root: str, config: ReportConfig, tables: Collection[str] | None = N
         comparisons=comparisons,
         watched=watched,
         sweeps=sweeps,
+        diversity=diversity,
         digest=digest.hexdigest(),
     )
 
@@ -150,6 +153,12 @@ def _analysed(root: str) -> list[tuple[str, str]]:
         return []
     found = [str(name).split("/") for name in fs.find(path, maxdepth=3)]
     return sorted((parts[-3], parts[-2]) for parts in found if parts[-1] == "metrics.json")
+
+
+def _diversity(root: str, digest: Any) -> dict[str, dict[str, Any]]:
+    """What was measured of guided images, by data set."""
+    datasets = list_folders(join(root, "analysis"))
+    return {dataset: found for dataset in sorted(datasets) if (found := _beside(root, digest, dataset, "diversity.json"))}
 
 
 def _in_order(cells: Sequence[Cell], config: ReportConfig) -> list[Cell]:

@@ -54,7 +54,7 @@ class FigureSpec:
     panels: Callable[[Run], list[Panel]]
     sentence: Callable[[Run], list[str]]
     cells: Callable[[Run], list[Cell]]  # to show, whether or not their data are there
-    needs: str  # the Parquet file it is drawn from, without its ending; `metrics.` and a part of metrics.json, watched or sweeps
+    needs: str  # the Parquet file it is drawn from, without its ending; `metrics.` and a part of metrics.json, watched, sweeps or diversity
     arguments: tuple[str, ...] = ()  # of jobs.analyze, besides names and root, to make what it needs
     absent: str = ""  # the line for a run without such cells; empty: the page leaves the figure out
     size: tuple[float, float] = (3.6, 2.9)  # inches of one panel
@@ -77,8 +77,8 @@ class FigureSpec:
             return bool(cell.closest)
         if self.needs == "watched":
             return bool(run.watched)
-        if self.needs == "sweeps":
-            return bool(run.sweeps)
+        if self.needs in ("sweeps", "diversity"):
+            return bool(getattr(run, self.needs))
         part = self.needs.removeprefix("metrics.")
         return bool(cell.metrics.get(part)) if part != self.needs else self.needs in cell.parquet
 

@@ -3,6 +3,7 @@
 from tda.report.data.load import Run
 from tda.report.drawing.figure import FigureSpec
 from tda.report.drawing.table import Table
+from tda.report.topics.diversity import topic as diversity
 from tda.report.topics.gap import topic as gap
 from tda.report.topics.interventions import topic as interventions
 from tda.report.topics.layout import topic as layout
@@ -32,6 +33,7 @@ TOPICS = (
     local_dimension.TOPIC,
     interventions.TOPIC,
     topology.TOPIC,
+    diversity.TOPIC,
     training.TOPIC,
     over_training.TOPIC,
 )

@@ -204,7 +204,7 @@ def test_a_topic_reads_what_it_names(planted_run: Run, topic: Topic) -> None:
 
 
 def test_what_topics_read_is_what_parts_make() -> None:
-    others = {"closest", "dedupe", "evaluation", "comparisons", "curve", "watched", "sweep", "sweeps"}  # of other jobs
+    others = {"closest", "dedupe", "evaluation", "comparisons", "curve", "watched", "sweep", "sweeps", "diversity"}  # of other jobs
     keys, made = ({f"metrics.{key}" for part in REGISTRY for key in part.keys}, {table for part in REGISTRY for table in part.tables})
     for topic in registry.TOPICS:
         nobody = set(topic.reads) - keys - made - others

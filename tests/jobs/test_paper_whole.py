@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from text_pairs import small_carp, story, write_lines
 from typed import typed
 
 from tda.config.datasets import ToyConfig
@@ -32,6 +33,10 @@ def files(tmp_path_factory: pytest.TempPathFactory, shared_golden: Path) -> Path
     for name, (kind, weights, config) in FILES.items():
         lines = [f"name: {name}", f"format: {kind}", f"checkpoint: {shared_golden / weights}"]
         (presets / f"{name}.yaml").write_text("\n".join([*lines, *([f"config: {shared_golden / config}"] if config else [])]))
+    carp = {"name": "carp_l", **small_carp(folder / "carp")}
+    (presets / "carp_l.yaml").write_text("\n".join(f"{key}: {value}" for key, value in carp.items()))
+    (folder / "stories").mkdir()
+    write_lines(folder / "stories" / "00000.jsonl", [story(number) for number in range(PAIRS)])
     train = ToyConfig(pairs=PAIRS, pairs_per_shard=PAIRS, seed=0)
     write_toy(train, str(folder / "laion400m"))
     write_toy(ToyConfig(pairs=PAIRS, pairs_per_shard=PAIRS, seed=1, duplicates=5, duplicates_of=train), str(folder / "laion2b"))
@@ -40,8 +45,8 @@ def files(tmp_path_factory: pytest.TempPathFactory, shared_golden: Path) -> Path
 
 
 def test_one_command_makes_every_model_and_data_set_of_the_paper(files: Path, tmp_path: Path) -> None:
-    """Without CARP, whose tokenizer no stand-in has."""
     shards = [f"shards.{name}={files / name}/*.tar" for name in ("laion2b", "laion400m", "coco")]
+    shards.append(f"shards.stories={files / 'stories'}/*.jsonl")
     small = ["dedupe.threshold=1.0", "dedupe.max_drop_fraction=1", "sweep.n_neighbors=[5]", "sweep.min_dist=[0.1]"]
     small += [
         "analysis.homology.landmarks=20",
@@ -49,12 +54,13 @@ def test_one_command_makes_every_model_and_data_set_of_the_paper(files: Path, tm
         "analysis.interventions.draws=100",
         "analysis.gap_measures.draws=19",
     ]
-    names = [f"encoders=[{','.join((*VIT, *ARMS))}]", "datasets=[laion2b-minus-laion400m,coco]", "~under.stories"]
-    command = ["--config-dir", str(files / "presets"), "experiment=paper", f"root={tmp_path / 'root'}", *shards, *small, *names]
+    command = ["--config-dir", str(files / "presets"), "experiment=paper", f"root={tmp_path / 'root'}", *shards, *small]
     done = typed("paper", *command)
     assert done.returncode == 0, done.stderr[-2000:]
     made = sorted(str(path.parent.relative_to(tmp_path / "root" / "analysis")) for path in (tmp_path / "root").rglob("metrics.json"))
-    assert made == sorted([*(f"laion2b-minus-laion400m/{name}" for name in VIT), *(f"coco/{name}" for name in (*VIT, *ARMS))])
+    assert made == sorted(
+        [*(f"laion2b-minus-laion400m/{name}" for name in VIT), *(f"coco/{name}" for name in (*VIT, *ARMS)), "stories/carp_l"]
+    )
     page = (tmp_path / "root" / "report" / "index.html").read_text()
     figures = set(re.findall(r'<figure class="[a-z]+" id="(fig\d\d)"', page))
     assert {"fig01", "fig02", "fig03", "fig04", "fig05", "fig06", "fig07", "fig08", "fig10"} <= figures

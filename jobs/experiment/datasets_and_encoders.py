@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobs.runtime.presets import load_choice
+from jobs.runtime.presets import choices, load_choice
 from tda.config.datasets import DatasetConfig
 from tda.config.jobs import PaperJob
 from tda.config.models import EncoderConfig
@@ -50,12 +50,15 @@ def both_see(job: PaperJob, dataset: str, reference: str) -> list[str]:
 
 
 def check_under(job: PaperJob) -> None:
-    """Raise UserError for an encoder or data set that `under` names and the experiment has not, and for a data set that none sees."""
+    """Raise UserError for a name in `under` that is no preset and not in the experiment, and for a data set that no encoder sees.
+
+    Presets that a command has left out of the experiment may stay in `under`.
+    """
     known = {*job.datasets, *embedded_names(job)}
     for name, encoders in job.under.items():
-        if name not in known:
+        if name not in known and name not in choices("dataset"):
             raise UserError(f"under.{name}: it is not among the experiment's data sets, {', '.join(sorted(known))}")
-        if strays := [encoder for encoder in encoders if encoder not in job.encoders]:
+        if strays := [encoder for encoder in encoders if encoder not in job.encoders and encoder not in choices("encoder")]:
             raise UserError(f"under.{name} names {strays[0]}, which is not among encoders={job.encoders}")
     for name in [*job.datasets, *embedded_names(job)]:
         if not encoders_on(job, name):
@@ -83,6 +86,7 @@ def dataset_of(job: PaperJob, name: str) -> DatasetConfig:
 
 
 def encoder_of(job: PaperJob, name: str) -> EncoderConfig:
-    given: Any = job.checkpoints.get(name)
-    encoder: EncoderConfig = load_choice("encoder", name, job.root, **({} if given is None else {"checkpoint": given}))
+    given: dict[str, Any] = {"checkpoint": job.checkpoints.get(name), "tokenizer": job.tokenizers.get(name)}
+    values = {field: value for field, value in given.items() if value is not None}
+    encoder: EncoderConfig = load_choice("encoder", name, job.root, **values)
     return encoder

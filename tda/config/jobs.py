@@ -208,6 +208,7 @@ class PaperJob(Checked):
     under: dict[str, list[str]] = field(default_factory=dict)  # data set -> those of the encoders that see it; one that is not here: all
     shards: dict[str, Any] = field(default_factory=dict)  # data set -> its shards, where the preset cannot know them
     checkpoints: dict[str, str | None] = field(default_factory=dict)  # encoder -> its checkpoint, likewise
+    tokenizers: dict[str, str | None] = field(default_factory=dict)  # encoder -> the folder of its tokenizer, likewise
     train: TrainConfig = field(default_factory=TrainConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     nearest: NearestConfig = field(default_factory=NearestConfig)

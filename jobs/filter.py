@@ -24,7 +24,7 @@ from tda.errors import LacunaError, UserError
 from tda.store.commit.records import recorded_shards
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.hashes import VERSION
-from tda.store.datasets.views import FILTERED, View, content_hash, publish_kept, read_summary
+from tda.store.datasets.views import FILTERED, MINUS, View, content_hash, publish_kept, read_summary
 from tda.store.paths import NAME, RootPaths, check_name
 
 UNHASHED = ("by", "name")  # settings that change no row by themselves
@@ -97,6 +97,8 @@ def _name(job: FilterJob) -> str:
     if not chosen:
         raise UserError("no filter is set: give one, as filter.pair_cosine=top:0.3; `lacuna filter --help` lists them")
     if job.filter.name is not None:
+        if MINUS in job.filter.name:
+            raise UserError(f"filter.name={job.filter.name} holds {MINUS}, which divides the names of views: choose another")
         return check_name("filter.name", job.filter.name)
     words = [f"{name}.{str(value).replace(':', '.')}" for name, value in chosen.items()]
     words += ["unknown.keep"] if job.filter.unknown == "keep" else []

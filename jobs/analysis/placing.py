@@ -13,14 +13,16 @@ import numpy as np
 from jobs.analysis.layout_clusters_homology import Subject, sampled_space
 from tda.columns import Columns
 from tda.errors import ShardError, UserError
+from tda.geometry.arrays.equal_rows import value_hashes
+from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.clusters.predict import Predictor
 from tda.geometry.parts import layout as layout_part
 from tda.geometry.parts import placement as placement_part
 from tda.geometry.parts.clusters import UNSAMPLED, Principal, Raw
 from tda.geometry.parts.layout import COORDINATES, MODALITIES
-from tda.geometry.parts.placement import Fitted
+from tda.geometry.parts.placement import Fitted, Labelled
 from tda.store.datasets.placed import publish_placed, shard_hash
-from tda.store.datasets.sampling import Array
+from tda.store.datasets.sampling import Array, read_pairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class Fit:
     groups: int
     predictor: Predictor | None
     space: Raw | Principal | None  # that is clustered; None: the layout
+    labelled: Labelled | None  # by content, for rows that equal one of them; None where no other row is labelled
     hash: str
 
 
@@ -53,8 +56,18 @@ def fit_of(subject: Subject, layout: Columns, clusters: Columns) -> Fit:
         groups=min(int(label_2L.max(initial=-1)) + 1, subject.analysis.local_dimension.max_clusters),
         predictor=predictor,
         space=space,
+        labelled=None if whole or subject.analysis.rows != "all" else _labelled(subject, labelled, label_2L, firm_2L),
         hash=_hash(subject, layout, clusters),
     )
+
+
+def _labelled(subject: Subject, rows_L: Array, label_2L: Array, firm_2L: Array) -> Labelled:
+    """The labelled rows by their content: those outside the fit were labelled by a vote, which may differ from the predictor."""
+    hashes: tuple[list[Array], ...] = tuple([] for _ in MODALITIES)
+    for block in row_blocks(len(rows_L), subject.analysis.block_rows):
+        for side, x_BD in enumerate(read_pairs(subject.embeddings, rows_L[block], subject.analysis.block_rows)):
+            hashes[side].append(value_hashes(x_BD))
+    return Labelled.of(np.concatenate([*hashes[0], *hashes[1]]), label_2L.ravel(), firm_2L.ravel())
 
 
 def _predictor(subject: Subject, layout: Columns, label_2L: Array) -> tuple[Predictor | None, Raw | Principal | None]:
@@ -125,9 +138,12 @@ class ShardPlacer:
             return np.empty((count, width), np.float32), np.full(count, -1, np.int32), np.zeros(count, np.float32)
         read = self.subject.embeddings.image if name == "image" else self.subject.embeddings.text
         try:
-            found = self.fitted().place(read(slice(begin, end)))
+            x_ND = read(slice(begin, end))
+            found = self.fitted().place(x_ND)
         except UserError as error:
             raise ShardError(shard, "bad_row", f"{name} {error}") from None
+        if self.fit.labelled is not None:
+            found = self.fit.labelled.carried(found, x_ND)
         return found.layout_NC, found.label_N, found.probability_N
 
     def fitted(self) -> Fitted:

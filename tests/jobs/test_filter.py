@@ -106,6 +106,8 @@ class TestRefusals:
             run(_job(root, min_side=65, name="big"))
         with pytest.raises(UserError, match=r"filter.name=r is a data set of this root"):
             run(_job(root, min_side=65, name="r"))
+        with pytest.raises(UserError, match=r"filter.name=a-minus-b holds -minus-, which divides the names of views"):
+            run(_job(root, min_side=65, name="a-minus-b"))
         with pytest.raises(UserError, match=r"filter.name='../x' cannot name a file"):
             run(_job(root, min_side=65, name="../x"))
 

@@ -12,6 +12,7 @@ from tda.config.models import EncoderConfig
 from tda.encoders import NO_TOKENIZER
 from tda.encoders.base import Encoder, MetaModel, image_text_model
 from tda.encoders.formats.allowed import require_open_clip_fields
+from tda.encoders.formats.sizes import require_sizes
 from tda.encoders.formats.trim_text import CutText, can_be_cut
 from tda.encoders.tokens import (
     CLIP_VOCABULARY,
@@ -153,6 +154,7 @@ def require_open_clip(config: dict[str, Any], name: str | None = None) -> None:
     if absent:
         raise UserError(f"encoder.config={name} is not an open_clip model: it lacks {', '.join(absent)}")
     require_open_clip_fields(config, name)
+    require_sizes(config, name)
     if reported := config["text_cfg"].get("hf_model_name"):
         raise UserError(f"encoder.config={name} asks for hf_model_name={reported!r}; only open_clip's own text towers are supported")
 
@@ -190,20 +192,8 @@ def build(config: dict[str, Any], name: str | None = None) -> nn.Module:
         with offline():
             model: nn.Module = made(**own)
     except (TypeError, ValueError, ArithmeticError, AssertionError, RuntimeError, AttributeError, KeyError, OSError) as error:
-        raise UserError(f"encoder.config={name} is not an open_clip model: {_heads(config) or first_line(error)}") from None
+        raise UserError(f"encoder.config={name} is not an open_clip model: {first_line(error)}") from None
     return model
-
-
-def _heads(config: dict[str, Any]) -> str:
-    """What is wrong with the heads of a tower, where that is why the library has built none; "" else. open_clip's defaults stand here."""
-    vision, text = config["vision_cfg"], config["text_cfg"]
-    width, head = vision.get("width", 768), vision.get("head_width", 64)
-    if isinstance(width, int) and isinstance(head, int) and not vision.get("timm_model_name") and (head < 1 or width < head):
-        return f"vision_cfg.width={width} has no room for a head of vision_cfg.head_width={head}; give a head_width that divides the width"
-    width, heads = text.get("width", 512), text.get("heads", 8)
-    if isinstance(width, int) and isinstance(heads, int) and (heads < 1 or width < heads or width % heads):
-        return f"text_cfg.width={width} cannot be divided among text_cfg.heads={heads}"
-    return ""
 
 
 def image_settings(model_config: dict[str, Any], preprocess: dict[str, Any] | None = None, name: str | None = None) -> dict[str, Any]:

@@ -38,6 +38,15 @@ def row_hashes(x_ND: Any) -> Any:
     return np.stack(columns, axis=1)
 
 
+def value_hashes(x_ND: Any) -> Any:
+    """Hashes (N,) uint64 of rows of a NumPy array (N, D): equal rows have one, 0.0 and -0.0 counted as equal.
+
+    Of 2e9 rows looked up among 2e6 different ones, 0.0002 have the hash of another by chance.
+    """
+    parts = [_hash(np.ascontiguousarray(x_ND[block] + 0)) for block in row_blocks(len(x_ND), _BLOCK)]
+    return np.concatenate([*parts, np.empty(0, np.uint64)])
+
+
 def _first_by_bytes(x_OD: Any) -> Any:
     bytes_O = x_OD.view(np.dtype((np.void, x_OD.dtype.itemsize * x_OD.shape[1]))).reshape(-1)
     _, first_U, inverse_O = np.unique(bytes_O, return_index=True, return_inverse=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tda.config.analysis import AnalysisConfig
+from tda.geometry.arrays.equal_rows import value_hashes
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.clusters.assign import NOISE
 from tda.geometry.clusters.density import Clustering
@@ -27,6 +28,32 @@ class Placed:
     layout_NC: Any
     label_N: Any
     probability_N: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """Rows that have a label, by hash: (K,) ascending, with their labels and probabilities. Further rows that equal one take these."""
+
+    hash_K: Any
+    label_K: Any
+    probability_K: Any
+
+    @classmethod
+    def of(cls, hash_N: Any, label_N: Any, probability_N: Any) -> "Labelled":
+        """From the hashes (N,) of labelled rows, by `value_hashes`; of equal rows the first counts."""
+        hash_K, at_K = np.unique(hash_N, return_index=True)
+        return cls(hash_K=hash_K, label_K=label_N[at_K], probability_K=probability_N[at_K])
+
+    def carried(self, placed: "Placed", x_ND: Any) -> "Placed":
+        """The same with the labels of equal rows."""
+        if not len(self.hash_K):
+            return placed
+        hash_N = value_hashes(x_ND)
+        at_N = np.minimum(np.searchsorted(self.hash_K, hash_N), len(self.hash_K) - 1)
+        equal_N = self.hash_K[at_N] == hash_N
+        label_N = np.where(equal_N, self.label_K[at_N], placed.label_N).astype(np.int32)
+        firm_N = np.where(equal_N, self.probability_K[at_N], placed.probability_N).astype(np.float32)
+        return Placed(layout_NC=placed.layout_NC, label_N=label_N, probability_N=firm_N)
 
 
 @dataclass(kw_only=True)

@@ -13,11 +13,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fsspec.dircache import DirCache
+
 from tda.errors import UserError
 from tda.store.remote.retry import ShortReadError, patient, timeout
 from tda.store.remote.stores import STORES, store_of
 
 RANGE = 8 * 2**20  # bytes of one request: long compared with a store's latency, short enough to repeat
+ANEW = {"hf": {"refresh": True, "expand_info": True}}  # options of `info` where a client cannot be kept from answering from its memory
 SLOWEST = 2**20  # bytes a second: a slower upload counts as stalled
 
 
@@ -28,13 +31,14 @@ class RemoteFileSystem:
         self.fs = fs
         self.protocol = str(fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0])
         self.store = store_of(self.protocol)
+        self._anew = ANEW.get(self.protocol, {})
         self._tune()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.fs, name)
 
     def info(self, path: str) -> dict[str, Any]:
-        return dict(self._call(self.fs.info, path))
+        return dict(self._call(self.fs.info, path, **self._anew))
 
     def exists(self, path: str) -> bool:
         try:
@@ -147,7 +151,8 @@ class RemoteFileSystem:
 
     def _tune(self) -> None:
         """Switch off the client's own retries where possible, and its cache of listings."""
-        if (listings := getattr(self.fs, "dircache", None)) is not None:
+        listings = getattr(self.fs, "dircache", None)
+        if isinstance(listings, DirCache):
             listings.use_listings_cache = False
         if self.store is not None:
             self.store.tune(self.fs)

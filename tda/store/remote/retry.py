@@ -77,7 +77,7 @@ def _status_and_break(error: BaseException) -> tuple[int | None, bool]:
     while one is not None:
         response = getattr(one, "response", None)
         inner: Any = response.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(response, dict) else None
-        for value in (inner, getattr(one, "status", None), getattr(one, "code", None)):
+        for value in (inner, getattr(response, "status_code", None), getattr(one, "status", None), getattr(one, "code", None)):
             if str(value).isdigit() and 400 <= int(str(value)) < 600:
                 return int(str(value)), False
         if isinstance(one, TimeoutError | ConnectionError | ShortReadError):

@@ -26,7 +26,7 @@ class Standing(StrEnum):
 
 def etag_of(info: Mapping[str, Any]) -> str:
     """What changes with the content of a file: its etag, or on a local disk the time of its last change."""
-    return str(info.get("ETag") or info.get("etag") or info.get("mtime") or "")
+    return str(info.get("ETag") or info.get("etag") or info.get("blob_id") or info.get("mtime") or "")  # blob_id: of hf://
 
 
 def current_sources(urls: Iterable[str]) -> dict[str, Source]:

@@ -93,6 +93,28 @@ class TestRows:
 
 
 @pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize("space", ["layout", "raw", "pca"])
+def test_equal_rows_have_one_place_and_one_label(tmp_path: Path, space: str) -> None:
+    """Copies within the fit, among rows that are labelled outside of it, among the rest, and of an image among the texts."""
+    image_ND, text_ND, _ = topics(PAIRS)
+    copies = {0: [3, 6, 1, 2, 100, 350], 5: [11, 200, 201], 7: [8, 300], 31: [32, 33]}
+    for row, others in copies.items():
+        image_ND[others], text_ND[others] = image_ND[row], text_ND[row]
+    text_ND[[17, 18]] = image_ND[0]
+    write_set(tmp_path, "world", image_ND, text_ND)
+    clusters = ClustersConfig(space=space, components=4, max_pairs=180, sample=120)
+    measured(tmp_path, parts=PARTS, **SAMPLED, clusters=clusters)
+    rows = rows_of(tmp_path)
+    for name, column in (("image", image_ND), ("text", text_ND)):
+        _, first_N = np.unique(column, axis=0, return_inverse=True)
+        kinds = [f"{name}_{kind}" for kind in ("x", "y", "z", "label", "probability", "group")]
+        for group in np.unique(first_N):
+            same = np.flatnonzero(first_N == group)
+            assert all(len(np.unique(rows[kind][same])) == 1 for kind in kinds), (name, same)
+    assert all(rows[f"text_{kind}"][17] == rows[f"image_{kind}"][0] == rows[f"text_{kind}"][18] for kind in ("x", "y", "z", "label"))
+
+
+@pytest.mark.usefixtures("ray_cluster")
 class TestAgain:
     def test_the_same_bytes_after_loss_and_damage(self, sampled: tuple[Path, Any, dict[str, Any]], tmp_path: Path) -> None:
         root = tmp_path / "root"

@@ -186,7 +186,9 @@ def test_an_experiment_of_the_user(tmp_path: Path, option: str) -> None:
 def test_the_data_set_has_to_be_named_unless_settings_are_only_shown(job: str, choices: str) -> None:
     with pytest.raises(UserError, match=re.escape(f"experiment=toy has more than one data set: give {choices}") + "$"):
         with_experiment(["experiment=toy"], job, JOBS[job][1])
-    assert with_experiment(["experiment=toy", "--cfg", "job"], job, JOBS[job][1])[1:] == ["--cfg", "job"]
+    shown = with_experiment(["experiment=toy", "--cfg", "job"], job, JOBS[job][1])
+    assert shown[-2:] == ["--cfg", "job"]
+    assert [word.partition("=")[0] for word in shown[:-2]] == (["dataset@reference"] if job == "nearest" else []) + ["encoders"]
     assert with_experiment(["-m", "experiment=toy", "dataset.name=a,b"], job, JOBS[job][1])[-1] == "dataset.name=a,b"
     assert with_experiment(["experiment=toy"], "train", TrainJob)[0] == "dataset=toy_train"
 

@@ -104,7 +104,7 @@ def _dropped(run: Run) -> list[str]:
     models: dict[str, list[str]] = {}
     views = [cell for cell in run.cells if cell.dedupe]
     for cell in views:
-        reasons = [f"{number:,} by {reason}" for reason, number in cell.dedupe["dropped"].items()]
+        reasons = [f"{number:,} by {reason.replace('_', ' ')}" for reason, number in cell.dedupe["dropped"].items()]
         kept = f"{cell.shown} keeps {cell.dedupe['rows_kept']:,} of {cell.dedupe['rows']:,} pairs"
         reported = f"{kept}; {name(cell.dedupe['by'], run.config)} drops {listing(reasons) or 'none'}"
         models.setdefault(reported, []).append(name(cell.encoder, run.config))

@@ -134,6 +134,27 @@ def test_an_interrupted_run_ends_in_the_same_bits(shards: list[str], tmp_path: P
     assert all(torch.equal(found[name], value) for name, value in going_on.model.state_dict().items())
 
 
+def test_a_killed_run_goes_on_from_its_files(shards: list[str], tmp_path: Path) -> None:
+    arm = arm_of(checkpoint_every=3, stream=True, shuffle=7)
+    train(arm, streamed(shards), str(tmp_path / "whole"), "cpu")
+
+    class KilledError(Exception):
+        pass
+
+    class Dying(StreamedPairs):
+        def next_batch(self, step: int = 0) -> Any:
+            if self.state()["epoch"] == 1 and self.state()["taken"] >= 16:
+                raise KilledError
+            return super().next_batch(step)
+
+    dying = Dying(shards, SETTINGS, batch_size=8, seed=0, shuffle=7)
+    with pytest.raises(KilledError):
+        train(arm, dying, str(tmp_path / "killed"), "cpu")
+    train(arm, streamed(shards), str(tmp_path / "killed"), "cpu")
+    whole, killed = (torch.load(tmp_path / name / "model.pt", weights_only=True) for name in ("whole", "killed"))
+    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
 def test_a_model_that_does_not_stream_keeps_its_identity() -> None:
     plain, streams = arm_of(), arm_of(stream=True)
     assert "stream" not in plain.content()

@@ -5,17 +5,23 @@ python -m jobs.ingest dataset.name=coco encoder.name=clip source=PATH root=URL
 A source is an .npz, a clip-retrieval folder, Parquet, a pair of .npy (a folder with image.npy and text.npy, or 'DIR/{img,txt}.npy'), a .pt
 of tensors, or with gram=NAME the cosines of N images and N texts, a matrix of (2 N, 2 N) whose vectors are found up to a rotation.
 `image_column` and `text_column` name the vectors, `caption_column`, `key_column` and `url_column` what belongs to them.
+
+A shard is a task of its own where the source is large and can be read from any row; else one process reads it from its first row on.
 """
 
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from jobs.ingestion.open import open_job_source
 from jobs.runtime.app import Outcome, command
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.run_progress import track
+from jobs.runtime.session import ray_session
+from jobs.runtime.tasks import ordered
 from tda.config.jobs import IngestJob
+from tda.errors import UserError
 from tda.store.commit.records import Identity, check_identity, recorded, recorded_shards
 from tda.store.commit.transaction import publish_shard
 from tda.store.files import require_writable
@@ -24,6 +30,11 @@ from tda.store.ingest.builder import ShardBuilder
 from tda.store.ingest.sources import fingerprint
 from tda.store.paths import RootPaths
 from tda.store.types import Source
+
+ANYWHERE = ("parquet", "clip_retrieval", "npy")  # sources that are read from any row; the others unpack what is before it
+ALONE = 2**30  # bytes of a source below which one process is done before Ray has started
+
+Made = tuple[str, int, int]  # a shard, its rows, and the rows that were dropped
 
 
 def run(job: IngestJob) -> Outcome:
@@ -44,13 +55,53 @@ def run(job: IngestJob) -> Outcome:
     names_of_all = _shard_names(job, source)
     missing = [shard for shard in names_of_all if shard not in done]
     work = track("embed", names[0], names[1:], total=len(names_of_all), before=len(names_of_all) - len(missing))
+    plan = IngestPlan(job=job, identity=identity, origin=Source(job.source, size, content), rows=source.rows)
+    tasks = len(missing) > 1 and source.kind in ANYWHERE and (size >= ALONE or job.cluster.address is not None)
     with ShardProgress(what="ingest", shards=len(missing)) as progress:
-        for shard, builder, seconds in _shards(job, source, missing):
-            origin, rows = Source(job.source, size, content), builder.rows()
-            publish_shard(paths, *names, shard, rows=rows, drops=builder.drops, identity=identity, source=origin, seconds={"read": seconds})
-            work.did(shard, len(rows) + len(builder.drops))
-            progress.add(pairs=len(rows), drops=len(builder.drops))
+        for shard, rows, drops in _by_tasks(plan, missing) if tasks else _published(plan, source, missing):
+            work.did(shard, rows + drops)
+            progress.add(pairs=rows, drops=drops)
     return _outcome(job, paths, len(missing))
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestPlan:
+    """What every task knows: the job, what the records say, and the rows of the source."""
+
+    job: IngestJob
+    identity: Identity
+    origin: Source
+    rows: int
+
+
+def _by_tasks(plan: IngestPlan, missing: list[str]) -> Iterator[Made]:
+    with ray_session(plan.job.cluster):
+        yield from ordered(ingest_shard, ((plan, shard) for shard in missing), plan.job.cluster)
+
+
+def ingest_shard(plan: IngestPlan, shard: str) -> Made:
+    """Build and publish one shard. Raises UserError for a source that is not the one of the plan, or has an unusable row."""
+    source = _source(plan)
+    if source.rows != plan.rows:
+        raise UserError(f"source={plan.job.source} has {source.rows} rows now, it had {plan.rows}: run again")
+    return next(_published(plan, source, [shard]))
+
+
+_opened: list[tuple[IngestPlan, VectorSource]] = []  # of this process: the source that it read last, whose files are looked at once
+
+
+def _source(plan: IngestPlan) -> VectorSource:
+    if not _opened or _opened[0][0] != plan:
+        _opened[:] = [(plan, open_job_source(plan.job))]
+    return _opened[0][1]
+
+
+def _published(plan: IngestPlan, source: VectorSource, missing: list[str]) -> Iterator[Made]:
+    paths, names = RootPaths(plan.job.root), (plan.job.dataset.name, plan.job.encoder.name)
+    for shard, builder, seconds in _shards(plan.job, source, missing):
+        rows, identity, origin = builder.rows(), plan.identity, plan.origin
+        publish_shard(paths, *names, shard, rows=rows, drops=builder.drops, identity=identity, source=origin, seconds={"read": seconds})
+        yield shard, len(rows), len(builder.drops)
 
 
 def _identity(job: IngestJob, source: VectorSource, content: str) -> Identity:

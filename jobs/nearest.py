@@ -2,7 +2,8 @@
 
 python -m jobs.nearest dataset.name=laion2b reference.name=laion400m encoder.name=clip root=URL        or encoders=[clip,cloob]
 
-Recorded shards are skipped. nearest.probes=null is exact; with fewer cells, `audit.json` holds the recall of duplicates.
+Recorded shards are skipped. nearest.probes=auto searches as few cells as `nearest.min_recall` allows, null is exact; with fewer than all
+cells, `audit.json` holds the recall of duplicates.
 """
 
 import dataclasses
@@ -14,6 +15,8 @@ import numpy as np
 from jobs.join import recall_audit as auditing
 from jobs.join.build_cells import lay_out
 from jobs.join.driver import Join, cells_of, join_units, probes_of
+from jobs.join.probe_choice import AUTO, Chooser, recorded_probes
+from jobs.join.probe_choice import kept as kept_choice
 from jobs.join.recall_audit import Audit
 from jobs.join.reference_actor import JoinPlan, Unit
 from jobs.runtime.app import Outcome, command
@@ -27,7 +30,7 @@ from tda.geometry.neighbors.sizes import HEAVY
 from tda.store.commit.records import recorded_rows, recorded_shards
 from tda.store.datasets.cells import CellPlan
 from tda.store.datasets.embedding_set import EmbeddingSet
-from tda.store.datasets.nearest import NearestSet, nearest_recorded, reference_hash
+from tda.store.datasets.nearest import NearestRecord, NearestSet, nearest_recorded, reference_hash
 from tda.store.datasets.views import recorded_name, view_of
 from tda.store.files import absolute, filesystem, require_writable
 from tda.store.files import join as join_url
@@ -78,17 +81,22 @@ def nearest(job: NearestJob) -> Outcome:
         _require_comparable(job, queries, reference)
         cells = _cell_plan(root, job, reference)
         settings = _settings(job, cells, queries)
-        records = recorded_rows(RootPaths(root), *names[:2])
-        done = _done(root, names, settings)
+        records, before = recorded_rows(RootPaths(root), *names[:2]), _recorded(root, names)
+        audit, least = Audit(root, names, job.nearest, records, auditing.settings_of(settings)), 1
+        if settings["probes"] == AUTO:
+            settings["probes"], least = recorded_probes(before, audit)
+            audit = dataclasses.replace(audit, settings=auditing.settings_of(settings))
+        done = _done(before, settings)
     units = [Unit(shard) for shard, record in records.items() if done.get(shard) != record.sha256]
-    audit = Audit(root, names, job.nearest, records, auditing.settings_of(settings))
     recall = audit.done()
     joined = Join(work=track("nearest", names[0], [names[1]], reference=names[2], total=len(records), before=len(records) - len(units)))
     if units or recall is None:
         require_writable(root)
         rows = sum(records[unit.name].rows_out for unit in units)
-        joined = _work(job, cells, settings, units, audit, rows=rows, work=joined.work)
-        recall = None if joined.failures else audit.publish(joined.exact)
+        joined = _work(job, cells, settings, units, Chooser(audit=audit, least=least), rows=rows, work=joined.work)
+        settings["probes"] = joined.probes
+        audit = dataclasses.replace(audit, settings=auditing.settings_of(settings))
+        recall = None if joined.failures else audit.publish(joined.exact, kept_choice(root, names, settings))
         _tidy(root, names, joined)
     return _outcome(job, root, joined, recall, done_before=len(records) - len(units))
 
@@ -156,18 +164,24 @@ def _settings(job: NearestJob, cells: CellPlan, queries: EmbeddingSet) -> dict[s
     }
 
 
-def _done(root: str, names: tuple[str, str, str], settings: dict[str, Any]) -> dict[str, str]:
-    """Query shards joined with the same settings -> sha256 of their rows at that time."""
-    paths = RootPaths(root)
+def _recorded(root: str, names: tuple[str, str, str]) -> dict[str, NearestRecord]:
+    """The shards that are joined, with whatever settings."""
     try:
-        records = nearest_recorded(paths, *names)
+        return nearest_recorded(RootPaths(root), *names)
     except ShardError:  # one is unreadable: join all again
-        records = {}
+        return {}
+
+
+def _done(records: dict[str, NearestRecord], settings: dict[str, Any]) -> dict[str, str]:
+    """Query shards joined with the same settings -> sha256 of their rows at that time."""
     fields = ("reference_hash", "layout_hash", "weights_sha256", "probes", "k")
     return {shard: record.rows_sha256 for shard, record in records.items() if all(getattr(record, f) == settings[f] for f in fields)}
 
 
-def _work(job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: list[Unit], audit: Audit, *, rows: int, work: Work) -> Join:
+def _work(
+    job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: list[Unit], chooser: Chooser, *, rows: int, work: Work
+) -> Join:
+    audit = chooser.audit
     with ray_session(job.cluster):
         groups = lay_out(cells, job.nearest, job.cluster)
         plan = JoinPlan(
@@ -181,7 +195,9 @@ def _work(job: NearestJob, cells: CellPlan, settings: dict[str, Any], units: lis
             settings=settings,
         )
         sample = [] if settings["probes"] is None or audit.done() is not None else [audit.unit]
-        return join_units(plan, [*sample, *units], job.nearest, job.cluster, queries=rows, work=work) if sample or units else Join()
+        if not (sample or units):
+            return Join(probes=settings["probes"])
+        return join_units(plan, [*sample, *units], job.nearest, job.cluster, queries=rows, work=work, chooser=chooser)
 
 
 def _tidy(root: str, names: tuple[str, str, str], joined: Join) -> None:
@@ -199,7 +215,8 @@ def _outcome(job: NearestJob, root: str, joined: Join, recall: dict[str, Any] | 
         return Outcome(whole=False, line=line, places=places)
     found = NearestSet(root, *names)
     shards = f"{len(found.shards)} shard{'s' * (len(found.shards) != 1)} ({done_before} done before)"
-    line = f"{head}: {len(found)} rows, {shards}; {auditing.line(recall)}"
+    searched = f"{found.probes} cells a row, " if job.nearest.probes == AUTO and found.probes else ""
+    line = f"{head}: {len(found)} rows, {shards}; {searched}{auditing.line(recall)}"
     low = auditing.shortfall(recall, job.nearest, found.probes)
     line = f"{line}; {low}" if low else line
     return Outcome(whole=not low, line=line, numbers={**flat(recall), "rows": len(found)}, places=places)

@@ -29,6 +29,7 @@ from jobs.experiment.datasets_and_encoders import (
     views_of,
 )
 from jobs.join.driver import cells_of, probes_of
+from jobs.join.probe_choice import AUTO, UNASKED, queries_wanted
 from jobs.planning.calibrate import Measured, calibrated, measured
 from jobs.planning.costs import Cost, JoinSize, Machines, embed_cost, nearest_cost
 from jobs.planning.machine import cores_of
@@ -87,14 +88,16 @@ def plan(job: PlanJob, models: dict[str, ModelCost]) -> Iterator[Cost]:
     grouped: set[tuple[str, str]] = set()
     for dataset_name, reference in joins_of(job):
         cells = cells_of(job.nearest, sizes[reference])
+        probes = probes_of(job.nearest, sizes[reference], cells)
         for encoder, model in ((one, models[one]) for one in both_see(job, dataset_name, reference)):
             size = JoinSize(
                 queries=sizes[dataset_name],
                 reference=sizes[reference],
                 dim=model.dim,
                 itemsize=itemsize,
-                probes=probes_of(job.nearest, sizes[reference], cells),
+                probes=UNASKED if probes == AUTO else probes,
                 cells=cells,
+                drawn=job.nearest.audit_rows + queries_wanted(job.nearest.min_recall) if probes == AUTO else 0,
                 grouped=(reference, encoder) in grouped,
             )
             grouped.add((reference, encoder))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from jobs.join.probe_choice import AUTO, UNASKED, Chooser
 from jobs.join.query_actor import Lost, QueryActor, pass_name
 from jobs.join.reference_actor import JoinPlan, ReferenceActor, Unit
 from jobs.runtime.actors.dispatch import dispatch
@@ -36,6 +37,7 @@ class Join:
     rows: dict[str, int] = field(default_factory=dict)
     failures: list[LacunaError] = field(default_factory=list)
     exact: dict[str, Any] | None = None
+    probes: Any = None  # cells that were searched a row; None: all
     work: Work = field(default_factory=lambda: Work(stage="nearest"))
 
 
@@ -44,17 +46,29 @@ def cells_of(nearest: NearestConfig, rows: int) -> int:
     return min(nearest.cells or cell_count(rows), rows)
 
 
-def probes_of(nearest: NearestConfig, rows: int, cells: int) -> int | None:
-    """Cells searched for each query; None for an exact search, as of a small reference and where the probes reach all cells."""
-    exact = nearest.probes is None or rows < nearest.exact_below or nearest.probes >= cells
-    return None if exact else nearest.probes
+def probes_of(nearest: NearestConfig, rows: int, cells: int) -> Any:
+    """Cells searched for each query; None for an exact search, as of a small reference and where the probes reach all cells.
+
+    `AUTO` where they are chosen by recall, for which the audit has to sample rows.
+    """
+    probes = UNASKED if nearest.probes == AUTO and not nearest.audit_rows else nearest.probes
+    exact = probes is None or rows < nearest.exact_below or (1 if probes == AUTO else probes) >= cells
+    return None if exact else probes
 
 
 def join_units(
-    plan: JoinPlan, units: Sequence[Unit], nearest: NearestConfig, cluster: ClusterConfig, *, queries: int, work: Work | None = None
+    plan: JoinPlan,
+    units: Sequence[Unit],
+    nearest: NearestConfig,
+    cluster: ClusterConfig,
+    *,
+    queries: int,
+    work: Work | None = None,
+    chooser: Chooser | None = None,
 ) -> Join:
     """Join every unit, of `queries` rows in all, inside a Ray session; `work` counts those that are done.
 
+    A plan with probes `AUTO` needs a `chooser`; where that finds that every cell has to be searched, there is nothing to audit.
     Raises UserError if a group of cells does not fit, LacunaError if actors do not live.
     """
     most, gpus = slots(cluster)
@@ -64,6 +78,10 @@ def join_units(
     passes = assign(plan, actors, memory)
     names, join, todo = list[str](), Join(work=work or Work(stage="nearest")), list(units)
     with Bench(plan, max(map(len, passes)), nearest, cluster) as bench:
+        if chooser is not None and plan.probes == AUTO:
+            plan = chooser.choose(bench, passes, cluster)
+            todo = [unit for unit in todo if plan.probes is not None or not unit.is_audit]
+        join.probes = plan.probes
         for index, assignment in enumerate(passes):
             names.append(pass_name(plan, [group for groups in assignment for group in groups]))
             bench.hold(assignment)
@@ -79,7 +97,8 @@ def useful_actors(plan: JoinPlan, units: Sequence[Unit], queries: int, most: int
 
     As many as hold the whole reference at once, and as have work for longer than an actor takes to start.
     """
-    probed = 1.0 if plan.probes is None else min(1.0, plan.probes / plan.cells.cells)
+    probes = UNASKED if plan.probes == AUTO else plan.probes
+    probed = 1.0 if probes is None else min(1.0, probes / plan.cells.cells)
     audited = sum(len(places) for unit in units for _, places in unit.rows)
     flops = 2 * plan.cells.dim * sum(group.rows for group in plan.groups) * (queries * probed + audited)
     holding = -(-sum(group_bytes(plan, group) for group in plan.groups) // memory_bytes)  # at least: a group is not shared out
@@ -176,6 +195,30 @@ class Bench:
             if all(self.holders):
                 return
         raise LacunaError(f"no reference actor stays alive while it loads its cells, the last of several: {reason}")
+
+    def ask(self, assignment: Assignment, call: Callable[[Any], Any], most: int | None = None) -> list[Any]:
+        """What `call` returns of each holder of an assignment, of the first `most`; asked again where one is lost. Raises LacunaError."""
+        import ray
+        from ray import exceptions
+
+        reason = ""
+        for _ in range(self.nearest.max_attempts):
+            self.hold(assignment)
+            try:
+                return list(ray.get([call(holder) for holder in self.holders[:most]]))
+            except exceptions.RayTaskError as error:
+                raise error.cause if isinstance(error.cause, LacunaError) else error from None
+            except exceptions.RayError as error:
+                reason = type(error).__name__
+        raise LacunaError(f"reference actors were lost {self.nearest.max_attempts} times while they were asked, the last: {reason}")
+
+    def take(self, plan: JoinPlan) -> None:
+        """Every actor searches by another plan of the same cells from now on; one that is lost is started with it."""
+        import ray
+
+        self.plan = plan
+        asked = [holder.probe.remote(plan.probes, plan.settings) for holder in self._holders if holder is not None]
+        ray.wait(asked, num_returns=len(asked), timeout=self.nearest.start_seconds)  # before any query actor asks them
 
     def _require_room(self, loads: list[Any]) -> None:
         import ray

@@ -142,7 +142,7 @@ def _merge(parts: Sequence[Any], modality: str, count: int, k: int, plan: JoinPl
 
 
 def _publish_found(url: str, found: Sequence[Mapping[str, pa.Table]]) -> None:
-    tables = [table.append_column("modality", pa.array([name] * len(table))) for part in found for name, table in part.items()]
+    tables = [table.append_column("modality", pa.array([name] * len(table), pa.string())) for part in found for name, table in part.items()]
     publish(url, lambda file: pq.write_table(pa.concat_tables(tables), file, compression="zstd"))
 
 

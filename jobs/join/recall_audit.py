@@ -39,13 +39,8 @@ class Audit:
     @property
     def unit(self) -> Unit:
         """The sample: rows drawn without repetition, in order."""
-        rng, filled = np.random.default_rng(self.nearest.seed), self._filled
-        shards = [filled[i] for i in np.sort(rng.permutation(len(filled))[:AUDITED_SHARDS])]
-        counts = np.array([self.records[shard].rows_out for shard in shards])
-        chosen = np.sort(rng.permutation(counts.sum())[: self.nearest.audit_rows])
-        begin = np.cumsum(counts) - counts
-        at = np.searchsorted(begin, chosen, side="right") - 1
-        return Unit(NAME, tuple((shards[i], tuple((chosen[at == i] - begin[i]).tolist())) for i in np.unique(at)))
+        counts = {shard: record.rows_out for shard, record in self.records.items()}
+        return Unit(NAME, drawn_rows(counts, self.nearest.audit_rows, self.nearest.seed))
 
     @property
     def _filled(self) -> list[str]:
@@ -62,8 +57,11 @@ class Audit:
         reported = document_if_whole(RootPaths(self.root).nearest_audit(*self.names))
         return reported if reported.get("hash") == self.hash else None
 
-    def publish(self, exact: dict[str, Any] | None) -> dict[str, Any]:
-        """Compare with what the join found and publish `audit.json`. `exact` None: the join itself was exact."""
+    def publish(self, exact: dict[str, Any] | None, chosen: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Compare with what the join found and publish `audit.json`. `exact` None: the join itself was exact.
+
+        `chosen`: what the number of cells was chosen by, if it was.
+        """
         unit, joined = self.unit, NearestSet(self.root, *self.names)
         found = {name: self._found(joined, unit, name) for name in VECTORS}
         recall = {name: self._recall(exact and exact[name], found[name], unit) for name in VECTORS}
@@ -77,6 +75,7 @@ class Audit:
             "threshold": self.nearest.threshold,
             "median": {name: float(np.median(found[name])) for name in VECTORS},
             **recall,
+            **({"chosen": chosen} if chosen else {}),
         }
         whole = sealed(reported)
         publish_json(RootPaths(self.root).nearest_audit(*self.names), whole)
@@ -95,6 +94,18 @@ class Audit:
         return np.concatenate([joined.shard_table(shard, [column])[column].to_numpy()[list(rows)] for shard, rows in unit.rows])
 
 
+def drawn_rows(counts: Mapping[str, int], wanted: int, seed: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Places of at most `wanted` rows in each of at most `AUDITED_SHARDS` shards of so many rows, without repetition, in order."""
+    rng = np.random.default_rng(seed)
+    filled = [shard for shard, rows in counts.items() if rows]
+    shards = [filled[i] for i in np.sort(rng.permutation(len(filled))[:AUDITED_SHARDS])]
+    sizes = np.array([counts[shard] for shard in shards], dtype=np.int64)
+    chosen = np.sort(rng.permutation(sizes.sum())[:wanted])
+    begin = np.cumsum(sizes) - sizes
+    at = np.searchsorted(begin, chosen, side="right") - 1
+    return tuple((shards[i], tuple((chosen[at == i] - begin[i]).tolist())) for i in np.unique(at))
+
+
 def _stored(cosine_S: Any) -> Any:
     """As the join stores it."""
     return np.asarray(cosine_S, dtype=np.float32)
@@ -110,7 +121,19 @@ def too_low(reported: dict[str, Any], min_recall: float) -> list[str]:
     """Modalities of which the sample does not show this recall: the lower end of its interval is below, or it has no duplicates."""
     if reported["exact"] or not min_recall:
         return []
-    return [name for name in VECTORS if at_threshold(reported, name)["low"] < min_recall]
+    return [name for name in VECTORS if at_threshold(reported, name)["low"] < min_recall and not _shown(reported, name, min_recall)]
+
+
+def missed(reported: dict[str, Any], min_recall: float) -> bool:
+    """Whether a modality found fewer of the sampled duplicates than that, so that more cells have to be searched."""
+    found = [at_threshold(reported, name)["recall"] for name in too_low(reported, min_recall)]
+    return any(recall is not None and recall < min_recall for recall in found)
+
+
+def _shown(reported: dict[str, Any], name: str, min_recall: float) -> bool:
+    """Whether the queries by which the cells were chosen show the recall, and those of the audit do not deny it."""
+    recall = at_threshold(reported, name)["recall"]
+    return bool(reported.get("chosen", {}).get(name, {}).get("low", 0.0) > min_recall and (recall is None or recall >= min_recall))
 
 
 def shortfall(reported: dict[str, Any], nearest: NearestConfig, probes: int | None) -> str:
@@ -120,8 +143,9 @@ def shortfall(reported: dict[str, Any], nearest: NearestConfig, probes: int | No
         recall = at_threshold(reported, name)["recall"]
         kinds.setdefault("none" if recall is None else "low" if recall < nearest.min_recall else "few", []).append(name)
     asked, more = f"nearest.min_recall={nearest.min_recall:g}", f"raise nearest.audit_rows={nearest.audit_rows}"
+    again = "the same command searches more cells" if nearest.probes == "auto" else f"raise nearest.probes={probes}"
     words = {
-        "low": f"below {asked}: raise nearest.probes={probes}",
+        "low": f"below {asked}: {again}",
         "few": f"at the lower end of the interval below {asked}: {more}, or nearest.probes={probes}",
         "none": f"without a duplicate in the sample, which shows no recall: {more}, or search exactly by nearest.probes=null",
     }

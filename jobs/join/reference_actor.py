@@ -6,7 +6,7 @@ Legend: N queries, D dimensions, K matches, C cells, P probed cells, U rows held
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,12 @@ Found = dict[str, pa.Table]  # modality -> matches in `FOUND`, of some queries
 
 @dataclass(frozen=True, kw_only=True)
 class JoinPlan:
-    """The settings that every actor of a join receives. `probes` None: every cell."""
+    """The settings that every actor of a join receives. `probes` None: every cell; auto: not chosen yet."""
 
     cells: CellPlan
     groups: tuple[Group, ...]
     dataset: str
-    probes: int | None
+    probes: Any
     k: int
     threads: int
     device: str
@@ -115,6 +115,25 @@ class ReferenceActor:
         """The K best of the rows held, for each row that looks into one of them."""
         return {name: held.match(self._read(unit, name), routes.get(name)) for name, held in self._held.items()}
 
+    def closest(self, vectors: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """Cosine and cell of the closest of all rows held, (Q,) each, for queries (Q, D) of each modality that is held."""
+        return {name: held.closest(self._tensor(vectors[name])) for name, held in self._held.items()}
+
+    def cell_ranks(self, vectors: Mapping[str, Any], cells: Mapping[str, Any]) -> dict[str, Any]:
+        """The rank (Q,) of a cell (Q,) for each query (Q, D), 1 the nearest, by modality."""
+        from tda.geometry.neighbors.kmeans import cell_ranks
+
+        return {name: cell_ranks(self._centroid_table(name), self._tensor(vectors[name]), cell_Q) for name, cell_Q in cells.items()}
+
+    def probe(self, probes: int | None, settings: Mapping[str, Any]) -> None:
+        """Search so many cells from now on."""
+        self.plan = replace(self.plan, probes=probes, settings=settings)
+
+    def _tensor(self, x_QD: Any) -> Any:
+        import torch
+
+        return torch.from_numpy(np.array(x_QD)).to(self.plan.device)
+
     def _read(self, unit: Unit, modality: str) -> Any:
         """A tensor of the unit's rows; those of the last unit are kept, since a route is followed by a match."""
         import torch
@@ -165,7 +184,14 @@ class _Held:
         self.table = Table(rows_UD, torch.from_numpy(self.identity["position"][:count]).to(plan.device), np.cumsum(np.concatenate(sizes)))
         total = sum(group.cells for group in plan.groups if group.modality == groups[0].modality)
         self.local_C = np.full(total, -1)  # number of a cell -> its place here
-        self.local_C[np.concatenate(numbers)] = np.arange(len(self.table.bounds) - 1)
+        self.number_L = np.concatenate(numbers)
+        self.local_C[self.number_L] = np.arange(len(self.table.bounds) - 1)
+
+    def closest(self, queries_QD: Any) -> tuple[Any, Any]:
+        from tda.geometry.neighbors.search import search
+
+        cosine_Q1, row_Q1 = search(self.table, queries_QD, 1, None, self.plan.threads)
+        return cosine_Q1[:, 0], self.number_L[np.searchsorted(self.table.bounds, row_Q1[:, 0], side="right") - 1]
 
     def match(self, queries_ND: Any, cells_NP: Any) -> pa.Table:
         from tda.geometry.neighbors.search import search

@@ -123,6 +123,7 @@ class JoinSize:
     probes: int | None
     cells: int | None = None
     grouped: bool = False  # the reference already is, for an earlier data set
+    drawn: int = 0  # queries that are answered exactly to choose `probes`, which then is an estimate
 
     @property
     def cell_count(self) -> int:
@@ -140,6 +141,8 @@ def nearest_cost(stage: str, size: JoinSize, machines: Machines) -> Cost:
     hours, bound = machines.hours(flops=layout + join, read=read)
     c = size.cell_count
     compared = "M" if size.probes is None else f"(C + P M / C), C = {c:,}, P = {size.probes}"
+    if size.drawn:
+        compared += f" or as the recall of {size.drawn:,} drawn queries asks, which are compared with all M"
     return Cost(
         stage=stage,
         flops=layout + join,
@@ -166,7 +169,7 @@ def nearest_cost(stage: str, size: JoinSize, machines: Machines) -> Cost:
 def join_flops(size: JoinSize) -> float:
     """2 N D for every row that a query is compared with, and both modalities; centroids count as rows."""
     compared = size.reference if size.probes is None else size.cell_count + size.probes * size.reference / size.cell_count
-    return MODALITIES * 2.0 * size.queries * size.dim * compared
+    return MODALITIES * 2.0 * size.dim * (size.queries * compared + size.drawn * size.reference)
 
 
 def layout_flops(size: JoinSize) -> float:

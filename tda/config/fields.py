@@ -19,6 +19,7 @@ class Bound:
     below: float | None = None  # less than this
     choices: tuple[str, ...] = ()
     word: str | None = None  # a word that stands for a number, such as auto
+    null: bool = False  # None is a value of its own beside the word
 
     def check(self, name: str, value: Any) -> None:
         """Raise UserError, in one line, unless the value of the field called `name` lies within."""
@@ -27,12 +28,12 @@ class Bound:
                 self.check(name, one)
         elif self.choices:
             one_of(name, value, self.choices)
-        elif value not in (MISSING, self.word):  # None is the word where there is no other
+        elif value not in (MISSING, self.word) and not (value is None and self.null):  # None is the word where there is no other
             self._check_number(name, value)
 
     def _check_number(self, name: str, value: Any) -> None:
         if self.word is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise UserError(f"{name}={value!r} is neither a whole number nor {self.word}")
+            raise UserError(f"{name}={value!r} is neither a whole number nor {self.word}{' nor null' * self.null}")
         if math.isnan(value):
             raise UserError(f"{name}={value} is not a number; it must be {self._range()}")
         too_small = (self.least is not None and value < self.least) or (self.above is not None and value <= self.above)

@@ -45,6 +45,7 @@ class IngestJob(Checked):
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     embed: EmbedConfig = field(default_factory=lambda: EmbedConfig(dtype="float32"))
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
     sweep: MultirunConfig = field(default_factory=MultirunConfig)
 
 

@@ -54,7 +54,7 @@ class DedupeConfig(Checked, path="dedupe"):
 class NearestConfig(Checked, path="nearest"):
     """How the closest reference rows are found, and how high the recall must be."""
 
-    probes: int | None = bounded(8, least=1)  # cells searched for each row; null: all, which is exact
+    probes: Any = bounded("auto", least=1, word="auto", null=True)  # cells searched for each row; auto: by recall; null: all, so exact
     exact_below: int = bounded(100_000, least=0)  # a reference of fewer rows is searched exactly, whatever `probes`
     k: int = bounded(1, least=1)  # matches kept per row and modality
     cells: int | None = bounded(None, least=1)  # null: sqrt(4 * rows); fixed when the cells are built, as are the next three

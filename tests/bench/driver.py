@@ -94,7 +94,7 @@ def embed(root: Path) -> None:
 def starts(shards: int) -> list[Row]:
     """What nearest, dedupe and analysis read before their first task."""
     from jobs.analysis.parts import part_hashes
-    from jobs.nearest import _cell_plan, _done, _settings
+    from jobs.nearest import _cell_plan, _done, _recorded, _settings
     from tda.config.analysis import AnalysisConfig
     from tda.config.datasets import DatasetConfig
     from tda.config.jobs import NearestJob
@@ -116,7 +116,7 @@ def starts(shards: int) -> list[Row]:
             rows = EmbeddingSet(folder, "d", "e")
             settings = _settings(job, _cell_plan(folder, job, EmbeddingSet(folder, "d", "e")), rows)
             recorded_rows(RootPaths(folder), "d", "e")
-            _done(folder, ("d", "e", "r"), settings)
+            _done(_recorded(folder, ("d", "e", "r")), settings)
 
         def dedupe() -> None:
             rows, found = EmbeddingSet(folder, "d", "e"), NearestSet(folder, "d", "e", "r")

@@ -4,7 +4,7 @@ One run, turn about. The rows lie in topics that each spread over 32 dimensions 
 through embeddings (`--apart`: 2,000 tight clusters, each of which is one cell or two), and half of the queries are perturbed reference
 rows with cosines from .85 to 1. Both probed searches have as many cells, and look into as many of them as give a recall of .999 at cosine
 .95, found on the exact answer; faiss, which likes cells smaller, is measured with three times as many too. They are measured once more at
-the number of cells that `jobs.nearest` looks into with default settings. Building an index is timed apart from searching it. `--pieces`
+8 cells. Building an index is timed apart from searching it. `--pieces`
 holds 1 and 5 cuts, and one and three passes over them, to the exact answer; `--sizes` measures the cost against the number of reference
 rows. OPENBLAS_CORETYPE, where it is set, slows faiss and NumPy alike: unset it.
 """
@@ -26,7 +26,7 @@ import torch
 from rich.console import Console
 from rich.table import Table as Printed
 
-from tda.config.stages import NearestConfig
+from jobs.join.probe_choice import UNASKED
 from tda.geometry.duplicate_recall import duplicate_recall
 from tda.geometry.neighbors.reference import Reference
 from tda.geometry.neighbors.search import search
@@ -38,7 +38,7 @@ TOPICS, INNER = 50, 32
 APART = 2000, 0
 FINER = 3
 THRESHOLD, RECALL = 0.95, 0.999
-DEFAULT = NearestConfig().probes or 8
+DEFAULT = UNASKED
 SHORT = 5.0  # seconds
 Match = tuple[Any, Any]  # cosines (N,), rows (N,)
 

@@ -14,6 +14,7 @@ import pytest
 from small_rows import unit
 from typed import typed
 
+from jobs import ingest
 from jobs.ingest import run
 from tda.config.datasets import DatasetConfig
 from tda.config.jobs import IngestJob
@@ -24,6 +25,7 @@ from tda.store import EmbeddingSet
 from tda.store.commit.quarantine import read_quarantine
 from tda.store.commit.records import recorded
 from tda.store.paths import RootPaths
+from tda.store.types import Source
 
 N = 1_000
 
@@ -174,3 +176,61 @@ def test_killed_half_way_the_same_command_gives_the_table_of_an_unbroken_run(tmp
     run(job(tmp_path / "clean", tmp_path / "x.npz", rows_per_shard=500))
     for path in (tmp_path / "clean/embeddings/coco/clip").glob("*.parquet"):
         assert path.read_bytes() == (tmp_path / "root/embeddings/coco/clip" / path.name).read_bytes()
+
+
+def files_of(folder: Path, counts: tuple[int, ...] = (410, 1, 330, 259)) -> Path:
+    """Parquet files of unequal lengths."""
+    folder.mkdir()
+    for number, (count, start) in enumerate(zip(counts, np.cumsum((0, *counts)), strict=False)):
+        rows = {name: list(unit(N, seed=seed, dtype="float32")[start : start + count]) for seed, name in enumerate(("image", "text"))}
+        pq.write_table(pa.table({**rows, "caption": [f"row {start + i}" for i in range(count)]}), folder / f"{number}.parquet")
+    return folder
+
+
+def tables(root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((root / "embeddings/coco/clip").glob("*.parquet"))}
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_shards_of_a_large_source_are_tasks_and_their_bytes_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = files_of(tmp_path / "files")
+    one, many = tmp_path / "one", tmp_path / "many"
+    assert run(job(one, files)).whole
+    monkeypatch.setattr(ingest, "ALONE", 0)
+    started, real = list[str](), ingest.ordered
+    monkeypatch.setattr(
+        ingest, "ordered", lambda task, calls, cluster: real(task, (started.append(call[1]) or call for call in calls), cluster)
+    )  # type: ignore[func-returns-value]
+    assert "1000 pairs of coco by clip in 4 shards (4 new)" in run(job(many, files)).line
+    assert tables(many) == tables(one)
+    assert started == ["00000", "00001", "00002", "00003"]
+    for name in ("00001", "00003"):
+        Path(RootPaths(str(many)).record("coco", "clip", name)).unlink()
+    assert "4 shards (2 new)" in run(job(many, files)).line
+    assert started[4:] == ["00001", "00003"]
+    assert tables(many) == tables(one)
+    assert run(job(tmp_path / "npz", _npz(tmp_path))).whole
+    assert len(started) == 6, "what is before a row of an .npz has to be unpacked: one process reads it"
+
+
+def _npz(folder: Path) -> Path:
+    np.savez(folder / "x.npz", image=unit(N, dtype="float32"), text=unit(N, seed=1, dtype="float32"))
+    return folder / "x.npz"
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_fault_in_a_task_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = files_of(tmp_path / "files")
+    table = pq.read_table(files / "2.parquet")
+    pq.write_table(table.set_column(1, "text", pa.array([[2.0] * len(table["text"][0])] * len(table))), files / "2.parquet")
+    monkeypatch.setattr(ingest, "ALONE", 0)
+    with pytest.raises(UserError, match="normalise"):
+        run(job(tmp_path / "root", files))
+
+
+def test_a_source_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    files = files_of(tmp_path / "files")
+    identity = ingest._identity(job(tmp_path / "root", files), ingest.open_job_source(job(tmp_path / "root", files)), "0")
+    plan = ingest.IngestPlan(job=job(tmp_path / "root", files), identity=identity, origin=Source(str(files), 1, "0"), rows=N - 1)
+    with pytest.raises(UserError, match="has 1000 rows now, it had 999: run again"):
+        ingest.ingest_shard(plan, "00000")

@@ -146,6 +146,35 @@ def test_probes_are_audited_and_a_reference_actor_killed_half_way_changes_nothin
     assert json.loads((root / "nearest/q/e/r/audit.json").read_text()) == reported
 
 
+@pytest.mark.usefixtures("ray_cluster")
+def test_cells_are_chosen_by_recall_and_a_join_that_was_begun_goes_on_with_them(root: Path) -> None:
+    auto = {"exact_below": 0, "cells": 40, "audit_rows": 200, "min_recall": 0.6}
+    made = list[Any]()
+    for actors, memory in ((1, 10**9), (3, 60_000)):
+        shutil.rmtree(root / "nearest/q", ignore_errors=True)
+        outcome = join(root, actors, memory_bytes=memory, **auto)
+        assert outcome.whole, outcome.line
+        made.append((outputs(root), json.loads((root / "nearest/q/e/r/audit.json").read_text())))
+    assert made[0] == made[1], "whatever the actors and passes"
+    reported = made[0][1]
+    assert 1 <= reported["probes"] < 40
+    assert f"{reported['probes']} cells a row, median" in outcome.line
+    for modality in ("image", "text"):
+        chosen = reported["chosen"][modality]
+        assert chosen["low"] > 0.6
+        assert chosen["found"] <= chosen["queries"]
+    (root / "nearest/q/e/r/_records/q-00001.json").unlink()
+    (root / "nearest/q/e/r/audit.json").unlink()
+    assert "(2 done before)" in join(root, 1, **auto).line
+    assert (outputs(root), json.loads((root / "nearest/q/e/r/audit.json").read_text())) == made[0]
+    shutil.rmtree(root / "nearest/q")
+    strict = {**auto, "min_recall": 1.0, "thresholds": [], "threshold": 0.2}
+    assert not join(root, 1, **strict, probes=1).whole
+    outcome = join(root, 1, **strict)
+    assert outcome.whole, "more cells than those with which the audit found too few: here all"
+    assert NearestSet(str(root), "q", "e", "r").probes is None
+
+
 def _mortal(mark: Path) -> type[ReferenceActor]:
     """Reference actors of which the first to match for the third time dies of it, leaving the mark."""
 

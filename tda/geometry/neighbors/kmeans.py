@@ -14,6 +14,9 @@ from tda.geometry.neighbors.search import nearest_rows, query_blocks
 from tda.geometry.neighbors.sizes import ITERATIONS
 from tda.geometry.neighbors.table import Queries, Table
 
+RANKED, RANKED_CELLS = 1024, 8192  # rows and centroids of one product of `cell_ranks`: 64 MB of scores
+TIE = 1e-14  # scores this near are equal: a product rounds otherwise than a sum
+
 
 def spherical_kmeans(sample_SD: Any, cells: int, seed: int = 0, iterations: int = ITERATIONS) -> Any:
     """Unit centroids (C, D) of unit rows (S, D): a float32 NumPy array; at most min(`cells`, S). Computed on the GPU for CuPy rows.
@@ -70,6 +73,33 @@ def nearest_cells(centroids: Table, x_ND: torch.Tensor, probes: int = 1, threads
 def cells_of(centroids: Table, rows: Queries, probes: int, threads: int | None = None) -> Any:
     """`nearest_cells` for one block of rows."""
     return nearest_rows(centroids, rows, min(probes, len(centroids)), threads)
+
+
+def cell_ranks(centroids: Table, x_QD: torch.Tensor, cell_Q: Any) -> Any:
+    """The rank (Q,), 1 the nearest, of cell `cell_Q` (Q,) among the cells by nearness to each row of (Q, D): int64, NumPy.
+
+    A search of P cells reaches it where the rank is at most P. Ties go to the lower number. Raises UserError for a row that is zero or not
+    finite.
+    """
+    cell_Q, ranks = torch.from_numpy(np.asarray(cell_Q)).to(x_QD.device), list[Any]()
+    for begin in range(0, len(x_QD), RANKED):
+        unit_BD = _unit64(x_QD[begin : begin + RANKED], Queries(x_QD[begin : begin + RANKED], begin).norm_N)
+        own_B = cell_Q[begin : begin + RANKED]
+        score_B1 = (unit_BD * _unit64(centroids.rows_MD[own_B], centroids.norm_M[own_B])).sum(dim=1, keepdim=True)
+        before_B = torch.ones(len(own_B), dtype=torch.int64, device=x_QD.device)
+        for first in range(0, len(centroids), RANKED_CELLS):
+            part = slice(first, first + RANKED_CELLS)
+            score_BC = unit_BD @ _unit64(centroids.rows_MD[part], centroids.norm_M[part]).T
+            number_C = torch.arange(first, first + score_BC.shape[1], device=x_QD.device)
+            near_BC = score_BC > score_B1 + TIE
+            tied_BC = (abs(score_BC - score_B1) <= TIE) & (number_C < own_B[:, None])
+            before_B += (near_BC | tied_BC).sum(dim=1)
+        ranks.append(before_B.cpu().numpy())
+    return np.concatenate([np.zeros(0, np.int64), *ranks])
+
+
+def _unit64(x_ND: torch.Tensor, norm_N: torch.Tensor) -> torch.Tensor:
+    return x_ND.to(torch.float64) / norm_N[:, None]
 
 
 def arrange(x_MD: Any, label_M: Any, centroids_CD: Any, bound: int, seed: int = 0) -> tuple[Any, Any, Any]:

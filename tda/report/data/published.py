@@ -6,6 +6,7 @@ its n = 5,000 come from the results that its authors published with their code. 
 
 from collections.abc import Mapping, Sequence
 
+from tda.report.data.evidence import value
 from tda.report.data.load import Cell, Run
 
 SEPARABILITY = {  # Table I: accuracy, precision, recall; fitted and scored on the same rows
@@ -31,14 +32,34 @@ ARMS_TOP1 = {  # RN50 arms on COCO: image to text, text to image
 }
 
 PAIRS = 5000  # of each data set there
+DIM = 512  # of both models there
 
 COLLAPSE = {"CLIP": 512, "CLOOB": 400}  # dimensions before the spectrum's collapse, of 512: in the text on Figs 10 to 12, read off a plot
 
-TWO_COMPONENTS = {"CLIP": 0.98}  # accuracy of the first two principal components (text on Fig. 2); its data set is not named
+
+NEAR = 0.1  # how far numbers of pairs may differ from the paper's, as a share of these
+
+
+def comparable(cell: Cell) -> bool:
+    """Whether a number that depends on how many pairs there are was measured among about as many as the paper's."""
+    used = value(cell, "retrieval", "pairs_used") or value(cell, "pairs") or 0
+    return abs(used - PAIRS) <= NEAR * PAIRS
+
+
+def collapse_of(run: Run, cell: Cell) -> int | None:
+    """The paper's dimensions before the collapse; None for a model of other dimensions than the paper's."""
+    return COLLAPSE.get(run.config.models.get(cell.encoder, "")) if value(cell, "dim") == DIM else None
 
 
 def published(
     run: Run, cell: Cell, figures: Mapping[tuple[str, str], Sequence[float | None]], roles: Mapping[str, str], size: int
 ) -> Sequence[float | None]:
-    """The paper's figures for this cell's data set and model; None where it has none."""
-    return figures.get((run.config.datasets.get(cell.dataset, ""), roles.get(cell.encoder, "")), (None,) * size)
+    """The paper's figures for this cell's data set and model; None where it has none, or where they do not compare with this run's."""
+    nothing = (None,) * size
+    found = figures.get((run.config.datasets.get(cell.dataset, ""), roles.get(cell.encoder, "")), nothing)
+    return found if comparable(cell) else nothing
+
+
+def less(own: float | None, papers: float | None) -> float | None:
+    """This run's number less the paper's."""
+    return None if own is None or papers is None else own - papers

@@ -26,6 +26,11 @@ def signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
+def points(fraction: float) -> str:
+    """A difference of two fractions in percentage points, with its sign."""
+    return f"{100 * fraction:+.1f}".replace("-", "−")
+
+
 def typeset(sentence: str) -> str:
     """Return a sentence with typographic minus signs, and no space before a percent sign."""
     return re.sub(r"(?<![\w])-(?=[\d.])", "−", sentence).replace(" %", "%")

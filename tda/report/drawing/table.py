@@ -28,7 +28,7 @@ class Column:
 
     @property
     def of_paper(self) -> bool:
-        return self.group.startswith(("Paper", "Published"))
+        return self.group.startswith(("Paper", "Published", "Less the"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Verdicts on both predictions of the paper, in sentences."""
 
+import re
 from collections.abc import Sequence
 
 from tda.report.data.evidence import each
@@ -22,7 +23,16 @@ def prediction_two(run: Run) -> list[str]:
 def verdicts(run: Run, which: str) -> dict[str, str]:
     """By data set, the sentence that the comparison of its models has on a prediction."""
     found = {dataset: run.comparisons.get(dataset, {}).get(which) for dataset in run.datasets}
-    return {dataset: f"On {run.shown(dataset)}, {typeset(str(one['sentence']))}" for dataset, one in found.items() if one}
+    return {dataset: f"On {run.shown(dataset)}, {typeset(_without_noise(str(one['sentence'])))}" for dataset, one in found.items() if one}
+
+
+def _without_noise(sentence: str) -> str:
+    """A correlation over too few models to decide is no finding, whatever its value."""
+    return re.sub(
+        r"over \d+ spaces global dimension and top-1 correlate by [^;]*?, too few models to decide\)",
+        "models are too few to decide about global dimension",
+        sentence,
+    )
 
 
 def _not_compared(cells: Sequence[Cell], run: Run) -> list[str]:

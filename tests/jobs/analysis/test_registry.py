@@ -1,12 +1,27 @@
 """The registry of parts: names and order, hashes that stored analyses are known by, and the result line."""
 
 from dataclasses import fields
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pytest
+
+from jobs.analysis import registry
+from jobs.analysis.part import Measuring
 from jobs.analysis.parts import part_hashes, with_needed
 from jobs.analysis.registry import REGISTRY
 from jobs.analyze import result_line
-from tda.config.analysis import PARTS, AnalysisConfig, ClustersConfig, MixingConfig, SeparabilityConfig, SpectrumConfig
+from tda.config.analysis import (
+    PARTS,
+    AnalysisConfig,
+    ClustersConfig,
+    MixingConfig,
+    RetrievalConfig,
+    SeparabilityConfig,
+    SpectrumConfig,
+)
+from tda.config.cluster import ClusterConfig
 
 ROWS = {"a": ["x", 1], "b": ["y", 2]}
 # A hash that changes makes every stored analysis stale: these are to stay.
@@ -116,3 +131,20 @@ def test_result_line_has_the_words_of_every_part() -> None:
     assert result_line(metrics) == expected
     metrics["spectrum"]["image"]["effective_rank"] = None  # a randomized spectrum that has not all values
     assert result_line(metrics) == expected.replace(", effective rank 10.0 / 10.0", "")
+
+
+def test_retrieval_of_more_pairs_than_queries_draws_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And with fewer pairs, or queries of every pair, all are ranked."""
+    ranked = np.zeros(3, np.int64)
+    monkeypatch.setattr(registry, "sampled_retrieval", lambda *_: ({"retrieval": "drawn"}, {}))
+    monkeypatch.setattr(registry.pairs, "ranks", lambda *_: (np.arange(3), ranked, ranked))
+
+    def retrieval(queries: int | None) -> Any:
+        analysis = AnalysisConfig(retrieval=RetrievalConfig(queries=queries))
+        subject: Any = SimpleNamespace(analysis=analysis, embeddings=range(3))
+        run = Measuring(subject=subject, others={}, parts=[], stored=dict, cluster=ClusterConfig(), hashes={"retrieval": "h"})
+        return registry._retrieval(run, None)[0]["retrieval"]
+
+    assert retrieval(2) == "drawn"
+    for queries in (3, None):
+        assert retrieval(queries)["image_to_text"]["top1"] == 1, "every rank is 0"

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from nearest_rows import publish_set
 
-from jobs.join.query_actor import Lost, QueryActor, partial_url, pass_name
-from jobs.join.reference_actor import JoinPlan, ReferenceActor, Unit
+from jobs.join.query_actor import Lost, QueryActor, _publish_found, _read_found, partial_url, pass_name
+from jobs.join.reference_actor import FOUND, JoinPlan, ReferenceActor, Unit
 from tda.errors import ShardError
 from tda.geometry.neighbors import best_match
 from tda.store.commit.records import read_record
@@ -115,3 +116,13 @@ def test_a_shard_that_cannot_be_read_is_an_error_of_that_shard(plan: JoinPlan, h
     with pytest.raises(ShardError, match=r"shard q-00001: missing"):
         joiner.join(SHARDS[1], 1)
     assert joiner.join(SHARDS[0], 1) == 50
+
+
+def test_a_pass_in_which_a_modality_has_no_match_is_read_back(tmp_path: Path) -> None:
+    some = pa.table({"query": [0, 1], "cosine": [0.5, 0.25], "position": [7, 8], "ordinal": [7, 8], "key": ["a", "b"]}, schema=FOUND)
+    url = str(tmp_path / "found.parquet")
+    _publish_found(url, [{"image": some, "text": FOUND.empty_table()}, {"text": some}, {"text": FOUND.empty_table()}])
+    found = _read_found(url)
+    assert {name: table.to_pylist() for name, table in found.items()} == {"image": some.to_pylist(), "text": some.to_pylist()}
+    _publish_found(url, [{"image": FOUND.empty_table(), "text": FOUND.empty_table()}])
+    assert [len(table) for table in _read_found(url).values()] == [0, 0]

@@ -9,7 +9,7 @@ import pytest
 from nearest_rows import embedded, joined
 
 from jobs.join import recall_audit
-from jobs.join.recall_audit import Audit, at_threshold, line, shortfall, too_low
+from jobs.join.recall_audit import Audit, at_threshold, line, missed, shortfall, too_low
 from tda.config.stages import NearestConfig
 from tda.store.datasets.nearest import NearestSet
 from tda.store.paths import RootPaths
@@ -131,3 +131,21 @@ def test_an_audit_stands_until_join_sample_or_thresholds_change(audit: Audit) ->
         assert other.done() is None
     Path(RootPaths(audit.root).nearest_audit(*audit.names)).write_text("{torn")
     assert audit.done() is None
+
+
+def test_queries_by_which_cells_were_chosen_show_a_recall_that_the_sample_does_not_deny(audit: Audit) -> None:
+    rare = settled(audit, threshold=1.0)
+    exact = {name: cosines(rare, name) for name in ("image", "text")}
+    chosen = {name: {"queries": 900, "low": 0.95} for name in ("image", "text")}
+    assert too_low(rare.publish(exact), 0.9) == ["image", "text"], "no sampled row is a duplicate"
+    reported = rare.publish(exact, chosen)
+    assert reported["chosen"] == chosen
+    assert too_low(reported, 0.9) == []
+    assert too_low(reported, 0.95) == ["image", "text"]
+    assert not missed(reported, 0.95), "more cells would not show it"
+    few = {name: np.ones(25) for name in exact}
+    denied = settled(audit, threshold=0.99).publish(few, chosen)
+    assert too_low(denied, 0.9) == ["image", "text"]
+    assert missed(denied, 0.9)
+    auto = dataclasses.replace(audit.nearest, probes="auto", min_recall=0.9)
+    assert "the same command searches more cells" in shortfall(denied, auto, 2)

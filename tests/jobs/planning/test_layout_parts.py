@@ -58,3 +58,8 @@ def test_clusters_on_the_layout_lay_out_again_for_each_further_seed() -> None:
     assert "2 further layouts" in clusters("layout", 3)
     assert "further layouts" not in clusters("layout", 1)
     assert "further layouts" not in clusters("raw", 3)
+
+
+def test_homology_holds_the_rows_and_the_distances_of_its_landmarks_for_each_of_three_sets() -> None:
+    config = HomologyConfig(landmarks=100, max_pairs=2_000)
+    assert costs(50_000, AnalysisConfig(homology=config))["homology"].memory == 3 * (8 * 2_000 * 512 + 64 * 100**2)

@@ -21,6 +21,7 @@ class Example(Checked, path="group.example"):
     count: int = bounded(3, least=1, most=5)
     share: float = bounded(0.5, least=0, below=1)
     size: Any = bounded("auto", least=1, word="auto")
+    some: Any = bounded("auto", least=1, word="auto", null=True)
     kinds: list[str] = bounded(["a"], choices=("a", "b"))
     limit: int | None = bounded(None, least=2)
     free: int = 0
@@ -38,6 +39,7 @@ class Example(Checked, path="group.example"):
         ({"size": 0}, "group.example.size=0 is too small; it must be at least 1"),
         ({"kinds": ["a", "c"]}, "group.example.kinds='c' is unknown; choose one of: a, b"),
         ({"size": None}, "group.example.size=None is neither a whole number nor auto"),
+        ({"some": "all"}, "group.example.some='all' is neither a whole number nor auto nor null"),
         ({"limit": 1}, "group.example.limit=1 is too small; it must be at least 2"),
     ],
 )
@@ -48,7 +50,20 @@ def test_value_outside_is_refused_in_one_line(values: dict[str, Any], message: s
 
 
 @pytest.mark.parametrize(
-    "values", [{}, {"count": 1}, {"count": 5}, {"share": 0.0}, {"size": 1}, {"limit": None}, {"limit": 2}, {"kinds": []}, {"free": -9}]
+    "values",
+    [
+        {},
+        {"count": 1},
+        {"count": 5},
+        {"share": 0.0},
+        {"size": 1},
+        {"some": None},
+        {"some": 4},
+        {"limit": None},
+        {"limit": 2},
+        {"kinds": []},
+        {"free": -9},
+    ],
 )
 def test_value_within_passes(values: dict[str, Any]) -> None:
     made = Example(**values)

@@ -26,6 +26,7 @@ def test_cosines_and_shares(wanted: str) -> None:
         ({"min_side": 0}, "filter.min_side=0 is too small"),
         ({"max_aspect": 0.5}, "filter.max_aspect=0.5 is too small"),
         ({"min_letters": 2}, "filter.min_letters=2 is out of range"),
+        ({"min_letters": -0.1}, "filter.min_letters=-0.1 is out of range"),
         ({"unknown": "guess"}, "filter.unknown='guess' is unknown; choose one of: drop, keep"),
     ],
 )
@@ -33,3 +34,7 @@ def test_each_mistake_is_one_line(settings: dict[str, object], reported: str) ->
     with pytest.raises(UserError) as refused:
         FilterConfig(**settings)  # type: ignore[arg-type]
     assert str(refused.value).startswith(reported)
+
+
+def test_the_ends_of_a_share_of_letters_are_shares() -> None:
+    assert [FilterConfig(min_letters=share).min_letters for share in (0, 1)] == [0, 1]

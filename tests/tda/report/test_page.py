@@ -14,7 +14,14 @@ from tda.report.page import MANIFEST, build
 from tda.report.reading import drawn, studied
 from tda.report.topics.registry import registry
 
-NOT_PLANTED = {"fig01", "over_training", "temperature", "interventions", "interventions_dimensions"}  # their data are of another kind
+NOT_PLANTED = {
+    "fig01",
+    "over_training",
+    "temperature",
+    "interventions",
+    "interventions_dimensions",
+    "diversity",
+}  # their data are of another kind
 VOID = {"meta", "img", "br", "link", "hr", "input", "line", "path", "use", "image", "rect"}
 
 
@@ -49,7 +56,7 @@ def _elements(page: str) -> list[tuple[str, dict[str, str | None]]]:
 def test_all_files_are_there_and_the_page_is_small(drawn_report: Path) -> None:
     names = {file.name for file in (drawn_report / "report").iterdir()}
     figures = [spec.name for spec in registry() if spec.name not in NOT_PLANTED]
-    tables = ("table1", "table2", "ablation", "layouts", "sweep", "cells", "dimension", "local", "compared", "topology")
+    tables = ("table1", "table2", "ablation", "layouts", "sweep", "cells", "dimension", "local", "compared", "topology", "reproduction")
     made = {f"{name}{end}" for name in figures for end in (".svg", ".pdf", ".png", "_points.csv")} | {f"{name}.csv" for name in tables}
     tools = {"summary.json", "tables.tex", "report.tex", "atlas.parquet"}
     assert names == made | tools | {"index.html", "panels", MANIFEST}
@@ -102,7 +109,7 @@ def test_every_figure_and_table_says_what_it_shows(drawn_report: Path) -> None:
     pictures = [attrs.get("aria-label") or attrs.get("alt") for tag, attrs in seen if attrs.get("role") == "img" or tag == "img"]
     assert len(pictures) > 80
     assert all(pictures)
-    assert sum(tag == "caption" for tag, _ in seen) == 10 + 2 + 1
+    assert sum(tag == "caption" for tag, _ in seen) == 11 + 2 + 1
     assert all("scope" in attrs for tag, attrs in seen if tag == "th")
 
 

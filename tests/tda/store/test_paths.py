@@ -31,3 +31,11 @@ def test_a_name_that_cannot_name_a_folder_is_refused_by_its_key(name: str) -> No
         RootPaths("/r").model_dir(name)
     with pytest.raises(UserError, match="shard="):
         RootPaths("/r").record("coco", "clip", name)
+
+
+def test_a_cell_of_a_sweep_has_results_of_its_own_and_the_rows_of_the_root_around_it() -> None:
+    cell = RootPaths("/r/sweeps/s/0123abcd-k=1")
+    assert cell.metrics("coco", "clip") == "/r/sweeps/s/0123abcd-k=1/analysis/coco/clip/metrics.json"
+    assert cell.report() == "/r/sweeps/s/0123abcd-k=1/report/index.html"
+    assert cell.embeddings_dir("coco", "clip") == "/r/embeddings/coco/clip"
+    assert cell.record("coco", "clip", "00000") == "/r/embeddings/coco/clip/_records/00000.json"

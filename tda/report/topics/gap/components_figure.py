@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from tda.report.data.evidence import name
 from tda.report.data.load import Cell, Run
-from tda.report.data.published import TWO_COMPONENTS
 from tda.report.data.words import percent
 from tda.report.drawing.figure import FigureSpec, Panel, every_cell, model_panels
 from tda.report.drawing.projection import evenly
@@ -115,8 +114,7 @@ FIGURES = (
         name="fig02",
         label="Fig. 2",
         title="Two principal components, by modality",
-        reading=f"{_PLANE} “split” is the accuracy of a line in this plane that separates the modalities (50% is chance); the "
-        f"paper has CLIP at {percent(TWO_COMPONENTS['CLIP'])}.",
+        reading=f"{_PLANE} “split” is the accuracy of a line in this plane that separates the modalities (50% is chance).",
         panels=_by_dataset,
         sentence=lambda run: findings.two_components(run.cells, run.config),
         cells=every_cell,

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from tda.report.data.evidence import name, value
 from tda.report.data.load import Cell, Run
-from tda.report.data.published import ARMS_TOP1, PAIRS, SEPARABILITY, published
-from tda.report.data.words import percent
+from tda.report.data.published import ARMS_TOP1, PAIRS, SEPARABILITY, less, published
+from tda.report.data.words import percent, points
 from tda.report.drawing.table import Column, Table, Value, tenth
 from tda.report.topics.gap import findings
-from tda.report.topics.rules import GAP, gap_by_chance
+from tda.report.topics.rules import GAP, TOP1, gap_by_chance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,7 @@ def separability(run: Run) -> Table:
         Column(label="Model"),
         *(Column(label=score.capitalize(), show=percent, group="All rows") for score in scores),
         *(Column(label=score.capitalize(), show=percent, group="Paper") for score in scores),
+        Column(label="Accuracy", show=points, group="Less the paper's"),
         *(Column(label=score.capitalize(), show=percent, group="Held out", paged=score == "accuracy") for score in scores),
         Column(label="Accuracy", show=percent, group="Two PCs"),
         *(Column(label=target, show=percent, group="Accuracy on") for target in targets),
@@ -31,7 +32,8 @@ def separability(run: Run) -> Table:
             cell.shown,
             name(cell.encoder, run.config),
             *(value(cell, "separability", "train", score) for score in scores),
-            *published(run, cell, SEPARABILITY, run.config.models, 3),
+            *(papers := published(run, cell, SEPARABILITY, run.config.models, 3)),
+            less(value(cell, "separability", "train", "accuracy"), papers[0]),
             *(value(cell, "separability", "heldout", score) for score in scores),
             value(cell, "separability", "pca2", "accuracy"),
             *(value(cell, "separability", "transfer", target, "accuracy") for target in targets),
@@ -66,6 +68,7 @@ def ablation(run: Run) -> Table:
         Column(label="Txt→img", show=percent, group="Top-1"): lambda cell: value(cell, "retrieval", "text_to_image", "top1"),
     }
     paper = [Column(label=label, show=percent, group="Published") for label in ("Img→txt", "Txt→img")]
+    paper += [Column(label=label, show=points, group="Less the published") for label in ("Img→txt", "Txt→img")]
     arms = [cell for cell in run.cells if cell.encoder in run.config.ablation]
     several = len({(cell.dataset, run.config.ablation[cell.encoder]) for cell in arms}) < len(arms)
     rows: list[list[Value]] = [
@@ -74,7 +77,8 @@ def ablation(run: Run) -> Table:
             run.config.ablation[cell.encoder],
             cell.encoder,
             *(measure(cell) for measure in measured.values()),
-            *published(run, cell, ARMS_TOP1, run.config.ablation, 2),
+            *(papers := published(run, cell, ARMS_TOP1, run.config.ablation, 2)),
+            *(less(value(cell, *path), known) for path, known in zip(TOP1, papers, strict=True)),
         ]
         for cell in arms
     ]

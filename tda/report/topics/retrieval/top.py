@@ -34,9 +34,8 @@ def _difference(found: Mapping[str, Any], clip: Cell, cloob: Cell, run: Run) -> 
     first, second = clip.modalities
     clear = low > 0 or high < 0
     verb = "finds the partner more often than" if clear else "finds the partner about as often as"
-    points = f"{100 * by:.1f} points of top-1, {first} to {second} (95% interval {100 * ends[0]:+.1f} to {100 * ends[1]:+.1f})".replace(
-        "-", "−"
-    )
+    interval = f"{_signed(ends[0])} to {_signed(ends[1])}"
+    points = f"{100 * by:.1f} points of top-1, {first} to {second} (95% interval {interval})"
     who = f"{name(better.encoder, run.config)} {verb} {name(worse.encoder, run.config)}"
     return Finding(sentence=f"{who} on {clip.shown}: by {points}.", clear=clear)
 

@@ -2,7 +2,7 @@
 
 from tda.report.data.evidence import value
 from tda.report.data.load import Cell, Run
-from tda.report.data.published import COLLAPSE
+from tda.report.data.published import DIM, collapse_of
 from tda.report.drawing.table import Column, Table, Value, count, model_columns, model_values, remarks_of, tenth
 from tda.report.topics.rules import fall_in
 from tda.report.topics.spectrum import findings
@@ -44,7 +44,7 @@ def dimension(run: Run) -> Table:
             *(value(cell, "spectrum", modality, "effective_rank") for modality in modalities),
             *(value(cell, "spectrum", modality, "collapse_index") for modality in modalities),
             value(cell, "dim"),
-            COLLAPSE.get(run.config.models.get(cell.encoder, "")),
+            collapse_of(run, cell),
             *(value(cell, *groups[group], modality, "value") for group in list(groups)[1:] for modality in modalities),
             *(value(cell, *groups[group], modality, "stderr") for group in list(groups)[1:] for modality in modalities),
             *(value(cell, "spectrum", modality, "participation_ratio") for modality in modalities),
@@ -61,8 +61,9 @@ def dimension(run: Run) -> Table:
         rows=rows,
         sentences=findings.intrinsic(run.cells, run.config),
         remarks=remarks_of(run, "spectrum", "dimension"),
-        note="Effective rank and the dimension at which the spectrum collapses describe the linear space; in the paper CLIP uses all of "
-        "512 and CLOOB collapses near 400. Two-NN and maximum likelihood estimate the dimension of the manifold from nearest neighbours; "
+        note="Effective rank and the dimension at which the spectrum collapses describe the linear space; the paper's stands "
+        f"beside models of its {DIM} dimensions. "
+        "Two-NN and maximum likelihood estimate the dimension of the manifold from nearest neighbours; "
         "their sampling errors, and how each spectrum falls, are in the CSV. Above some 5 dimensions both are too low by more than these "
         "errors.",
     )

@@ -84,6 +84,15 @@ def test_a_terminal_gets_rows_that_go_with_their_work(clock: SimpleNamespace) ->
     shown.close()
 
 
+def test_what_is_shown_from_the_start_waits_for_no_tick(clock: SimpleNamespace) -> None:
+    del clock
+    stream = Terminal()
+    shown = Display(stream)
+    shown.add(Track(name="coco / clip", whole=12, unit="parts", delay=0))
+    assert "coco / clip" in stream.getvalue()
+    shown.close()
+
+
 def test_standard_output_is_left_alone_unless_it_is_the_terminal(clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     stream = Terminal()
     shown = Display(stream)

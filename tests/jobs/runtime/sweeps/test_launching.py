@@ -2,8 +2,11 @@
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
 
-from jobs.runtime.sweeps.launching import combinations, with_plugins
+from jobs.runtime.sweeps.launching import CellLauncher, ListSweeper, combinations, with_plugins
 from tda.errors import UserError
 
 
@@ -56,3 +59,9 @@ def test_a_sweeper_of_the_user_stays() -> None:
         with_plugins(["hydra/sweeper=optuna", "sweep.zip=[a,b]"])
     with pytest.raises(UserError, match=r"hydra/launcher cannot be chosen: .* sweep\.parallel=n"):
         with_plugins(["hydra/launcher=basic"])
+
+
+def test_the_launcher_and_the_sweeper_are_known_to_hydra_once_a_sweep_asks_for_them() -> None:
+    with_plugins(["-m", "a=1,2"])
+    assert CellLauncher in Plugins.instance().discover(Launcher)
+    assert ListSweeper in Plugins.instance().discover(Sweeper)

@@ -8,6 +8,7 @@ import torch
 from brute_cosines import clustered
 
 from tda.errors import UserError
+from tda.geometry.neighbors import kmeans
 from tda.geometry.neighbors.kmeans import _mean, arrange, cells_of, centroid_table, nearest_cells, spherical_kmeans
 from tda.geometry.neighbors.table import Queries
 
@@ -126,3 +127,19 @@ def test_heavy_cells_are_cut_and_every_row_is_somewhere() -> None:
     assert np.diff(bounds).min() > 0
     assert len(centroids_CD) == len(bounds) - 1
     np.testing.assert_allclose(np.linalg.norm(centroids_CD, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_the_rank_of_a_cell_is_the_number_of_cells_with_which_it_is_searched(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kmeans, "RANKED", 16)
+    monkeypatch.setattr(kmeans, "RANKED_CELLS", 7)
+    rng = np.random.default_rng(5)
+    x_ND = rng.standard_normal((50, 12)).astype(dtype)
+    centroids_CD = rng.standard_normal((30, 12)).astype(np.float32)
+    centroids_CD[20] = centroids_CD[3]  # the higher number comes later
+    table, cell_N = centroid_table(centroids_CD / np.linalg.norm(centroids_CD, axis=1, keepdims=True)), rng.integers(0, 30, 50)
+    cell_N[:4] = 3, 20, 3, 20
+    rank_N = kmeans.cell_ranks(table, torch.from_numpy(x_ND), cell_N)
+    for probes in range(1, 31):
+        searched_NP = nearest_cells(table, torch.from_numpy(x_ND), probes)
+        np.testing.assert_array_equal((searched_NP == cell_N[:, None]).any(axis=1), rank_N <= probes)

@@ -16,7 +16,12 @@ from tda.report.drawing.figure import FigureSpec, inline, panel_svg
 from tda.report.topics.registry import SECTIONS, figures_of, registry
 
 SPECS = {spec.name: spec for spec in registry()}
-NOT_PLANTED = {"over_training", "interventions", "interventions_dimensions"}  # no run of this root was watched, no gap was closed
+NOT_PLANTED = {
+    "over_training",
+    "interventions",
+    "interventions_dimensions",
+    "diversity",
+}  # no run of this root was watched, no gap was closed
 
 
 @pytest.fixture(scope="module")

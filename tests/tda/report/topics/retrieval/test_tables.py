@@ -15,14 +15,19 @@ from tda.report.topics.retrieval.tables import retrieval
 Rows = Callable[[Table], list[dict[str, str]]]
 
 
-def test_table_two_stands_beside_the_papers(planted_run: Run, csv_rows: Rows) -> None:
-    by_cell = {(row["Task"], row["Data set"], row["Model"]): row for row in csv_rows(retrieval(planted_run))}
+def test_table_two_stands_beside_the_papers(paper_sized_run: Run, csv_rows: Rows) -> None:
+    by_cell = {(row["Task"], row["Data set"], row["Model"]): row for row in csv_rows(retrieval(paper_sized_run))}
     assert len(by_cell) == 2 * 2 * 4
     clip = by_cell["Text to image", "toy_shifted", "toy_infonce (CLIP)"]
     assert (clip["Paper: Top-5"], clip["Paper: Top-1"]) == ("0.635", "0.371")
-    assert (clip["This run: Top-1"], clip["This run: Candidates"]) == ("0.7", "400.0")
+    assert (clip["This run: Top-1"], clip["This run: Candidates"]) == ("0.7", "5000.0")
     cloob = by_cell["Image to text", "toy_heldout", "toy_cloob (CLOOB)"]
     assert (cloob["Paper: Top-5"], cloob["Paper: Top-1"]) == ("0.953", "0.876")
+    assert float(cloob["Less the paper's: Top-1"]) == float(cloob["This run: Top-1"]) - 0.876
+
+
+def test_fewer_candidates_do_not_stand_beside_the_papers(planted_run: Run) -> None:
+    assert [group for group, _ in retrieval(planted_run).groups] == ["", "This run"]
 
 
 def test_the_page_leaves_out_what_the_paper_has_nothing_for(tmp_path: Path) -> None:

@@ -69,3 +69,10 @@ def test_no_share_of_a_difference_that_may_be_none() -> None:
 def test_without_the_published_temperatures_equal_ones_alone_are_compared() -> None:
     (text,) = temperature_findings(temperature_run(half, taus=(20.0, 40.0)))
     assert text == "On toy.v2, at equal temperature the gap of InfoNCE is wider than that of InfoLOOB by 0.250 (0.240 to 0.260, 3 seeds)."
+
+
+def test_a_seed_without_the_own_temperature_of_either_loss_is_left_out() -> None:
+    run = temperature_run(half)
+    for missing in ("c30.0-1", "c100.0-1"):
+        cells = tuple(cell for cell in run.sweeps[0].cells if cell["cell"] != missing)
+        assert list(at_own_temperature(trained(temperature_run(half, cells=cells)))) == [0, 2]

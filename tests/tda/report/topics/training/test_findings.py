@@ -34,3 +34,8 @@ def test_a_loss_that_rises_did_not_fall() -> None:
 
 def test_no_curves_are_no_sentence() -> None:
     assert findings.training({}, CONFIG) == []
+
+
+def test_a_loss_that_stays_did_not_fall() -> None:
+    (stayed,) = findings.training({"toy_infonce": _curve(2, 2)}, CONFIG)
+    assert stayed.startswith("The loss went in 40 steps from 2 to 2 in ")

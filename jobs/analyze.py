@@ -22,6 +22,7 @@ from jobs.analysis.results.stored import taken_over
 from jobs.analysis.run import measured
 from jobs.analysis.settled import settled, with_its_rows
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.kept_rows import of_kept_rows
 from jobs.runtime.run_progress import track
 from jobs.runtime.session import ray_session, shared_ray
 from jobs.runtime.showing.display import tracked
@@ -41,6 +42,7 @@ def run(job: AnalyzeJob) -> Outcome:
     names = job.encoders or [job.encoder.name]
     if "" in names:
         raise UserError("encoder.name is missing: give encoder.name=VALUE, or encoders=[a,b] to compare several")
+    job = of_kept_rows(job, names[0])
     jobs = [_named(job, name) for name in names]
     cell = current_cell()
     if cell is not None and cell.layout_only:
@@ -208,7 +210,7 @@ def inputs_of(job: AnalyzeJob) -> str | None:
     cell = current_cell()
     names = job.encoders or [job.encoder.name]
     urls = [RootPaths(job.root).metrics(job.dataset.name, name) for name in names]
-    if (cell is not None and cell.layout_only) or not all(map(exists, urls)):
+    if job.dataset.keep is not None or (cell is not None and cell.layout_only) or not all(map(exists, urls)):
         return None
     datasets = dict.fromkeys([job.dataset.name, *job.analysis.separability.transfer, *job.analysis.compare.datasets])
     rows = [[_content(_named(job, name), dataset) for dataset in datasets] for name in names]

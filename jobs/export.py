@@ -12,6 +12,7 @@ import numpy as np
 
 from jobs.exporting.shard import export_shard
 from jobs.runtime.app import Outcome, command
+from jobs.runtime.kept_rows import of_kept_rows
 from jobs.runtime.progress import ShardProgress
 from jobs.runtime.run_progress import track
 from jobs.runtime.session import ray_session
@@ -29,6 +30,7 @@ def run(job: ExportJob) -> Outcome:
 
     Raises UserError for a data set that is not there, and where `to` holds another export.
     """
+    job = of_kept_rows(job, job.encoder.name)
     rows = EmbeddingSet(absolute(job.root), job.dataset.name, job.encoder.name)
     export = Export(
         root=absolute(job.root),

@@ -6,7 +6,8 @@ from typing import Any
 from jobs.inventory.reading import Listed, Reader
 from jobs.inventory.runs import Run, pieces_of
 from tda.config.analysis import AnalysisConfig
-from tda.store.datasets.views import MINUS
+from tda.store.datasets.selections import selection_of
+from tda.store.datasets.views import MINUS, view_of
 
 SLACK = 2.0  # seconds that two times of one store may differ by
 
@@ -30,13 +31,19 @@ def read_cell(reader: Reader, tops: frozenset[str], runs: list[Run], names: tupl
         "dataset": dataset,
         "encoder": encoder,
         "shards": _shards(records, runs, dataset, encoder),
-        "view_of": dataset.rpartition(MINUS)[0] if not records.names and MINUS in dataset else None,
+        "view_of": None if records.names else _base_of(dataset),
         "neighbours": _neighbours(reader, names, records) if "nearest" in tops and records.names else [],
         "deduped": _deduped(reader, names) if "dedupe" in tops and records.names else [],
         "analysed": analysed,
         "reported": bool(analysed and reported and analysed["changed"] <= reported + SLACK),
         "changed": max([records.changed, *files.values()]),
     }
+
+
+def _base_of(dataset: str) -> str | None:
+    """The data set that a view or a selection is taken from; None for a data set of its own."""
+    chosen = selection_of(dataset) or view_of(dataset)
+    return chosen.base if chosen else None
 
 
 def _shards(records: Listed, runs: list[Run], dataset: str, encoder: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from jobs.runtime.command_line.options import settings_first
 from jobs.runtime.command_line.output import note_result, print_error, print_result
 from jobs.runtime.config_errors import explain, with_field
 from jobs.runtime.experiment_settings import with_experiment
+from jobs.runtime.kept_rows import refuse_keep
 from jobs.runtime.run_log import logged_errors
 from jobs.runtime.run_progress import end_with, log_line
 from jobs.runtime.run_record import recorded_run
@@ -191,6 +192,7 @@ def _attempt(
     job: Any = None
     try:
         job = OmegaConf.to_object(config)
+        refuse_keep(name, job)
         record = recorded_run(name, job.root, config, cell.overrides if cell else None) if recorded else nullcontext()
         with record, display():
             outcome = run(dataclasses.replace(job, root=cell.root) if cell else job)

@@ -38,6 +38,7 @@ class DatasetConfig(Checked, path="dataset"):
     published: dict[str, str | None] = field(
         default_factory=dict
     )  # URL of a file -> its sha256, null where none is published; for jobs.fetch
+    keep: str | None = None  # @file of pairs, one a line, a key or SHARD<tab>ORDINAL: the job is of these alone, as <name>-only-<digits>
     source: str | None = None  # how the data set is published, where that is no file
     pairs: int | None = bounded(None, least=0)  # approximate number of pairs, for jobs.plan
     pair_bytes: int | None = bounded(None, least=0)  # approximate bytes of a pair in its shard, for jobs.plan

@@ -89,5 +89,8 @@ class ReportConfig(Checked, path="report"):
     contact_encoders: list[str] = field(default_factory=list)  # whose sheets; []: the one that plays CLIP, or all where none does
     formats: list[str] = bounded(list(FORMATS), choices=IMAGE_FORMATS)  # of images that are shrunk for a sheet
     max_pixels: int = bounded(64_000_000, least=1)  # of an image that is shrunk for a sheet, checked on its header
+    explorer: int = bounded(50_000, least=0)  # pairs of a data set in the explorer, at most; 0: no explorer
+    pictures: int = bounded(2000, least=0)  # pairs of a data set that are shown with their picture there, at most
+    picture_side: int = bounded(96, least=16, most=256)  # pixels of the longer side of such a picture, at most
     network: bool = False  # images of a sheet may be read from any address in a record, not only from this machine and the root's own store
     numbers: list[str] = field(default_factory=list)  # of sweeps that are drawn, by dotted path; []: the objective, or a main number

@@ -194,14 +194,16 @@ def _interval(correlation: float, models: int) -> list[float] | None:
     return [float(np.tanh(middle - half)), float(np.tanh(middle + half))]
 
 
-def prediction_1(clip_ranks: dict[str, Any], cloob_ranks: dict[str, Any], clip_gap: float, cloob_gap: float) -> Verdict:
+def prediction_1(
+    clip_ranks: dict[str, Any], cloob_ranks: dict[str, Any], clip_gap: float, cloob_gap: float, premises: dict[str, Any] | None = None
+) -> Verdict:
     """Although CLOOB has the smaller modality gap, CLIP retrieves better across modalities.
 
     `clip_ranks` and `cloob_ranks`: direction (image_to_text, text_to_image) -> ranks (N,), 1 the best, of the same pairs in the same
     order. The difference in top-1 is paired: its 95 % interval is ± 1.96 standard errors of the differences of single pairs. Supported:
     CLOOB's gap is smaller and both intervals lie above 0. Not supported: the gap is not smaller, or an interval lies below 0. Else
-    undecided. Retrieval within a modality, which the prediction also presumes, is not measured: it needs labels. Raises UserError where
-    ranks do not pair up or are fewer than 2.
+    undecided. `premises`: the pairs' mean squared distance and retrieval within a modality, which the prediction presumes; they stand
+    beside the verdict. Raises UserError where ranks do not pair up or are fewer than 2.
     """
     differences = {name: _paired(clip_ranks[name], cloob_ranks[name], name) for name in ("image_to_text", "text_to_image")}
     lows, highs = ([entry["ci95"][end] for entry in differences.values()] for end in (0, 1))
@@ -214,9 +216,23 @@ def prediction_1(clip_ranks: dict[str, Any], cloob_ranks: dict[str, Any], clip_g
     gaps = f"the gap is {clip_gap:.2f} in CLIP and {cloob_gap:.2f} in CLOOB"
     return Verdict(
         verdict=verdict,
-        sentence=f"Prediction 1 is {verdict}: {gaps}; CLIP's top-1 less CLOOB's: {reported}.",
-        numbers={"clip_gap": clip_gap, "cloob_gap": cloob_gap, "top1_difference": differences},
+        sentence=f"Prediction 1 is {verdict}: {gaps}; CLIP's top-1 less CLOOB's: {reported}{_premises(premises)}.",
+        numbers={"clip_gap": clip_gap, "cloob_gap": cloob_gap, "top1_difference": differences, "premises": premises},
     )
+
+
+def _premises(premises: dict[str, Any] | None) -> str:
+    """What was measured of the premises, in words."""
+    if premises is None:
+        return ""
+    clip, cloob = (premises["pair_distance"][name] for name in ("clip", "cloob"))
+    nearer = "pairs about as near in both" if clip == cloob else f"pairs nearer in {'CLIP' if (clip or 0) < (cloob or 0) else 'CLOOB'}"
+    pairs = "pair distances not measured" if None in {clip, cloob} else f"{nearer} (squared distance {clip:.2f} and {cloob:.2f})"
+    within = [
+        f"CLIP's top-1 within {name}s less CLOOB's {one['value']:+.3f} ({one['ci95'][0]:+.3f} to {one['ci95'][1]:+.3f})"
+        for name, one in premises["within"].items()
+    ]
+    return f"; its premises: {', '.join([pairs, *(within or ['retrieval within a modality not measured, as nothing repeats'])])}"
 
 
 def _paired(clip_N: Any, cloob_N: Any, direction: str) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from tda.report.data.stale import stale_rows, warning
 from tda.report.drawing.figure import FigureSpec
 from tda.report.drawing.sheet import inches, sheet
 from tda.report.drawing.table import Table
+from tda.report.explorer.explorer import PAGE as EXPLORER
+from tda.report.explorer.explorer import build_explorer
 from tda.report.files.atlas import atlas
 from tda.report.files.latex import report_tex, tables_tex
 from tda.report.files.summary import as_text, summary
@@ -31,7 +33,6 @@ from tda.store.files import exists, filesystem, join, json_bytes, publish_bytes,
 from tda.store.paths import RootPaths
 
 MANIFEST = "manifest.json"  # published last: where it is, the rest is too
-EXPLORER = "explore.html"
 SUMMARY = "summary.json"
 
 
@@ -62,8 +63,9 @@ def build(root: str, config: ReportConfig) -> Built:
     run = load_run(root, config, tables_read() | {"clusters"})
     sheets = build_sheets(root, [(cell.dataset, cell.encoder) for cell in run.cells], config)
     folder = RootPaths(root).report().rpartition("/")[0]
-    explorer = EXPLORER if exists(join(folder, EXPLORER)) else ""
-    digest = hashlib.sha256(f"{run.digest} {_code()} {sheets} {explorer}".encode()).hexdigest()
+    explored = build_explorer(run)
+    explorer = EXPLORER if explored else ""
+    digest = hashlib.sha256(f"{run.digest} {_code()} {sheets} {explored.digest if explored else ''}".encode()).hexdigest()
     before = _manifest(folder)
     if before.get("digest") == digest and _stand(folder, before["files"] | before["panels"]):
         return _built(run, before["files"], before["missing"], rebuilt=False)
@@ -74,6 +76,7 @@ def build(root: str, config: ReportConfig) -> Built:
     shown, panels = _placed(reading(run, figures, made))
     files |= _for_tools(run, shown, figures, made, missing)
     files["index.html"] = render(run, shown, missing, digest, sheets=sheets, explorer=explorer).encode()
+    files |= {EXPLORER: explored.page} if explored else {}
     for file, data in (panels | files).items():
         publish_bytes(join(folder, file), data)
     entries, beside_it = ({file: entry_of(data) for file, data in some.items()} for some in (files, panels))

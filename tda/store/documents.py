@@ -86,8 +86,13 @@ def bad_names(document: Mapping[str, Any]) -> list[str]:
 
 def _entries(document: Mapping[str, Any]) -> dict[str, Any]:
     files, tables = document.get("files"), document.get("tables")
-    named = {f"{name}.parquet": entry for name, entry in tables.items()} if isinstance(tables, dict) else {}
+    named = {f"{name}.parquet": entry for name, entry in tables.items() if _of_file(entry)} if isinstance(tables, dict) else {}
     return {**(files if isinstance(files, dict) else {}), **named}
+
+
+def _of_file(entry: Any) -> bool:
+    """Whether a value under `tables` is meant for a file: a summary may hold the tables themselves there."""
+    return not isinstance(entry, dict) or bool({"sha256", "bytes"} & set(entry))
 
 
 def _digest(plain: Mapping[str, Any]) -> str:

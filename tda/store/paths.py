@@ -18,6 +18,7 @@ TOP_FOLDERS = (  # of a root
     "dedupe",
     "report",
     RUNS,
+    "selections",
     "shards",
     "sweeps",
     "units",
@@ -151,6 +152,10 @@ class RootPaths:
     def dedupe_summary(self, dataset: str, encoder: str, reference: str) -> str:
         """The record of kept.parquet, written last."""
         return join(self.dedupe_dir(dataset, encoder, reference), "summary.json")
+
+    def selection(self, dataset: str, digits: str) -> str:
+        """Which pairs of a data set a user has chosen; the same for every encoder."""
+        return self._url("selections", dataset, f"{digits}.json", dataset=dataset, base=True)
 
     def hashes_dir(self, digest: str) -> str:
         """Sorted hashes of a data set's URLs and captions, by the digest of its rows: no data set's name begins with an underscore."""

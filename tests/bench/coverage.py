@@ -104,10 +104,11 @@ def correlation(draws: int) -> Held:
     def covers(rng: np.random.Generator, seed: int, clusters: int) -> bool:
         x_K = rng.standard_normal(clusters)
         y_K = 0.5 * x_K + np.sqrt(0.75) * rng.standard_normal(clusters)
-        found = associate(Clusters(x_K, y_K, rng.integers(20, 60, clusters)), draws=300, seed=seed).ci95["pearson"]
+        given = Clusters(dimension_K=x_K, top1_K=y_K, size_K=rng.integers(20, 60, clusters))
+        found = associate(given, draws=300, seed=seed).ci95["pearson"]
         return found is not None and found[0] <= 0.5 <= found[1]
 
-    for clusters in (8, 12, 30):
+    for clusters in (12, 20, 40):
         yield f"correlation over {clusters} clusters", float(share(draws, lambda rng, seed, at=clusters: covers(rng, seed, at)))  # type: ignore[misc]
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from jobs.analysis.cluster_overlaps import cluster_overlaps
+from jobs.analysis.across.cluster_overlaps import cluster_overlaps
+from jobs.analysis.across.premises import premises_of
 from jobs.analysis.parts import digest
 from jobs.runtime.session import ray_session
 from jobs.runtime.showing.display import tracked
@@ -148,7 +149,7 @@ def _parts_of(metrics: dict[str, Any]) -> list[Any]:
     hashes = metrics.get("part_hashes", {})
     return [
         metrics.get("dataset"),
-        [[part, hashes[part]] for part in ("gap", "retrieval", "spectrum", "local_dimension") if part in hashes],
+        [[part, hashes[part]] for part in ("gap", "retrieval", "spectrum", "local_dimension", "alignment") if part in hashes],
     ]
 
 
@@ -223,4 +224,5 @@ def _prediction_1(
         {way: table[way][np.searchsorted(table["row"], at_M[inside_M])] for way in DIRECTIONS}
         for table, at_M in zip(tables, places, strict=True)
     ]
-    return prediction_one((ranks[0], ranks[1]), metrics[clip], metrics[cloob])
+    both = [sets[clip], sets[cloob]], [at_M[inside_M] for at_M in places], [metrics[clip], metrics[cloob]]
+    return prediction_one((ranks[0], ranks[1]), metrics[clip], metrics[cloob], premises_of(*both, analysis))

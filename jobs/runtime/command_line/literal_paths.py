@@ -12,6 +12,7 @@ from tda.errors import UserError
 PATHS = {  # fields whose values are paths, URLs or patterns
     "root",
     "source",
+    "dataset.keep",
     "dataset.shards",
     "reference.shards",
     "encoder.checkpoint",

@@ -98,10 +98,12 @@ def _measured(given: Controlled) -> bool:
     return given.value is not None
 
 
-def prediction_one(ranks: tuple[dict[str, Any], dict[str, Any]], clip: Metrics, cloob: Metrics) -> dict[str, Any]:
-    """`prediction_1` from the ranks of CLIP and of CLOOB on the same pairs, and the gaps in their metrics.json."""
-    gaps = (float(one["gap"]["centroid_distance"]) for one in (clip, cloob))
-    return prediction_1(*ranks, *gaps).metrics()
+def prediction_one(
+    ranks: tuple[dict[str, Any], dict[str, Any]], clip: Metrics, cloob: Metrics, premises: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """`prediction_1` from the ranks of CLIP and of CLOOB on the same pairs, the gaps in their metrics.json, and its premises."""
+    clip_gap, cloob_gap = (float(one["gap"]["centroid_distance"]) for one in (clip, cloob))
+    return prediction_1(*ranks, clip_gap, cloob_gap, premises).metrics()
 
 
 def spectra_columns(spectra: Mapping[str, Sequence[Spectrum | None]], label_2N: Any) -> Columns:

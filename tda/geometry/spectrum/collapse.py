@@ -37,12 +37,12 @@ class Collapse:
         return dict(vars(self))
 
 
-def classify(spectrum: Spectrum, *, point_variance: float = POINT_VARIANCE, scant: float = SCANT) -> Collapse:
+def classify(spectrum: Spectrum, *, point_variance: float = POINT_VARIANCE, scant: float = SCANT, rows: int | None = None) -> Collapse:
     """Name the collapse that a spectrum of unit rows shows (Jing et al. 2021).
 
     Complete: the total variance is below `point_variance`, or the collapse index is at most `scant` of the dimensions (at least one).
     Dimensional: a drop ends under the threshold of the collapse index (`tda.geometry.spectrum.fall`). Fades: values are under it without
-    a drop, as those of a power law, which is no collapse. None: no value is.
+    a drop, as those of a power law, which is no collapse. None: no value is. `rows`: as in `fall`.
     """
     values_D = spectrum.singular_values
     xp, dim, index = namespace(values_D), int(values_D.shape[0]), int(spectrum.collapse_index)
@@ -52,7 +52,7 @@ def classify(spectrum: Spectrum, *, point_variance: float = POINT_VARIANCE, scan
         kind, note = "complete", f"total variance {variance:.2g} is under {point_variance:g}: the rows are one point"
     elif index <= few and index < dim:
         kind, note = "complete", f"{index} of {dim} dimensions matter, a scant few (at most {few})"
-    elif (fell := fall(values_D, float(spectrum.floor), index)).drop is not None:
+    elif (fell := fall(values_D, float(spectrum.floor), index, rows)).drop is not None:
         index = fell.drop.index
         kind, note = "dimensional", f"{index} of {dim} dimensions are used"
     elif index < dim:

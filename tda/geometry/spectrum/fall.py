@@ -48,13 +48,17 @@ class Fall:
         return {"numerical_rank": self.numerical_rank, **places, "alpha": self.alpha}
 
 
-def fall(values_D: Any, floor: float, under: int) -> Fall:
-    """How values (D,), descending, fall; those at the floor or below count as the floor. `under`: the first index under the threshold."""
+def fall(values_D: Any, floor: float, under: int, rows: int | None = None) -> Fall:
+    """How values (D,), descending, fall; those at the floor or below count as the floor. `under`: the first index under the threshold.
+
+    `rows`: n rows have n - 1 values at most, so that a step from there on is theirs and no drop of the distribution.
+    """
     values_D = to_host(values_D)
     rank = int((values_D > floor).sum())
     step_d = steps(values_D, floor)
     inside = np.arange(1, len(values_D)) < rank  # both ends of the step are above the floor
-    drop = _drop(step_d, inside, under) if rank and under < len(values_D) else None
+    own_d = step_d if rows is None else np.where(np.arange(1, len(values_D)) < rows - 1, step_d, 0.0)
+    drop = _drop(own_d, inside, under) if rank and under < len(values_D) else None
     at = int(np.argmax(step_d)) if len(step_d) and step_d.max() > 0 else None
     return Fall(
         kind="drops" if drop else "fades" if under < len(values_D) else "none",

@@ -6,7 +6,7 @@ last: a sheet with the same rows and settings is not made again.
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
 from itertools import chain
@@ -16,6 +16,7 @@ from tda.config.stages import ReportConfig
 from tda.errors import LacunaError
 from tda.report.contact.pairs import Pair, pairs_of
 from tda.report.contact.thumbnails import Thumbnail, Thumbnails, thumbnails
+from tda.report.data.pictures import withheld
 from tda.report.data.words import visible
 from tda.source_digest import source_digest
 from tda.store.commit.versions import sha256_if_there
@@ -24,8 +25,6 @@ from tda.store.datasets.views import content_hash, recorded_name
 from tda.store.documents import document_if_whole, entry_of, named_files, sealed
 from tda.store.files import join, list_folders, publish_bytes, publish_json
 from tda.store.paths import RootPaths
-from tda.store.shards.changed import Standing, standing
-from tda.store.shards.origins import content_sha256, reachable, source_now
 from tda.store.types import VECTORS
 
 FOLDER = "contact"
@@ -127,7 +126,7 @@ def _differs(named: tuple[str, dict[str, Any]]) -> bool:
 def _images(sheets: Iterable[Sequence[Pair]], root: str, config: ReportConfig) -> Thumbnails:
     """The images of all sheets, every shard read once; a shard that may not be read, or is another now, has a reason instead."""
     sides = [side for pairs in sheets for pair in pairs for side in (pair.query, pair.match) if side.path]
-    reasons = {path: _withheld(root, source, config) for path, source in {side.path: side.source for side in sides}.items()}
+    reasons = {path: withheld(root, source, network=config.network) for path, source in {side.path: side.source for side in sides}.items()}
     wanted: dict[str, set[int]] = {}
     for side in sides:
         if not reasons[side.path]:
@@ -135,22 +134,6 @@ def _images(sheets: Iterable[Sequence[Pair]], root: str, config: ReportConfig) -
     members = {side.path: side.source.get("members") for side in sides}
     made = thumbnails(wanted, config.max_pixels, config.formats, members)
     return Thumbnails(made.found, {**made.gone, **{path: reason for path, reason in reasons.items() if reason}})
-
-
-def _withheld(root: str, source: Mapping[str, Any], config: ReportConfig) -> str:
-    """Why the images of a recorded source are not read; "" where they are. A record could name any address: none is asked unasked."""
-    path = str(source.get("path", ""))
-    try:
-        if not config.network and not reachable(root, path):
-            return "it is on a network, which is not asked: report.network=true shows its images"
-        now = source_now(path)
-        found = standing(source, now, root)
-        other = found is Standing.CHANGED
-        if found is Standing.TOUCHED and source.get("sha256"):
-            other = content_sha256(path) != source["sha256"]
-    except (LacunaError, OSError, ValueError) as error:
-        return " ".join(str(error).split())
-    return "it has changed since it was embedded" if other else ""
 
 
 def _publish(folder: str, plan: _Plan, pairs: list[Pair], images: Thumbnails) -> Sheet:

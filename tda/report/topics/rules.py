@@ -119,7 +119,13 @@ def fall_in(cell: Cell, modality: str) -> Fall | None:
     values, under, dim = part.get("singular_values") or [], part.get("collapse_index"), int(value(cell, "dim") or 0)
     if under is None or not values or (len(values) < dim and under >= len(values)):
         return None
-    return fall(np.asarray(values, dtype=np.float64), float(part.get("floor") or 0.0), int(under))
+    return fall(np.asarray(values, dtype=np.float64), float(part.get("floor") or 0.0), int(under), rows_of(cell, modality))
+
+
+def rows_of(cell: Cell, modality: str) -> int | None:
+    """The rows of a spectrum: pairs, or twice as many of both modalities."""
+    pairs = value(cell, "pairs")
+    return None if pairs is None else int(pairs) * (2 if modality == "both" else 1)
 
 
 def few_rows(group: Sequence[Cell], modality: str) -> str:

@@ -19,6 +19,7 @@ from tda.errors import ShardError, UserError
 from tda.progress import report_progress
 from tda.store.commit.parquet import from_binary, iter_chosen, iter_rows, open_mapped, read_meta, to_list
 from tda.store.commit.records import ShardRecord, iter_records, recorded_shards
+from tda.store.datasets.selections import ChosenRows, Selection, selection_of
 from tda.store.datasets.views import KeptRows, View, content_hash, view_of
 from tda.store.files import join, list_files
 from tda.store.paths import RootPaths
@@ -37,7 +38,8 @@ class Block:
 class EmbeddingSet:
     """The recorded rows in order of shard name, then ordinal. Vectors are unit rows in the stored dtype.
 
-    A name of the form `<base>-minus-<reference>` is the rows of `base` that `jobs.dedupe` kept; they are read in place.
+    A name of the form `<base>-minus-<reference>` is the rows of `base` that `jobs.dedupe` kept, `<base>-only-<digits>` those that a user
+    chose by `dataset.keep`; they are read in place.
     `content` (plain values) and its SHA-256 `digest` identify the set of rows.
 
     Raises UserError if no shard is recorded or a view is not made or stale, ShardError (naming the shard) if files and records
@@ -46,12 +48,13 @@ class EmbeddingSet:
 
     def __init__(self, root: str, dataset: str, encoder: str) -> None:
         self._paths = RootPaths(root)
-        view = view_of(dataset)
-        if view is not None and not recorded_shards(self._paths, dataset, encoder):
-            self._choose(EmbeddingSet(root, view.base, encoder), view, encoder)
+        view, selection = view_of(dataset), selection_of(dataset)
+        if (view or selection) and not recorded_shards(self._paths, dataset, encoder):
+            base = EmbeddingSet(root, (view or selection).base, encoder)  # type: ignore[union-attr]
+            self._choose(base, base._kept_by(view, encoder) if view else base._chosen_by(root, selection))  # type: ignore[arg-type]
             return
         self._names = (dataset, encoder)
-        self._kept: KeptRows | None = None
+        self._kept: KeptRows | ChosenRows | None = None
         self.shards: list[str] = []
         self.rows_per_shard: list[int] = []
         self._files: list[str] = []
@@ -79,13 +82,21 @@ class EmbeddingSet:
             self._files.append(record.file)
             self.content.append([record.shard, config_hash, record.rows_out, record.output.get("sha256")])
 
-    def _choose(self, base: "EmbeddingSet", view: View, encoder: str) -> None:
+    def _kept_by(self, view: View, encoder: str) -> KeptRows:
+        """The rows of this set that a view of it keeps."""
+        return KeptRows(self._paths, view, encoder, self.digest, self.shards)
+
+    def _chosen_by(self, root: str, selection: Selection) -> ChosenRows:
+        """The rows of this set that a selection of it names."""
+        return ChosenRows(root, selection, self.shards, lambda index: (self.ordinals(index), self.rows_in_file(index)))
+
+    def _choose(self, base: "EmbeddingSet", kept: KeptRows | ChosenRows) -> None:
         """Select the kept rows of `base`, in the same files: nothing is copied."""
         self._names, self._rows_in_files = base._names, base._rows_in_files  # noqa: SLF001 (of this class)
         self.shards, self.meta, self._files = base.shards, base.meta, base._files  # noqa: SLF001
-        self._kept = KeptRows(self._paths, view, encoder, base.digest, base.shards)
-        self.content = [*base.content, ["kept", self._kept.content]]
-        self.rows_per_shard = self._kept.counts
+        self._kept = kept
+        self.content = [*base.content, ["kept", kept.content]]
+        self.rows_per_shard = kept.counts
         self._begin = [0, *accumulate(self.rows_per_shard)]
 
     def __len__(self) -> int:

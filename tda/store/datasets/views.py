@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tda.errors import UserError
+from tda.store.datasets.selections import selection_of
 from tda.store.documents import read_document, seal_holds
 from tda.store.files import exists, file_sha256, filesystem, give_name, join, staged
 from tda.store.paths import RootPaths, label_of
@@ -105,15 +106,15 @@ def made_by(paths: RootPaths, view: View, encoder: str) -> str | None:
 
 
 def view_of(name: str) -> View | None:
-    """The view of a name `<base>-minus-<reference>`; None for any other name. The last `-minus-` counts."""
+    """The view of a name `<base>-minus-<reference>`; None for any other name, as that of a selection. The last `-minus-` counts."""
     base, minus, reference = name.rpartition(MINUS)
-    return View(base, reference) if minus and base and reference else None
+    return View(base, reference) if minus and base and reference and selection_of(name) is None else None
 
 
 def recorded_name(name: str) -> str:
-    """The data set at the root of a chain of views: the one that was embedded."""
-    view = view_of(name)
-    return name if view is None else recorded_name(view.base)
+    """The data set at the root of a chain of views and selections: the one that was embedded."""
+    chosen = view_of(name) or selection_of(name)
+    return name if chosen is None else recorded_name(chosen.base)
 
 
 def command_for(paths: RootPaths, view: View, encoder: str) -> str:

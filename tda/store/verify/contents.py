@@ -16,7 +16,14 @@ from tda.store.documents import Document, bad_names, named_files, read_document,
 from tda.store.files import file_sha256, filesystem, is_local, join
 from tda.store.types import printable
 
-FOLDERS = ("nearest", "dedupe", "analysis", "sweeps", "report")  # of what is derived; rows and models are checked by their records
+FOLDERS = (
+    "nearest",
+    "dedupe",
+    "selections",
+    "analysis",
+    "sweeps",
+    "report",
+)  # of what is derived; rows and models are checked by their records
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, pa.ArrowException)
 
 

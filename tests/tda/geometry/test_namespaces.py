@@ -114,8 +114,9 @@ def test_the_numbers_are_those_of_numpy(pairs: tuple[Any, Any], name: str, libra
     found = list(numbers(RUNS[name](*(library(x_ND.copy()) for x_ND in pairs))))
     assert wanted
     assert len(found) == len(wanted)
+    atol = 1e-4 if name.startswith("trustworthiness") else 1e-7  # ranks by float32 cosines, where two that are nearly equal may swap
     for one, other in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=atol)
 
 
 @pytest.mark.parametrize("library", [array_api_strict.asarray, torch.from_numpy], ids=["strict", "torch"])

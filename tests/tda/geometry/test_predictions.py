@@ -174,3 +174,19 @@ def test_one_direction_against_it_is_enough() -> None:
     assert prediction_1(ranks(0.6), ranks(0.4, seed=1), 0.5, 0.5).verdict == "not supported"  # the gap is not smaller
     with pytest.raises(UserError, match="image_to_text: 1 and 1 ranks do not pair up; both models need the same pairs, at least 2"):
         prediction_1(ranks(0.5, 1), ranks(0.5, 1), 0.8, 0.2)
+
+
+def test_premises_stand_beside_the_verdict_of_prediction_1() -> None:
+    within = {"text": {"value": -0.05, "ci95": [-0.09, -0.01]}}
+    given = {"pair_distance": {"clip": 0.58, "cloob": 0.61}, "within": within}
+    found = prediction_1(ranks(0.6), ranks(0.4, seed=1), 0.8, 0.2, given)
+    assert found.verdict == "supported"
+    assert found.sentence.endswith(
+        "; its premises: pairs nearer in CLIP (squared distance 0.58 and 0.61), CLIP's top-1 within texts less CLOOB's -0.050 "
+        "(-0.090 to -0.010)."
+    )
+    assert found.numbers["premises"] == given
+    bare = prediction_1(ranks(0.6), ranks(0.4, seed=1), 0.8, 0.2, {"pair_distance": {"clip": None, "cloob": 0.61}, "within": {}})
+    assert bare.sentence.endswith(
+        "; its premises: pair distances not measured, retrieval within a modality not measured, as nothing repeats."
+    )

@@ -59,7 +59,7 @@ def test_all_files_are_there_and_the_page_is_small(drawn_report: Path) -> None:
     tables = ("table1", "table2", "ablation", "layouts", "sweep", "cells", "dimension", "local", "compared", "topology", "reproduction")
     made = {f"{name}{end}" for name in figures for end in (".svg", ".pdf", ".png", "_points.csv")} | {f"{name}.csv" for name in tables}
     tools = {"summary.json", "tables.tex", "report.tex", "atlas.parquet"}
-    assert names == made | tools | {"index.html", "panels", MANIFEST}
+    assert names == made | tools | {"index.html", "explore.html", "explore", "panels", MANIFEST}
     assert (drawn_report / "report" / "index.html").stat().st_size < 3_000_000
 
 
@@ -67,7 +67,7 @@ def test_nothing_points_outside(drawn_report: Path) -> None:
     page = (drawn_report / "report" / "index.html").read_text()
     seen = _elements(page)
     links = [value for tag, attrs in seen for key, value in attrs.items() if key in ("src", "href", "xlink:href") and value]
-    assert all(re.match(r"#|data:image/png;base64,|panels/\w+-\d+\.svg$|[\w]+\.(svg|pdf|png|csv)$", link) for link in links)
+    assert all(re.match(r"#|data:image/png;base64,|panels/\w+-\d+\.svg$|explore\.html$|[\w]+\.(svg|pdf|png|csv)$", link) for link in links)
     assert all((drawn_report / "report" / link).exists() for link in links if not link.startswith(("#", "data:")))
     assert {tag for tag, _ in seen}.isdisjoint({"script", "link", "iframe", "object", "form", "base"})
     (policy,) = [attrs["content"] for tag, attrs in seen if tag == "meta" and attrs.get("http-equiv")]

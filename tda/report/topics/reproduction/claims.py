@@ -38,7 +38,7 @@ CLAIMS = (
         label="Fig. 3", says="Random partners lie about cosine 0 in CLOOB, and above it in CLIP", judge=separation.random_cosine, needs=BOTH
     ),
     Claim(
-        label="Fig. 3, raters",
+        label="Fig. 3 (raters)",
         says="CLOOB's similarity follows human ratings, CLIP's does not",
         judge=separation.never,
         needs="needs ratings of pairs by people, as those of Crisscrossed Captions",

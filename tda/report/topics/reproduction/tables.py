@@ -11,8 +11,7 @@ WORDS = {REPRODUCED: "reproduced", NOT: "not reproduced", UNDECIDABLE: "undecida
 
 def reproduction(run: Run) -> Table:
     """One row for each figure, table, prediction and conjecture; no rows where no encoder plays a model of the paper."""
-    known = any(cell.encoder in {**run.config.models, **run.config.ablation} for cell in run.cells)
-    found = [(claim, judged(claim, run)) for claim in CLAIMS] if known else []
+    found = [(claim, judged(claim, run)) for claim in CLAIMS] if known(run) else []
     return Table(
         name="reproduction",
         label="The paper",
@@ -25,10 +24,15 @@ def reproduction(run: Run) -> Table:
             Column(label="Why", numeric=False),
         ],
         rows=[["The paper", claim.label, claim.says, one.verdict, one.why] for claim, one in found],
-        sentences=statement(run) if known else [],
+        sentences=[],
         note="By the thresholds under “How sentences choose their words”. The roles of encoders and data sets are those of report.models, "
         "report.ablation and report.datasets. A data set that was never embedded decides nothing about it.",
     )
+
+
+def known(run: Run) -> bool:
+    """Whether any encoder plays a model of the paper."""
+    return any(cell.encoder in {**run.config.models, **run.config.ablation} for cell in run.cells)
 
 
 def statement(run: Run) -> list[str]:

@@ -1,7 +1,7 @@
 """What of the paper is reproduced here?"""
 
-from tda.report.topics.reproduction.tables import reproduction
-from tda.report.topics.topic import Topic
+from tda.report.topics.reproduction.tables import known, reproduction, statement
+from tda.report.topics.topic import Headline, Topic
 
 TOPIC = Topic(
     section="paper",
@@ -10,4 +10,12 @@ TOPIC = Topic(
         *("closest", "comparisons"),
     ),
     tables=(reproduction,),
+    headlines=(
+        Headline(
+            subject="The paper",
+            sentences=lambda run: statement(run) if known(run) else [],
+            question="What of the paper is reproduced here?",
+            table="reproduction",
+        ),
+    ),
 )

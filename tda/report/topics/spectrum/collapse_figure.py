@@ -18,6 +18,7 @@ from tda.report.drawing import projection
 from tda.report.drawing.figure import FigureSpec, Panel, every_cell
 from tda.report.drawing.spectra import show_decades
 from tda.report.drawing.style import INK, MODALITIES, MUTED, ModelStyle, model_styles
+from tda.report.topics.rules import rows_of
 from tda.report.topics.spectrum import findings
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def spectrum_in(cell: Cell, modality: str) -> Spectrum | None:
 def classified(cell: Cell, modality: str) -> Collapse | None:
     """The collapse that the classifier finds in a cell's spectrum."""
     found = spectrum_in(cell, modality)
-    return None if found is None else classify(found)
+    return None if found is None else classify(found, rows=rows_of(cell, modality))
 
 
 def _panels(run: Run) -> list[Panel]:

@@ -52,6 +52,17 @@ def test_a_drop_that_ends_above_the_threshold_is_no_collapse() -> None:
     assert of(values_D[:61]).largest_drop == Drop(index=1, decades=pytest.approx(2))
 
 
+def test_the_number_of_rows_is_no_drop() -> None:
+    """500 rows of a power law in 512 dimensions have 499 values: the step to the floor is the sample's."""
+    values_D = np.where(np.arange(512) < 499, np.arange(1, 513.0) ** -2.2, 0.0)
+    assert of(values_D).drop == Drop(index=499, decades=pytest.approx(-np.log10(FLOOR) - 2.2 * np.log10(499)))
+    found = fall(values_D, FLOOR, under(values_D), rows=500)
+    assert (found.kind, found.drop, found.largest_drop) == ("fades", None, of(values_D).largest_drop)
+    early = np.where(np.arange(512) < 300, values_D, 1e-12)
+    assert fall(early, FLOOR, under(early), rows=500).drop == of(early).drop
+    assert fall(early, FLOOR, under(early), rows=500).drop is not None
+
+
 def test_what_is_under_the_floor_counts_as_the_floor() -> None:
     values_D = np.r_[np.ones(10), 1e-12, 1e-17, 0.0]
     assert of(values_D, 1e-9).drop == Drop(index=10, decades=pytest.approx(9))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from recorded_rows import paired_spaces, write_set
 
-from jobs.analysis.cluster_overlaps import cluster_overlaps
+from jobs.analysis.across.cluster_overlaps import cluster_overlaps
 from tda.store.datasets.embedding_set import EmbeddingSet
 
 

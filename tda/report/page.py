@@ -148,7 +148,7 @@ def _for_tools(run: Run, shown: Reading, figures: list[Figure], made: list[Table
     """summary.json, tables.tex, report.tex and atlas.parquet, this where rows are laid out."""
     rows = atlas(run, run.config.atlas, run.config.neighbors)
     return {
-        SUMMARY: json_bytes(summary(run, shown, made, missing)),
+        SUMMARY: json_bytes(sealed(summary(run, shown, made, missing))),
         "tables.tex": tables_tex(made).encode(),
         "report.tex": report_tex(studied(run), shown.findings, figures).encode(),
         **({"atlas.parquet": rows} if rows else {}),

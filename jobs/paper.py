@@ -7,7 +7,6 @@ found, and the remaining rows are analysed.
 import dataclasses
 import sys
 from collections.abc import Iterator
-from itertools import product
 
 from rich.console import Console
 
@@ -16,7 +15,17 @@ from jobs.dedup.planted_recall import evaluate
 from jobs.dedupe import dedupe
 from jobs.diversity import diversity
 from jobs.embed import embed_sets
-from jobs.experiment.datasets_and_encoders import dataset_of, embedded_names, encoder_of, guided_of, joins_of, views_of
+from jobs.experiment.datasets_and_encoders import (
+    both_see,
+    check_under,
+    dataset_of,
+    embedded_names,
+    encoder_of,
+    encoders_on,
+    guided_of,
+    joins_of,
+    views_of,
+)
 from jobs.experiment.summary import across, summary_table
 from jobs.nearest import run as nearest
 from jobs.report import run as report
@@ -74,6 +83,7 @@ def _check(job: PaperJob) -> None:
         dataset_of(job, name)
     for name in job.encoders:
         encoder_of(job, name)
+    check_under(job)
     labelled = [view.name for view in views_of(job) if view != view.plain]
     if labelled:
         raise UserError(f"datasets name {labelled[0]}: an experiment makes its views by its own dedupe settings, so leave out the @")
@@ -98,12 +108,19 @@ def _train_job(job: PaperJob, name: str, arm: Arm) -> TrainJob:
 
 
 def _embed(job: PaperJob) -> list[Outcome]:
-    datasets = [dataset_of(job, name) for name in embedded_names(job)]
-    return embed_sets(job.root, datasets, [encoder_of(job, name) for name in job.encoders], job.embed, job.cluster)
+    """Data sets that the same encoders see together, so that one decode feeds them all."""
+    groups: dict[tuple[str, ...], list[DatasetConfig]] = {}
+    for name in embedded_names(job):
+        groups.setdefault(tuple(encoders_on(job, name)), []).append(dataset_of(job, name))
+    return [
+        outcome
+        for encoders, datasets in groups.items()
+        for outcome in embed_sets(job.root, datasets, [encoder_of(job, name) for name in encoders], job.embed, job.cluster)
+    ]
 
 
 def _nearest(job: PaperJob) -> Iterator[Outcome]:
-    for (dataset, reference), encoder in counted(list(product(joins_of(job), job.encoders))):
+    for dataset, reference, encoder in counted([(*names, encoder) for names in joins_of(job) for encoder in both_see(job, *names)]):
         yield nearest(
             NearestJob(
                 root=job.root,
@@ -118,7 +135,7 @@ def _nearest(job: PaperJob) -> Iterator[Outcome]:
 
 def _dedupe(job: PaperJob) -> Iterator[Outcome]:
     for view in counted(views_of(job)):
-        for encoder in job.encoders:
+        for encoder in both_see(job, view.base, view.reference):
             yield dedupe(
                 DedupeJob(
                     root=job.root,
@@ -131,12 +148,12 @@ def _dedupe(job: PaperJob) -> Iterator[Outcome]:
             )
         dataset = dataset_of(job, recorded_name(view.base))
         if dataset.toy is not None and dataset.toy.duplicates:
-            for encoder in [job.dedupe.by] if job.dedupe.by else job.encoders:
+            for encoder in [job.dedupe.by] if job.dedupe.by else both_see(job, view.base, view.reference):
                 yield Outcome(whole=True, line=evaluate(job.root, view, encoder, str(dataset.shards).removesuffix("/*.tar")))
 
 
 def _analyze(job: PaperJob) -> Iterator[Outcome]:
-    jobs = [_analyze_job(job, dataset, encoder) for dataset in job.datasets for encoder in job.encoders]
+    jobs = [_analyze_job(job, dataset, encoder) for dataset in job.datasets for encoder in encoders_on(job, dataset)]
     for one in counted(jobs):
         yield _named(analyze(one), one)
     yield from across(job, jobs)
@@ -149,7 +166,7 @@ def _named(outcome: Outcome, job: AnalyzeJob) -> Outcome:
 
 
 def _analyze_job(job: PaperJob, dataset: str, encoder: str) -> AnalyzeJob:
-    others = [name for name in job.datasets if name != dataset]
+    others = [name for name in job.datasets if name != dataset and encoder in encoders_on(job, name)]
     separability = job.analysis.separability
     transfer = dataclasses.replace(separability, transfer=separability.transfer or others)
     return AnalyzeJob(

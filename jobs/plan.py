@@ -18,7 +18,16 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.analysis.settled import settled
-from jobs.experiment.datasets_and_encoders import embedded_names, encoder_of, guided_of, joins_of, views_of
+from jobs.experiment.datasets_and_encoders import (
+    both_see,
+    check_under,
+    embedded_names,
+    encoder_of,
+    encoders_on,
+    guided_of,
+    joins_of,
+    views_of,
+)
 from jobs.join.driver import cells_of, probes_of
 from jobs.join.probe_choice import AUTO, UNASKED, queries_wanted
 from jobs.planning.calibrate import Measured, calibrated, measured
@@ -66,19 +75,21 @@ def plan(job: PlanJob, models: dict[str, ModelCost]) -> Iterator[Cost]:
     """The costs of the stages, in their order."""
     if not models:
         raise UserError("encoders=[] leaves nothing to plan: name at least one, or choose an experiment")
+    check_under(job)
     itemsize, sizes, found = np.dtype(job.embed.dtype).itemsize, dict[str, int](), dict[str, Measured]()
     yield from _training(job, models)
     for name in embedded_names(job):
         dataset: DatasetConfig = load_choice("dataset", name, job.root)
-        found[name] = measured(job.root, name, models)
+        seen = {encoder: models[encoder] for encoder in encoders_on(job, name)}
+        found[name] = measured(job.root, name, seen)
         sizes[name] = _pairs(job, dataset, found[name])
         machines = calibrated(job.cluster.hardware, found[name])
-        yield embed_cost(name, sizes[name], _pair_bytes(dataset, found[name]), models, itemsize=itemsize, machines=machines)
+        yield embed_cost(name, sizes[name], _pair_bytes(dataset, found[name]), seen, itemsize=itemsize, machines=machines)
     grouped: set[tuple[str, str]] = set()
     for dataset_name, reference in joins_of(job):
         cells = cells_of(job.nearest, sizes[reference])
         probes = probes_of(job.nearest, sizes[reference], cells)
-        for encoder, model in models.items():
+        for encoder, model in ((one, models[one]) for one in both_see(job, dataset_name, reference)):
             size = JoinSize(
                 queries=sizes[dataset_name],
                 reference=sizes[reference],
@@ -110,10 +121,11 @@ def _results(job: PlanJob, models: dict[str, ModelCost], sizes: dict[str, int], 
     machines = cores_of(job.cluster)
     for view in views_of(job):
         rows, reference = (sizes[recorded_name(name)] for name in (view.base, view.reference))
-        for encoder in models:
+        for encoder in both_see(job, view.base, view.reference):
             yield dedupe_cost(f"dedupe {view.name}, {encoder}", rows, reference, within=job.dedupe.self, machines=machines)
     for name in job.datasets:
-        for encoder, model in models.items():
+        encoders = encoders_on(job, name)
+        for encoder, model in ((one, models[one]) for one in encoders):
             size = Size(pairs=sizes[recorded_name(name)], dim=model.dim, itemsize=itemsize)
             analysis = settled(job.analysis, size.pairs)
             yield from analysis_costs(f"{name}, {encoder}", size, analysis, machines)
@@ -121,11 +133,11 @@ def _results(job: PlanJob, models: dict[str, ModelCost], sizes: dict[str, int], 
             if name in job.sweep.datasets and encoder in job.sweep.encoders:
                 umap = replace(analysis.umap, max_pairs=job.sweep.max_pairs)
                 yield sweep_cost(f"{name}, {encoder}", size, replace(analysis, umap=umap), cells, machines)
-        if len(models) > 1:
-            yield comparison_cost(name, len(models), job.analysis, machines)
+        if len(encoders) > 1:
+            yield comparison_cost(name, len(encoders), job.analysis, machines)
     for name in guided_of(job):
         yield diversity_cost(name, sizes[recorded_name(name)], len(models), job.diversity, machines)
-    yield report_cost(len(job.datasets) * len(models), machines)
+    yield report_cost(sum(len(encoders_on(job, name)) for name in job.datasets), machines)
 
 
 def _pairs(job: PlanJob, dataset: DatasetConfig, found: Measured) -> int:

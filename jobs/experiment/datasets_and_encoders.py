@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobs.runtime.presets import load_choice
+from jobs.runtime.presets import choices, load_choice
 from tda.config.datasets import DatasetConfig
 from tda.config.jobs import PaperJob
 from tda.config.models import EncoderConfig
@@ -38,6 +38,39 @@ def joins_of(job: PaperJob) -> list[tuple[str, str]]:
     return [(dataset, reference) for dataset, reference in dict.fromkeys(wanted) if dataset != reference]
 
 
+def encoders_on(job: PaperJob, name: str) -> list[str]:
+    """The encoders that see a data set: those that `under` names for it or for the set that a view is made of, else all."""
+    chosen = job.under.get(name, job.under.get(recorded_name(name)))
+    return [encoder for encoder in job.encoders if chosen is None or encoder in chosen]
+
+
+def both_see(job: PaperJob, dataset: str, reference: str) -> list[str]:
+    """The encoders that see a data set and its reference."""
+    return [encoder for encoder in encoders_on(job, dataset) if encoder in encoders_on(job, reference)]
+
+
+def check_under(job: PaperJob) -> None:
+    """Raise UserError for a name in `under` that is no preset and not in the experiment, and for a data set that no encoder sees.
+
+    Presets that a command has left out of the experiment may stay in `under`.
+    """
+    known = {*job.datasets, *embedded_names(job)}
+    for name, encoders in job.under.items():
+        if name not in known and name not in choices("dataset"):
+            raise UserError(f"under.{name}: it is not among the experiment's data sets, {', '.join(sorted(known))}")
+        if strays := [encoder for encoder in encoders if encoder not in job.encoders and encoder not in choices("encoder")]:
+            raise UserError(f"under.{name} names {strays[0]}, which is not among encoders={job.encoders}")
+    for name in [*job.datasets, *embedded_names(job)]:
+        if not encoders_on(job, name):
+            raise UserError(f"no encoder sees {name}: name one in under.{name}")
+    for view in views_of(job):
+        both = both_see(job, view.base, view.reference)
+        if not both:
+            raise UserError(f"no encoder sees {view.base} and {view.reference}: {view.name} cannot be made")
+        if job.dedupe.by in job.encoders and job.dedupe.by not in both:
+            raise UserError(f"dedupe.by={job.dedupe.by} does not see {view.base} and {view.reference}: name it in under, or another")
+
+
 def guided_of(job: PaperJob) -> list[str]:
     """Those of the data sets in which the diversity of guided images is measured: none with one encoder alone, which has no rival."""
     return [name for name in job.guided if name in job.datasets] if len(job.encoders) > 1 else []
@@ -53,6 +86,7 @@ def dataset_of(job: PaperJob, name: str) -> DatasetConfig:
 
 
 def encoder_of(job: PaperJob, name: str) -> EncoderConfig:
-    given: Any = job.checkpoints.get(name)
-    encoder: EncoderConfig = load_choice("encoder", name, job.root, **({} if given is None else {"checkpoint": given}))
+    given: dict[str, Any] = {"checkpoint": job.checkpoints.get(name), "tokenizer": job.tokenizers.get(name)}
+    values = {field: value for field, value in given.items() if value is not None}
+    encoder: EncoderConfig = load_choice("encoder", name, job.root, **values)
     return encoder

@@ -10,7 +10,7 @@ from jobs.analysis.across.comparisons import compare_encoders, comparison_line, 
 from jobs.analysis.across.sweep import cells_of, sweep_cells
 from jobs.runtime.app import Outcome
 from tda.config.jobs import AnalyzeJob, PaperJob
-from tda.store.files import read_json
+from tda.store.files import exists, read_json
 from tda.store.paths import RootPaths
 
 # heading -> path of its number in metrics.json
@@ -45,16 +45,17 @@ def _sweeps(job: PaperJob, analysed: Sequence[AnalyzeJob]) -> Iterator[Outcome]:
 
 
 def _comparisons(job: PaperJob, analysed: Sequence[AnalyzeJob]) -> Iterator[Outcome]:
-    encoders = list(dict.fromkeys(one.encoder.name for one in analysed))
-    datasets = list(dict.fromkeys(one.dataset.name for one in analysed))
-    role = {role: encoder for encoder, role in job.report.models.items() if encoder in encoders}
-    for dataset in datasets:
+    seen: dict[str, list[str]] = {}
+    for one in analysed:
+        seen.setdefault(one.dataset.name, []).append(one.encoder.name)
+    for dataset, encoders in seen.items():
+        role = {role: encoder for encoder, role in reversed(job.report.models.items()) if encoder in encoders}
         compare = job.analysis.compare
         filled = replace(
             compare,
             clip=compare.clip or role.get("CLIP"),
             cloob=compare.cloob or role.get("CLOOB"),
-            datasets=compare.datasets or [other for other in datasets if other != dataset],
+            datasets=compare.datasets or [other for other in seen if other != dataset and set(encoders) <= set(seen[other])],
         )
         found = compare_encoders(job.root, dataset, encoders, replace(job.analysis, compare=filled), job.cluster)
         yield Outcome(whole=True, line=comparison_line(found), places=[comparisons_url(job.root, dataset)])
@@ -70,6 +71,8 @@ def summary_table(root: str, datasets: list[str], encoders: list[str]) -> Table:
     for dataset in datasets:
         table.add_row(f"[bold]{dataset}[/bold]")
         for encoder in encoders:
+            if not exists(paths.metrics(dataset, encoder)):  # not every encoder sees every data set
+                continue
             metrics = read_json(paths.metrics(dataset, encoder))
             table.add_row(f"  {encoder}", *(_number(metrics, path) for path in _COLUMNS.values()))
         table.add_section()

@@ -206,8 +206,10 @@ class PaperJob(Checked):
     )  # analysed: presets, and <preset>-minus-<preset>: the first without what is in the second
     reference: str | None = None  # a preset: the training data, in which the closest rows of every data set are found; null: none
     encoders: list[str] = field(default_factory=list)  # presets
+    under: dict[str, list[str]] = field(default_factory=dict)  # data set -> those of the encoders that see it; one that is not here: all
     shards: dict[str, Any] = field(default_factory=dict)  # data set -> its shards, where the preset cannot know them
     checkpoints: dict[str, str | None] = field(default_factory=dict)  # encoder -> its checkpoint, likewise
+    tokenizers: dict[str, str | None] = field(default_factory=dict)  # encoder -> the folder of its tokenizer, likewise
     train: TrainConfig = field(default_factory=TrainConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     nearest: NearestConfig = field(default_factory=NearestConfig)

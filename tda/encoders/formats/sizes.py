@@ -30,6 +30,8 @@ def require_sizes(config: Mapping[str, Any], name: str | None) -> None:
     for field, (most, listed) in SIZES.items():
         group, _, key = field.rpartition(".")
         place = config[group] if group else config
+        if key == "patch_size" and place.get(key) is None and isinstance(place.get("layers"), list | tuple):
+            continue  # a ResNet has none
         if key in place and not _sound(place[key], most, listed=listed):
             kind = "a whole number (or a list of these)" if listed else "a whole number"
             why = (

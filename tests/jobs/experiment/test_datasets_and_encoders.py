@@ -1,9 +1,21 @@
 """What the names of an experiment stand for: presets, views, joins, and the files that the experiment gives them."""
 
+from dataclasses import replace
+
 import pytest
 
-from jobs.experiment.datasets_and_encoders import dataset_of, embedded_names, encoder_of, joins_of, views_of
+from jobs.experiment.datasets_and_encoders import (
+    both_see,
+    check_under,
+    dataset_of,
+    embedded_names,
+    encoder_of,
+    encoders_on,
+    joins_of,
+    views_of,
+)
 from tda.config.jobs import PaperJob
+from tda.config.stages import DedupeConfig
 from tda.errors import UserError
 from tda.store.datasets.views import View
 
@@ -43,3 +55,33 @@ def test_shards_and_checkpoints_of_the_experiment_come_before_the_presets() -> N
         dataset_of(given, "moon")
     with pytest.raises(UserError, match=r"^encoder=moon is unknown; choose one of: "):
         encoder_of(given, "moon")
+
+
+def seen(**under: list[str]) -> PaperJob:
+    return PaperJob(root="r", datasets=["a-minus-b", "c"], encoders=["x", "y", "z"], reference="b", under=under)
+
+
+def test_a_data_set_is_seen_by_the_encoders_that_are_named_for_it_else_by_all() -> None:
+    one = seen(a=["y", "x"], b=["x"], c=["z"])
+    assert encoders_on(one, "a-minus-b") == encoders_on(one, "a") == ["x", "y"], "in the experiment's order"
+    assert both_see(one, "a", "b") == ["x"]
+    assert both_see(one, "c", "b") == []
+    assert encoders_on(seen(), "c") == ["x", "y", "z"]
+    assert encoders_on(seen(**{"a-minus-b": ["z"], "a": ["x", "z"]}), "a-minus-b") == ["z"], "a view's own come first"
+
+
+@pytest.mark.parametrize(
+    ("under", "by", "message"),
+    [
+        ({"d": ["x"]}, None, "under.d: it is not among the experiment's data sets, a, a-minus-b, b, c"),
+        ({"c": ["w"]}, None, r"under.c names w, which is not among encoders=\['x', 'y', 'z'\]"),
+        ({"c": []}, None, "no encoder sees c: name one in under.c"),
+        ({"a": ["x"], "b": ["y"]}, None, "no encoder sees a and b: a-minus-b cannot be made"),
+        ({"a": ["x", "y"], "b": ["y"]}, "x", "dedupe.by=x does not see a and b"),
+    ],
+)
+def test_what_nobody_could_measure_is_refused(under: dict[str, list[str]], by: str | None, message: str) -> None:
+    wrong = replace(seen(**under), dedupe=DedupeConfig(by=by))
+    with pytest.raises(UserError, match=message):
+        check_under(wrong)
+    check_under(seen(a=["x", "y"], b=["x"], c=["z"]))

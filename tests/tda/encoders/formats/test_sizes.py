@@ -68,3 +68,11 @@ def test_resnets_and_pairs_of_sizes_pass() -> None:
     require_sizes(config, None)
     require_sizes(changed("vision_cfg.image_size", [16, 24]), None)
     require_sizes({**SMALL, "vision_cfg": {"timm_model_name": "vit_tiny", "image_size": 32}}, None)
+
+
+def test_a_resnet_has_no_patches_and_a_transformer_without_them_is_named() -> None:
+    text = {"context_length": 77, "vocab_size": 49408, "width": 512, "heads": 8, "layers": 12}
+    vision = {"image_size": 224, "width": 64, "head_width": 64, "patch_size": None}
+    require_sizes({"embed_dim": 1024, "vision_cfg": {**vision, "layers": [3, 4, 6, 3]}, "text_cfg": text}, "rn50")
+    with pytest.raises(UserError, match=r"vision_cfg\.patch_size=None must be a whole number"):
+        require_sizes({"embed_dim": 1024, "vision_cfg": {**vision, "layers": 12}, "text_cfg": text}, "vit")

@@ -54,11 +54,13 @@ def test_partners_are_half_the_set_away_whatever_the_blocks(embeddings: Embeddin
 def test_counts_of_blocks_add_up_to_the_ranks(embeddings: EmbeddingSet, block_rows: int) -> None:
     positions_M = np.sort(np.random.default_rng(1).permutation(N)[:60])
     analysis = AnalysisConfig(block_rows=block_rows, retrieval=RetrievalConfig(tile=16))
-    blocks = [_counts_of(embeddings, positions_M, rows.start, rows.stop, analysis) for rows in row_blocks(60, 25)]
     cosine_MM = unit(embeddings.image()[positions_M]) @ unit(embeddings.text()[positions_M]).T
     own_M = np.diag(cosine_MM)
-    np.testing.assert_array_equal(np.concatenate([from_image for from_image, _ in blocks]), (cosine_MM >= own_M[:, None]).sum(axis=1))
-    np.testing.assert_array_equal(sum(from_text for _, from_text in blocks), (cosine_MM >= own_M).sum(axis=0))
+    for best, raised in ((None, 0.0), ((own_M + 0.1, own_M + 0.1), 0.1)):  # of shared partners the best one counts
+        blocks = [_counts_of(embeddings, positions_M, best, rows.start, rows.stop, analysis) for rows in row_blocks(60, 25)]
+        wanted_MM = cosine_MM >= own_M[:, None] + raised
+        np.testing.assert_array_equal(np.concatenate([from_image for from_image, _ in blocks]), wanted_MM.sum(axis=1))
+        np.testing.assert_array_equal(sum(from_text for _, from_text in blocks), (cosine_MM >= own_M + raised).sum(axis=0))
 
 
 def test_separability_of_a_sample_and_of_another_set(embeddings: EmbeddingSet, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from jobs.runtime.tasks import ordered, result, start
 from tda.columns import Columns
 from tda.config.analysis import AnalysisConfig
 from tda.config.cluster import ClusterConfig
+from tda.geometry.arrays.equal_rows import value_hashes
 from tda.geometry.arrays.namespace import row_blocks
 from tda.geometry.arrays.rows import to_host
 from tda.geometry.clusters.assign import NOISE, Assigner
@@ -23,6 +24,7 @@ from tda.geometry.parts import clusters as cluster_part
 from tda.geometry.parts import dimension_homology as intrinsic_part
 from tda.geometry.parts import layout as layout_part
 from tda.geometry.parts.clusters import Principal, Raw
+from tda.geometry.parts.placement import Labelled
 from tda.store.datasets.embedding_set import EmbeddingSet
 from tda.store.datasets.sampling import Array, evenly_spaced, read_pairs, read_stacked
 
@@ -78,7 +80,9 @@ def labelled(subject: Subject, fit: "Fit", cluster: ClusterConfig) -> tuple[dict
         kept = [ray.put(value) for value in (subject.embeddings, fit.assigner, fit.space, subject.analysis)]
         blocks = list(row_blocks(len(fit.others_O), subject.analysis.block_rows))
         found = ordered(_assign_of, ((*kept, fit.others_O[block]) for block in blocks), cluster, whole=len(blocks))
-        others = [np.concatenate(parts, axis=1) for parts in zip(*found, strict=True)]
+        label_2O, firm_2O, hash_2O = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+        fitted = Labelled.of(_hashes(subject, positions_M).ravel(), label_2M.ravel(), firm_2M.ravel())
+        others = fitted.over(hash_2O, label_2O, firm_2O)  # a copy of a fitted row has its label
         positions_M = np.concatenate([positions_M, fit.others_O])
         order_M = np.argsort(positions_M, kind="stable")
         positions_M = positions_M[order_M]
@@ -191,14 +195,21 @@ def _fitted(
 
 def _assign_of(
     embeddings: EmbeddingSet, assigner: Assigner | None, space: Raw | Principal, analysis: AnalysisConfig, positions_B: Array
-) -> tuple[Array, Array]:
-    """Labels and probabilities, (2, B): of images and of texts."""
-    if assigner is None:
-        return np.full((2, len(positions_B)), NOISE), np.zeros((2, len(positions_B)))
+) -> tuple[Array, Array, Array]:
+    """Labels, probabilities and hashes, (2, B): of images and of texts."""
     both = read_pairs(embeddings, positions_B, analysis.block_rows)
+    hash_2B = np.stack([value_hashes(x_BD) for x_BD in both])
+    if assigner is None:
+        return np.full((2, len(positions_B)), NOISE), np.zeros((2, len(positions_B))), hash_2B
     found = [assigner.members(placed(space.project(x_BD), analysis.device)) for x_BD in both]
     labels, shares = zip(*found, strict=True)
-    return np.stack([to_host(label_B) for label_B in labels]), np.stack([to_host(share_B) for share_B in shares])
+    return np.stack([to_host(label_B) for label_B in labels]), np.stack([to_host(share_B) for share_B in shares]), hash_2B
+
+
+def _hashes(subject: Subject, positions_M: Array) -> Array:
+    """Hashes (2, M) of rows by content."""
+    blocks = [read_pairs(subject.embeddings, positions_M[b], subject.analysis.block_rows) for b in row_blocks(len(positions_M))]
+    return np.concatenate([np.stack([value_hashes(x_BD) for x_BD in both]) for both in blocks], axis=1)
 
 
 def _dimension_of(subject: Subject, name: str) -> dict[str, Any]:

@@ -46,14 +46,16 @@ class Labelled:
 
     def carried(self, placed: "Placed", x_ND: Any) -> "Placed":
         """The same with the labels of equal rows."""
+        label_N, firm_N = self.over(value_hashes(x_ND), placed.label_N, placed.probability_N)
+        return Placed(layout_NC=placed.layout_NC, label_N=label_N.astype(np.int32), probability_N=firm_N.astype(np.float32))
+
+    def over(self, hash_N: Any, label_N: Any, probability_N: Any) -> tuple[Any, Any]:
+        """Labels (N,) and probabilities (N,) of rows with these hashes: those of an equal row that is labelled, else those given."""
         if not len(self.hash_K):
-            return placed
-        hash_N = value_hashes(x_ND)
+            return label_N, probability_N
         at_N = np.minimum(np.searchsorted(self.hash_K, hash_N), len(self.hash_K) - 1)
         equal_N = self.hash_K[at_N] == hash_N
-        label_N = np.where(equal_N, self.label_K[at_N], placed.label_N).astype(np.int32)
-        firm_N = np.where(equal_N, self.probability_K[at_N], placed.probability_N).astype(np.float32)
-        return Placed(layout_NC=placed.layout_NC, label_N=label_N, probability_N=firm_N)
+        return np.where(equal_N, self.label_K[at_N], label_N), np.where(equal_N, self.probability_K[at_N], probability_N)
 
 
 @dataclass(kw_only=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import orthogonal_procrustes
 
 Array = NDArray[Any]
 
@@ -25,6 +24,8 @@ def onto(moved_PC: Array, fixed_PC: Array, *, centred: bool = False) -> Array:
 
 
 def _turn(moved_PC: Array, fixed_PC: Array, *, centred: bool) -> tuple[Array, Array, Array]:
+    from scipy.linalg import orthogonal_procrustes
+
     shared_P = np.isfinite(moved_PC).all(axis=1) & np.isfinite(fixed_PC).all(axis=1)
     if shared_P.sum() < moved_PC.shape[1]:
         return np.eye(moved_PC.shape[1]), *np.zeros((2, moved_PC.shape[1]))

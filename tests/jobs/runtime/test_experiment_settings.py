@@ -50,7 +50,7 @@ def test_every_job_composes_with_every_experiment(job: str, experiment: str) -> 
     names = {name: ["dataset=coco", "encoder=toy_infonce"] for name in ("embed", "nearest", "dedupe", "analyze", "filter")}
     names["ingest"] = [*names["embed"], "source=x.npz"]
     names["export"] = [*names["embed"], "to=folder"]
-    names["watch"] = ["checkpoints=/runs/a"]
+    names["diversity"], names["watch"] = ["dataset=coco"], ["checkpoints=/runs/a"]
     assert isinstance(OmegaConf.to_object(composed(job, f"experiment={experiment}", *names.get(job, []))), JOBS[job][1])
     assert composed(job, f"experiment={experiment}").root == "somewhere"
 

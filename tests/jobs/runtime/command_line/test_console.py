@@ -46,7 +46,7 @@ def test_every_job_is_listed_with_what_it_does(capsys: pytest.CaptureFixture[str
 
 def test_an_unknown_job(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["embedd"]) == 2
-    assert capsys.readouterr().err.startswith("lacuna: embedd is unknown; choose one of: analyze, dedupe, embed, ")
+    assert capsys.readouterr().err.startswith("lacuna: embedd is unknown; choose one of: analyze, dedupe, diversity, embed, ")
 
 
 def test_the_words_after_the_job_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

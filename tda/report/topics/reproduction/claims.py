@@ -40,7 +40,7 @@ CLAIMS = (
     Claim(
         label="Fig. 3 (raters)",
         says="CLOOB's similarity follows human ratings, CLIP's does not",
-        judge=separation.never,
+        judge=separation.conjecture(1),
         needs="needs ratings of pairs by people, as those of Crisscrossed Captions",
     ),
     Claim(label="Fig. 4", says="On LAION's layout CLIP keeps apart, CLOOB interweaves", judge=separation.layout("LAION"), needs=BOTH),
@@ -104,10 +104,10 @@ CLAIMS = (
     Claim(
         label="Conjecture 1",
         says="Guided images are more diverse in clusters of higher local dimension",
-        judge=separation.never,
+        judge=separation.conjecture(1),
         needs=GENERATED,
     ),
-    Claim(label="Conjecture 2", says="CLOOB guides to more diverse images than CLIP", judge=separation.never, needs=GENERATED),
+    Claim(label="Conjecture 2", says="CLOOB guides to more diverse images than CLIP", judge=separation.conjecture(2), needs=GENERATED),
     *(
         Claim(
             label=f"Fig. {place}",

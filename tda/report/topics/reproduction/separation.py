@@ -69,9 +69,15 @@ def random_cosine(run: Run) -> list[Check]:
     return checks
 
 
-def never(_: Run) -> list[Check]:
-    """Nothing that a run holds decides it."""
-    return []
+def conjecture(number: int) -> Callable[[Run], list[Check]]:
+    """Conjectures 1 and 2, by the verdict of each data set with guided images."""
+    holds = {"supported": True, "reversed": False, "not supported": False}
+
+    def judge(run: Run) -> list[Check]:
+        found = {dataset: one[f"conjecture_{number}"] for dataset, one in run.diversity.items()}
+        return [Check(holds.get(one["verdict"]), f"{dataset}: {one.get('reason') or one['verdict']}") for dataset, one in found.items()]
+
+    return judge
 
 
 def layout(dataset: str) -> Callable[[Run], list[Check]]:

@@ -177,3 +177,24 @@ def test_layouts_hold_under_all_settings() -> None:
     assert (found.verdict, found.why) == (REPRODUCED, "in: 1.0% to 2.0% of the other modality under 2 settings")
     assert verdict("Fig. 16", replace(cell, sweep={"cells": [{"mixing": 0.01}, {"mixing": 0.3}]})).verdict == NOT
     assert verdict("Fig. 17", replace(cell, encoder="cloob")).verdict == NOT
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize(
+    ("verdicts", "wanted"),
+    [
+        (["supported"], REPRODUCED),
+        (["not supported"], NOT),
+        (["reversed"], NOT),
+        (["supported", "not supported"], NOT),
+        (["undecided"], UNDECIDABLE),
+        (["refused"], UNDECIDABLE),
+    ],
+)
+def test_conjectures_follow_the_guided_images(number: int, verdicts: list[str], wanted: str) -> None:
+    (claim,) = [one for one in CLAIMS if one.label == f"Conjecture {number}"]
+    reasons = {"refused": {"reason": "the power is 66%"}}
+    found = {f"d{i}": {f"conjecture_{number}": {"verdict": one, **reasons.get(one, {})}} for i, one in enumerate(verdicts)}
+    one = judged(claim, Run(root="", config=ROLES, cells=[], comparisons={}, diversity=found))
+    assert one.verdict == wanted
+    assert ("the power is 66%" if verdicts == ["refused"] else verdicts[-1]) in one.why

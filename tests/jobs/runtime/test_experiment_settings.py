@@ -168,7 +168,7 @@ def test_words_without_an_experiment_stay() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["experiment=tyo"], "lacuna dedupe: experiment=tyo is unknown; choose one of: checkpoints, paper, temperature, toy"),
+        (["experiment=tyo"], "lacuna dedupe: experiment=tyo is unknown; choose one of: checkpoints, conjectures, paper, temperature, toy"),
         (["experiment=toy,paper", "-m"], "lacuna dedupe: experiment=toy,paper: jobs.dedupe takes one experiment at a time"),
         (["experiment=toy", "experiment=paper"], "lacuna dedupe: experiment=toy: jobs.dedupe takes one experiment at a time"),
         (

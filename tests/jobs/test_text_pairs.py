@@ -86,7 +86,6 @@ def test_from_shards_to_the_page(carp: EncoderConfig, tmp_path: Path) -> None:
     for reported in (
         "The shape of passage-review embeddings",
         "A linear classifier of review rows against passage rows",
-        "98.9%",
         "Passage to review",
         "Cosine between passage and review",
         "Singular values of review embeddings",
@@ -97,7 +96,7 @@ def test_from_shards_to_the_page(carp: EncoderConfig, tmp_path: Path) -> None:
         assert foreign not in page, foreign
     table = (root / "report/table1.csv").read_text().splitlines()
     assert table[1].startswith("stories,carp_l (CARP),")
-    assert table[1].split(",")[5] == "0.989"  # the paper's
+    assert table[1].split(",")[5] == ""  # the paper's .989 is of 5,000 pairs, which these 60 do not compare with
 
 
 def test_modalities_are_checked_at_the_door(carp: EncoderConfig, tmp_path: Path) -> None:

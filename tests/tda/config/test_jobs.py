@@ -5,10 +5,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from tda.config import jobs
-from tda.config.jobs import DedupeJob, EmbedJob, FetchJob, IngestJob, PaperJob, PlanJob, SubmitJob, TrainJob, VerifyJob
+from tda.config.jobs import DedupeJob, EmbedJob, FetchJob, IngestJob, PaperJob, PlanJob, ReportJob, SubmitJob, TrainJob, VerifyJob
 from tda.errors import UserError
 
-ROOTLESS = (SubmitJob, FetchJob)  # a submission's root is that of its job; what is fetched belongs to none
+# a submission's root is that of its job; what is fetched belongs to none; a report of two has `roots`
+ROOTLESS = (SubmitJob, FetchJob, ReportJob)
 ALL = [job for job in vars(jobs).values() if getattr(job, "__module__", "") == jobs.__name__ and job not in ROOTLESS]
 
 

@@ -89,7 +89,7 @@ def prediction_one_on(run: Run, dataset: str) -> list[Check]:
         return []
     apart = found["numbers"]["top1_difference"]
     numbers = " and ".join(f"{one['value']:+.3f}" for one in apart.values())
-    return [Check(HOLDS[found["verdict"]], f"{dataset}: CLIP's top-1 less CLOOB's {numbers}")]
+    return [Check(HOLDS.get(found.get("verdict")), f"{dataset}: CLIP's top-1 less CLOOB's {numbers}")]
 
 
 def prediction(number: int) -> Callable[[Run], list[Check]]:
@@ -97,7 +97,9 @@ def prediction(number: int) -> Callable[[Run], list[Check]]:
 
     def judge(run: Run) -> list[Check]:
         found = {dataset: run.comparisons.get(dataset, {}).get(f"prediction_{number}") for dataset in run.datasets}
-        return [Check(HOLDS[one["verdict"]], f"{dataset}: {one['verdict']}") for dataset, one in found.items() if one]
+        return [
+            Check(HOLDS.get(one.get("verdict")), f"{dataset}: {one.get('verdict', 'undecided')}") for dataset, one in found.items() if one
+        ]
 
     return judge
 

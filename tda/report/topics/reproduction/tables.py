@@ -1,5 +1,7 @@
 """The table of the paper's claims: reproduced here, not, or undecidable here, and why."""
 
+from dataclasses import replace
+
 from tda.report.data.load import Run
 from tda.report.data.words import listing
 from tda.report.drawing.table import Column, Table
@@ -36,7 +38,9 @@ def known(run: Run) -> bool:
 
 
 def statement(run: Run) -> list[str]:
-    """How many claims are reproduced, and which are not."""
+    """How many claims are reproduced, and which are not. Nothing where no number decides any of them."""
+    if not any(claim.judge(run) for claim in CLAIMS if not claim.judge(replace(run, cells=(), comparisons={}, diversity={}))):
+        return []
     verdicts = {claim.label: judged(claim, run).verdict for claim in CLAIMS}
     groups = {word: [label for label, verdict in verdicts.items() if verdict == kind] for kind, word in WORDS.items()}
     parts = [f"{len(labels)} {word}" + (f" ({listing(labels)})" if labels else "") for word, labels in groups.items()]

@@ -71,7 +71,7 @@ def test_names_stand_beside_the_ends_in_the_models_styles() -> None:
     places = [note.get_position() for note in names]
     assert abs(places[0][1] - places[1][1]) == pytest.approx(0.085)  # equal ends are moved apart
     styles = model_styles(["a", "b"], config)
-    keys = [line for line in axes.lines if list(line.get_xdata()) == [1.04, 1.13]]
+    keys = [line for line in axes.lines if list(line.get_xdata()) == [1.04, 1.085, 1.13]]
     assert [line.get_color() for line in keys] == [styles["a"].color, styles["b"].color]
     assert [line.get_ydata()[0] for line in keys] == [y for _, y in places]
 

@@ -128,10 +128,14 @@ def test_a_turned_modality_is_found_by_rotation_alone() -> None:
     assert point(found, "rotate", 1)["image_to_text"] > 0.9
 
 
-def test_equal_rows_tie_against_the_model() -> None:
-    image_ND, text_ND = world(0.0, count=64)
-    found = measured(np.repeat(image_ND, 2, axis=0), np.repeat(text_ND, 2, axis=0))
-    assert point(found, "none", 0)["image_to_text"] < 0.8, "pairs whose double is among the candidates are never found"
+def test_equal_rows_share_their_partners() -> None:
+    image_ND, text_ND = (np.repeat(x_ND, 2, axis=0) for x_ND in world(0.0, count=64))
+    apart_ND = image_ND + 1e-3 * np.random.default_rng(0).standard_normal(image_ND.shape)
+    for images_ND in (image_ND, apart_ND):  # pairs that stand twice, and a text of two images: either is right
+        one = point(measured(images_ND, text_ND), "none", 0)
+        assert (one["image_to_text"], one["text_to_image"]) == (1.0, 1.0)
+    strange_ND = text_ND + 1e-9 * np.random.default_rng(1).standard_normal(text_ND.shape)  # no longer equal
+    assert point(measured(apart_ND, strange_ND), "none", 0)["image_to_text"] < 0.8
 
 
 @pytest.mark.long

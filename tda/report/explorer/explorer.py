@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from tda.report.data.evidence import name as label
 from tda.report.data.load import Run
+from tda.report.data.names import shown_names
 from tda.report.data.words import visible
 from tda.report.explorer.columns import columns_of_model
 from tda.report.explorer.content import dataset_content, dataset_entry, model_content, model_entry, pictured
@@ -27,7 +29,7 @@ from tda.store.files import join, list_files, publish_bytes, publish_json, remov
 from tda.store.paths import RootPaths
 
 FOLDER, PAGE, MANIFEST = "explore", "explore.html", "manifest.json"
-SETTINGS = ("explorer", "pictures", "picture_side", "formats", "max_pixels", "network", "models", "ablation")
+SETTINGS = ("explorer", "pictures", "picture_side", "formats", "max_pixels", "network", "models", "ablation", "names")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,7 @@ def _digest(run: Run, found: Mapping[str, Sequence[Model]], notes: Sequence[str]
 
 def _made(run: Run, found: Mapping[str, Sequence[Model]], notes: Sequence[str]) -> dict[str, bytes]:
     """Every file of the folder, by name."""
+    names = shown_names(found, run.config.names)
     files, datasets, entries = _web(), list[dict[str, Any]](), list[dict[str, Any]]()
     for number, (dataset, models) in enumerate(found.items()):
         pairs = shown_pairs(models, run.config.explorer)
@@ -84,12 +87,15 @@ def _made(run: Run, found: Mapping[str, Sequence[Model]], notes: Sequence[str]) 
             name = f"model-{len(entries)}"
             files[f"{name}.js"] = script(name, contents[-1])
             role = run.config.models.get(model.encoder) or run.config.ablation.get(model.encoder, "")
-            entries.append({"dataset": number, "role": role, "file": name, **model_entry(model, contents[-1], pairs)})
+            shown_as = "" if model.track else label(model.encoder, run.config)
+            entries.append({"dataset": number, "role": role, "shown": shown_as, "file": name, **model_entry(model, contents[-1], pairs)})
         sprites = sprites_of(run.root, models, pairs, pictured(contents, len(pairs)), run.config)
         sheets = [f"pictures-{number}-{sheet}.jpg" for sheet in range(len(sprites.sheets))]
         files |= dict(zip(sheets, sprites.sheets, strict=True))
         files[f"dataset-{number}.js"] = script(f"dataset-{number}", dataset_content(pairs, sprites))
-        datasets.append({"name": dataset, "file": f"dataset-{number}", **dataset_entry(models, pairs, sprites, sheets)})
+        datasets.append(
+            {"name": dataset, "shown": names[dataset], "file": f"dataset-{number}", **dataset_entry(models, pairs, sprites, sheets)}
+        )
     index = {"datasets": datasets, "models": entries, "notes": [visible(note, 400) for note in notes]}
     return {**files, "index.js": script("index", index)}
 

@@ -27,7 +27,7 @@
   };
 
   const render = app => {
-    options(by("dataset"), lacuna.index.datasets.map(one => [one.name, one.name]), state.dataset);
+    options(by("dataset"), lacuna.index.datasets.map(one => [one.name, one.shown]), state.dataset);
     options(by("view"), views(app), state.view);
     options(by("colour"), lacuna.colours.available(app.lanes.map(lane => lane.model), app.dataset).map(name => [name, lacuna.colours.NAMES[name]]), state.colour);
     const [first, second] = app.dataset.modalities;
@@ -46,7 +46,7 @@
     const keyed = app.panes.find(pane => pane.key);
     by("key").replaceChildren(...(keyed ? lacuna.colours.keyList(keyed.key) : []));
     const shown = app.dataset.pairs < app.dataset.all ? `${count(app.dataset.pairs)} of ${count(app.dataset.all)} pairs` : plural(app.dataset.pairs, "pair");
-    by("about").replaceChildren(el("bdi", {}, app.dataset.name), `, ${shown}`);
+    by("about").replaceChildren(el("bdi", {}, app.dataset.shown), `, ${shown}`);
   };
 
   const renderFound = app => {

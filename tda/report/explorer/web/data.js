@@ -47,14 +47,14 @@
     const found = new Map();
     for (const entry of index.models.filter(one => one.dataset === number)) {
       const id = entry.track || entry.encoder;
-      if (!found.has(id)) found.set(id, { id, role: entry.role, frames: [] });
+      if (!found.has(id)) found.set(id, { id, role: entry.role, shown: entry.shown, frames: [] });
       found.get(id).frames.push(entry);
     }
     for (const lane of found.values()) lane.frames.sort((a, b) => (a.step ?? 0) - (b.step ?? 0));
     return [...found.values()];
   };
 
-  const laneName = lane => (lane.role && lane.role !== lane.id ? `${lane.id} (${lane.role})` : lane.id);
+  const laneName = lane => lane.shown || (lane.role && lane.role !== lane.id ? `${lane.id} (${lane.role})` : lane.id);
 
   Object.assign(lacuna, { index, dataset, model, lanes, laneName });
 })();

@@ -73,7 +73,9 @@ def test_a_reference_of_the_users_own_stands_in_for_one_of_the_experiment() -> N
 def test_a_job_that_takes_nothing_of_an_experiment_is_composed_as_without_it() -> None:
     for job in ("verify", "status", "submit"):
         assert composed(job, "experiment=toy") == composed(job), job
-    assert composed("fetch", "experiment=paper").encoders == ["clip_vitb16_laion400m", "cloob_vitb16_laion400m"]
+    fetched = composed("fetch", "experiment=paper").encoders
+    assert fetched == composed("paper", "experiment=paper").encoders
+    assert fetched[:2] == ["clip_vitb16_laion400m", "cloob_vitb16_laion400m"]
     with pytest.raises(UserError, match="experiment=tyo is unknown; choose one of: checkpoints, "):
         composed("verify", "experiment=tyo")
 

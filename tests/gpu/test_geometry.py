@@ -1,5 +1,6 @@
 """The same numbers from CuPy as from NumPy, in kind."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.gpu
 
 @pytest.fixture
 def pairs() -> tuple[Any, Any, Any]:
-    cupy = pytest.importorskip("cupy")
+    cupy = import_module("cupy")
     rng = np.random.default_rng(0)
     image_ND = rng.standard_normal((3000, 128)).astype(np.float32)
     text_ND = (image_ND + 2 * rng.standard_normal((3000, 128)) + 0.5).astype(np.float32)
@@ -47,7 +48,7 @@ def test_gap_and_cosines(pairs: tuple[Any, Any, Any]) -> None:
 
 def test_separability(pairs: tuple[Any, Any, Any]) -> None:
     """cuML stops earlier than liblinear: accuracies are compared, not coefficients."""
-    pytest.importorskip("cuml")
+    import_module("cuml")
     cupy, image_ND, text_ND = pairs
     on_device, on_host = separability.metrics(cupy.asarray(image_ND), cupy.asarray(text_ND)), separability.metrics(image_ND, text_ND)
     for name in ("train", "heldout"):

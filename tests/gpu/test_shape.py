@@ -1,5 +1,6 @@
 """Clusters, spectra per cluster, randomized SVD, dimension, landmarks: the same from CuPy as from NumPy, in kind."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.gpu
 @pytest.fixture
 def rows() -> tuple[Any, Any, Any]:
     """CuPy, unit rows around six centres with copies among them, and whose they are."""
-    cupy = pytest.importorskip("cupy")
+    cupy = import_module("cupy")
     rng = np.random.default_rng(0)
     label_N = rng.integers(6, size=3000)
     x_ND = np.eye(32)[label_N] + 0.03 * rng.standard_normal((3000, 32))

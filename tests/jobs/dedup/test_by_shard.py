@@ -58,7 +58,7 @@ def test_runs_hold_shards_up_to_so_many_rows() -> None:
     assert all(sum(rows[first:stop]) <= 12 for first, stop in found)
 
 
-def told(root: Path, **names: str) -> dict[str, Any]:
+def result_of(root: Path, **names: str) -> dict[str, Any]:
     """What the summary says of rows."""
     return {name: summary_of(root, **names)[name] for name in ("rows", "rows_kept", "dropped", "matched", "kept_per_shard", "content")}
 
@@ -66,12 +66,12 @@ def told(root: Path, **names: str) -> dict[str, Any]:
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_it_is_the_decision_of_one_process(root: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]) -> None:
     first = run(dedupe_job(root, **settings)).line
-    rows, summary, digest = gone(root), told(root), EmbeddingSet(str(root), "d-minus-r", "e").digest
+    rows, summary, digest = gone(root), result_of(root), EmbeddingSet(str(root), "d-minus-r", "e").digest
     (root / "dedupe/d/e/r/summary.json").unlink()
     with monkeypatch.context() as patch:
         _in_this_process(patch)
         assert run(dedupe_job(root, **settings)).line == first
-    assert (gone(root), told(root), EmbeddingSet(str(root), "d-minus-r", "e").digest) == (rows, summary, digest)
+    assert (gone(root), result_of(root), EmbeddingSet(str(root), "d-minus-r", "e").digest) == (rows, summary, digest)
     names = {path.name for path in (root / "dedupe/d/e/r").iterdir() if path.name.startswith("kept")}
     assert names == {f"kept-{first:06d}-{summary['content'][:12]}.parquet" for first in (0, 2)}
     assert [line for line in check_derived(RootPaths(str(root))) if "/dedupe/" in line] == []

@@ -26,16 +26,18 @@ P, HALF, D, K = 60, 30, 16, 3
 DATASET, TRAIN, RUN = "world", "seen", "arm"
 MODELS = ("clip", "cloob")
 STEPS = (100, 200, 300)
-PLANTED, HOSTILE = 7, 11  # pairs: one at the middle of the sphere with a picture of its own, one with a stranger's words
+PLANTED, HOSTILE = 7, 11  # pairs: one at the middle of the sphere with a picture of its own, one with hostile words
 COLOUR = (250, 20, 160)  # of the planted picture
 WORDS = ("red square", "green disc", "blue ring")  # of cluster 0, 1, 2
-STRANGER = "<img src=x onerror=\"document.title='taken'\"> \u202egnp 'quoted' \"twice\" </script><script>document.title='taken'</script>"
+HOSTILE_WORDS = (
+    "<img src=x onerror=\"document.title='taken'\"> \u202egnp 'quoted' \"twice\" </script><script>document.title='taken'</script>"
+)
 STRANGE_KEY = "=cmd|'/c calc'!A1<b>"
 CONFIG = ReportConfig(models={"clip": "CLIP", "cloob": "CLOOB"}, contact=0, picture_side=32)
 
 
 def caption(pair: int) -> str:
-    return STRANGER if pair == HOSTILE else f"a {WORDS[pair % K]} number {pair} on a table"
+    return HOSTILE_WORDS if pair == HOSTILE else f"a {WORDS[pair % K]} number {pair} on a table"
 
 
 def front(pair: int) -> Any:
